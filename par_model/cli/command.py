@@ -1,0 +1,120 @@
+"""What every command shares: its environment variables, its error lines, its exit codes.
+
+Results go to stdout, all else to stderr. A ParError is one line on stderr and its own exit code; Ctrl-C is 130.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import click
+
+from par_model.errors import ParError
+
+INTERRUPTED = 130
+
+
+class Command(click.Command):
+    """A command whose options also come from ``PARJOB_<COMMAND>_<OPTION>``, and which has ``--debug``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            variable = error.param.resolve_envvar_value and _variable(error.param, ctx) if error.param else None
+            if error.param is None or variable is None:
+                raise
+            hint = f"give {error.param.opts[0]} or set {variable}"
+            raise click.UsageError(f"missing option {error.param.opts[0]}: {hint}", ctx=ctx) from error
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are named, so that ``--help`` stays quick.
+
+    ``lazy`` maps a command's name to ``module:attribute`` and the line of help that lists it.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self._lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, line) for name, (_, line) in self._lazy.items()]
+        rows += [(name, self.commands[name].get_short_help_str()) for name in sorted(self.commands)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def run(command: click.Command, *, prefix: str, name: str, args: list[str] | None = None) -> NoReturn:
+    """Run a command as a program: print errors as one line, and exit with the code that the error stands for."""
+    arguments = sys.argv[1:] if args is None else args
+    debug = "--debug" in arguments
+    try:
+        code = command.main(arguments, prog_name=name, auto_envvar_prefix=prefix, standalone_mode=False)
+    except click.ClickException as error:
+        _usage_line(error, name)
+        code = error.exit_code
+    except ParError as error:
+        code = error.exit_code
+        _fail(f"parjob: {' '.join(str(error).split())}", debug)
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+        _fail("parjob: interrupted", debug)
+    except BrokenPipeError:
+        # The reader of our output went away (`parjob ... | head`): nothing is left to say, and stdout must not be
+        # flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:  # noqa: BLE001  # the last line of defence: one line for the user, never a traceback
+        code = 1
+        line = " ".join(str(error).split()) or "no message"
+        _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)", debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def option(*names: str, **kwargs: Any) -> Callable[[Any], Any]:
+    """``click.option`` that shows its default and its environment variable in the help."""
+    kwargs.setdefault("show_default", True)
+    kwargs.setdefault("show_envvar", False)
+    return click.option(*names, **kwargs)
+
+
+def _variable(param: click.Parameter, ctx: click.Context) -> str | None:
+    if ctx.auto_envvar_prefix is None or param.name is None or not isinstance(param, click.Option):
+        return None
+    return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
+
+
+def _usage_line(error: click.ClickException, name: str) -> None:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else name
+    sys.stderr.write(f"{path}: {' '.join(error.format_message().split())} (see {path} --help)\n")
+
+
+def _fail(line: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(line + "\n")

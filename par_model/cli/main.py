@@ -1,0 +1,33 @@
+"""The ``parjob`` command: a table of contents that imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from par_model import __version__
+from par_model.cli.command import LazyGroup, run
+
+_COMMANDS = {
+    "demo": ("par_model.cli.demo:demo", "Render a small archive, recognise it, and show where the table is."),
+    "manifest": ("par_model.cli.manifest:manifest", "Make, check and show manifests of tracklets."),
+    "weights": ("par_model.cli.weights:weights", "Make and show weights files."),
+    "attributes": ("par_model.cli.attributes:attributes", "List and show attribute schemas."),
+    "crops": ("par_model.cli.crops:crops", "Write what the model would see, as PNG files."),
+    "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="parjob")
+def parjob() -> None:
+    """Pedestrian attributes from video archives: tracklet manifests in, a Parquet table out.
+
+    Every option can also come from the environment, as PARJOB_<COMMAND>_<OPTION>.
+    """
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """The console command."""
+    run(parjob, prefix="PARJOB", name="parjob", args=args)

@@ -1,0 +1,87 @@
+"""Every error that this package raises on purpose.
+
+    ParError                    one line for a person: what, where, what to do      exit code 1
+    ├── UsageError              the call itself is wrong                            exit code 2
+    ├── SchemaError             an attribute schema
+    ├── ManifestError           a manifest as a whole
+    ├── WeightsError            a weights file, a checkpoint, a backbone
+    ├── StorageError            a place that cannot be read or written
+    ├── OutputError             an output folder that another run owns
+    ├── ClusterError            Ray, or the machines behind it
+    └── TrackletError           one tracklet, carries a FailureCode; becomes a failed row
+
+Nothing below the command line catches ParError to print it; nothing catches a bare Exception except the stages,
+which turn what one tracklet does into a failed row.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureCode(StrEnum):
+    """Why a tracklet is a failed row: the value of the table's ``error`` column."""
+
+    INVALID_TRACKLET = "invalid-tracklet"
+    VIDEO_NOT_FOUND = "video-not-found"
+    VIDEO_ACCESS_DENIED = "video-access-denied"
+    VIDEO_UNREADABLE = "video-unreadable"
+    VIDEO_DAMAGED = "video-damaged"
+    VIDEO_TIMEOUT = "video-timeout"
+    VIDEO_CRASHED = "video-crashed"
+    FRAME_OUT_OF_RANGE = "frame-out-of-range"
+    BOX_OUTSIDE_FRAME = "box-outside-frame"
+    IMAGE_NOT_FOUND = "image-not-found"
+    IMAGE_UNREADABLE = "image-unreadable"
+    DECODER_REFUSED = "decoder-refused"
+    STORAGE_ERROR = "storage-error"
+    MODEL_ERROR = "model-error"
+
+
+class ParError(Exception):
+    """An error with one line for a person. ``str(error)`` is that line."""
+
+    exit_code = 1
+
+
+class UsageError(ParError):
+    """The call itself is wrong: an option, a value, a combination."""
+
+    exit_code = 2
+
+
+class SchemaError(ParError):
+    """An attribute schema that is not valid, or does not fit what it is used with."""
+
+
+class ManifestError(ParError):
+    """A manifest that cannot be used as a whole."""
+
+
+class WeightsError(ParError):
+    """A weights file, a checkpoint or a backbone that cannot be used."""
+
+
+class StorageError(ParError):
+    """A place, local or remote, that cannot be read or written."""
+
+
+class OutputError(ParError):
+    """An output folder that another run owns, or that holds another run's results."""
+
+
+class ClusterError(ParError):
+    """Ray could not be started or joined, or its machines do not fit the job."""
+
+
+class TrackletError(ParError):
+    """What is wrong with one tracklet. The job turns it into a failed row and goes on."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[TrackletError], tuple[FailureCode, str]]:
+        # Exceptions pickle by their args, and this one has two of its own.
+        return type(self), (self.code, self.message)
