@@ -1,0 +1,282 @@
+"""Places that data lie in: local paths and URIs of any scheme that fsspec knows.
+
+This is the one place that resolves storage. S3 goes through fsspec's own S3 implementation for everything: bytes of
+videos, pyarrow's Parquet readers and writers (``arrow_filesystem``), and Ray Train. So credentials, region and endpoint
+come from botocore's chain alone (AWS_* variables with AWS_ENDPOINT_URL, profile, instance role), are renewed by it in
+jobs that outlive them, and are never handed around.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Any
+
+from par_model.errors import StorageError
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+_GLOB = re.compile(r"[*?\[]")
+
+# Standard mode retries throttling, 5xx and connection errors with back-off and jitter; the time-outs keep a dead
+# endpoint from holding a job for minutes.
+_S3_OPTIONS: dict[str, Any] = {
+    "use_listings_cache": False,
+    "config_kwargs": {
+        "retries": {"max_attempts": 6, "mode": "standard"},
+        "connect_timeout": 10,
+        "read_timeout": 60,
+    },
+}
+
+
+class Reason(StrEnum):
+    """Why a place could not be read or written, as far as the caller may want to act on it."""
+
+    NOT_FOUND = "not found"
+    ACCESS_DENIED = "access denied"
+    IS_A_FOLDER = "is a folder"
+    OTHER = "other"
+
+
+class PlaceError(StorageError):
+    """A StorageError that knows its reason."""
+
+    def __init__(self, message: str, reason: Reason = Reason.OTHER) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[PlaceError], tuple[str, Reason]]:
+        return type(self), (str(self), self.reason)
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file of a listing: its URI and its size in bytes."""
+
+    uri: str
+    size: int
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI names a place in this machine's file system."""
+    return "://" not in uri or uri.startswith("file://")
+
+
+def local_path(uri: str) -> str:
+    """The absolute path of a local URI."""
+    return os.path.abspath(os.path.expanduser(uri.removeprefix("file://")))
+
+
+def is_glob(uri: str) -> bool:
+    """Whether a URI is a pattern. A local file of that very name is none."""
+    return bool(_GLOB.search(uri)) and not (is_local(uri) and os.path.exists(local_path(uri)))
+
+
+def absolute(uri: str, base: str | None = None) -> str:
+    """A URI that means the same everywhere: relative ones are taken from ``base``, or from the working folder."""
+    if "://" in uri or os.path.isabs(uri):
+        return uri
+    return join(base, uri) if base is not None else local_path(uri)
+
+
+def join(base: str, *parts: str) -> str:
+    """``base`` with path parts appended. ``..`` and ``.`` in a part are resolved."""
+    scheme, separator, path = base.rpartition("://")
+    return scheme + separator + posixpath.normpath(posixpath.join(path, *parts))
+
+
+def parent(uri: str) -> str:
+    """The folder that a file's URI, or the fixed part of a pattern, lies in."""
+    scheme, separator, path = uri.rpartition("://")
+    head = posixpath.dirname(path)
+    while _GLOB.search(head) and is_glob(uri):
+        head = posixpath.dirname(head)
+    return scheme + separator + head
+
+
+def name(uri: str) -> str:
+    """The last part of a URI."""
+    return posixpath.basename(uri.rstrip("/"))
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """The fsspec file system of a URI, and the path in it. Raises PlaceError for a scheme that nothing here opens."""
+    import fsspec
+
+    if is_local(uri):
+        return fsspec.filesystem("file"), local_path(uri)
+    options = _S3_OPTIONS if uri.startswith(("s3://", "s3a://")) else {}
+    try:
+        fs, path = fsspec.core.url_to_fs(uri, **options)
+    except (ValueError, ImportError) as error:
+        raise PlaceError(f"{uri}: cannot be opened: {error}") from error
+    return fs, path
+
+
+def arrow_filesystem(uri: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The same as pyarrow wants it."""
+    import pyarrow.fs
+
+    if is_local(uri):
+        return pyarrow.fs.LocalFileSystem(), local_path(uri)
+    fs, path = filesystem(uri)
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(fs)), path
+
+
+@contextmanager
+def guard(uri: str, action: str) -> Iterator[None]:
+    """Turn whatever storage raises within into a PlaceError: "cannot ACTION URI: why"."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PlaceError(f"cannot {action} {uri}: {_not_found(uri, error)}", Reason.NOT_FOUND) from error
+    except PermissionError as error:
+        advice = "check the credentials and the bucket's policy" if not is_local(uri) else "check its permissions"
+        raise PlaceError(f"cannot {action} {uri}: access denied; {advice}", Reason.ACCESS_DENIED) from error
+    except IsADirectoryError as error:
+        raise PlaceError(f"cannot {action} {uri}: it is a folder", Reason.IS_A_FOLDER) from error
+    except OSError as error:
+        raise PlaceError(f"cannot {action} {uri}: {_line(error)}") from error
+    except Exception as error:
+        raised = _storage_library_error(error)
+        if raised is None:
+            raise
+        raise PlaceError(f"cannot {action} {uri}: {raised}") from error
+
+
+def open_reader(uri: str, *, block_size: int | None = None) -> IO[bytes]:
+    """A seekable binary file. ``block_size``: bytes fetched at a time from remote places. Raises PlaceError."""
+    with guard(uri, "read"):
+        fs, path = filesystem(uri)
+        if block_size is None or is_local(uri):
+            return fs.open(path, "rb")  # type: ignore[no-any-return]
+        return fs.open(path, "rb", block_size=block_size)  # type: ignore[no-any-return]
+
+
+def read_bytes(uri: str) -> bytes:
+    """A whole file. Raises PlaceError."""
+    with guard(uri, "read"):
+        fs, path = filesystem(uri)
+        return fs.cat_file(path)  # type: ignore[no-any-return]
+
+
+def exists(uri: str) -> bool:
+    """Whether a file or folder is there. Raises PlaceError when that cannot be told."""
+    with guard(uri, "look at"):
+        fs, path = filesystem(uri)
+        return bool(fs.exists(path))
+
+
+def is_folder(uri: str) -> bool:
+    """Whether a URI names a folder (on object stores: a prefix of something)."""
+    with guard(uri, "look at"):
+        fs, path = filesystem(uri)
+        return bool(fs.isdir(path))
+
+
+def list_files(uri: str) -> list[FileInfo]:
+    """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty."""
+    with guard(uri, "list"):
+        fs, path = filesystem(uri)
+        try:
+            found = fs.find(path, detail=True)
+        except FileNotFoundError:
+            return []
+    files = [FileInfo(_uri_like(uri, fs, p), int(i.get("size") or 0)) for p, i in found.items() if i["type"] == "file"]
+    return sorted(files, key=lambda f: f.uri)
+
+
+def glob_files(pattern: str) -> list[FileInfo]:
+    """Files that match a pattern (``*``, ``?``, ``[...]``, ``**``), in name order."""
+    with guard(pattern, "list"):
+        fs, path = filesystem(pattern)
+        found = fs.glob(path, detail=True)
+    files = [
+        FileInfo(_uri_like(pattern, fs, p), int(i.get("size") or 0)) for p, i in found.items() if i["type"] == "file"
+    ]
+    return sorted(files, key=lambda f: f.uri)
+
+
+def remove(uri: str) -> None:
+    """Remove a file, or a folder with all that it holds. What is not there is no error."""
+    with guard(uri, "remove"), suppress(FileNotFoundError):
+        fs, path = filesystem(uri)
+        fs.rm(path, recursive=True)
+
+
+@contextmanager
+def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
+    """A binary file that appears whole, or, if the block raises, not at all.
+
+    Locally: written under a name that starts with ``_``, then renamed. On object stores: an upload that is completed
+    last, or aborted. Raises PlaceError.
+    """
+    with guard(uri, "write"):
+        if is_local(uri):
+            path = local_path(uri)
+            folder = os.path.dirname(path)
+            os.makedirs(folder, exist_ok=True)
+            partial = os.path.join(folder, f"_partial-{uuid.uuid4().hex}")
+            try:
+                with open(partial, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, path)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(partial)
+                raise
+            return
+        fs, path = filesystem(uri)
+        remote = fs.open(path, "wb")
+        try:
+            yield remote
+        except BaseException:
+            remote.discard()
+            remote.closed = True  # or its finaliser would complete what was just discarded
+            raise
+        remote.close()
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """A whole file, all or nothing. Raises PlaceError."""
+    with atomic_writer(uri) as file:
+        file.write(data)
+
+
+def _uri_like(uri: str, fs: Any, path: str) -> str:
+    """A path that ``fs`` listed, written the way ``uri`` was."""
+    return path if is_local(uri) else str(fs.unstrip_protocol(path))
+
+
+def _not_found(uri: str, error: BaseException) -> str:
+    if "bucket" in str(error).lower():
+        return f"there is no such bucket ({uri.split('/')[2]})" if uri.startswith("s3") else _line(error)
+    return "there is no such file or folder"
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.errno is not None and error.errno > 0:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _storage_library_error(error: Exception) -> str | None:
+    """One line for what botocore and aiohttp raise outside OSError, None for anything else."""
+    module = type(error).__module__.split(".")[0]
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or use a role"
+    if module in ("botocore", "aiobotocore", "aiohttp", "fsspec", "s3fs"):
+        return _line(error)
+    return None
