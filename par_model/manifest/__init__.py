@@ -1,0 +1,7 @@
+"""Manifests: which tracklets there are. Reading, checking, writing and importing them."""
+
+from par_model.manifest.read import Manifest
+from par_model.manifest.refuse import refuse_ambiguous
+from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+
+__all__ = ["TRACKLET_COLUMNS", "Manifest", "refuse_ambiguous", "tracklets"]

@@ -1,0 +1,177 @@
+"""The files of a manifest: which they are, and what their footers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from par_model import storage
+from par_model.errors import ManifestError
+from par_model.manifest.schema import COLUMNS, SCHEMA_METADATA
+
+READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One file of a manifest, as its footer describes it.
+
+    name: relative to the manifest's folder. first_row: position of its first row in the manifest.
+    schema: the columns as they are stored, without those of ``partition``, which the folders' names give.
+    """
+
+    uri: str
+    name: str
+    size: int
+    num_rows: int
+    first_row: int
+    bytes_per_row: int
+    schema: pa.Schema
+    label_schema_toml: str | None
+    partition: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        """Stored columns in order, then those of the folders' names."""
+        return [*self.schema.names, *(key for key, _ in self.partition if key not in self.schema.names)]
+
+    def column_type(self, name: str) -> pa.DataType | None:
+        """The stored type of a column (of the first one by that name); None where the file has no such column."""
+        indices = self.schema.get_all_field_indices(name)
+        if indices:
+            return self.schema.field(indices[0]).type
+        return pa.string() if name in dict(self.partition) else None
+
+
+def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
+    """The manifest's folder, and its files in name order."""
+    if storage.is_glob(uri):
+        folder = storage.parent(uri)
+        found = _visible(folder, storage.glob_files(uri))
+    elif storage.is_folder(uri):
+        folder = uri.rstrip("/")
+        found = _visible(folder, storage.list_files(uri))
+        found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
+    else:
+        try:
+            with storage.guard(uri, "read"):
+                fs, path = storage.filesystem(uri)
+                size = int(fs.size(path))
+        except storage.PlaceError as error:
+            if error.reason is not storage.Reason.NOT_FOUND:
+                raise
+            raise ManifestError(f"manifest {uri}: {str(error).rpartition(': ')[2]}") from error
+        return storage.parent(uri), [storage.FileInfo(uri, size)]
+    if not found:
+        raise ManifestError(f"manifest {uri}: no Parquet files there; names that start with _ or . do not count")
+    return folder, sorted(found, key=lambda info: _relative(folder, info.uri))
+
+
+def _relative(folder: str, uri: str) -> str:
+    bare = folder.removeprefix("file://").rstrip("/") + "/"
+    return uri.removeprefix("file://").removeprefix(bare)
+
+
+def _visible(folder: str, found: list[storage.FileInfo]) -> list[storage.FileInfo]:
+    return [
+        info for info in found if not any(part[:1] in ("_", ".") for part in _relative(folder, info.uri).split("/"))
+    ]
+
+
+@contextmanager
+def _reading(uri: str) -> Iterator[None]:
+    """Turn what pyarrow raises for bytes that are not Parquet into a ManifestError."""
+    with storage.guard(uri, "read"):
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+                raise
+            line = " ".join(str(error).split())
+            raise ManifestError(f"manifest file {uri}: is not Parquet, or is damaged: {line}") from error
+
+
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    with _reading(uri):
+        if storage.is_local(uri):
+            source = storage.local_path(uri)
+        else:
+            # Columns are read in turns, far apart in the file: a read-ahead cache would fetch most of it in vain.
+            fs, path = storage.filesystem(uri)
+            source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
+        with pq.ParquetFile(source, buffer_size=READ_BUFFER) as file:
+            yield file
+
+
+@dataclass(frozen=True)
+class _Footer:
+    info: storage.FileInfo
+    name: str
+    metadata: pq.FileMetaData
+    schema: pa.Schema
+
+
+def described_files(folder: str, found: list[storage.FileInfo]) -> tuple[ManifestFile, ...]:
+    """What each file's footer tells. Raises ManifestError for what is not Parquet, StorageError."""
+
+    def read(info: storage.FileInfo) -> _Footer:
+        with open_parquet(info.uri) as file:
+            return _Footer(info, _relative(folder, info.uri), file.metadata, file.schema_arrow)
+
+    with ThreadPoolExecutor(max_workers=min(16, len(found))) as pool:
+        footers = list(pool.map(read, found))
+    starts = accumulate((footer.metadata.num_rows for footer in footers), initial=0)
+    return tuple(_described(footer, start) for footer, start in zip(footers, starts, strict=False))
+
+
+def _described(footer: _Footer, first_row: int) -> ManifestFile:
+    metadata = footer.metadata
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    toml = (metadata.metadata or {}).get(SCHEMA_METADATA.encode())
+    folders = [part.partition("=") for part in footer.name.split("/")[:-1] if "=" in part]
+    return ManifestFile(
+        uri=footer.info.uri,
+        name=footer.name,
+        size=footer.info.size,
+        num_rows=metadata.num_rows,
+        first_row=first_row,
+        bytes_per_row=max((g.total_byte_size // max(1, g.num_rows) for g in groups), default=0),
+        schema=footer.schema.remove_metadata(),
+        label_schema_toml=toml.decode("utf-8", "replace") if toml is not None else None,
+        partition=tuple((unquote(key), None if v == _HIVE_NULL else unquote(v)) for key, _, v in folders),
+    )
+
+
+def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
+    """The nine columns, then the further ones in a type that holds what every file has."""
+    fields = {field.name: field for field in COLUMNS}
+    origin: dict[str, str] = {}
+    for file in files:
+        for name in file.column_names:
+            if name in COLUMNS.names:
+                continue
+            field = pa.field(name, file.column_type(name))
+            if pa.types.is_dictionary(field.type):
+                field = field.with_type(field.type.value_type)
+            if name in fields:
+                try:
+                    both = [pa.schema([fields[name]]), pa.schema([field])]
+                    field = pa.unify_schemas(both, promote_options="permissive").field(0)
+                except pa.ArrowException as error:
+                    raise ManifestError(
+                        f"column {name!r} is {fields[name].type} in {origin[name]} and {field.type} in {file.name}; "
+                        "write both in one type"
+                    ) from error
+            fields[name] = field
+            origin.setdefault(name, file.name)
+    # A column that is null in every row has no type of its own; tables need one.
+    return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in fields.values()])

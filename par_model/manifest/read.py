@@ -1,0 +1,181 @@
+"""Reading a manifest: one file, a folder or a pattern of files, as one stream of rows.
+
+Files count in name order. In a folder those ending in ``.parquet`` are read (all, if none does), at any depth; files
+and folders whose name starts with ``_`` or ``.`` are left out, and folders named ``column=value`` give a column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from par_model import storage
+from par_model.attributes import AttributeSchema
+from par_model.errors import ManifestError
+from par_model.manifest.cast import cast_column
+from par_model.manifest.files import (
+    READ_BUFFER,
+    ManifestFile,
+    described_files,
+    find_files,
+    open_parquet,
+    unified_schema,
+)
+from par_model.manifest.schema import DEFECT, NOT_PASSED_THROUGH, ROW
+
+_BATCH_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest's files and the facts that their footers tell.
+
+    folder: what relative URIs in the manifest are resolved against. schema: Arrow schema of what ``iter_batches``
+    yields for all columns: the manifest's own nine first, then the further ones, in the files' order.
+    """
+
+    uri: str
+    folder: str
+    files: tuple[ManifestFile, ...]
+    schema: pa.Schema
+
+    @classmethod
+    def open(cls, uri: str) -> Manifest:
+        """Read the footers of a file, a folder or a pattern.
+
+        Raises ManifestError where there is no such file, one is not Parquet, or two files contradict each other, and
+        StorageError where they cannot be read.
+        """
+        place = storage.absolute(uri)
+        folder, found = find_files(place)
+        files = described_files(folder, found)
+        return cls(uri=uri, folder=folder, files=files, schema=unified_schema(files))
+
+    @property
+    def num_rows(self) -> int:
+        """Tracklets, over all files."""
+        return sum(file.num_rows for file in self.files)
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """Columns that at least one file has, in the files' order."""
+        return tuple(dict.fromkeys(name for file in self.files for name in file.column_names))
+
+    @property
+    def pass_through(self) -> tuple[str, ...]:
+        """Columns that the attribute table repeats: all that the manifest has, but for the frames and the labels."""
+        return tuple(name for name in self.column_names if name not in NOT_PASSED_THROUGH)
+
+    @cached_property
+    def label_schema(self) -> AttributeSchema | None:
+        """The attribute schema of ``labels`` that the files' metadata hold.
+
+        Raises ManifestError if two files hold different ones, SchemaError if one cannot be parsed.
+        """
+        first: tuple[AttributeSchema, str] | None = None
+        for text, name in {f.label_schema_toml: f.name for f in reversed(self.files) if f.label_schema_toml}.items():
+            schema = AttributeSchema.parse(text or "", f"in the metadata of {name}")
+            if first is not None and schema != first[0]:
+                raise ManifestError(
+                    f"manifest {self.uri}: the labels of {first[1]} and {name} follow different attribute schemas; "
+                    "keep them in separate manifests"
+                )
+            first = first or (schema, name)
+        return first[0] if first else None
+
+    def file_of(self, row: int) -> ManifestFile:
+        """The file that holds a row."""
+        return next(f for f in self.files if f.first_row <= row < f.first_row + f.num_rows)
+
+    def where(self, row: int) -> str:
+        """A row's position for a message, with its file where there are several."""
+        if len(self.files) == 1:
+            return f"row {row}"
+        file = self.file_of(row)
+        return f"row {row} (row {row - file.first_row} of {file.name})"
+
+    def iter_batches(
+        self, columns: Sequence[str] | None = None, rows_per_batch: int = 1024
+    ) -> Iterator[pa.RecordBatch]:
+        """The manifest's rows in order, every column in its own type, with bounded memory.
+
+        columns: names to read, in order; None for all of ``schema``. A column that a file lacks is null.
+        Two columns are added: ``_row`` (int64), the row's position in the manifest, and ``_defect`` (string), null
+        unless a value of the row does not fit its column's type and was made null: then one line ``column: why`` for
+        each such value. Relative URIs are resolved.
+        Raises ManifestError if a file is damaged, StorageError if it cannot be read.
+        """
+        names = list(self.schema.names) if columns is None else list(columns)
+        unknown = [name for name in names if name not in self.schema.names]
+        if unknown:
+            raise ManifestError(f"manifest {self.uri}: has no column {unknown[0]!r}")
+        for file in self.files:
+            size = max(1, min(rows_per_batch, _BATCH_BYTES // max(1, file.bytes_per_row)))
+            first_row = file.first_row
+            for stored in _stored_batches(file, names, size):
+                yield self._typed(file, stored, names, first_row)
+                first_row += stored.num_rows
+
+    def content_fingerprint(self) -> str:
+        """64 hex digits that change when any byte of any file, their order or their folders' columns change.
+
+        Reads every byte once. The same files elsewhere, or under names in the same order, have the same fingerprint.
+        """
+        total = hashlib.sha256()
+        for file in self.files:
+            digest = hashlib.sha256()
+            with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
+                while chunk := stream.read(READ_BUFFER):
+                    digest.update(chunk)
+            total.update(repr((file.partition, digest.hexdigest())).encode())
+        return total.hexdigest()
+
+    def _typed(self, file: ManifestFile, stored: pa.RecordBatch, names: list[str], first_row: int) -> pa.RecordBatch:
+        rows, folders = stored.num_rows, dict(file.partition)
+        arrays, reasons = [], []
+        for name in names:
+            wanted = self.schema.field(name).type
+            indices = stored.schema.get_all_field_indices(name)
+            if not indices and name not in folders:
+                arrays.append(pa.nulls(rows, wanted))
+                continue
+            found = stored.column(indices[0]) if indices else pa.repeat(pa.scalar(folders[name], pa.string()), rows)
+            values, column_reasons = cast_column(name, found, wanted)
+            reasons += [column_reasons] if any(column_reasons) else []
+            arrays.append(self._resolved(values) if name in ("video_uri", "image_uris") else values)
+        defects: list[str | None] = [None] * rows
+        if reasons:
+            defects = ["\n".join(filter(None, row)) or None for row in zip(*reasons, strict=True)]
+        arrays += [pa.array(range(first_row, first_row + rows), pa.int64()), pa.array(defects, pa.string())]
+        fields = [self.schema.field(name) for name in names]
+        schema = pa.schema([*fields, pa.field(ROW, pa.int64()), pa.field(DEFECT, pa.string())])
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _resolved(self, uris: pa.Array) -> pa.Array:
+        flat = uris.flatten() if pa.types.is_list(uris.type) else uris
+        if not pc.any(pc.invert(pc.match_substring_regex(flat, r"^/|://|^$"))).as_py():
+            return uris
+
+        def resolve(uri: str | None) -> str | None:
+            return storage.absolute(uri, self.folder) if uri else uri
+
+        values = uris.to_pylist()
+        if pa.types.is_list(uris.type):
+            return pa.array([row if row is None else [resolve(uri) for uri in row] for row in values], uris.type)
+        return pa.array([resolve(uri) for uri in values], uris.type)
+
+
+def _stored_batches(file: ManifestFile, names: list[str], size: int) -> Iterator[pa.RecordBatch]:
+    stored = [name for name in names if name in file.schema.names]
+    with open_parquet(file.uri) as parquet:
+        if not stored:
+            for start in range(0, file.num_rows, size):
+                rows = min(size, file.num_rows - start)
+                yield pa.RecordBatch.from_arrays([pa.nulls(rows)], names=[ROW])
+            return
+        yield from parquet.iter_batches(batch_size=size, columns=stored, use_threads=False)
