@@ -1,0 +1,53 @@
+# Each target makes .venv and installs what it needs, once. Nothing outside this folder is touched.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_NO_CACHE_DIR = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export XDG_CACHE_HOME = $(CURDIR)/.cache
+
+.PHONY: help setup demo test test-slow check format bench clean
+
+help:
+	@echo "make demo       render a small archive, recognise it, show where the table is"
+	@echo "make test       the tests, at most 10 minutes on two cores"
+	@echo "make test-slow  the tests that take longer, at most 35 minutes"
+	@echo "make check      ruff and mypy"
+	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
+	@echo "make clean      remove .venv and everything that was made here"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/parjob demo --output parjob-demo
+
+test: setup
+	$(BIN)/pytest -m "not slow"
+
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	@for script in benchmarks/[a-z]*.py; do \
+		grep -q '__main__' $$script || continue; \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist parjob-demo

@@ -1,0 +1,93 @@
+"""``parjob infer``: the main job."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+
+
+@click.command(cls=Command)
+@options.manifest
+@click.option("--weights", required=True, metavar="URI", help="Weights file (.safetensors), or 'demo'.")
+@click.option("--output", required=True, metavar="URI", help="Folder for attributes/*.parquet and run.json.")
+@options.selection
+@options.sampling
+@options.decoding
+@click.option("--embedding", is_flag=True, help="Add each tracklet's CLIP image embedding.")
+@click.option("--partition-by", multiple=True, metavar="COLUMN", help="Write Hive folders by this column (repeatable).")
+@options.failures
+@options.device
+@options.precision
+@click.option("--batch-size", type=int, metavar="N", help="Tracklets in one call of the model.  [default: 64 on GPUs, 8 on CPUs]")
+@click.option("--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: fits the cluster]")
+@click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: fits the cluster]")
+@options.ray
+@options.json_output
+def infer(
+    address: str | None,
+    no_ray: bool,
+    device: Any,
+    decode_workers: int | None,
+    model_actors: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> int:
+    """Recognise the tracklets of a manifest into a Parquet table.
+
+    Writes OUT/attributes/*.parquet, one row per tracklet, recognised or not, and OUT/run.json. The same command again
+    goes on where an interrupted one stopped.
+
+    \b
+    Exit codes: 0 done; 1 could not; 2 wrong usage; 3 done, but more than --max-failure-rate failed; 130 interrupted.
+    \b
+    Example:
+      parjob infer --manifest tracklets.parquet --weights w.safetensors --output out
+    """
+    from par_model.cluster.sizing import parse_model_actors
+    from par_model.errors import UsageError
+    from par_model.inference.job import Runner, run_inference
+    from par_model.inference.options import InferOptions
+    from par_model.video.options import DecodeOptions
+
+    try:
+        decode = DecodeOptions(**{name: asked.pop(name) for name in ("decoder", "damaged", "video_timeout")})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    actors = parse_model_actors(model_actors)
+    if decode_workers is not None and decode_workers < 1:
+        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
+    wanted = InferOptions(decode=decode, **asked)
+
+    def runner() -> AbstractContextManager[Runner]:
+        if no_ray:
+            from par_model.inference.local import LocalRunner
+
+            return nullcontext(LocalRunner(device))
+        from par_model.cluster.inference import ray_runner
+
+        return ray_runner(address, device, decode_workers, actors)
+
+    try:
+        summary = run_inference(wanted, runner)
+    except KeyboardInterrupt:
+        click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
+        raise
+    click.echo(json.dumps(summary) if as_json else _report(wanted.output, summary))
+    return int(summary["exit_code"])
+
+
+def _report(output: str, summary: dict[str, Any]) -> str:
+    counts, stages = summary["counts"], summary["stages"]
+    lines = [f"{output}/attributes: {counts['tracklets']} tracklets, {counts['status']['failed']} of them failed"]
+    lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
+    if stages["tracklets_per_second"]:
+        lines.append(f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s, {stages['tracklets_per_second']:.1f} a second")
+    if summary["exit_code"] == 3:
+        lines.append(f"  more than --max-failure-rate {summary['options']['max_failure_rate']:g} failed: exit code 3")
+    return "\n".join(lines)

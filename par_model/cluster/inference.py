@@ -1,0 +1,100 @@
+"""The inference graph on Ray Data: units -> decode on CPU actors -> recognise on GPU (or CPU) actors -> the driver."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy, DataContext
+
+from par_model.cluster.session import ray_session
+from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
+from par_model.inference.options import StageSettings
+from par_model.inference.stages import DecodeTables, RecogniseTables
+
+# Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
+# flight stay a small part of the object store.
+_BLOCK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class RayRunner:
+    """Runs units on the cluster that this process is connected to."""
+
+    pools: Pools
+
+    @property
+    def decode_workers(self) -> int:
+        return self.pools.decode[1]
+
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where the model will run."""
+        return self.pools.device
+
+    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
+        """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order."""
+        _configure()
+        on_gpu = self.pools.device == "cuda"
+        dataset = (
+            ray.data.from_arrow_refs([ray.put(unit) for unit in units])
+            .map_batches(
+                DecodeTables,
+                fn_constructor_args=(settings,),
+                compute=_pool(self.pools.decode),
+                num_cpus=1,
+                **_WHOLE_BLOCKS,
+            )
+            .map_batches(
+                RecogniseTables,
+                fn_constructor_args=(settings,),
+                compute=_pool(self.pools.model),
+                num_cpus=0 if on_gpu else 1,
+                num_gpus=1 if on_gpu else 0,
+                **_WHOLE_BLOCKS,
+            )
+        )
+        yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+
+
+_WHOLE_BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
+
+
+@contextmanager
+def ray_runner(
+    address: str | None,
+    device: Literal["auto", "cpu", "cuda"],
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+) -> Iterator[RayRunner]:
+    """A RayRunner on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
+    with ray_session(address):
+        resources = Resources.of_cluster()
+        chosen = choose_device(device, resources)
+        pools = choose_pools(chosen, resources, decode_workers, model_actors)
+        _announce(pools, resources)
+        yield RayRunner(pools)
+
+
+def _pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
+    return ActorPoolStrategy(min_size=sizes[0], max_size=sizes[1])
+
+
+def _configure() -> None:
+    context = DataContext.get_current()
+    context.target_max_block_size = _BLOCK_BYTES
+    context.enable_progress_bars = False
+
+
+def _announce(pools: Pools, resources: Resources) -> None:
+    where = "GPU" if pools.device == "cuda" else "CPU"
+    sys.stderr.write(
+        f"parjob: up to {pools.decode[1]} decode workers, up to {pools.model[1]} model actors on {where}\n"
+    )
+    if pools.device == "cuda" and resources.live_gpus == 0:
+        sys.stderr.write("parjob: no live node has a GPU: waiting for the cluster to start one\n")

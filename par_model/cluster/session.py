@@ -1,0 +1,71 @@
+"""Starting a local Ray, or joining the one that ``--address`` or RAY_ADDRESS names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from par_model.errors import ClusterError
+
+# Read when ray is imported. Ray's token authentication writes a token into the home folder, and its usage statistics
+# go over the network: a private, local Ray needs neither. Variables that are set already stay as they are.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+@contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """A connection to Ray, ended at exit. What Ray prints goes to stderr. Raises ClusterError."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    with _stdout_to_stderr():
+        import ray
+
+        if ray.is_initialized():  # the caller's own session, as in a notebook: use it, leave it
+            yield
+            return
+        options: dict[str, object] = {"address": address or "local"}
+        if address is None:
+            # One core for decoding and one for the model at least: with fewer the graph could not start.
+            options |= {"num_cpus": max(2, os.cpu_count() or 1), "include_dashboard": False}
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            where = f"Ray at {address}" if address else "a local Ray"
+            line = " ".join(str(error).split())[:300]
+            raise ClusterError(
+                f"cannot {'join' if address else 'start'} {where}: {line}; check the address, or use --no-ray"
+            ) from error
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Ray's own processes and its C++ core write to file descriptor 1; results of commands must stay alone there."""
+    sys.stdout.flush()
+    try:
+        stdout, stderr = 1, sys.stderr.fileno()
+        kept = os.dup(stdout)
+    except (OSError, ValueError):  # no real files, as under a test runner's capture
+        yield
+        return
+    os.dup2(stderr, stdout)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, stdout)
+        os.close(kept)

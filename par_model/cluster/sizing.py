@@ -1,0 +1,105 @@
+"""How many decode workers and model actors a cluster gets.
+
+Counted over the nodes that live and those that the cluster may still start: on a cluster whose GPU workers start from
+zero, live nodes show no GPU, and a job that believed them would never ask for one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from par_model.errors import ClusterError, UsageError
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPUs and GPUs of a cluster: now, and at most."""
+
+    live_cpus: int
+    live_gpus: int
+    most_cpus: int
+    most_gpus: int
+
+    @classmethod
+    def of_cluster(cls) -> Resources:
+        """Of the Ray cluster that this process is connected to."""
+        import ray
+        from ray._private.state import state
+
+        live = ray.cluster_resources()
+        most = state.get_max_resources_from_cluster_config() or {}
+        return cls(
+            live_cpus=int(live.get("CPU", 0)),
+            live_gpus=int(live.get("GPU", 0)),
+            most_cpus=_most(live.get("CPU", 0), most.get("CPU", 0)),
+            most_gpus=_most(live.get("GPU", 0), most.get("GPU", 0)),
+        )
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Sizes of the two actor pools, from and to, and what one model actor takes."""
+
+    device: Literal["cpu", "cuda"]
+    decode: tuple[int, int]
+    model: tuple[int, int]
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"], resources: Resources) -> Literal["cpu", "cuda"]:
+    """``auto`` is CUDA where the cluster has a GPU or may start one."""
+    if wanted == "auto":
+        return "cuda" if resources.most_gpus > 0 else "cpu"
+    return wanted
+
+
+def choose_pools(
+    device: Literal["cpu", "cuda"],
+    resources: Resources,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+) -> Pools:
+    """Pools that fit. A GPU actor takes one GPU and no CPU of its own; a CPU actor takes one CPU, a decode worker too.
+
+    Raises ClusterError when a set size can never fit.
+    """
+    cpus = max(1, resources.most_cpus)
+    if device == "cuda":
+        model = model_actors or (1, max(1, resources.most_gpus))
+        decode = (1, decode_workers or cpus)
+    elif model_actors is not None:
+        model = model_actors
+        decode = (1, decode_workers or max(1, cpus - model_actors[1]))
+    else:
+        # On CPUs the network is several times slower than decoding.
+        decode = (1, decode_workers or max(1, cpus // 4))
+        model = (1, max(1, cpus - decode[1]))
+    if decode_workers is not None:
+        decode = (decode_workers, decode_workers)
+    needed = decode[0] + (model[0] if device == "cpu" else 0)
+    if needed > cpus:
+        raise ClusterError(
+            f"{decode[0]} decode workers and {model[0]} model actors need {needed} CPUs, the cluster has at most "
+            f"{cpus}: lower --decode-workers or --model-actors"
+        )
+    return Pools(device, decode, model)
+
+
+def parse_model_actors(text: str | None) -> tuple[int, int] | None:
+    """``MIN[:MAX]``. Raises UsageError."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        sizes = int(low), int(high or low)
+    except ValueError:
+        raise UsageError(f"--model-actors {text!r}: expected MIN or MIN:MAX, as in 1:8") from None
+    if not 1 <= sizes[0] <= sizes[1]:
+        raise UsageError(f"--model-actors {text!r}: MIN must be at least 1, and MAX at least MIN")
+    return sizes
+
+
+def _most(live: float, configured: float) -> int:
+    # An autoscaler without a limit reports infinity, or a number as good as that.
+    return int(max(live, configured if math.isfinite(configured) and configured < 1e6 else 1024))

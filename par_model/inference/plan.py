@@ -1,0 +1,159 @@
+"""From a manifest to work units: small tables of tracklets that are read from the same videos.
+
+Tracklets are sorted by video and by their first sampled frame, on disk where memory does not suffice, so that each
+unit reads one stretch of one video, or a few short videos, front to back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from par_model.manifest.read import Manifest
+from par_model.manifest.schema import DEFECT, ROW
+from par_model.manifest.tracklets import TRACKLET_COLUMNS
+from par_model.table.parts import configure
+
+_BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of a manifest are meant: those of ``split``, the first ``limit`` of these."""
+
+    split: str | None = None
+    limit: int | None = None
+
+    def batches(self, manifest: Manifest, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The selected rows in manifest order: ``columns``, ``_row`` and ``_defect``."""
+        read = list(columns) if self.split is None or "split" in columns else [*columns, "split"]
+        left = self.limit
+        for batch in manifest.iter_batches(columns=read, rows_per_batch=_BATCH_ROWS):
+            if left == 0:
+                return
+            rows = pa.Table.from_batches([batch])
+            if self.split is not None:
+                rows = rows.filter(pc.fill_null(pc.equal(rows["split"], self.split), False))
+            if left is not None:
+                rows = rows.slice(0, left)
+                left -= len(rows)
+            if len(rows):
+                yield rows.select([*columns, ROW, DEFECT])
+
+    def count(self, manifest: Manifest) -> int:
+        """Number of selected rows."""
+        if self.split is None:
+            return manifest.num_rows if self.limit is None else min(self.limit, manifest.num_rows)
+        return sum(len(batch) for batch in self.batches(manifest, ["split"]))
+
+
+@dataclass(frozen=True)
+class UnitSize:
+    """How many tracklets one unit holds.
+
+    most: the limit, set by the bytes of their crops. enough: at the end of a video, a unit that has this many is
+    closed, so that a small job still has a unit for every worker.
+    """
+
+    most: int
+    enough: int
+
+    @classmethod
+    def choose(cls, tracklets: int, crop_bytes: int, decode_workers: int) -> UnitSize:
+        """crop_bytes: of one tracklet's crops. A unit's crops stay within 192 MiB; a worker gets four units or more."""
+        most = max(1, min(256, 192 * 2**20 // max(1, crop_bytes)))
+        return cls(most=most, enough=max(1, min(most, 64, tracklets // (4 * max(1, decode_workers)))))
+
+
+def plan_units(
+    manifest: Manifest, selection: Selection, done: NDArray[np.int64], frames: int, size: UnitSize
+) -> Iterator[pa.Table]:
+    """Work units of all selected rows that are not done: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
+
+    frames: K, which says where the first sampled frame of a tracklet lies.
+    """
+    left_out = np.zeros(manifest.num_rows, bool)
+    left_out[done] = True
+
+    def todo() -> Iterator[pa.RecordBatch]:
+        for rows in selection.batches(manifest, TRACKLET_COLUMNS):
+            mask = ~left_out[rows[ROW].to_numpy()]
+            yield from rows.filter(pa.array(mask)).to_batches()
+
+    batches = todo()
+    first = next(batches, None)
+    if first is None:
+        return
+    schema = first.schema
+
+    def chained() -> Iterator[pa.RecordBatch]:
+        yield first
+        yield from batches
+
+    with tempfile.TemporaryDirectory(prefix="parjob-plan-") as spill, duckdb.connect() as connection:
+        configure(connection, spill)
+        connection.register("todo", pa.RecordBatchReader.from_batches(schema, chained()))
+        reader = connection.execute(
+            """
+            SELECT * FROM todo
+            ORDER BY video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row
+            """,
+            {"k": frames},
+        ).to_arrow_reader(_BATCH_ROWS)
+        for unit in cut(reader, size):
+            yield unit.cast(schema)
+
+
+def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
+    """Cut a stream that is sorted by video into units. A video is divided only where a unit would exceed ``size.most``."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for run, ends in _runs(sorted_batches, size):
+        if count + len(run) > size.most:
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+        waiting.append(run)
+        count += len(run)
+        if count >= size.most or (ends and count >= size.enough):
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[pa.Table, bool]]:
+    """Consecutive rows of one video, at most ``size.most``, and whether a unit may be closed after them."""
+    rest: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        table = table if rest is None else pa.concat_tables([rest, table]).combine_chunks()
+        starts = _video_starts(table["video_uri"])
+        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+            yield from _pieces(table.slice(start, stop - start), size, video_ends=True)
+        # The last video may go on in the next batch: only what a unit cannot hold anyway is passed on.
+        rest = table.slice(starts[-1])
+        whole = len(rest) // size.most * size.most
+        yield from _pieces(rest.slice(0, whole), size, video_ends=False)
+        rest = rest.slice(whole)
+    if rest is not None:
+        yield from _pieces(rest, size, video_ends=True)
+
+
+def _pieces(video: pa.Table, size: UnitSize, *, video_ends: bool) -> Iterator[tuple[pa.Table, bool]]:
+    stills = len(video) > 0 and not video["video_uri"][0].is_valid
+    step = size.enough if stills else size.most
+    for start in range(0, len(video), step):
+        yield video.slice(start, step), stills or (video_ends and start + step >= len(video))
+
+
+def _video_starts(uris: pa.ChunkedArray) -> list[int]:
+    """Row numbers at which another video starts, 0 first; all stills together count as one video."""
+    ids = uris.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]

@@ -1,0 +1,53 @@
+"""Progress on stderr: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO
+
+from tqdm import tqdm
+
+_LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Counts ``unit``s (a plural noun) up to ``total``; ``already`` of them were done by an earlier run."""
+
+    def __init__(self, total: int, unit: str, *, already: int = 0, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._total, self._already, self._done, self._unit = total, already, already, unit
+        self._started = self._last_line = time.monotonic()
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=total, initial=already, unit=f" {unit}", file=self._stream, dynamic_ncols=True, mininterval=0.2
+            )
+
+    def advance(self, count: int) -> None:
+        """``count`` more are done."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self._stream.write(self._line() + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _line(self) -> str:
+        rate = (self._done - self._already) / max(1e-9, time.monotonic() - self._started)
+        left = (self._total - self._done) / rate if rate else float("inf")
+        return f"{self._done}/{self._total} {self._unit}, {rate:.1f} {self._unit}/s, {_clock(left)} left"
+
+
+def _clock(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "unknown time"
+    minutes, seconds_left = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours}:{minutes_left:02d}:{seconds_left:02d}"

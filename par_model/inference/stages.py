@@ -1,0 +1,94 @@
+"""The two stages as callables on Arrow tables: what Ray Data maps over blocks, and a for loop over units.
+
+Nothing that one tracklet or one video does leaves a stage as an exception: the stages of video/ and model/ turn it into
+a failed row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from par_model.inference.options import StageSettings
+from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops
+from par_model.manifest.tracklets import tracklets
+from par_model.model.stage import RecogniseStage
+from par_model.types import Crops, Failure, Tracklet
+from par_model.video.collect import RawCrops
+from par_model.video.stage import DecodeStage
+
+_TABLE_BYTES = 32 * 2**20
+
+
+class DecodeTables:
+    """Manifest rows of a work unit in, tables of crops out (CROPS_SCHEMA), each small enough to travel."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._stage = DecodeStage(settings.preprocess, settings.sampling, settings.decode)
+        self._rows = settings.batch_size
+
+    def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
+        """Yields as soon as a batch of tracklets is complete; every row of the unit comes out once."""
+        work = Work()
+        waiting: list[Crops | Failure] = []
+        waiting_bytes = 0
+        before = self._stage.counters.copy()
+        items = self._items(unit)
+        while True:
+            started = time.perf_counter()
+            item = next(items, None)
+            work.decode_seconds += time.perf_counter() - started
+            if item is not None:
+                waiting.append(item)
+                waiting_bytes += item.pixels.nbytes if isinstance(item, Crops) else 0
+                if len(waiting) < self._rows and waiting_bytes < _TABLE_BYTES:
+                    continue
+            if waiting:
+                after = self._stage.counters.copy()
+                work.frames_decoded = after.frames_decoded - before.frames_decoded
+                work.frames_needed = after.frames_needed - before.frames_needed
+                yield crops_to_table(waiting, work)
+                waiting, waiting_bytes, work, before = [], 0, Work(), after
+            if item is None:
+                return
+
+    def close(self) -> None:
+        """End the decoding process."""
+        self._stage.close()
+
+    def _items(self, unit: pa.Table) -> Iterator[Crops | Failure]:
+        good: list[Tracklet] = []
+        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
+            if isinstance(tracklet, Failure):
+                yield tracklet
+            else:
+                good.append(tracklet)
+        for item in self._stage(good):
+            assert not isinstance(item, RawCrops)  # the stage has a preprocess
+            yield item
+
+
+class RecogniseTables:
+    """Tables of crops in, tables of outcomes out (OUTCOME_WIRE_SCHEMA), row for row."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._preprocess = settings.preprocess
+        self._stage = RecogniseStage(
+            settings.weights,
+            device=settings.device,
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+            embedding=settings.embedding,
+        )
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        work = Work()
+        work.add(table)
+        started = time.perf_counter()
+        items = table_to_crops(table, self._preprocess)
+        recognised = iter(self._stage([i for i in items if isinstance(i, Crops)]))
+        outcomes = [i if isinstance(i, Failure) else next(recognised) for i in items]
+        work.model_seconds += time.perf_counter() - started
+        return outcomes_to_table(outcomes, work)

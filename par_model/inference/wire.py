@@ -1,0 +1,105 @@
+"""The domain types as Arrow tables, in which they travel between stages.
+
+Every row is one tracklet on its way, failed or not, so that no row can get lost between two stages. Work that a stage
+did rides along as numbers in the first row of each table: seconds busy, frames decoded, frames that had to be passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from par_model.errors import FailureCode
+from par_model.table.rows import OUTCOME_SCHEMA
+from par_model.types import Crops, Failure, Outcome, Preprocess
+
+_WORK_FIELDS = [
+    pa.field("decode_seconds", pa.float64()),
+    pa.field("model_seconds", pa.float64()),
+    pa.field("frames_decoded", pa.int64()),
+    pa.field("frames_needed", pa.int64()),
+]
+WORK_NAMES = tuple(f.name for f in _WORK_FIELDS)
+
+CROPS_SCHEMA = pa.schema(
+    [
+        *(OUTCOME_SCHEMA.field(n) for n in ("_row", "tracklet_id", "num_frames", "error", "message", "sampled_frames")),
+        pa.field("pixels", pa.large_binary()),  # uint8 [K, H, W, 3], row-major
+        *_WORK_FIELDS,
+    ]
+)
+OUTCOME_WIRE_SCHEMA = pa.schema([*OUTCOME_SCHEMA, *_WORK_FIELDS])
+
+
+@dataclass
+class Work:
+    """What a stage did since it last said so."""
+
+    decode_seconds: float = 0.0
+    model_seconds: float = 0.0
+    frames_decoded: int = 0
+    frames_needed: int = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Add the numbers that ride in a table."""
+        for name in WORK_NAMES:
+            setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
+
+    def columns(self, rows: int) -> dict[str, np.ndarray]:
+        """Columns of ``rows`` rows that carry these numbers in the first."""
+        columns = {}
+        for field in _WORK_FIELDS:
+            values = np.zeros(rows, field.type.to_pandas_dtype())
+            values[0] = getattr(self, field.name)
+            columns[field.name] = values
+        return columns
+
+
+def crops_to_table(items: Sequence[Crops | Failure], work: Work) -> pa.Table:
+    """CROPS_SCHEMA, row for row. ``items`` must not be empty."""
+    columns = _common_columns(items)
+    columns["pixels"] = [i.pixels.tobytes() if isinstance(i, Crops) else None for i in items]
+    return pa.table(columns | work.columns(len(items)), schema=CROPS_SCHEMA)
+
+
+def table_to_crops(table: pa.Table, preprocess: Preprocess) -> list[Crops | Failure]:
+    """The inverse of ``crops_to_table``; pixels are views of the table's memory."""
+    items: list[Crops | Failure] = []
+    columns = [table[name].to_pylist() for name in ("_row", "tracklet_id", "num_frames", "error", "message")]
+    for index, (row, tracklet_id, num_frames, error, message) in enumerate(zip(*columns, strict=True)):
+        if error is not None:
+            items.append(Failure(row, tracklet_id, num_frames, FailureCode(error), message))
+            continue
+        pixels = np.frombuffer(table["pixels"][index].as_buffer(), np.uint8)
+        items.append(
+            Crops(
+                row=row,
+                tracklet_id=tracklet_id,
+                num_frames=num_frames,
+                sampled_frames=table["sampled_frames"][index].values.to_numpy(),
+                pixels=pixels.reshape(-1, preprocess.height, preprocess.width, 3),
+            )
+        )
+    return items
+
+
+def outcomes_to_table(items: Sequence[Outcome], work: Work) -> pa.Table:
+    """OUTCOME_WIRE_SCHEMA, row for row. ``items`` must not be empty."""
+    columns = _common_columns(items)
+    columns["scores"] = [None if isinstance(i, Failure) else i.scores for i in items]
+    columns["embedding"] = [None if isinstance(i, Failure) else i.embedding for i in items]
+    return pa.table(columns | work.columns(len(items)), schema=OUTCOME_WIRE_SCHEMA)
+
+
+def _common_columns(items: Sequence[Crops | Outcome]) -> dict[str, object]:
+    return {
+        "_row": [i.row for i in items],
+        "tracklet_id": [i.tracklet_id for i in items],
+        "num_frames": [i.num_frames for i in items],
+        "error": [i.code.value if isinstance(i, Failure) else None for i in items],
+        "message": [i.message if isinstance(i, Failure) else None for i in items],
+        "sampled_frames": [None if isinstance(i, Failure) else i.sampled_frames for i in items],
+    }

@@ -1,0 +1,1 @@
+"""The attribute table: its Arrow schema, the files it lies in, and the summary of the run that made it."""

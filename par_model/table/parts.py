@@ -1,0 +1,101 @@
+"""What is done so far: outcomes in append-only part files, below the output folder, until the table is written.
+
+A part appears whole or not at all, holds whole rows, and is never changed. One process writes them (the job holds the
+output's lock), a few large ones rather than many: every 20 s, or when 64 MiB wait. So a job that is killed loses the
+work of those seconds and nothing else, and what is done is known from one listing and one narrow column.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from par_model import storage
+from par_model.table.rows import OUTCOME_SCHEMA, concat_outcomes
+
+PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
+
+_FLUSH_SECONDS = 20.0
+_FLUSH_BYTES = 64 * 2**20
+
+
+class PartStore:
+    """The parts below ``folder``. ``run_id`` marks the rows that this run adds."""
+
+    def __init__(self, folder: str, run_id: str) -> None:
+        self._folder = folder
+        self._run_id = run_id
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
+        self._last_flush = time.monotonic()
+        self._uris: list[str] = []
+        for file in storage.list_files(folder):
+            if storage.name(file.uri).startswith("part-"):
+                self._uris.append(file.uri)
+            else:
+                storage.remove(file.uri)  # a writer died here; parts themselves are never half written
+
+    def append(self, outcomes: pa.Table) -> None:
+        """Keep outcomes (OUTCOME_SCHEMA). They are on disk after the next flush."""
+        self._waiting.append(outcomes.select(OUTCOME_SCHEMA.names))
+        self._waiting_bytes += outcomes.nbytes
+        if self._waiting_bytes >= _FLUSH_BYTES or time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one part."""
+        if self._waiting:
+            table = concat_outcomes(self._waiting)
+            table = table.append_column(PART_SCHEMA.field("run_id"), pa.repeat(pa.scalar(self._run_id), len(table)))
+            number = 1 + max((_number(uri) for uri in self._uris), default=0)
+            uri = storage.join(self._folder, f"part-{number:06d}.parquet")
+            with storage.atomic_writer(uri) as file:
+                pq.write_table(table.cast(PART_SCHEMA), file, compression="zstd")
+            self._uris.append(uri)
+        self._waiting, self._waiting_bytes, self._last_flush = [], 0, time.monotonic()
+
+    def done(self) -> NDArray[np.int64]:
+        """Manifest rows that the parts on disk hold, in no order."""
+        if not self._uris:
+            return np.empty(0, np.int64)
+        return self._dataset().to_table(columns=["_row"])["_row"].to_numpy()
+
+    def in_row_order(self, rows_per_batch: int) -> Iterator[pa.Table]:
+        """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice."""
+        with tempfile.TemporaryDirectory(prefix="parjob-sort-") as spill, duckdb.connect() as connection:
+            configure(connection, spill)
+            reader = self._dataset().scanner().to_reader() if self._uris else PART_SCHEMA.empty_table().to_reader()
+            connection.register("parts", reader)
+            result = connection.sql("SELECT * FROM parts ORDER BY _row").to_arrow_reader(rows_per_batch)
+            for batch in result:
+                yield pa.Table.from_batches([batch]).cast(PART_SCHEMA)
+
+    def remove(self) -> None:
+        """Remove all parts: their rows are in the table."""
+        storage.remove(self._folder)
+        self._uris = []
+
+    def _dataset(self) -> pyarrow.dataset.Dataset:
+        fs, _ = storage.arrow_filesystem(self._folder)
+        paths = [storage.arrow_filesystem(uri)[1] for uri in self._uris]
+        return pyarrow.dataset.dataset(paths, schema=PART_SCHEMA, filesystem=fs, format="parquet")
+
+
+def configure(connection: duckdb.DuckDBPyConnection, spill: str) -> None:
+    """Bounded memory, spill to a temporary folder, and nothing from the network."""
+    connection.execute("SET memory_limit = '1GB'")
+    connection.execute("SET temp_directory = ?", [spill])
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")
+
+
+def _number(uri: str) -> int:
+    return int(storage.name(uri).removeprefix("part-").removesuffix(".parquet"))

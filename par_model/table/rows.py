@@ -1,0 +1,114 @@
+"""From outcomes to rows of the attribute table, a column at a time.
+
+Dimension letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from par_model.attributes import AttributeGroup, AttributeSchema
+from par_model.table.schema import scores_type
+
+# How an outcome travels and waits until the table is written: compact, the same for every schema.
+OUTCOME_SCHEMA = pa.schema(
+    [
+        pa.field("_row", pa.int64()),
+        pa.field("tracklet_id", pa.string()),
+        pa.field("num_frames", pa.int32()),
+        pa.field("error", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("sampled_frames", pa.list_(pa.int32())),
+        pa.field("scores", pa.list_(pa.float32())),
+        pa.field("embedding", pa.list_(pa.float32())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How scores are read: the schema, a threshold for each class, and which classes were ever trained.
+
+    thresholds: float [C]; a binary group is true above its own. trained: bool [C].
+    """
+
+    schema: AttributeSchema
+    thresholds: tuple[float, ...]
+    trained: tuple[bool, ...]
+    model_id: str
+
+    def __post_init__(self) -> None:
+        count = self.schema.num_classes
+        if len(self.thresholds) != count or len(self.trained) != count:
+            raise ValueError(
+                f"{len(self.thresholds)} thresholds and {len(self.trained)} trained flags for {count} classes"
+            )
+
+
+def table_rows(passed_through: pa.Table, outcomes: pa.Table, reading: Reading, schema: pa.Schema) -> pa.Table:
+    """N rows of the attribute table.
+
+    passed_through: the manifest's columns of these N tracklets. outcomes: OUTCOME_SCHEMA and ``run_id``, row for row
+    the same tracklets. schema: what ``table_schema`` made.
+    """
+    failed_N = outcomes["error"].is_valid().to_numpy()
+    scores_NC = _scores(outcomes["scores"], failed_N, reading.schema.num_classes)
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        name: passed_through[name] for name in passed_through.column_names if name in schema.names
+    }
+    columns["status"] = pa.array(np.where(failed_N, "failed", "ok"), pa.string())
+    for name in ("error", "message", "sampled_frames", "num_frames", "run_id", "embedding"):
+        if name in schema.names:
+            columns[name] = outcomes[name]
+    columns["model_id"] = pa.repeat(pa.scalar(reading.model_id), len(outcomes))
+    columns["scores"] = _struct(scores_NC, failed_N, reading.schema)
+    trained = np.asarray(reading.trained)
+    thresholds = np.asarray(reading.thresholds, dtype=np.float32)
+    for group, span in reading.schema.spans():
+        null_N = failed_N if trained[span].all() else np.ones_like(failed_N)
+        value, score = _read_group(group, scores_NC[:, span], thresholds[span], null_N)
+        columns[group.column] = value
+        columns[f"{group.column}_score"] = score
+    return pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _scores(column: pa.ChunkedArray, failed_N: NDArray[np.bool_], num_classes: int) -> NDArray[np.float32]:
+    """float32 [N, C], zero where failed."""
+    scores_NC = np.zeros((len(failed_N), num_classes), np.float32)
+    flat = pc.list_flatten(column).to_numpy()
+    scores_NC[~failed_N] = flat.reshape(-1, num_classes)
+    return scores_NC
+
+
+def _struct(scores_NC: NDArray[np.float32], failed_N: NDArray[np.bool_], schema: AttributeSchema) -> pa.Array:
+    kind = scores_type(schema)
+    fields = [pa.array(np.ascontiguousarray(column_N)) for column_N in scores_NC.T]
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=pa.array(failed_N))
+
+
+def _read_group(
+    group: AttributeGroup, scores_NG: NDArray[np.float32], thresholds_G: NDArray[np.float32], null_N: NDArray[np.bool_]
+) -> tuple[pa.Array, pa.Array]:
+    """A group's value and score. Exclusive: the class with the highest score, the first of equals."""
+    if group.kind == "binary":
+        score_N = scores_NG[:, 0]
+        return pa.array(score_N > thresholds_G[0], mask=null_N), pa.array(score_N, mask=null_N)
+    best_N = scores_NG.argmax(axis=1)
+    values = np.array([c.value for c in group.classes], dtype=object)
+    score_N = scores_NG[np.arange(len(best_N)), best_N]
+    return pa.array(values[best_N], pa.string(), mask=null_N), pa.array(score_N, mask=null_N)
+
+
+def _as(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return column if column.type == kind else column.cast(kind)
+
+
+def concat_outcomes(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of OUTCOME_SCHEMA."""
+    return pa.concat_tables(tables) if tables else OUTCOME_SCHEMA.empty_table()

@@ -1,0 +1,43 @@
+"""``run.json``: what ran and how it went. Written last, so that its presence says that the table is complete."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from typing import Any
+
+from par_model import __version__, storage
+from par_model.errors import OutputError
+
+_LIBRARIES = ("torch", "open_clip_torch", "ray", "av", "decord", "pyarrow", "numpy")
+
+
+def read_summary(uri: str) -> dict[str, Any] | None:
+    """The summary of a finished run, None if there is none. Raises OutputError if it is not one."""
+    try:
+        document = json.loads(storage.read_bytes(uri))
+    except storage.PlaceError as error:
+        if error.reason is storage.Reason.NOT_FOUND:
+            return None
+        raise
+    except ValueError as error:
+        raise OutputError(f"{uri} is not valid JSON ({error}): give another --output, or remove it") from error
+    if not isinstance(document, dict) or "fingerprint" not in document:
+        raise OutputError(f"{uri} is not the summary of a run: give another --output")
+    return document
+
+
+def write_summary(uri: str, summary: dict[str, Any]) -> None:
+    """Write it, whole or not at all."""
+    storage.write_bytes(uri, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def versions() -> dict[str, str]:
+    """This package's version and those of the libraries whose results it depends on."""
+    found = {"par_model": __version__}
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue  # decord has no build for every processor
+    return found

@@ -1,0 +1,100 @@
+"""The files of the attribute table: a few large ones, or Hive folders of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from par_model import storage
+
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
+
+_FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
+_BUFFERED_BYTES = 768 * 2**20  # over all partitions
+_ROW_GROUP_ROWS = 65_536
+
+
+@dataclass
+class _Folder:
+    tables: list[pa.Table] = field(default_factory=list)
+    nbytes: int = 0
+    files: int = 0
+
+
+class TableWriter:
+    """Writes rows below ``folder`` in the order in which they come; every file appears whole.
+
+    partition_by: columns that become folders (``camera_id=3``) and leave the files.
+    """
+
+    def __init__(self, folder: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._partition_by = tuple(partition_by)
+        self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
+        self._open: dict[str, _Folder] = {}
+        self.files: list[str] = []
+        self.rows = 0
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows of the whole table schema."""
+        for folder, part in self._split(rows):
+            waiting = self._open.setdefault(folder, _Folder())
+            waiting.tables.append(part)
+            waiting.nbytes += part.nbytes
+            if waiting.nbytes >= _FILE_BYTES:
+                self._flush(folder)
+        while sum(f.nbytes for f in self._open.values()) > _BUFFERED_BYTES:
+            self._flush(max(self._open, key=lambda name: self._open[name].nbytes))
+
+    def close(self) -> None:
+        """Write what is left, and remove files that an earlier, interrupted writing left. A table without rows is one
+        file without rows, so that readers find its schema."""
+        if not self._open and not self.files:
+            self._open[""] = _Folder([self._schema.empty_table()])
+        for folder in sorted(self._open):
+            self._flush(folder)
+        written = set(self.files)
+        for file in storage.list_files(self._folder):
+            if file.uri not in written:
+                storage.remove(file.uri)
+
+    def _split(self, rows: pa.Table) -> list[tuple[str, pa.Table]]:
+        if not self._partition_by:
+            return [("", rows)]
+        keys = rows.select(list(self._partition_by))
+        distinct = keys.group_by(keys.column_names, use_threads=False).aggregate([])
+        parts = []
+        for key in distinct.to_pylist():
+            mask = None
+            for name, value in key.items():
+                column = rows[name]
+                here = pc.is_null(column) if value is None else pc.equal(column, pa.scalar(value, column.type))
+                mask = here if mask is None else pc.and_(mask, here)
+            part = rows.filter(pc.fill_null(mask, False)).select(self._schema.names)
+            parts.append(("/".join(f"{name}={folder_value(value)}" for name, value in key.items()), part))
+        return parts
+
+    def _flush(self, folder: str) -> None:
+        waiting = self._open[folder]
+        if not waiting.tables:
+            return
+        uri = storage.join(self._folder, folder, f"part-{waiting.files:05d}.parquet")
+        table = pa.concat_tables(waiting.tables)
+        with storage.atomic_writer(uri) as file:
+            pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+        self.files.append(uri)
+        self.rows += len(table)
+        waiting.tables, waiting.nbytes, waiting.files = [], 0, waiting.files + 1
+
+
+def folder_value(value: object) -> str:
+    """A partition's value as Hive writes it: URL-encoded text, ``true``/``false``, ISO dates; null by its own name."""
+    if value is None:
+        return NULL_FOLDER
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return quote(text, safe="")

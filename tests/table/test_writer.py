@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from par_model.table import writer
+from par_model.table.writer import NULL_FOLDER, TableWriter, folder_value
+
+SCHEMA = pa.schema([("id", pa.int64()), ("camera", pa.string()), ("day", pa.int32())])
+
+
+def table(*rows: tuple[int, str | None, int | None]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], schema=SCHEMA)
+
+
+def test_rows_come_out_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    out = TableWriter(str(tmp_path), SCHEMA)
+    out.write(table((3, "a", 1), (1, "b", 2)))
+    out.write(table((2, None, None)))
+    out.close()
+    assert out.files == [str(tmp_path / "part-00000.parquet")]
+    assert pq.read_table(tmp_path / "part-00000.parquet") == table((3, "a", 1), (1, "b", 2), (2, None, None))
+
+
+def test_a_table_without_rows_still_has_its_schema(tmp_path: Path) -> None:
+    TableWriter(str(tmp_path), SCHEMA).close()
+    found = pq.read_table(tmp_path)
+    assert found.schema == SCHEMA
+    assert len(found) == 0
+
+
+def test_files_are_closed_at_their_size_and_none_stays_from_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "part-00007.parquet").write_bytes(b"from a run that was killed")
+    monkeypatch.setattr(writer, "_FILE_BYTES", 1000)
+    out = TableWriter(str(tmp_path), SCHEMA)
+    for start in range(0, 300, 10):
+        out.write(table(*((i, "camera", i) for i in range(start, start + 10))))
+    out.close()
+    assert sorted(str(p) for p in tmp_path.iterdir()) == out.files
+    assert len(out.files) > 3
+    assert pq.read_table(out.files)["id"].to_pylist() == list(range(300))
+
+
+def test_hive_folders_that_duckdb_and_arrow_read_back(tmp_path: Path) -> None:
+    out = TableWriter(str(tmp_path), SCHEMA, ["camera", "day"])
+    rows = table((1, "a/b c", 1), (2, None, 1), (3, "a/b c", 2), (4, "ü=%", None), (5, "a/b c", 1))
+    out.write(rows)
+    out.close()
+    folders = {str(p.parent.relative_to(tmp_path)) for p in tmp_path.rglob("*.parquet")}
+    assert folders == {
+        "camera=a%2Fb%20c/day=1",
+        f"camera={NULL_FOLDER}/day=1",
+        "camera=a%2Fb%20c/day=2",
+        f"camera=%C3%BC%3D%25/day={NULL_FOLDER}",
+    }
+    partitioning = ds.partitioning(pa.schema([SCHEMA.field("camera"), SCHEMA.field("day")]), flavor="hive")
+    arrow = ds.dataset(tmp_path, partitioning=partitioning).to_table().select(SCHEMA.names).sort_by("id")
+    assert arrow.to_pylist() == rows.to_pylist()
+    duck = duckdb.sql(
+        f"SELECT id, camera, day FROM read_parquet('{tmp_path}/**/*.parquet', hive_partitioning = true, "
+        "hive_types = {'camera': VARCHAR, 'day': INT}) ORDER BY id"
+    ).fetchall()
+    assert duck == [tuple(row.values()) for row in rows.to_pylist()]
+
+
+def test_many_partitions_are_flushed_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_BUFFERED_BYTES", 2000)
+    out = TableWriter(str(tmp_path), SCHEMA, ["camera"])
+    for i in range(200):
+        out.write(table((i, f"c{i % 50}", i)))
+    assert out.files, "nothing was flushed"
+    out.close()
+    assert sorted(pq.read_table(out.files, partitioning=None)["id"].to_pylist()) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [(None, NULL_FOLDER), (True, "true"), (7, "7"), ("", ""), ("a b", "a%20b"), ("..", ".."), ("x\n", "x%0A")],
+)
+def test_folder_values(value: object, folder: str) -> None:
+    assert folder_value(value) == folder
