@@ -1,0 +1,187 @@
+"""``parjob weights``: make and show weights files. Torch is imported when a command runs, not with this module."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from par_model.attributes import load_schema
+from par_model.cli.command import Command, option
+from par_model.errors import UsageError
+from par_model.model.config import InteractionMap, format_map, parse_map
+
+_AGGREGATES = click.Choice(["mean", "mlp", "lstm", "gru"])
+_MAP_HELP = "0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
+
+_MODEL_OPTIONS = (
+    option(
+        "--frames", type=click.IntRange(min=1), default=6, help="Frames a tracklet, K, unless infer says otherwise."
+    ),
+    option(
+        "--beyond-depth",
+        type=click.Choice(["refuse", "last"]),
+        default="refuse",
+        help="Frame f runs through the temporal network's block f, of which there are K, at most 8. More frames than "
+        "blocks: 'refuse' them, or send each through the 'last' block again.",
+    ),
+    option(
+        "--sides", type=click.Choice(["both", "spatial", "temporal", "none"]), default="both", help="Side networks."
+    ),
+    option("--spatial-map", help=f"{_MAP_HELP} Default: 2, scaled to the backbone's depth."),
+    option("--temporal-map", help=f"{_MAP_HELP} Default: 2, scaled to the backbone's depth."),
+    option("--spatial-aggregation", type=_AGGREGATES, default="mean", help="How frames become one."),
+    option("--temporal-aggregation", type=_AGGREGATES, default="mean", help="How the temporal streams become one."),
+    option("--spatial-width", type=click.IntRange(min=6), default=240, help="Channels of the spatial network."),
+    option("--temporal-width", type=click.IntRange(min=6), default=240, help="Channels of the temporal network."),
+    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Channels of the fusion block."),
+)
+
+
+def _model_options(command: Any) -> Any:
+    for decorate in reversed(_MODEL_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+@click.group(no_args_is_help=True)
+def weights() -> None:
+    """Make and show weights files."""
+
+
+@weights.command("init", cls=Command)
+@option("--backbone", required=True, help="An open_clip ViT, such as ViT-B-16, or a model configuration as .json.")
+@option("--pretrained", metavar="TAG|FILE", help="open_clip's tag, or a file: OpenAI's .pt or an open_clip checkpoint.")
+@option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
+@option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
+@option("--image-size", metavar="SIZE|HEIGHTxWIDTH", help="Input size in pixels. Default: the backbone's.")
+@option("--fit", type=click.Choice(["stretch", "pad"]), default="stretch", help="How a crop is fitted to that size.")
+@option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
+@_model_options
+def init(
+    backbone: str,
+    pretrained: str | None,
+    schema: str,
+    output: str,
+    image_size: str | None,
+    fit: Any,
+    seed: int,
+    spatial_map: str | None,
+    temporal_map: str | None,
+    **options: Any,
+) -> None:
+    """Make a new weights file: CLIP's image tower, side networks that still have to be trained, text features."""
+    known = load_schema(schema)
+    spatial, temporal = _map(spatial_map), _map(temporal_map)
+    size = _image_size(image_size)
+    from par_model.model.initialise import ModelOptions, initialise_weights
+
+    initialise_weights(
+        output,
+        backbone=backbone,
+        pretrained=pretrained,
+        schema=known,
+        options=ModelOptions(spatial_map=spatial, temporal_map=temporal, **options),
+        image_size=size,
+        fit=fit,
+        seed=seed,
+    )
+    if pretrained is None:
+        click.echo(
+            f"parjob: {output} is UNTRAINED: the image tower is random too (no --pretrained), its scores mean nothing",
+            err=True,
+        )
+    else:
+        click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
+
+
+@weights.command("show", cls=Command)
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(file: str, as_json: bool) -> None:
+    """Show a weights FILE: its network, schema and preprocessing, its parameters and what a tracklet costs."""
+    from par_model.model.cost import count_parameters, flops
+    from par_model.model.weights import read_header
+
+    header = read_header(file)
+    config, counts = header.config, count_parameters(header.config, header.shapes)
+    cost = flops(config)
+    if as_json:
+        facts = {
+            "model_id": header.model_id,
+            "sha256": header.sha256,
+            "bytes": header.num_bytes,
+            "config": config.to_dict(),
+            "schema": {"name": header.schema.name, "classes": list(header.schema.score_fields)},
+            "thresholds": list(header.thresholds),
+            "trained": list(header.trained),
+            "preprocess": header.preprocess.to_dict(),
+            "training": header.training,
+            "parameters": {
+                "total": counts.total,
+                "trained": counts.trained,
+                "frozen": counts.frozen,
+                "unused": counts.unused,
+            },
+            "flops_per_tracklet": cost,
+            "max_frames": config.max_frames,
+        }
+        click.echo(json.dumps(facts))
+        return
+    tower, preprocess = config.backbone, header.preprocess
+    thresholds = sorted({f"{value:g}" for value in header.thresholds})
+    rows = {
+        "model id": header.model_id,
+        "file": f"{header.num_bytes / 1e6:.1f} MB, sha256 {header.sha256}",
+        "backbone": f"{tower.name}: {tower.layers} blocks of width {tower.width}, patch {tower.patch}, "
+        f"{tower.activation}; runs to block {max(config.layers_read)}",
+        "sides": config.sides,
+        "spatial": _side(config.spatial_map, config.spatial_aggregation, config.spatial_width),
+        "temporal": f"{_side(config.temporal_map, config.temporal_aggregation, config.temporal_width)}, "
+        f"{config.temporal_depth} blocks, beyond them: {config.beyond_depth}",
+        "fusion": f"width {config.fusion_width}",
+        "frames": f"{config.frames} by default, {_limit(config.exact_frames, config.max_frames)}",
+        "preprocess": f"{preprocess.height}x{preprocess.width} (height x width), {preprocess.fit}, "
+        f"mean {_numbers(preprocess.mean)}, std {_numbers(preprocess.std)}",
+        "schema": f"{header.schema.name}: {len(header.schema.groups)} groups, {header.schema.num_classes} classes, "
+        f"{sum(header.trained)} with labels in training",
+        "thresholds": ", ".join(thresholds) if len(thresholds) <= 3 else f"{thresholds[0]} to {thresholds[-1]}",
+        "training": ", ".join(f"{key} {value}" for key, value in header.training.items()) or "not recorded",
+        "parameters": f"{counts.total:,} total: {counts.trained:,} trained, {counts.frozen:,} frozen, "
+        f"{counts.unused:,} unused",
+        "FLOPs": f"{cost / 1e9:.1f} G a tracklet of {config.frames} frames",
+    }
+    if not config.has_spatial:
+        del rows["spatial"]
+    if not config.has_temporal:
+        del rows["temporal"]
+    for name, value in rows.items():
+        click.echo(f"{name:<11} {value}")
+
+
+def _side(pairs: InteractionMap, aggregation: str, width: int) -> str:
+    return f"map {format_map(pairs)}, width {width}, aggregation {aggregation}"
+
+
+def _limit(exact: int | None, most: int | None) -> str:
+    if exact is not None:
+        return f"exactly {exact} possible"
+    return "no limit" if most is None else f"at most {most}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "/".join(f"{value:.4g}" for value in values)
+
+
+def _map(text: str | None) -> InteractionMap | None:
+    return None if text is None else parse_map(text)
+
+
+def _image_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--image-size {text}: give SIZE or HEIGHTxWIDTH in pixels, such as 224 or 256x128")
+    return int(parts[0]), int(parts[-1])

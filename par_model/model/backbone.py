@@ -1,0 +1,346 @@
+"""CLIP models by open_clip's names, tags and files: their image towers' tensors, and features of texts.
+
+The one file that imports open_clip. It is needed to make weights, never to use them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import open_clip
+import safetensors.torch
+import torch
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+from torch import Tensor
+
+from par_model.errors import WeightsError
+from par_model.model.blocks import resize_positions
+from par_model.model.config import Activation, BackboneConfig
+from par_model.model.weights import read_bytes
+
+OPENAI_TAG = "openai"
+_OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI keeps beside its tensors
+_PLAIN = {  # what an image tower may say of itself; anything else is another network
+    *("image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "no_ln_pre", "pool_type"),
+    *("final_ln_after_pool", "ls_init_value", "act_kwargs", "norm_kwargs", "patch_dropout", "output_tokens"),
+}
+_RENAMED = (  # open_clip's names of a block's tensors, and ours
+    (r"^transformer\.resblocks\.", "blocks."),
+    (r"\.ln_(\d)\.", r".norm\1."),
+    (r"\.attn\.in_proj_", ".attn.qkv."),
+    (r"\.attn\.out_proj\.", ".attn.proj."),
+    (r"\.mlp\.c_fc\.", ".mlp.fc1."),
+    (r"\.mlp\.c_proj\.", ".mlp.fc2."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A CLIP model taken apart.
+
+    tower: the image tower's tensors under the names of ``ImageTower``. mean, std: its pixel statistics.
+    pretrained: the tag or file of its weights, or None for random ones.
+    """
+
+    config: BackboneConfig
+    tower: dict[str, Tensor]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pretrained: str | None
+    model: torch.nn.Module
+    tokenizer: Any
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Text features [texts, embed_dim], float32, not normalised."""
+        with torch.no_grad():
+            features: Tensor = self.model.encode_text(self.tokenizer(list(texts)))  # type: ignore[operator]
+        return features.float()
+
+
+def load_clip(
+    backbone: str, pretrained: str | None = None, *, image_size: tuple[int, int] | None = None, seed: int = 0
+) -> Clip:
+    """A CLIP model by open_clip name, or by path to a model configuration in open_clip's JSON format.
+
+    pretrained: a tag of that name, or a file: OpenAI's ``.pt`` (TorchScript or state dict) or an open_clip checkpoint.
+    Without it the weights are random, drawn from ``seed``. OpenAI's weights, by tag or file, always get QuickGELU; any
+    other tag that was trained with another activation than ``backbone`` has is refused.
+    image_size: height and width in pixels; the position table is resized to it.
+
+    Raises WeightsError if the name, the tag or the file is not known, does not fit, or cannot be had.
+    """
+    settings = _settings(backbone)
+    tag = get_pretrained_cfg(_open_clip_name(backbone), pretrained) if pretrained else {}
+    state: dict[str, Tensor] | None = None
+    openai = False
+    if pretrained and tag:
+        openai = pretrained == OPENAI_TAG
+        _check_activation(backbone, pretrained, bool(tag.get("quick_gelu")), settings, openai)
+        state, _ = read_clip_file(_download(backbone, pretrained, tag))
+    elif pretrained:
+        if "://" not in pretrained and not os.path.isfile(pretrained):
+            tags = ", ".join(list_pretrained_tags_by_model(_open_clip_name(backbone))) or "none"
+            raise WeightsError(f"--pretrained {pretrained}: neither a file nor a tag of {backbone} (its tags: {tags})")
+        state, openai = read_clip_file(pretrained)
+    if openai:
+        settings["quick_gelu"] = True
+    model = _build(backbone, settings, seed)
+    if state is not None:
+        _load(model, state, f"--pretrained {pretrained} into backbone {backbone}")
+    clip = _take_apart(backbone, settings, model, pretrained)
+    if tag.get("mean") and tag.get("std"):
+        clip = replace(clip, mean=_three(tag["mean"]), std=_three(tag["std"]))
+    return _resized(clip, image_size)
+
+
+def load_openai_clip(source: str) -> Clip:
+    """The CLIP model behind a released VTFPAR++ checkpoint: QuickGELU always.
+
+    source: a file, as for ``load_clip``, whose architecture is read off its tensors, or an open_clip name, optionally
+    with a tag after a colon (default ``openai``).
+    """
+    if "://" not in source and not os.path.isfile(source):
+        name, _, tag = source.partition(":")
+        if _open_clip_name(name) not in open_clip.list_models():
+            raise WeightsError(f"--clip {source}: neither a file nor an open_clip name such as ViT-B-16")
+        settings = _settings(name)
+        if not settings.get("quick_gelu") and f"{name}-quickgelu" in open_clip.list_models():
+            name = f"{name}-quickgelu"
+        return load_clip(name, tag or OPENAI_TAG)
+    state, _ = read_clip_file(source)
+    settings = _settings_from_tensors(source, state)
+    model = _build(source, settings, seed=0)
+    _load(model, state, f"--clip {source}")
+    return _take_apart(os.path.basename(source), settings, model, source)
+
+
+def read_clip_file(uri: str) -> tuple[dict[str, Tensor], bool]:
+    """The tensors of a CLIP file in float32, and whether it is OpenAI's own format.
+
+    TorchScript archives, state dicts (read with ``weights_only``), safetensors. Raises WeightsError.
+    """
+    data = read_bytes(uri)
+    openai = False
+    try:
+        if uri.endswith(".safetensors"):
+            state: Mapping[str, Any] = safetensors.torch.load(data)
+        elif _is_torchscript(data):
+            with warnings.catch_warnings():  # torch deprecates TorchScript; OpenAI's files stay what they are
+                warnings.simplefilter("ignore")
+                state = torch.jit.load(io.BytesIO(data), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+            openai = True
+        else:
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and its unpickler raise what they like on foreign bytes
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"CLIP file {uri}: cannot be read as CLIP weights: {first}") from error
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not state:
+        raise WeightsError(f"CLIP file {uri}: holds no state dict")
+    openai = openai or any(entry in state for entry in _OPENAI_ENTRIES)
+    tensors = {
+        name.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+        if isinstance(tensor, Tensor) and name not in _OPENAI_ENTRIES
+    }
+    return tensors, openai
+
+
+def _is_torchscript(data: bytes) -> bool:
+    file = io.BytesIO(data)
+    return zipfile.is_zipfile(file) and any("/code/" in name for name in zipfile.ZipFile(file).namelist())
+
+
+def _open_clip_name(backbone: str) -> str:
+    return backbone.replace("/", "-")
+
+
+def _settings(backbone: str) -> dict[str, Any]:
+    """The model configuration, in open_clip's words."""
+    if backbone.endswith(".json"):
+        try:
+            settings = json.loads(read_bytes(backbone))
+        except ValueError as error:
+            raise WeightsError(f"backbone {backbone}: not JSON: {error}") from error
+        settings = settings.get("model_cfg", settings) if isinstance(settings, dict) else {}
+        if not {"embed_dim", "vision_cfg", "text_cfg"} <= settings.keys():
+            raise WeightsError(f"backbone {backbone}: needs embed_dim, vision_cfg and text_cfg, as open_clip's own")
+    elif _open_clip_name(backbone) in open_clip.list_models():
+        settings = open_clip.get_model_config(_open_clip_name(backbone))
+    else:
+        near = difflib.get_close_matches(_open_clip_name(backbone), open_clip.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "for example ViT-B-16"
+        raise WeightsError(f"backbone {backbone!r} is not a model of open_clip, nor a .json file: {hint}")
+    strange = {key for key, value in settings["vision_cfg"].items() if value} - _PLAIN
+    if strange or not isinstance(settings["vision_cfg"].get("layers", 12), int):
+        what = f"has {', '.join(sorted(strange))}" if strange else "is a ResNet"
+        raise WeightsError(f"backbone {backbone}: its image tower {what}: give a plain ViT, such as ViT-B-16")
+    return dict(settings)
+
+
+def _settings_from_tensors(source: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """OpenAI's own way to tell the architecture: from the tensors' shapes, with heads of 64 channels."""
+    try:
+        patch = state["visual.conv1.weight"].shape[-1]
+        grid = round((state["visual.positional_embedding"].shape[0] - 1) ** 0.5)
+        text_width = state["ln_final.weight"].shape[0]
+        return {
+            "embed_dim": state["text_projection"].shape[1],
+            "quick_gelu": True,
+            "vision_cfg": {
+                "layers": _count_blocks(state, "visual.transformer.resblocks."),
+                "width": state["visual.conv1.weight"].shape[0],
+                "patch_size": patch,
+                "image_size": patch * grid,
+            },
+            "text_cfg": {
+                "context_length": state["positional_embedding"].shape[0],
+                "vocab_size": state["token_embedding.weight"].shape[0],
+                "width": text_width,
+                "heads": max(1, text_width // 64),
+                "layers": _count_blocks(state, "transformer.resblocks."),
+            },
+        }
+    except KeyError as error:
+        raise WeightsError(f"--clip {source}: not a CLIP model with a ViT: tensor {error} is missing") from error
+
+
+def _count_blocks(state: Mapping[str, Tensor], prefix: str) -> int:
+    return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
+
+
+def _check_activation(backbone: str, tag: str, tag_quick: bool, settings: Mapping[str, Any], openai: bool) -> None:
+    quick = bool(settings.get("quick_gelu"))
+    if not openai and tag_quick != quick:
+        trained, other = (
+            ("QuickGELU", f"{backbone}-quickgelu") if tag_quick else ("GELU", "the name without -quickgelu")
+        )
+        raise WeightsError(
+            f"--pretrained {tag} was trained with {trained}, which backbone {backbone} does not have: use {other}"
+        )
+
+
+def _download(backbone: str, tag: str, settings: dict[str, Any]) -> str:
+    try:
+        path: str = download_pretrained(settings)
+    except Exception as error:  # hub, urllib and requests each have their own kinds
+        raise WeightsError(
+            f"could not download {backbone} with tag {tag} ({type(error).__name__}): give its file as --pretrained FILE"
+        ) from error
+    return path
+
+
+def _build(backbone: str, settings: Mapping[str, Any], seed: int) -> torch.nn.Module:
+    arguments = {key: value for key, value in settings.items() if key != "custom_text"}
+    custom = settings.get("custom_text") or "hf_model_name" in settings["text_cfg"]
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model: torch.nn.Module = kind(**arguments)
+    except Exception as error:  # whatever open_clip raises on settings it does not like
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise WeightsError(f"backbone {backbone}: open_clip cannot build it: {reason}") from error
+    return model.eval()
+
+
+def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
+    if isinstance(model, open_clip.CustomTextCLIP):
+        state = open_clip.convert_to_custom_text_state_dict(state)
+    own = model.state_dict()
+    state = {name: t.reshape(own[name].shape) if name == "logit_scale" else t for name, t in state.items()}
+    wrong = [name for name in sorted(own.keys() & state.keys()) if own[name].shape != state[name].shape]
+    if wrong:
+        shapes = f"{list(state[wrong[0]].shape)} in the file, {list(own[wrong[0]].shape)} in the backbone"
+        raise WeightsError(f"{what}: {len(wrong)} tensors have another shape, first {wrong[0]}: {shapes}")
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or unknown:
+        first = f"missing {missing[0]}" if missing else f"unknown {unknown[0]}"
+        raise WeightsError(f"{what}: {len(missing)} tensors missing, {len(unknown)} unknown, first {first}")
+    model.load_state_dict(state, strict=True)
+
+
+def _take_apart(backbone: str, settings: Mapping[str, Any], model: Any, pretrained: str | None) -> Clip:
+    vision, visual = settings["vision_cfg"], model.visual
+    block = visual.transformer.resblocks[0]
+    activation: Activation = "quickgelu" if settings.get("quick_gelu") else "gelu"
+    if activation == "gelu" and (vision.get("act_kwargs") or {}).get("approximate") == "tanh":
+        activation = "gelu_tanh"
+    config = BackboneConfig(
+        name=os.path.basename(backbone).removesuffix(".json"),
+        image_height=visual.image_size[0],
+        image_width=visual.image_size[1],
+        patch=visual.patch_size[0],
+        width=visual.conv1.out_channels,
+        layers=len(visual.transformer.resblocks),
+        heads=block.attn.num_heads,
+        mlp_width=block.mlp.c_fc.out_features,
+        embed_dim=visual.proj.shape[1],
+        activation=activation,
+        norm_eps=block.ln_1.eps,
+        pre_norm=not vision.get("no_ln_pre", False),
+        pool="mean" if vision.get("pool_type") == "avg" else "token",
+        norm_after_pool=vision.get("final_ln_after_pool", False),
+    )
+    text = settings["text_cfg"]
+    length = text.get("context_length", 77)
+    try:
+        named = text.get("hf_tokenizer_name")
+        tokenizer = open_clip.get_tokenizer(backbone) if named else open_clip.SimpleTokenizer(context_length=length)
+    except Exception as error:  # a tokenizer may need a package or a download
+        raise WeightsError(f"backbone {backbone}: its tokenizer {named} cannot be had: {error}") from error
+    return Clip(
+        config=config,
+        tower=convert_tower(visual.state_dict()),
+        mean=_three(open_clip.OPENAI_DATASET_MEAN),
+        std=_three(open_clip.OPENAI_DATASET_STD),
+        pretrained=pretrained,
+        model=model,
+        tokenizer=tokenizer,
+    )
+
+
+def convert_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An open_clip (or OpenAI) image tower's tensors under the names of ``ImageTower``.
+
+    A layer scale, where there is one, is multiplied into the Linear before it.
+    """
+    return {_tower_name(name): _scaled(name, state).detach().clone().float() for name in state if ".ls_" not in name}
+
+
+def _tower_name(name: str) -> str:
+    for old, new in _RENAMED:
+        name = re.sub(old, new, name)
+    return name
+
+
+def _scaled(name: str, state: Mapping[str, Tensor]) -> Tensor:
+    for branch, scale in (("attn.out_proj", "ls_1.gamma"), ("mlp.c_proj", "ls_2.gamma")):
+        block, found, kind = name.partition(f"{branch}.")
+        if found and f"{block}{scale}" in state:
+            gamma = state[f"{block}{scale}"]
+            return state[name] * (gamma[:, None] if kind == "weight" else gamma)
+    return state[name]
+
+
+def _resized(clip: Clip, image_size: tuple[int, int] | None) -> Clip:
+    if image_size is None:
+        return clip
+    config = replace(clip.config, image_height=image_size[0], image_width=image_size[1])
+    table = resize_positions(clip.tower["positional_embedding"], clip.config.grid, config.grid)
+    return replace(clip, config=config, tower=clip.tower | {"positional_embedding": table})
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third

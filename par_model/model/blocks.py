@@ -1,0 +1,148 @@
+"""The one transformer block that the image tower, the side networks and the fusion share, and the aggregations.
+
+Dimension letters: M images or tokens' batch, L tokens, D channels, G things to aggregate (frames or streams).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from par_model.model.config import Activation, Aggregate
+
+QUICK_GELU = 1.702
+SIDE_EPS = 1e-6  # LayerNorm epsilon of timm's ViT, on which the side networks and the fusion are modelled
+
+
+def activate(x: Tensor, activation: Activation) -> Tensor:
+    """quickgelu: x * sigmoid(1.702 x), from OpenAI's CLIP; gelu: exact, with erf; gelu_tanh: its approximation.
+
+    Without gradients, quickgelu reuses ``x``: the largest tensor of a block is then read and written, never copied.
+    """
+    if activation == "gelu":
+        return F.gelu(x)
+    if activation == "gelu_tanh":
+        return F.gelu(x, approximate="tanh")
+    if torch.is_grad_enabled() and x.requires_grad:
+        return x * torch.sigmoid(QUICK_GELU * x)
+    return x.mul_(torch.sigmoid(QUICK_GELU * x))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one joint projection, scaled by 1 / sqrt(width / heads)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x_MLD: Tensor) -> Tensor:
+        q, k, v = rearrange(self.qkv(x_MLD), "m l (three h d) -> three m h l d", three=3, h=self.heads)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.proj(rearrange(mixed, "m h l d -> m l (h d)"))
+        return out
+
+
+class Mlp(nn.Module):
+    """Two Linears with an activation between them."""
+
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
+        super().__init__()
+        self.activation: Activation = activation
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x_MLD: Tensor) -> Tensor:
+        out: Tensor = self.fc2(activate(self.fc1(x_MLD), self.activation))
+        return out
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block, [M, L, D] to the same.
+
+    drop_path: chance, in training only, that a branch is skipped for one of the M; what is kept is scaled up by
+    1 / (1 - drop_path), as in "Deep networks with stochastic depth" (arXiv 1603.09382).
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        hidden: int | None = None,
+        activation: Activation = "gelu",
+        eps: float = SIDE_EPS,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, hidden or 4 * width, activation)
+        self.drop_path = drop_path
+
+    def forward(self, x_MLD: Tensor) -> Tensor:
+        x_MLD = x_MLD + self._drop(self.attn(self.norm1(x_MLD)))
+        return x_MLD + self._drop(self.mlp(self.norm2(x_MLD)))
+
+    def _drop(self, branch_MLD: Tensor) -> Tensor:
+        if not self.training or self.drop_path == 0.0:
+            return branch_MLD
+        keep = 1.0 - self.drop_path
+        kept_M11 = branch_MLD.new_empty(len(branch_MLD), 1, 1).bernoulli_(keep)
+        return branch_MLD * kept_M11 / keep
+
+
+class Aggregation(nn.Module):
+    """G token sets become one: [B, G, L, D] to [B, L, D].
+
+    mean: their mean. mlp: one learned weight for each of the G, and a bias (the released code's 1x1 convolution).
+    lstm, gru: the G in order through one recurrent layer of the same width, token by token; its last hidden state.
+    """
+
+    def __init__(self, kind: Aggregate, *, count: int, width: int) -> None:
+        super().__init__()
+        self.kind: Aggregate = kind
+        if kind == "mlp":
+            bound = count**-0.5  # torch's own start for a 1x1 convolution with `count` inputs
+            self.weight = nn.Parameter(torch.empty(count).uniform_(-bound, bound))
+            self.bias = nn.Parameter(torch.empty(1).uniform_(-bound, bound))
+        elif kind == "lstm":
+            self.recurrent: nn.RNNBase = nn.LSTM(width, width, batch_first=True)
+        elif kind == "gru":
+            self.recurrent = nn.GRU(width, width, batch_first=True)
+
+    def forward(self, x_BGLD: Tensor) -> Tensor:
+        if self.kind == "mean":
+            return x_BGLD.mean(dim=1)
+        if self.kind == "mlp":
+            mixed: Tensor = torch.einsum("bgld,g->bld", x_BGLD, self.weight) + self.bias
+            return mixed
+        outputs, _ = self.recurrent(rearrange(x_BGLD, "b g l d -> (b l) g d"))
+        last: Tensor = rearrange(outputs[:, -1], "(b l) d -> b l d", b=len(x_BGLD))
+        return last
+
+
+def start_side_weights(module: nn.Module) -> None:
+    """Random start of a side network's blocks, as timm's ViT: truncated normal 0.02 for Linears, zero biases."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.trunc_normal_(part.weight, std=0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def resize_positions(table_LD: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+    """A position table, class token first, for another grid of patches: [1 + old rows x columns, D] to the new.
+
+    The patches' part is resized bicubically with antialiasing, as open_clip does for its own towers.
+    """
+    if old_grid == new_grid:
+        return table_LD
+    rows, columns = old_grid
+    image = rearrange(table_LD[1:], "(r c) d -> 1 d r c", r=rows, c=columns)
+    resized = F.interpolate(image, size=new_grid, mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([table_LD[:1], rearrange(resized, "1 d r c -> (r c) d")])

@@ -1,0 +1,142 @@
+"""VTFPAR++ ("Spatio-temporal side tuning pre-trained foundation models for video-based pedestrian attribute
+recognition", arXiv 2404.17929), as one module that reads top-down.
+
+Dimension letters: B tracklets, T frames, L = 1 + patches tokens, F the fusion's width, A classes, E the text
+features' and image embedding's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from torch import Tensor, nn
+
+from par_model.model.blocks import Aggregation
+from par_model.model.config import RecogniserConfig
+from par_model.model.fusion import ClassHeads, Fusion
+from par_model.model.spatial import SpatialSide
+from par_model.model.temporal import TemporalSide
+from par_model.model.tower import ImageTower
+
+Tune = Literal["side", "full", "head"]
+
+
+class Recogniser(nn.Module):
+    """Frames [B, T, 3, H, W], normalised, to logits [B, A]; the sigmoid is the caller's.
+
+    The image tower runs in evaluation mode and without gradient, only as far as the highest feature map that is read,
+    unless ``tune("full")`` says otherwise. Text features are a buffer [A, E]: there is no text tower here.
+
+    Raises UsageError if the network cannot take T frames (see ``RecogniserConfig.check_frames``).
+    """
+
+    text_features: Tensor
+
+    def __init__(self, config: RecogniserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = ImageTower(config.backbone)
+        self.backbone_tuned = False
+        streams = len(config.temporal_map)
+        if config.has_spatial:
+            self.spatial = SpatialSide(config)
+            self.spatial_aggregation = Aggregation(
+                config.spatial_aggregation, count=config.frames, width=config.spatial_width
+            )
+            self.spatial_adapter = _adapter(config.spatial_width, config.fusion_width)
+        if config.has_temporal:
+            self.temporal = TemporalSide(config)
+            self.temporal_aggregation = Aggregation(
+                config.temporal_aggregation, count=streams, width=config.temporal_width
+            )
+            self.temporal_adapter = _adapter(config.temporal_width, config.fusion_width)
+        if config.sides == "none":
+            self.visual_embed = nn.Linear(config.backbone.width, config.fusion_width)
+        self.fusion = Fusion(config)
+        self.heads = ClassHeads(config.num_classes, config.fusion_width)
+        self.bn = nn.BatchNorm1d(config.num_classes)
+        self.register_buffer("text_features", torch.zeros(config.num_classes, config.backbone.embed_dim))
+        self.tune("side")
+
+    def forward(self, frames: Tensor) -> Tensor:
+        logits_BA, _ = self.recognise(frames)
+        return logits_BA
+
+    def recognise(self, frames: Tensor, *, embed: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Logits [B, A], and with ``embed`` the tracklets' embeddings [B, E] of length 1, else None.
+
+        A tracklet's embedding: each frame's CLIP image embedding L2-normalised, averaged, normalised again.
+        """
+        if frames.ndim != 5:
+            raise ValueError(f"frames must be [tracklets, frames, 3, height, width], got shape {list(frames.shape)}")
+        B, T = frames.shape[:2]
+        self.config.check_frames(T)
+        images = rearrange(frames, "b t c h w -> (b t) c h w")
+
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.backbone_tuned):
+            maps, image_embeddings = self.backbone(images, self.config.layers_read, embed=embed)
+
+        visual_BLF = self._visual_tokens(images, maps, B)
+        text_BAF = self.fusion(visual_BLF, self.text_features)
+        logits_BA: Tensor = self.bn(self.heads(text_BAF))
+        return logits_BA, None if image_embeddings is None else _tracklet_embedding(image_embeddings, B)
+
+    def _visual_tokens(self, images: Tensor, maps: Mapping[int, Tensor], B: int) -> Tensor:
+        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F]."""
+        if self.config.sides == "none":
+            mean_BPD = reduce(maps[self.config.backbone.layers], "(b t) p d -> b p d", "mean", b=B)
+            baseline_BPF: Tensor = self.visual_embed(mean_BPD)
+            return baseline_BPF
+        tokens = []
+        if self.config.has_spatial:
+            spatial = rearrange(self.spatial(images, maps), "(b t) l s -> b t l s", b=B)
+            tokens.append(self.spatial_adapter(self.spatial_aggregation(spatial)))
+        if self.config.has_temporal:
+            temporal = rearrange(self.temporal(maps, B), "s b l e -> b s l e")
+            tokens.append(self.temporal_adapter(self.temporal_aggregation(temporal)))
+        visual: Tensor = sum(tokens[1:], start=tokens[0])
+        return visual
+
+    def tune(self, mode: Tune, *, frames: int | None = None) -> list[nn.Parameter]:
+        """Let ``mode``'s parameters require gradients, all others not; returns the former.
+
+        side: everything but the image tower. head: only what follows the visual tokens (and the baseline's Linear).
+        full: all of it, the tower as far as it is read. In every mode, blocks that K = ``frames`` (by default the
+        configuration's) never runs are left out: nothing is optimised that gets no gradient.
+        """
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        head = [self.fusion, self.heads, self.bn, *([self.visual_embed] if self.config.sides == "none" else [])]
+        chosen = [p for part in head for p in part.parameters()]
+        if mode in ("side", "full"):
+            for name in ("spatial", "spatial_aggregation", "spatial_adapter", "temporal_aggregation"):
+                chosen += getattr(self, name).parameters() if hasattr(self, name) else []
+            if self.config.has_temporal:
+                k = self.config.frames if frames is None else frames
+                chosen += [*self.temporal_adapter.parameters(), *self.temporal.parameters_run(k)]
+        if mode == "full":
+            chosen += self.backbone.parameters_run(max(self.config.layers_read))
+        for parameter in chosen:
+            parameter.requires_grad_(True)
+        self.backbone_tuned = mode == "full"
+        self.train(self.training)
+        return chosen
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module's, but a frozen image tower stays in evaluation mode."""
+        super().train(mode)
+        self.backbone.train(mode and self.backbone_tuned)
+        return self
+
+
+def _adapter(width: int, fusion_width: int) -> nn.Module:
+    return nn.Identity() if width == fusion_width else nn.Linear(width, fusion_width)
+
+
+def _tracklet_embedding(image_embeddings: Tensor, B: int) -> Tensor:
+    each = F.normalize(image_embeddings.float(), dim=-1)
+    return F.normalize(reduce(each, "(b t) e -> b e", "mean", b=B), dim=-1)

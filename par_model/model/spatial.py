@@ -1,0 +1,67 @@
+"""The spatial side network of VTFPAR++: a small ViT that reads one frame and, at chosen depths, the image tower.
+
+Dimension letters: M images (tracklets x frames), P patches, L = 1 + P tokens, D the tower's width, S the side's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from par_model.model.blocks import SIDE_EPS, Block, start_side_weights
+from par_model.model.config import RecogniserConfig, side_heads
+
+
+class Tap(nn.Module):
+    """What one feature map of the tower adds to the patch tokens: LayerNorm over channels, then a Linear."""
+
+    def __init__(self, tower_width: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(tower_width, eps=SIDE_EPS)
+        self.proj = nn.Linear(tower_width, width)
+
+    def forward(self, map_MPD: Tensor) -> Tensor:
+        out: Tensor = self.proj(self.norm(map_MPD))
+        return out
+
+
+class SpatialSide(nn.Module):
+    """[M, 3, H, W] and the tower's feature maps to [M, L, S].
+
+    As the released code runs it: the position table is added before position 0 and again after every block but the
+    last; the class token takes nothing from the tower; there is no final norm. Of its eight blocks the released code
+    runs seven, and seven are what this has.
+    """
+
+    def __init__(self, config: RecogniserConfig) -> None:
+        super().__init__()
+        backbone, width = config.backbone, config.spatial_width
+        self.sources = {target: source for source, target in config.spatial_map}
+        self.patch_embed = nn.Conv2d(3, width, kernel_size=backbone.patch, stride=backbone.patch)
+        self.class_token = nn.Parameter(torch.empty(width))
+        self.positions = nn.Parameter(torch.empty(1 + backbone.num_patches, width))
+        self.blocks = nn.ModuleList(Block(width=width, heads=side_heads(width)) for _ in range(config.depth - 1))
+        self.taps = nn.ModuleDict({str(target): Tap(backbone.width, width) for target in sorted(self.sources)})
+        start_side_weights(self)
+        nn.init.trunc_normal_(self.class_token, std=0.02)
+        nn.init.trunc_normal_(self.positions, std=0.02)
+
+    def forward(self, images: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
+        patches_MPS = rearrange(self.patch_embed(images), "m s r c -> m (r c) s")
+        class_M1S = self.class_token.to(patches_MPS.dtype).expand(len(images), 1, -1)
+        x_MLS = torch.cat([class_M1S, patches_MPS], dim=1) + self.positions
+        x_MLS = self._tap(0, x_MLS, maps)
+        for position, block in enumerate(self.blocks, start=1):
+            x_MLS = self._tap(position, block(x_MLS), maps)
+            if position < len(self.blocks):
+                x_MLS = x_MLS + self.positions
+        return x_MLS
+
+    def _tap(self, position: int, x_MLS: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
+        if position not in self.sources:
+            return x_MLS
+        added_MPS = self.taps[str(position)](maps[self.sources[position]])
+        return torch.cat([x_MLS[:, :1], x_MLS[:, 1:] + added_MPS], dim=1)

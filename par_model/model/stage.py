@@ -1,0 +1,133 @@
+"""The model stage: crops of tracklets in, one outcome for each out, in order. A plain callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from par_model.errors import FailureCode, UsageError
+from par_model.model.weights import load_weights
+from par_model.types import Crops, Failure, Prediction
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+Scores = list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+
+_DEVICE_LOST = (torch.cuda.CudaError, *filter(None, [getattr(torch, "AcceleratorError", None)]))
+
+
+class RecogniseStage:
+    """Recognises batches of crops with one weights file on one device.
+
+    weights_uri: loaded here, so build the stage where it will run.
+    device: ``auto`` is the GPU if torch sees one. precision: ``auto`` is bf16 autocast on a GPU, fp32 on a CPU.
+    batch_size: tracklets in one forward pass. Outcomes do not depend on it, beyond rounding.
+    embedding: also give each tracklet's embedding; the whole image tower runs then.
+    compile: let ``torch.compile`` make the network's kernels: minutes at the start, less time for each batch.
+
+    Raises WeightsError if the weights cannot be loaded, UsageError if there is no GPU for ``cuda``.
+    """
+
+    def __init__(
+        self,
+        weights_uri: str,
+        *,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        batch_size: int = 16,
+        embedding: bool = False,
+        compile: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise UsageError(f"batch size {batch_size}: give at least 1")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
+        self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+        self.precision = precision if precision != "auto" else ("bf16" if self.device.type == "cuda" else "fp32")
+        self.batch_size = batch_size
+        self.embedding = embedding
+        recogniser, self.header = load_weights(weights_uri)
+        self.recogniser = recogniser.to(self.device)
+        self._recognise: Callable[..., Any] = self.recogniser.recognise
+        if compile:
+            self._recognise = torch.compile(self.recogniser.recognise)
+        preprocess = self.header.preprocess
+        self._size = (preprocess.height, preprocess.width)
+        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
+        self._scale, self._shift = 1 / (255 * std), -mean / std
+
+    def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
+        """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
+        outcomes: list[Prediction | Failure | None] = [None] * len(batch)
+        for places in self._passes(batch):
+            chosen = [batch[place] for place in places]
+            for place, outcome in zip(places, self._recognise_all(chosen), strict=True):
+                outcomes[place] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _passes(self, batch: Sequence[Crops]) -> list[list[int]]:
+        """Positions of the tracklets of each forward pass: as many frames each, at most batch_size."""
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for place, crops in enumerate(batch):
+            by_shape.setdefault(crops.pixels.shape, []).append(place)
+        size = self.batch_size
+        return [places[at : at + size] for places in by_shape.values() for at in range(0, len(places), size)]
+
+    def _recognise_all(self, batch: Sequence[Crops]) -> list[Prediction | Failure]:
+        try:
+            results = self._run(batch)
+        except _DEVICE_LOST:
+            raise  # the GPU itself is unusable now: the process must end, or every later tracklet fails with it
+        except Exception as error:  # noqa: BLE001  # whatever the model does becomes one tracklet's failed row
+            if len(batch) > 1:
+                return [outcome for crops in batch for outcome in self._recognise_all([crops])]
+            return [_failure(batch[0], f"{type(error).__name__}: {error}")]
+        return [_outcome(crops, *result) for crops, result in zip(batch, results, strict=True)]
+
+    def _run(self, batch: Sequence[Crops]) -> Scores:
+        pixels = torch.from_numpy(np.stack([crops.pixels for crops in batch])).to(self.device)
+        if tuple(pixels.shape[2:4]) != self._size:
+            height, width = self._size
+            raise ValueError(f"crops are {pixels.shape[2]}x{pixels.shape[3]} pixels, the weights want {height}x{width}")
+        autocast: Any = nullcontext()
+        if self.precision == "bf16":
+            autocast = torch.autocast(self.device.type, torch.bfloat16)
+        with torch.inference_mode(), autocast:
+            frames = pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift
+            logits, embeddings = self._recognise(frames, embed=self.embedding)
+            scores = _numpy(torch.sigmoid(logits.float()))
+        return list(zip(scores, [None] * len(batch) if embeddings is None else _numpy(embeddings), strict=True))
+
+
+def _outcome(crops: Crops, scores: NDArray[np.float32], embedding: NDArray[np.float32] | None) -> Prediction | Failure:
+    if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
+        return _failure(crops, "the model's scores are not finite")
+    return Prediction(
+        row=crops.row,
+        tracklet_id=crops.tracklet_id,
+        num_frames=crops.num_frames,
+        sampled_frames=crops.sampled_frames,
+        scores=scores,
+        embedding=embedding,
+    )
+
+
+def _failure(crops: Crops, message: str) -> Failure:
+    return Failure(
+        row=crops.row,
+        tracklet_id=crops.tracklet_id,
+        num_frames=crops.num_frames,
+        code=FailureCode.MODEL_ERROR,
+        message=" ".join(message.split()),
+    )
+
+
+def _numpy(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array

@@ -1,0 +1,90 @@
+"""The temporal side network of VTFPAR++: a state that runs from frame to frame, one stream a feature map.
+
+Dimension letters: S streams (the entries of the temporal map), B tracklets, T frames, P patches, L = 1 + P tokens,
+D the tower's width, E the side's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from par_model.model.blocks import Block, start_side_weights
+from par_model.model.config import RecogniserConfig, side_heads
+
+STREAM_EPS = 1e-5
+
+
+class TemporalSide(nn.Module):
+    """The tower's feature maps of T frames to [S, B, L, E].
+
+    Frame 0 starts the state: a Linear shared by all streams, class token, positions, block 0. Frame f sends the state
+    through block f, then adds its own feature map to the patch tokens through the stream's LayerNorm and Linear. The
+    streams share the blocks and never meet here, so all S x B of them are one batch.
+
+    More frames than blocks: with ``beyond_depth="last"`` every further frame runs through the last block again.
+    """
+
+    def __init__(self, config: RecogniserConfig) -> None:
+        super().__init__()
+        backbone, width = config.backbone, config.temporal_width
+        self.sources = tuple(source for source, _ in config.temporal_map)
+        self.first = nn.Linear(backbone.width, width)
+        self.class_token = nn.Parameter(torch.empty(width))
+        self.positions = nn.Parameter(torch.empty(1 + backbone.num_patches, width))
+        self.blocks = nn.ModuleList(Block(width=width, heads=side_heads(width)) for _ in range(config.temporal_depth))
+        self.streams = StreamTaps(len(self.sources), backbone.width, width) if config.fuses_later_frames else None
+        start_side_weights(self)
+        nn.init.trunc_normal_(self.class_token, std=0.02)
+        nn.init.trunc_normal_(self.positions, std=0.02)
+
+    def forward(self, maps: Mapping[int, Tensor], num_tracklets: int) -> Tensor:
+        """``maps`` holds [(B T), P, D], tracklet-major. The caller has checked T against the configuration."""
+        maps_BTPD = [rearrange(maps[source], "(b t) p d -> b t p d", b=num_tracklets) for source in self.sources]
+        state = self._start(torch.stack([m[:, 0] for m in maps_BTPD]))
+        for frame in range(1, maps_BTPD[0].shape[1]):
+            assert self.streams is not None
+            state = self.blocks[min(frame, len(self.blocks) - 1)](state)
+            added_SBPE = self.streams(torch.stack([m[:, frame] for m in maps_BTPD]))
+            added = rearrange(added_SBPE, "s b p e -> (s b) p e")
+            state = torch.cat([state[:, :1], state[:, 1:] + added], dim=1)
+        return rearrange(state, "(s b) l e -> s b l e", b=num_tracklets)
+
+    def parameters_run(self, frames: int) -> list[nn.Parameter]:
+        """The parameters that ``frames`` frames a tracklet run through."""
+        parts: list[nn.Module] = [self.first, *self.blocks[:frames]]
+        if frames > 1 and self.streams is not None:
+            parts.append(self.streams)
+        return [self.class_token, self.positions, *(p for part in parts for p in part.parameters())]
+
+    def _start(self, map_SBPD: Tensor) -> Tensor:
+        patches = rearrange(self.first(map_SBPD), "s b p e -> (s b) p e")
+        class_token = self.class_token.to(patches.dtype).expand(len(patches), 1, -1)
+        state: Tensor = self.blocks[0](torch.cat([class_token, patches], dim=1) + self.positions)
+        return state
+
+
+class StreamTaps(nn.Module):
+    """A LayerNorm and a Linear for each stream, all streams at once: [S, B, P, D] to [S, B, P, E].
+
+    The norm's scale and shift are folded into the Linear: (n * g + h) W + b = n (g W) + (h W + b).
+    """
+
+    def __init__(self, streams: int, tower_width: int, width: int) -> None:
+        super().__init__()
+        self.norm_weight = nn.Parameter(torch.ones(streams, tower_width))
+        self.norm_bias = nn.Parameter(torch.zeros(streams, tower_width))
+        self.proj_weight = nn.Parameter(torch.empty(streams, width, tower_width))
+        self.proj_bias = nn.Parameter(torch.zeros(streams, width))
+        nn.init.trunc_normal_(self.proj_weight, std=0.02)
+
+    def forward(self, map_SBPD: Tensor) -> Tensor:
+        normed = F.layer_norm(map_SBPD, map_SBPD.shape[-1:], eps=STREAM_EPS)
+        weight_SDE = (self.proj_weight * self.norm_weight[:, None]).transpose(1, 2)
+        bias_S1E = torch.einsum("sed,sd->se", self.proj_weight, self.norm_bias)[:, None] + self.proj_bias[:, None]
+        tokens = rearrange(normed, "s b p d -> s (b p) d")
+        return rearrange(torch.baddbmm(bias_S1E, tokens, weight_SDE), "s (b p) e -> s b p e", p=map_SBPD.shape[2])
