@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from par_model.manifest.files import ManifestFile
 from par_model.manifest.schema import BOX_FIELDS, COLUMNS
 
 
@@ -19,6 +20,12 @@ def type_problem(name: str, found: pa.DataType) -> str | None:
     if _accepts(wanted, found):
         return None
     return f"column has type {found}, expected {wanted}"
+
+
+def wrong_types(file: ManifestFile) -> dict[str, str]:
+    """Those of the nine columns that a file has in a wrong type, each with the reason."""
+    problems = {name: type_problem(name, file.column_type(name)) for name in COLUMNS.names if name in file.column_names}
+    return {name: problem for name, problem in problems.items() if problem is not None}
 
 
 def cast_column(name: str, values: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, list[str | None]]:

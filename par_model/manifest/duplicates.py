@@ -12,8 +12,8 @@ from par_model.manifest.schema import ROW
 _MEMORY = "512MB"
 
 
-def duplicate_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int]]:
-    """(row, first row with the same id) for every row whose id an earlier row has, in row order.
+def duplicate_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int, str]]:
+    """(row, first row with the same id, that id) for every row whose id an earlier row has, in row order.
 
     batches: with the columns ``tracklet_id`` and ``_row``. Null and empty ids count as none.
     """
@@ -34,7 +34,7 @@ def duplicate_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int]
                 db.unregister("batch")
             db.execute(
                 """
-                SELECT position, first FROM ids
+                SELECT position, first, id FROM ids
                 JOIN (SELECT id, min(position) AS first FROM ids GROUP BY id HAVING count(*) > 1) USING (id)
                 WHERE position <> first ORDER BY position
                 """

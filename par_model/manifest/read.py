@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -67,6 +67,12 @@ class Manifest:
         return tuple(dict.fromkeys(name for file in self.files for name in file.column_names))
 
     @property
+    def all_column_names(self) -> tuple[str, ...]:
+        """As ``column_names``, but a name that one file has twice is there twice."""
+        names = [file.column_names for file in self.files]
+        return tuple(name for name in self.column_names for _ in range(max(of_file.count(name) for of_file in names)))
+
+    @property
     def pass_through(self) -> tuple[str, ...]:
         """Columns that the attribute table repeats: all that the manifest has, but for the frames and the labels."""
         return tuple(name for name in self.column_names if name not in NOT_PASSED_THROUGH)
@@ -91,6 +97,15 @@ class Manifest:
     def file_of(self, row: int) -> ManifestFile:
         """The file that holds a row."""
         return next(f for f in self.files if f.first_row <= row < f.first_row + f.num_rows)
+
+    def tracklet_id(self, row: int) -> str | None:
+        """The id of one row."""
+        file = self.file_of(row)
+        for batch in replace(self, files=(file,)).iter_batches(["tracklet_id"]):
+            first = batch.column(ROW)[0].as_py()
+            if row < first + batch.num_rows:
+                return batch.column("tracklet_id")[row - first].as_py()  # type: ignore[no-any-return]
+        raise IndexError(row)
 
     def where(self, row: int) -> str:
         """A row's position for a message, with its file where there are several."""

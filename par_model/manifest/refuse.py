@@ -9,11 +9,10 @@ import pyarrow.compute as pc
 
 from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
-from par_model.manifest.cast import type_problem
+from par_model.manifest.cast import wrong_types
 from par_model.manifest.duplicates import duplicate_ids
-from par_model.manifest.files import ManifestFile
 from par_model.manifest.read import Manifest
-from par_model.manifest.schema import COLUMNS, DEFECT, ROW, colliding_columns
+from par_model.manifest.schema import DEFECT, ROW, colliding_columns, missing_columns
 
 _REQUIRED = ("tracklet_id", "video_uri", "frame_indices", "image_uris")
 _IDS_PER_BATCH = 65_536
@@ -28,44 +27,18 @@ def refuse_ambiguous(manifest: Manifest, schema: AttributeSchema | None) -> None
     if manifest.num_rows == 0:
         raise ManifestError(f"manifest {manifest.uri}: has no rows; give a manifest with at least one tracklet")
     for file in manifest.files:
-        for column in missing_columns(file):
+        for column in missing_columns(file.column_names):
             raise ManifestError(f"manifest file {file.uri}: column {column} is missing; see `parjob manifest check`")
         for column, problem in wrong_types(file).items():
             if column in _REQUIRED:
                 raise ManifestError(f"manifest file {file.uri}: {column}: {problem}; write it in that type")
-    for reason in colliding_columns(all_column_names(manifest), schema).values():
+    for reason in colliding_columns(manifest.all_column_names, schema).values():
         raise ManifestError(f"manifest {manifest.uri}: {reason}")
-    for row, first in duplicate_ids(_ids(manifest)):
+    for row, first, tracklet_id in duplicate_ids(_ids(manifest)):
         raise ManifestError(
-            f"manifest {manifest.uri}: {manifest.where(row)} has the tracklet_id {_id_at(manifest, row)!r} of "
+            f"manifest {manifest.uri}: {manifest.where(row)} has the tracklet_id {tracklet_id!r} of "
             f"{manifest.where(first)}; ids must be unique (`parjob manifest check` lists all)"
         )
-
-
-def missing_columns(file: ManifestFile) -> list[str]:
-    """Required columns that a file lacks."""
-    names = set(file.column_names)
-    missing = [] if "tracklet_id" in names else ["tracklet_id"]
-    if "image_uris" in names:
-        return missing
-    return missing + [name for name in ("video_uri", "frame_indices") if name not in names]
-
-
-def wrong_types(file: ManifestFile) -> dict[str, str]:
-    """The manifest's columns that a file has in a type that cannot hold their values, each with the reason."""
-    present = [name for name in COLUMNS.names if name in file.column_names]
-    problems = {name: type_problem(name, file.column_type(name)) for name in present}
-    return {name: problem for name, problem in problems.items() if problem is not None}
-
-
-def all_column_names(manifest: Manifest) -> list[str]:
-    """Column names of all files; a name that one file has twice is there twice."""
-    names: list[str] = []
-    for file in manifest.files:
-        for name in file.column_names:
-            missing = max(file.column_names.count(name), 1) - names.count(name)
-            names += [name] * missing
-    return names
 
 
 def _ids(manifest: Manifest) -> Iterator[pa.RecordBatch]:
@@ -77,11 +50,3 @@ def _ids(manifest: Manifest) -> Iterator[pa.RecordBatch]:
             where = manifest.where(batch.column(ROW)[at].as_py())
             raise ManifestError(f"manifest {manifest.uri}: {where}: {why}; every row needs an id of its own")
         yield batch
-
-
-def _id_at(manifest: Manifest, row: int) -> str:
-    for batch in manifest.iter_batches(["tracklet_id"], _IDS_PER_BATCH):
-        first = batch.column(ROW)[0].as_py() if batch.num_rows else 0
-        if first <= row < first + batch.num_rows:
-            return str(batch.column("tracklet_id")[row - first].as_py())
-    raise IndexError(row)

@@ -1,0 +1,147 @@
+"""``parjob manifest``: make, check and show manifests of tracklets."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from par_model.cli.command import Command, option
+
+if TYPE_CHECKING:
+    from par_model.manifest.check import Defect
+    from par_model.manifest.summary import Summary
+
+_SHOWN = 20  # cameras or splits that `show` lists
+
+
+@click.group(no_args_is_help=True)
+def manifest() -> None:
+    """Make, check and show manifests of tracklets.
+
+    A manifest is Parquet, one row a tracklet: a file, a folder, or a quoted pattern of files.
+    """
+
+
+@manifest.command("check", cls=Command)
+@click.argument("uri")
+@option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(uri: str, schema: str | None, as_json: bool) -> int:
+    """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
+
+    N counts from 0 over the files in name order. Exit code 0 without defects, 1 with.
+    """
+    from par_model.attributes import load_schema
+    from par_model.errors import ManifestError
+    from par_model.manifest import Manifest
+    from par_model.manifest.check import check as find_defects
+
+    opened = Manifest.open(uri)
+    if opened.num_rows == 0:
+        raise ManifestError(f"manifest {uri}: has no rows")
+    attribute_schema = load_schema(schema) if schema is not None else opened.label_schema
+    if attribute_schema is None and "labels" in opened.column_names:
+        click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
+    defects = find_defects(opened, attribute_schema)
+    count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
+    click.echo(f"{opened.num_rows} rows, {count or 'no'} defect{'' if count == 1 else 's'}", err=True)
+    return 1 if count else 0
+
+
+@manifest.command("show", cls=Command)
+@click.argument("uri")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(uri: str, as_json: bool) -> None:
+    """Show what the manifest at URI holds: tracklets, videos, frames, cameras, splits, labels, and its first rows."""
+    from par_model.manifest import Manifest
+    from par_model.manifest.summary import summarise
+
+    summary = summarise(Manifest.open(uri))
+    if as_json:
+        click.echo(json.dumps(_jsonable(summary), default=str))
+        return
+    for line in _summary_lines(summary):
+        click.echo(line)
+
+
+def _print_lines(defects: Iterator[Defect]) -> int:
+    count = 0
+    for defect in defects:
+        fields = (f"row {defect.row}", defect.tracklet_id or "", defect.code.value, defect.message)
+        click.echo("\t".join(_escaped(field) for field in fields))
+        count += 1
+    return count
+
+
+def _print_json(num_rows: int, defects: Iterator[Defect]) -> int:
+    """One document, printed as the defects are found: there may be more of them than fit in memory."""
+    count = 0
+    click.echo(f'{{"rows": {num_rows}, "defects": [', nl=False)
+    for defect in defects:
+        click.echo((",\n" if count else "\n") + json.dumps(asdict(defect)), nl=False)
+        count += 1
+    click.echo(f'], "count": {count}}}')
+    return count
+
+
+def _escaped(text: str) -> str:
+    """Text in which nothing ends a line or a field: control characters and the like as Python writes them."""
+    return "".join(
+        ch if ch.isprintable() and ch != "\\" else ch.encode("unicode_escape").decode("ascii") for ch in text
+    )
+
+
+def _jsonable(summary: Summary) -> dict[str, Any]:
+    document = asdict(summary)
+    for name in ("cameras", "splits"):
+        document[name] = [{"value": value, "tracklets": count} for value, count in document[name].items()]
+    document["examples"] = _finite(document["examples"])
+    return document
+
+
+def _finite(value: Any) -> Any:
+    """A value of nested lists and dicts with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _summary_lines(summary: Summary) -> Iterator[str]:
+    yield f"rows       {summary.rows} in {summary.files} file{'' if summary.files == 1 else 's'}"
+    yield f"tracklets  {summary.tracklets}"
+    yield f"videos     {summary.videos}, {summary.frames} frames"
+    if summary.images:
+        yield f"images     {summary.images}"
+    for title, counts in (("cameras", summary.cameras), ("splits", summary.splits)):
+        shown = [f"{'(none)' if value is None else _escaped(value)} {count}" for value, count in counts.items()]
+        more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+        yield f"{title:10} {', '.join(shown[:_SHOWN])}{more}"
+    yield f"columns    {', '.join(f'{name} {kind}' for name, kind in summary.columns.items())}"
+    if summary.labels:
+        yield f"labels     {summary.labelled} tracklets"
+        width = max(len(label.name) for label in summary.labels)
+        yield f"  {'class':{width}} {'yes':>8} {'no':>8} {'not annotated':>14}"
+        for label in summary.labels:
+            yield f"  {label.name:{width}} {label.positive:8} {label.negative:8} {label.not_annotated:14}"
+    for row in summary.examples:
+        yield "first rows" if row is summary.examples[0] else ""
+        for name, value in row.items():
+            yield f"  {name:13} {_short(value)}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        head = ", ".join(_short(item) for item in value[:3])
+        return f"[{head}{', ...' if len(value) > 3 else ''}] ({len(value)})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} {_short(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "null" if value is None else _escaped(str(value))

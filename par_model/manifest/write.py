@@ -1,0 +1,51 @@
+"""Writing a manifest: one Parquet file, clustered by video, that appears whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from par_model import storage
+from par_model.attributes import AttributeSchema
+from par_model.manifest.schema import COLUMNS, SCHEMA_METADATA
+
+# A row group ends with a video once it has so many rows, and at the latest at the maximum.
+_GROUP_ROWS = 512
+_GROUP_ROWS_MAX = 4096
+
+
+def write_manifest(
+    uri: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    further: Sequence[pa.Field] = (),
+    label_schema: AttributeSchema | None = None,
+) -> int:
+    """Write rows (column -> value; what is absent is null) over whatever is at ``uri``; return their number.
+
+    Rows come out clustered by video, in the order given within one. further: fields of columns beyond the nine.
+    label_schema: kept in the file's metadata, so that the labels are known by name. Raises StorageError.
+    """
+    schema = pa.schema([*COLUMNS, *further])
+    if label_schema is not None:
+        schema = schema.with_metadata({SCHEMA_METADATA: label_schema.to_toml()})
+    clustered = sorted(rows, key=lambda row: (row.get("video_uri") is None, row.get("video_uri") or ""))
+    with storage.atomic_writer(uri) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for group in _row_groups(clustered):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
+    return len(clustered)
+
+
+def _row_groups(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    for row in rows:
+        new_video = bool(group) and row.get("video_uri") != group[-1].get("video_uri")
+        if len(group) >= _GROUP_ROWS_MAX or (new_video and len(group) >= _GROUP_ROWS):
+            yield group
+            group = []
+        group.append(dict(row))
+    if group:
+        yield group
