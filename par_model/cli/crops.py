@@ -1,0 +1,224 @@
+"""``parjob crops``: what the model would see, as PNG files."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from par_model import storage
+from par_model.cli import options
+from par_model.cli.command import Command
+from par_model.errors import ManifestError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from par_model.inference.plan import Selection
+    from par_model.manifest.read import Manifest
+    from par_model.types import Failure
+    from par_model.video.collect import RawCrops
+    from par_model.video.stage import DecodeStage
+
+_INDEX = "crops.csv"
+_MAX_FOLDER_BYTES = 150
+_DEFAULT_FRAMES = 6
+_UNIT_TRACKLETS = 64
+_UNKEPT = re.compile(r"[^A-Za-z0-9_.-]")
+_OUR_FILE = re.compile(r"[0-9]+\.png")
+
+
+def folder_name(tracklet_id: str) -> str:
+    """The folder of a tracklet's crops: different for different ids, safe on every file system and object store.
+
+    Percent-encoded but for ``A-Za-z0-9_-`` and inner dots; what is longer than 150 bytes is cut there and ends with
+    ``~`` and 12 hex digits of the id's sha256.
+    """
+    name = _UNKEPT.sub(lambda found: quote(found[0], safe="").replace("~", "%7E"), tracklet_id)
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    if name.endswith("."):
+        name = name[:-1] + "%2E"
+    if len(name) <= _MAX_FOLDER_BYTES:
+        return name
+    return f"{name[:_MAX_FOLDER_BYTES]}~{hashlib.sha256(tracklet_id.encode()).hexdigest()[:12]}"
+
+
+@click.command(cls=Command)
+@options.manifest
+@click.option("--output", required=True, metavar="DIR", help="Folder for the crops, local or s3://.")
+@click.option("--weights", metavar="URI", help="Weights file that says how many frames its network sees.")
+@options.selection
+@options.sampling
+@options.decoding
+@options.failures
+@options.json_output
+def crops(
+    output: str,
+    split: str | None,
+    limit: int | None,
+    max_failure_rate: float,
+    as_json: bool,
+    **asked: Any,
+) -> int:
+    """Write what the model would see, as PNG files: DIR/<id>/<frame>.png, cut but not resized.
+
+    DIR/crops.csv maps tracklet ids to folders, sampled frames and errors. Without --weights, --frames is 6.
+
+    \b
+    Exit codes: 0 done; 1 could not; 2 wrong usage; 3 done, but more than --max-failure-rate failed; 130 interrupted.
+    \b
+    Example:
+      parjob crops --manifest tracklets.parquet --output crops
+    """
+    from par_model.inference.plan import Selection
+    from par_model.inference.progress import Progress
+
+    _check(limit, max_failure_rate)
+    stage = _stage(asked)
+    manifest = _open(asked["manifest"])
+    selection = Selection(split, limit)
+    count = selection.count(manifest)
+    if count == 0:
+        raise ManifestError(f"{asked['manifest']} has no tracklet of split {split!r}: nothing to do")
+    folder = CropsFolder(storage.absolute(output))
+    progress = Progress(count, "tracklets")
+    try:
+        for result in _results(manifest, selection, stage):
+            folder.write(result)
+            progress.advance(1)
+    finally:
+        progress.close()
+        stage.close()
+    folder.write_index()
+    click.echo(folder.summary(as_json=as_json))
+    return 3 if folder.failed > max_failure_rate * count else 0
+
+
+def _check(limit: int | None, max_failure_rate: float) -> None:
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit is {limit}: must be at least 1")
+    if not 0 <= max_failure_rate <= 1:
+        raise UsageError(f"--max-failure-rate is {max_failure_rate}: must be between 0 and 1")
+
+
+def _stage(asked: dict[str, Any]) -> DecodeStage:
+    from par_model.sampling import Sampling
+    from par_model.video.options import DecodeOptions
+    from par_model.video.stage import DecodeStage
+
+    frames = asked["frames"]
+    if frames is not None and frames < 1:
+        raise UsageError(f"--frames is {frames}: must be at least 1")
+    if frames is None and asked["weights"] is not None:
+        from par_model.model.weights import read_header
+
+        frames = read_header(asked["weights"]).config.frames
+    sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"])
+    try:
+        decode = DecodeOptions(asked["decoder"], asked["damaged"], asked["video_timeout"])
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return DecodeStage(None, sampling, decode)
+
+
+def _open(uri: str) -> Manifest:
+    from par_model.manifest.read import Manifest
+    from par_model.manifest.refuse import refuse_ambiguous
+
+    manifest = Manifest.open(uri)
+    refuse_ambiguous(manifest, None)
+    return manifest
+
+
+def _results(manifest: Manifest, selection: Selection, stage: DecodeStage) -> Iterator[RawCrops | Failure]:
+    """Read the selected tracklets video by video."""
+    import numpy as np
+
+    from par_model.inference.plan import UnitSize, plan_units
+    from par_model.manifest.tracklets import tracklets
+    from par_model.types import Crops, Failure
+
+    size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)
+    for unit in plan_units(manifest, selection, np.empty(0, np.int64), stage.sampling.frames, size):
+        good = []
+        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
+            if isinstance(tracklet, Failure):
+                yield tracklet
+            else:
+                good.append(tracklet)
+        for result in stage(good):
+            assert not isinstance(result, Crops)  # those are of stages with preprocessing
+            yield result
+
+
+@dataclass
+class CropsFolder:
+    """The output: one folder of PNG files for each tracklet, and the index, written last."""
+
+    uri: str
+    failed: int = 0
+    crops: int = 0
+    _rows: list[tuple[int, str, str, str, str, str]] = field(default_factory=list)
+
+    def write(self, result: RawCrops | Failure) -> None:
+        """Write one tracklet's crops, and remove those of other frames that an earlier run wrote for it."""
+        from par_model.types import Failure
+
+        name = folder_name(result.tracklet_id)
+        if name == _INDEX:
+            raise OutputError(f"tracklet id {name!r} is the name of the index in {self.uri}: rename the tracklet")
+        written: dict[str, NDArray[np.uint8]] = {}
+        if isinstance(result, Failure):
+            self.failed += 1
+            row = (result.row, result.tracklet_id, "", "", str(result.code), result.message)
+        else:
+            frames = result.sampled_frames.tolist()
+            written = {f"{frame}.png": image for frame, image in zip(frames, result.images, strict=True)}
+            row = (result.row, result.tracklet_id, name, " ".join(map(str, frames)), "", "")
+        place = storage.join(self.uri, name)
+        for old in storage.list_files(place) if self._existed else ():
+            if _OUR_FILE.fullmatch(storage.name(old.uri)) and storage.name(old.uri) not in written:
+                storage.remove(old.uri)
+        for file_name, image in written.items():
+            storage.write_bytes(storage.join(place, file_name), _png(image))
+        self.crops += len(written)
+        self._rows.append(row)
+
+    def write_index(self) -> None:
+        """Write crops.csv: one line for each tracklet, in manifest order."""
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(["tracklet_id", "folder", "frames", "error", "message"])
+        table.writerows(row[1:] for row in sorted(self._rows))
+        storage.write_bytes(storage.join(self.uri, _INDEX), text.getvalue().encode())
+
+    def summary(self, *, as_json: bool) -> str:
+        """What was written, in one line."""
+        count = len(self._rows)
+        if as_json:
+            return json.dumps({"tracklets": count, "failed": self.failed, "crops": self.crops})
+        return f"{self.uri}: {self.crops} crops of {count - self.failed} tracklets; {self.failed} failed (see {_INDEX})"
+
+    @cached_property
+    def _existed(self) -> bool:
+        """Whether there was anything here before."""
+        return storage.exists(self.uri)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "PNG", compress_level=3)
+    return data.getvalue()

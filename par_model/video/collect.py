@@ -1,0 +1,110 @@
+"""One tracklet while its crops come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.errors import FailureCode, TrackletError
+from par_model.sampling import Sampling
+from par_model.types import Crops, Failure, Preprocess, Tracklet
+from par_model.video.crop import cut
+from par_model.video.fit import fit_crop
+from par_model.video.options import Damaged
+
+
+@dataclass(frozen=True, eq=False)
+class RawCrops:
+    """The sampled frames of one tracklet as cut, each of its own size.
+
+    sampled_frames: int32 [K], repeats included. images: K pictures, RGB uint8 [h, w, 3].
+    """
+
+    row: int
+    tracklet_id: str
+    num_frames: int
+    sampled_frames: NDArray[np.int32]
+    images: tuple[NDArray[np.uint8], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sampled_frames) != len(self.images):
+            raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.images)} images")
+
+
+class Collector:
+    """Takes a tracklet's sampled frames as they pass, and gives Crops (RawCrops without ``preprocess``) or a Failure.
+
+    ``wanted`` holds the distinct frame indices (for stills positions) that are still to come, int32 and sorted.
+    """
+
+    def __init__(
+        self, tracklet: Tracklet, sampling: Sampling, preprocess: Preprocess | None, damaged: Damaged = "fail"
+    ) -> None:
+        self.tracklet = tracklet
+        self._preprocess = preprocess
+        self._use_damaged = damaged == "use"
+        positions = sampling.positions(tracklet.num_frames, tracklet.tracklet_id)
+        frames = positions if tracklet.frame_indices is None else tracklet.frame_indices[positions]
+        self._sampled = frames.astype(np.int32)
+        self.wanted: NDArray[np.int32] = np.unique(self._sampled)
+        self._boxes = dict(zip(frames.tolist(), positions.tolist(), strict=True))
+        self._crops: dict[int, NDArray[np.uint8]] = {}
+        self._missing: dict[int, TrackletError] = {}
+        self._failure: TrackletError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether no further frame can change the result."""
+        return self._failure is not None or len(self._crops) + len(self._missing) == len(self.wanted)
+
+    def take(self, frame: int, picture: NDArray[np.uint8], damage: str | None = None) -> None:
+        """Cut this tracklet's crop from the displayed picture, RGB uint8 [H, W, 3], of a wanted frame."""
+        if damage is not None and not self._use_damaged:
+            self.fail(TrackletError(FailureCode.VIDEO_DAMAGED, f"frame {frame}: {damage}"))
+            return
+        boxes = self.tracklet.boxes
+        try:
+            crop = cut(picture, None if boxes is None else boxes[self._boxes[frame]], frame)
+        except TrackletError as error:
+            self.fail(error)
+            return
+        fitted = crop if self._preprocess is None else fit_crop(crop, self._preprocess)
+        self._crops[frame] = np.array(fitted) if np.may_share_memory(fitted, picture) else fitted
+
+    def miss(self, frame: int, error: TrackletError, *, replaceable: bool) -> None:
+        """A wanted frame will not come. ``replaceable``: damage is why, so that ``damaged=use`` may do without it."""
+        if replaceable and self._use_damaged:
+            self._missing[frame] = error
+        else:
+            self.fail(error)
+
+    def fail(self, error: TrackletError) -> None:
+        """The tracklet fails, whatever else comes."""
+        self._failure = self._failure or error
+        self._crops.clear()
+
+    def result(self) -> Crops | RawCrops | Failure:
+        """What became of the tracklet, once ``done``."""
+        if self._failure is None and not self._crops:
+            self._failure = next(iter(self._missing.values()))
+        if self._failure is not None:
+            return failure(self.tracklet, self._failure)
+        seen = [self._nearest(int(frame)) for frame in self._sampled]
+        common = (self.tracklet.row, self.tracklet.tracklet_id, self.tracklet.num_frames, np.asarray(seen, np.int32))
+        if self._preprocess is None:
+            return RawCrops(*common, images=tuple(self._crops[frame] for frame in seen))
+        return Crops(*common, pixels=np.stack([self._crops[frame] for frame in seen]))
+
+    def _nearest(self, frame: int) -> int:
+        if frame in self._crops:
+            return frame
+        earlier = [f for f in self._crops if f < frame]
+        return max(earlier) if earlier else min(self._crops)
+
+
+def failure(tracklet: Tracklet, error: TrackletError) -> Failure:
+    """The failed row of a tracklet."""
+    message = " ".join(error.message.split())
+    return Failure(tracklet.row, tracklet.tracklet_id, tracklet.num_frames, error.code, message)

@@ -1,0 +1,42 @@
+"""What reading frames cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass
+class Counters:
+    """Running totals of one decode stage.
+
+    frames_decoded: frames that came out of a decoder.
+    frames_needed: frames that had to come out: for each wanted frame, those from the key frame before it, counted once.
+    videos_opened: how often a decoder was opened on a video.
+    """
+
+    frames_decoded: int = 0
+    frames_needed: int = 0
+    videos_opened: int = 0
+
+    def copy(self) -> Self:
+        """The totals as they are now."""
+        return replace(self)
+
+
+class NeededFrames:
+    """Counts the frames that had to be passed, from the frames that did pass, in order."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._key = 0
+        self._last = -1
+
+    def passed(self, index: int, *, is_key: bool, wanted: bool) -> None:
+        """Frame ``index`` came out of the decoder."""
+        self._counters.frames_decoded += 1
+        if is_key:
+            self._key = index
+        if wanted:
+            self._counters.frames_needed += index + 1 - max(self._key, self._last + 1)
+            self._last = index

@@ -1,0 +1,161 @@
+"""Reading the tracklets of one video in one forward pass, and those made of still images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from par_model import storage
+from par_model.errors import FailureCode, TrackletError
+from par_model.sampling import Sampling
+from par_model.types import Crops, Failure, Preprocess, Tracklet
+from par_model.video.collect import Collector, RawCrops, failure
+from par_model.video.counters import Counters, NeededFrames
+from par_model.video.images import decode_image, image_error, read_images
+from par_model.video.options import DecodeOptions
+from par_model.video.reader import ReadFrame, VideoReader
+from par_model.video.source import open_video
+
+Result = Crops | RawCrops | Failure
+
+
+class FrameSource(Protocol):
+    """The frames of one video in order. damage: the first that was met so far. name: what messages call it."""
+
+    name: str
+
+    @property
+    def damage(self) -> str | None: ...
+
+    def frames(self) -> Iterator[ReadFrame]: ...
+
+
+def decode_group(
+    tracklets: Sequence[Tracklet],
+    preprocess: Preprocess | None,
+    sampling: Sampling,
+    options: DecodeOptions,
+    counters: Counters,
+) -> Iterator[Result]:
+    """Decode the tracklets of one video, or stills. Each is yielded once, as soon as its last sampled frame passed.
+
+    What goes wrong with a tracklet or the video becomes a Failure.
+    """
+    collectors = [Collector(t, sampling, preprocess, options.damaged) for t in tracklets]
+    uri = tracklets[0].video_uri
+    if uri is None:
+        yield from map(read_stills, collectors)
+        return
+    crop_bytes = preprocess.crop_bytes if preprocess is not None else 0
+    for batch in split_by_memory(collectors, crop_bytes, options.crop_bytes):
+        yield from _read_video(uri, batch, options, counters)
+
+
+def _read_video(
+    uri: str, collectors: Sequence[Collector], options: DecodeOptions, counters: Counters
+) -> Iterator[Result]:
+    waiting = {id(c): c for c in collectors}
+    try:
+        with open_video(uri) as file, VideoReader(file, threads=options.threads) as reader:
+            counters.videos_opened += 1
+            for collector in collect(reader, collectors, counters):
+                del waiting[id(collector)]
+                yield collector.result()
+    except TrackletError as error:
+        for collector in waiting.values():
+            yield failure(collector.tracklet, error)
+
+
+def collect(source: FrameSource, collectors: Sequence[Collector], counters: Counters) -> Iterator[Collector]:
+    """Hand passing frames to the collectors that want them; yield each collector when it is done.
+
+    Stops reading after the last wanted frame. Only crops are kept, never frames.
+    """
+    wanted: dict[int, list[Collector]] = {}
+    for collector in collectors:
+        for index in collector.wanted.tolist():
+            wanted.setdefault(index, []).append(collector)
+    count = 0
+    needed = NeededFrames(counters)
+    for frame in source.frames():
+        count = frame.index + 1
+        needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
+        takers = [c for c in wanted.pop(frame.index, ()) if not c.done]
+        if takers:
+            picture = frame.picture()
+            for collector in takers:
+                collector.take(frame.index, picture, frame.damage)
+                if collector.done:
+                    _forget(collector, wanted)
+                    yield collector
+        if not wanted:
+            return
+    for index in sorted(wanted):
+        error = _past_the_end(index, count, source)
+        for collector in wanted[index]:
+            if not collector.done:
+                collector.miss(index, error, replaceable=source.damage is not None)
+                if collector.done:
+                    yield collector
+
+
+def _forget(collector: Collector, wanted: dict[int, list[Collector]]) -> None:
+    """A collector that failed early wants nothing more; frames that only it wanted need not be waited for."""
+    for index in collector.wanted.tolist():
+        others = [c for c in wanted.get(index, ()) if c is not collector]
+        if others:
+            wanted[index] = others
+        else:
+            wanted.pop(index, None)
+
+
+def _past_the_end(index: int, count: int, source: FrameSource) -> TrackletError:
+    if source.damage is not None:
+        message = f"frame {index} is missing: {source.name} is damaged ({source.damage}) and gave {count} frames"
+        return TrackletError(FailureCode.VIDEO_DAMAGED, message)
+    message = f"frame {index} is beyond the end: {source.name} has {count} frames (0 to {count - 1})"
+    return TrackletError(FailureCode.FRAME_OUT_OF_RANGE, message)
+
+
+def split_by_memory(collectors: Sequence[Collector], crop_bytes: int, limit: int) -> Iterator[list[Collector]]:
+    """Cut the tracklets of a video into batches whose unfinished crops never take more than ``limit`` bytes at once.
+
+    crop_bytes: of one fitted crop; 0 = not known, one batch. Nearly always there is one batch; a batch of one tracklet
+    may exceed the limit.
+    """
+    left = sorted(collectors, key=lambda c: int(c.wanted[0]))
+    while left:
+        batch: list[Collector] = []
+        later: list[Collector] = []
+        open_until: list[tuple[int, int]] = []
+        for collector in left:
+            first, last = int(collector.wanted[0]), int(collector.wanted[-1])
+            open_until = [(end, size) for end, size in open_until if end >= first]
+            size = len(collector.wanted) * crop_bytes
+            if batch and size + sum(s for _, s in open_until) > limit:
+                later.append(collector)
+                continue
+            batch.append(collector)
+            open_until.append((last, size))
+        yield batch
+        left = later
+
+
+def read_stills(collector: Collector) -> Result:
+    """Read one tracklet of still images, with one request for all of them."""
+    uris = collector.tracklet.image_uris
+    assert uris is not None
+    wanted = collector.wanted.tolist()
+    contents = read_images([uris[position] for position in wanted])
+    for position, content in zip(wanted, contents, strict=True):
+        try:
+            if isinstance(content, storage.PlaceError):
+                raise image_error(content)
+            picture = decode_image(content, uris[position])
+        except TrackletError as error:
+            collector.miss(position, error, replaceable=error.code is not FailureCode.STORAGE_ERROR)
+        else:
+            collector.take(position, picture)
+        if collector.done:
+            break
+    return collector.result()

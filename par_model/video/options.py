@@ -1,0 +1,42 @@
+"""How frames are read: what the decode stage and the child process that decodes for it agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Decoder = Literal["pyav", "decord"]
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
+Damaged = Literal["fail", "use"]
+DAMAGED: tuple[Damaged, ...] = get_args(Damaged)
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How to read videos and images.
+
+    decoder: pyav is exact on every file; decord only where it passes every test, else decoder-refused.
+    damaged: what to do with a sampled frame or still that is damaged or missing. ``fail`` fails its tracklet; ``use``
+        takes damaged pixels as they are, and for what is missing the nearest earlier sampled frame, else the nearest
+        later one. A tracklet without a single readable frame fails either way.
+    video_timeout: seconds that the reading of one video may take, in one call.
+    threads: of the decoder. One, since as many workers as processors decode at the same time.
+    crop_bytes: most bytes of unfinished crops held at a time. More tracklets at once are read in several passes. One
+        tracklet alone may need more.
+    """
+
+    decoder: Decoder = "pyav"
+    damaged: Damaged = "fail"
+    video_timeout: float = 900.0
+    threads: int = 1
+    crop_bytes: int = 512 << 20
+
+    def __post_init__(self) -> None:
+        if self.decoder not in DECODERS:
+            raise ValueError(f"decoder {self.decoder!r} is not one of {', '.join(DECODERS)}")
+        if self.damaged not in DAMAGED:
+            raise ValueError(f"damaged {self.damaged!r} is not one of {', '.join(DAMAGED)}")
+        if not self.video_timeout > 0:
+            raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0")
+        if self.threads < 1 or self.crop_bytes < 1:
+            raise ValueError(f"threads {self.threads} and crop_bytes {self.crop_bytes} must be at least 1")

@@ -1,0 +1,83 @@
+"""Opening the one object that a video URI names, and saying in a tracklet's terms why that failed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO, Self
+
+from par_model import storage
+from par_model.errors import FailureCode, TrackletError
+
+_VIDEO_CODES = {
+    storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
+    storage.Reason.ACCESS_DENIED: FailureCode.VIDEO_ACCESS_DENIED,
+    storage.Reason.IS_A_FOLDER: FailureCode.VIDEO_UNREADABLE,
+}
+
+
+class VideoFile:
+    """The bytes of one video, as a decoder reads them. Keeps its own failures apart from those of the format.
+
+    uri: what messages call it. bytes_read: handed to the decoder so far. failure: why a read failed, if one did.
+    """
+
+    def __init__(self, uri: str, file: IO[bytes]) -> None:
+        self.uri = uri
+        self.bytes_read = 0
+        self.failure: TrackletError | None = None
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            with storage.guard(self.uri, "read"):
+                data = self._file.read(size)
+        except storage.PlaceError as error:
+            self.failure = video_error(error)
+            raise
+        self.bytes_read += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1  # a place outside the file: the demuxer's mistake, or the container's lie
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_video(uri: str) -> VideoFile:
+    """Open the one object that a URI names. Raises TrackletError with the code that the table shows."""
+    _refuse_special_file(uri)
+    try:
+        return VideoFile(uri, storage.open_reader(uri))
+    except storage.PlaceError as error:
+        raise video_error(error) from error
+
+
+def video_error(error: storage.PlaceError) -> TrackletError:
+    """What a storage error means for the tracklets of a video."""
+    return TrackletError(_VIDEO_CODES.get(error.reason, FailureCode.STORAGE_ERROR), str(error))
+
+
+def _refuse_special_file(uri: str) -> None:
+    """A pipe or a device may never answer, and no time-out reaches a thread that waits in open()."""
+    if not storage.is_local(uri):
+        return
+    try:
+        mode = os.stat(storage.local_path(uri)).st_mode
+    except (OSError, ValueError):
+        return  # opening it says why
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {uri}: it is a pipe, socket or device")
