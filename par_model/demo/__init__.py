@@ -1,0 +1,1 @@
+"""The demo: a rendered street with ground truth, to try everything on."""

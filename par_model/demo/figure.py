@@ -1,0 +1,206 @@
+"""A person in a camera's picture: silhouette, parts and colours of one frame.
+
+The parts are drawn far to near as flat shapes into one 8-bit index image at a multiple of the picture's resolution,
+each pixel holding `part * SHADES + shade`. Colours come from that image by a table and soft edges by averaging it down,
+so colours and part masks agree by construction.
+
+Letters: N capsules, E points of a polygon, S the supersampling factor, h and w a patch in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from par_model.demo.appearance import Appearance, Colour
+from par_model.demo.body import NUM_PARTS, Body, Part
+from par_model.demo.camera import Camera, Light
+
+Array = NDArray[np.float64]
+
+SHADES = 4
+_TONES = (0.66, 0.90, 1.07, 1.0)  # shadow side, middle, lit side, flat
+# Each shape is painted three times, smaller and nearer to the light each time: (size, shift), in radii.
+_LAYERS = ((1.0, 0.0), (0.80, 0.15), (0.46, 0.34))
+_MARGIN = 3  # pixels around a figure, room for motion blur
+_ARC = np.linspace(-np.pi / 2, np.pi / 2, 6)
+_CIRCLE = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One person in one frame.
+
+    index: uint8 [h * S, w * S], part * SHADES + shade, 0 outside the person.
+    left, top: the patch's place in the picture in pixels, possibly negative.
+    box: left, top, width, height of the silhouette in pixels, not clipped.
+    """
+
+    index: NDArray[np.uint8]
+    left: int
+    top: int
+    scale: int
+    box: tuple[float, float, float, float]
+
+    def parts(self) -> NDArray[np.uint8]:
+        """[h, w]: the Part at each pixel's centre, 0 outside."""
+        half = self.scale // 2
+        return self.index[half :: self.scale, half :: self.scale] // SHADES
+
+    def develop(self, palette: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
+        """Colour times coverage and coverage, float32 [h, w, 4], smeared sideways by ``blur`` pixels."""
+        S = self.scale
+        h, w = self.index.shape[0] // S, self.index.shape[1] // S
+        fine = palette[self.index].reshape(h, S, w * S * 4).sum(axis=1)
+        rgba = fine.reshape(h, w, S, 4).sum(axis=2) / np.float32(S * S)
+        return smear(rgba, blur)
+
+
+def smear(rgba: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+    """A box filter along the rows of [h, w, 4], ``length`` pixels wide (fractions included)."""
+    if length <= 1.05:
+        return rgba
+    whole = int((length - 1) // 2)
+    rest = np.float32((length - 1 - 2 * whole) / 2)
+    reach = whole + 1
+    padded = np.pad(rgba, ((0, 0), (reach, reach), (0, 0)))
+    w = rgba.shape[1]
+    total = rest * (padded[:, :w] + padded[:, 2 * reach :])
+    for shift in range(1, 2 * reach):
+        total += padded[:, shift : shift + w]
+    return total / np.float32(length)
+
+
+def paint(who: Appearance, light: Light) -> NDArray[np.float32]:
+    """The table from index to colour times coverage: float32 [256, 4], colours in 0..255, coverage in 0..1."""
+    sleeve = who.skin if who.short_sleeves else who.top
+    leg = who.skin if who.short_bottoms else who.bottom
+    colour_of: dict[Part, Colour] = {
+        Part.FACE: who.skin, Part.EYES: _scaled(who.skin, 0.30), Part.NECK: _scaled(who.skin, 0.92),
+        Part.HAIR: who.hair, Part.HAT: who.hat_paint, Part.TOP: who.top, Part.SLEEVE: _scaled(who.top, 0.94),
+        Part.FOREARM: sleeve, Part.HAND: who.skin, Part.BOTTOM: who.bottom, Part.SHIN: _scaled(leg, 0.97),
+        Part.SHOE: who.shoes, Part.BACKPACK: who.backpack_paint, Part.BACKPACK_TRIM: _scaled(who.backpack_paint, 0.78),
+        Part.BACKPACK_STRAP: _scaled(who.backpack_paint, 0.92), Part.SHOULDER_BAG: who.shoulder_bag_paint,
+        Part.SHOULDER_BAG_TRIM: _scaled(who.shoulder_bag_paint, 0.80),
+        Part.SHOULDER_STRAP: _scaled(who.shoulder_bag_paint, 0.92), Part.HAND_BAG: who.hand_bag_paint,
+        Part.HAND_BAG_TRIM: _scaled(who.hand_bag_paint, 0.72),
+    }  # fmt: skip
+    table = np.zeros((256, 4), np.float32)
+    lit = np.array(light.tint) * light.gain * 255
+    for part, colour in colour_of.items():
+        for shade, tone in enumerate(_TONES):
+            table[part * SHADES + shade, :3] = np.clip(np.array(colour) * lit * tone, 0, 255)
+            table[part * SHADES + shade, 3] = 1
+    assert NUM_PARTS * SHADES <= 256
+    return table
+
+
+def draw_figure(
+    body: Body, camera: Camera, light: Light, x: float, z: float, heading: float, height_m: float
+) -> Figure | None:
+    """The figure of a body at (x, z), or None where it is too near to the camera or wholly beside the picture."""
+    view = _View(camera, light, x, z, heading, height_m)
+    shapes = sorted(view.shapes(body), key=lambda shape: -shape[0])
+    points = np.concatenate([np.concatenate(polygons) for _, _, polygons in shapes])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    tall = bottom - top
+    outside = right < 0 or left > camera.width or bottom < 0 or top > camera.height
+    if outside or tall > 1.6 * camera.height or view.depth < 1.0:
+        return None
+    scale = 4 if tall < 75 else 3 if tall < 150 else 2
+    x0, y0 = int(np.floor(left)) - _MARGIN, int(np.floor(top)) - 1
+    w, h = int(np.ceil(right)) + _MARGIN - x0, int(np.ceil(bottom)) + 1 - y0
+    image = Image.new("L", (w * scale, h * scale), 0)
+    pen = ImageDraw.Draw(image)
+    origin = np.array([x0, y0])
+    for _, part, polygons in shapes:
+        first = part * SHADES + (0 if len(polygons) > 1 else 3)
+        for layer, polygon in enumerate(polygons):
+            pen.polygon(((polygon - origin) * scale - 0.5).ravel().tolist(), fill=first + layer)
+    index = np.asarray(image)
+    rows, columns = np.flatnonzero(index.any(axis=1)), np.flatnonzero(index.any(axis=0))
+    box = (
+        x0 + columns[0] / scale,
+        y0 + rows[0] / scale,
+        (columns[-1] + 1 - columns[0]) / scale,
+        (rows[-1] + 1 - rows[0]) / scale,
+    )
+    return Figure(index, x0, y0, scale, box)
+
+
+Shape = tuple[float, int, list[Array]]  # depth, part, polygons [E, 2] from the largest layer to the smallest
+
+
+class _View:
+    """One person's axes in a camera's picture."""
+
+    def __init__(self, camera: Camera, light: Light, x: float, z: float, heading: float, height_m: float) -> None:
+        self.camera, self.height_m = camera, height_m
+        sin, cos = np.sin(heading), np.cos(heading)
+        self.axes = height_m * np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
+        self.origin = np.array([x, 0.0, z])
+        _, depth = camera.project(self.origin)
+        self.depth = float(depth)
+        to_light = np.array([light.side, -0.7])
+        self.to_light = to_light / np.linalg.norm(to_light)
+        right = camera.axes[0]
+        # How much of a width across, and of a depth ahead, one sees from here.
+        bearing = camera.bearing(x, z)
+        sideways = np.array([np.cos(bearing), 0.0, -np.sin(bearing)])
+        self.seen = np.array([sideways @ self.axes[0], sideways @ self.axes[2]])
+        self.right = right
+
+    def project(self, points: Array) -> tuple[Array, Array]:
+        return self.camera.project(self.origin + points @ self.axes)
+
+    def shapes(self, body: Body) -> Iterator[Shape]:
+        yield from self._capsules(body)
+        for part, centres, halves, nearer in body.slabs:
+            uv, depth = self.project(centres)
+            half = np.sqrt(((halves * self.seen) ** 2).sum(axis=1)) * self.camera.focal / depth
+            yield float(depth.mean()) - nearer * self.height_m, part, [self._slab(uv, half, *k) for k in _LAYERS]
+        for part, centre, across, ahead, nearer in body.discs:
+            ring = np.stack([across * np.sin(_CIRCLE), np.zeros_like(_CIRCLE), ahead * np.cos(_CIRCLE)], axis=-1)
+            uv, depth = self.project(centre + ring)
+            yield float(depth.mean()) - nearer * self.height_m, part, [uv]
+
+    def _slab(self, uv: Array, half: Array, size: float, shift: float) -> Array:
+        middle = uv[:, 0] + half * shift * self.to_light[0]
+        left = np.stack([middle - half * size, uv[:, 1]], axis=-1)
+        right = np.stack([middle + half * size, uv[:, 1]], axis=-1)
+        return np.concatenate([left, right[::-1]])
+
+    def _capsules(self, body: Body) -> Iterator[Shape]:
+        ends = np.array([[a, b] for _, a, b, _, _, _ in body.capsules])  # [N, 2, 3]
+        uv, depth = self.project(ends)
+        radius = (
+            np.array([[ra, rb] for _, _, _, ra, rb, _ in body.capsules]) * self.height_m * self.camera.focal / depth
+        )
+        layers = [capsule_outlines(uv + shift * radius[..., None] * self.to_light, radius * size)
+                  for size, shift in _LAYERS]  # fmt: skip
+        for i, (part, _, _, _, _, nearer) in enumerate(body.capsules):
+            flat = radius[i].max() < 1.6  # too thin to shade
+            polygons = [layers[0][i]] if flat else [layer[i] for layer in layers]
+            yield float(depth[i].mean()) - nearer * self.height_m, part, polygons
+
+
+def capsule_outlines(uv: Array, radius: Array) -> Array:
+    """Outlines [N, E, 2] of capsules between ends [N, 2, 2] with radii [N, 2], all in pixels."""
+    along = uv[:, 1] - uv[:, 0]
+    angle = np.arctan2(along[:, 1], along[:, 0])[:, None]
+
+    def cap(end: int, turn: float) -> Array:
+        at = angle + _ARC + turn
+        points: Array = uv[:, end, None] + radius[:, end, None, None] * np.stack([np.cos(at), np.sin(at)], axis=-1)
+        return points
+
+    return np.concatenate([cap(1, 0.0), cap(0, np.pi)], axis=1)
+
+
+def _scaled(colour: Colour, factor: float) -> Colour:
+    r, g, b = colour
+    return r * factor, g * factor, b * factor

@@ -1,0 +1,75 @@
+"""Writing a clip: the one place that encodes video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.errors import StorageError
+
+_X264 = {"preset": "veryfast", "crf": "23", "bf": "2"}
+
+
+class ClipWriter:
+    """A video file in the making. A context manager; the file is complete when it has been left.
+
+    width, height: even numbers of pixels. fps: whole frames a second. options: the encoder's own, over the defaults.
+
+    One thread encodes, so that the same frames give the same bytes with the same libraries. An error inside the
+    ``with`` block leaves a file that ends at the last frame written. Raises StorageError if the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        width: int,
+        height: int,
+        fps: int,
+        codec: str = "libx264",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.width, self.height = width, height
+        flags = {"movflags": "+faststart"} if str(path).endswith((".mp4", ".mov")) else {}
+        try:
+            self._container = av.open(str(path), mode="w", options=flags)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        defaults = _X264 if codec == "libx264" else {}
+        self._stream: Any = self._container.add_stream(
+            codec, rate=Fraction(fps), options={**defaults, **(options or {})}
+        )
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.codec_context.thread_count = 1
+        self._stream.codec_context.gop_size = 2 * fps
+
+    def write(self, rgb: NDArray[np.uint8]) -> None:
+        """Append a frame: uint8 [height, width, 3], RGB."""
+        if rgb.shape != (self.height, self.width, 3) or rgb.dtype != np.uint8:
+            raise ValueError(
+                f"a frame must be uint8 [{self.height}, {self.width}, 3], got {rgb.dtype} {list(rgb.shape)}"
+            )
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Encode what the encoder still holds, and finish the file."""
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
