@@ -16,6 +16,8 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    # The C++ core logs errors that it then deals with itself; what matters comes as an exception.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 

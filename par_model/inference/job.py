@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from par_model import storage
-from par_model.errors import ManifestError, OutputError, UsageError
+from par_model.errors import ManifestError, OutputError
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.progress import Progress
@@ -75,10 +75,8 @@ class Job:
         """Read what there is to read and refuse what cannot be done. Writes nothing."""
         header = read_header(options.weights)
         frames = options.frames or header.config.frames
-        if options.sampling != "all" and frames > header.config.max_frames:
-            raise UsageError(
-                f"--frames {frames}: the network of {options.weights} takes at most {header.config.max_frames} frames"
-            )
+        if options.sampling != "all":
+            header.config.check_frames(frames)
         manifest = Manifest.open(options.manifest)
         refuse_ambiguous(manifest, header.schema)
         passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
@@ -170,7 +168,10 @@ def _run(job: Job, runner: Runner, recorded: dict[str, Any] | None) -> dict[str,
         "versions": versions(),
         "manifest": {"uri": job.manifest.uri, "rows": job.manifest.num_rows},
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
-        "schema": {"name": job.header.schema.name, "toml": job.header.schema.to_toml()},
+        "schema": {
+            "name": job.header.schema.name,
+            "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
+        },
         "counts": counts,
         "stages": _rates(job.tracklets - len(done), work, seconds),
         "partitions": {name: str(job.table_schema.field(name).type) for name in job.options.partition_by},

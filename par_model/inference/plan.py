@@ -100,12 +100,12 @@ def plan_units(
     with tempfile.TemporaryDirectory(prefix="parjob-plan-") as spill, duckdb.connect() as connection:
         configure(connection, spill)
         connection.register("todo", pa.RecordBatchReader.from_batches(schema, chained()))
-        reader = connection.execute(
+        reader = connection.sql(
             """
             SELECT * FROM todo
             ORDER BY video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row
             """,
-            {"k": frames},
+            params={"k": frames},
         ).to_arrow_reader(_BATCH_ROWS)
         for unit in cut(reader, size):
             yield unit.cast(schema)

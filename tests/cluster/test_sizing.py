@@ -1,0 +1,46 @@
+import pytest
+
+from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools, parse_model_actors
+from par_model.errors import ClusterError, UsageError
+
+LAPTOP = Resources(live_cpus=2, live_gpus=0, most_cpus=2, most_gpus=0)
+FROM_ZERO = Resources(live_cpus=4, live_gpus=0, most_cpus=100, most_gpus=8)
+
+
+def test_auto_counts_gpus_that_the_cluster_may_still_start() -> None:
+    assert choose_device("auto", FROM_ZERO) == "cuda"
+    assert choose_device("auto", LAPTOP) == "cpu"
+    assert choose_device("cpu", FROM_ZERO) == "cpu"
+    assert choose_device("cuda", LAPTOP) == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("device", "resources", "decode_workers", "model_actors", "expected"),
+    [
+        ("cpu", LAPTOP, None, None, Pools("cpu", (1, 1), (1, 1))),
+        ("cpu", Resources(16, 0, 16, 0), None, None, Pools("cpu", (1, 4), (1, 12))),
+        ("cpu", Resources(16, 0, 16, 0), 6, None, Pools("cpu", (6, 6), (1, 10))),
+        ("cpu", Resources(16, 0, 16, 0), None, (2, 4), Pools("cpu", (1, 12), (2, 4))),
+        ("cuda", FROM_ZERO, None, None, Pools("cuda", (1, 100), (1, 8))),
+        ("cuda", FROM_ZERO, 20, (4, 4), Pools("cuda", (20, 20), (4, 4))),
+        ("cuda", LAPTOP, None, None, Pools("cuda", (1, 2), (1, 1))),
+    ],
+)
+def test_pools(device, resources, decode_workers, model_actors, expected) -> None:
+    assert choose_pools(device, resources, decode_workers, model_actors) == expected
+
+
+def test_sizes_that_can_never_fit_are_refused() -> None:
+    with pytest.raises(ClusterError, match="need 3 CPUs, the cluster has at most 2"):
+        choose_pools("cpu", LAPTOP, 1, (2, 2))
+
+
+@pytest.mark.parametrize(("text", "sizes"), [(None, None), ("3", (3, 3)), ("1:8", (1, 8))])
+def test_model_actors(text, sizes) -> None:
+    assert parse_model_actors(text) == sizes
+
+
+@pytest.mark.parametrize("text", ["0", "2:1", "x", "1:2:3", "", ":4"])
+def test_model_actors_that_make_no_sense(text: str) -> None:
+    with pytest.raises(UsageError, match="--model-actors"):
+        parse_model_actors(text)

@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from par_model.inference.plan import UnitSize, cut
+
+URIS = st.lists(st.sampled_from(["a", "b", "c", "d", None]), max_size=60)
+
+
+def batches(uris: list[str | None], rows: int) -> Iterator[pa.RecordBatch]:
+    # Sorted by video, stills last, as the plan sorts them.
+    order = sorted(range(len(uris)), key=lambda i: (uris[i] is None, uris[i] or "", i))
+    table = pa.table({"video_uri": pa.array([uris[i] for i in order], pa.string()), "_row": pa.array(order, pa.int64())})
+    yield from table.to_batches(max_chunksize=rows)
+
+
+@given(uris=URIS, rows=st.integers(1, 20), most=st.integers(1, 9), enough=st.integers(1, 9))
+def test_units_hold_every_row_once_in_order_and_none_is_too_large(
+    uris: list[str | None], rows: int, most: int, enough: int
+) -> None:
+    units = list(cut(batches(uris, rows), UnitSize(most=most, enough=min(most, enough))))
+    wanted = [row for batch in batches(uris, 1000) for row in batch["_row"].to_pylist()]
+    assert [row for unit in units for row in unit["_row"].to_pylist()] == wanted
+    assert all(1 <= len(unit) <= most for unit in units)
+
+
+@given(uris=URIS, rows=st.integers(1, 20))
+def test_a_video_that_fits_one_unit_is_in_one_unit(uris: list[str | None], rows: int) -> None:
+    units = list(cut(batches(uris, rows), UnitSize(most=60, enough=1)))
+    seen = [uri for unit in units for uri in set(unit["video_uri"].to_pylist()) - {None}]
+    assert len(seen) == len(set(seen))
+
+
+def test_many_short_videos_share_a_unit_and_a_long_one_gets_several() -> None:
+    short = cut(batches([f"v{i:03}" for i in range(100)], 7), UnitSize(most=40, enough=25))
+    assert [len(unit) for unit in short] == [25, 25, 25, 25]
+    long = cut(batches(["v"] * 100, 7), UnitSize(most=40, enough=25))
+    assert [len(unit) for unit in long] == [40, 40, 20]
+
+
+def test_unit_size_follows_crop_bytes_and_leaves_every_worker_some() -> None:
+    crops = 6 * 224 * 224 * 3
+    assert UnitSize.choose(1_000_000, crops, 8) == UnitSize(most=222, enough=64)
+    assert UnitSize.choose(100, crops, 4) == UnitSize(most=222, enough=6)
+    assert UnitSize.choose(3, 2**40, 4) == UnitSize(most=1, enough=1)
