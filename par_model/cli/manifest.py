@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,9 +15,17 @@ from par_model.cli.command import Command, option
 
 if TYPE_CHECKING:
     from par_model.manifest.check import Defect
+    from par_model.manifest.mot import Tracks
     from par_model.manifest.summary import Summary
 
 _SHOWN = 20  # cameras or splits that `show` lists
+
+
+def _iso_time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if value is not None else None
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not an ISO 8601 time such as 2026-05-01T08:30:00Z") from error
 
 
 @click.group(no_args_is_help=True)
@@ -25,6 +34,53 @@ def manifest() -> None:
 
     A manifest is Parquet, one row a tracklet: a file, a folder, or a quoted pattern of files.
     """
+
+
+@manifest.command("from-mot", cls=Command)
+@option("--video", required=True, help="The video that the tracks are of: a path or URI.")
+@option("--tracks", required=True, help="MOTChallenge text: 6 to 10 columns between commas or blanks, frames from 1.")
+@option("--output", required=True, help="The manifest to write, a Parquet file; one that is there is replaced.")
+@option("--camera", help="camera_id of all tracklets.")
+@option("--id-prefix", help="Ids are PREFIX-TRACK; without it the camera, else the video file's stem, is the prefix.")
+@option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks of fewer boxes.")
+@option("--start-time", callback=_iso_time, help="When frame 0 was taken: ISO 8601, UTC unless it names a zone.")
+def from_mot(
+    video: str,
+    tracks: str,
+    output: str,
+    camera: str | None,
+    id_prefix: str | None,
+    min_length: int,
+    start_time: datetime | None,
+) -> None:
+    """Make a manifest from the tracks of one video in MOTChallenge text.
+
+    Nine columns are ground truth: rows with confidence 0 or a class other than 1 are left out.
+    """
+    from par_model import storage
+    from par_model.errors import ManifestError
+    from par_model.manifest import write_manifest
+    from par_model.manifest.mot import read_tracks
+    from par_model.video.source import open_video
+
+    open_video(video).close()  # better said now than once for each tracklet
+    parsed = read_tracks(tracks)
+    kept = parsed.of_length(min_length)
+    _say_left_out(parsed, kept, min_length)
+    if not kept.boxes:
+        raise ManifestError(f"{tracks}: no tracks are left to write")
+    seconds: list[float] = []
+    if start_time is not None:
+        from par_model.video.timestamps import timestamps
+
+        seconds = timestamps(video, count=max(boxes[0].frame for boxes in kept.boxes.values()) + 1)
+    prefix = next(p for p in (id_prefix, camera, _stem(video)) if p is not None)
+    rows = kept.rows(storage.absolute(video), prefix, camera_id=camera, start_time=start_time, seconds=seconds)
+    write_manifest(output, rows)
+    late = sum(row["start_time"] is None for row in rows) if start_time is not None else 0
+    if late:
+        click.echo(f"{late} tracklets begin after the video's last frame, {len(seconds) - 1}: no start_time", err=True)
+    click.echo(f"{output}: {len(rows)} tracklets, {sum(map(len, kept.boxes.values()))} boxes", err=True)
 
 
 @manifest.command("check", cls=Command)
@@ -45,7 +101,9 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
     if opened.num_rows == 0:
         raise ManifestError(f"manifest {uri}: has no rows")
     attribute_schema = load_schema(schema) if schema is not None else opened.label_schema
-    if attribute_schema is None and "labels" in opened.column_names:
+    if attribute_schema is None and any(
+        batch.column("labels").drop_null() for batch in opened.iter_batches(["labels"])
+    ):
         click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
     defects = find_defects(opened, attribute_schema)
     count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
@@ -67,6 +125,23 @@ def show(uri: str, as_json: bool) -> None:
         return
     for line in _summary_lines(summary):
         click.echo(line)
+
+
+def _say_left_out(parsed: Tracks, kept: Tracks, min_length: int) -> None:
+    short = len(parsed.boxes) - len(kept.boxes)
+    for count, what in (
+        (parsed.left_out, "ground-truth rows left out: confidence 0, or a class other than 1"),
+        (parsed.merged, "repeated rows merged"),
+        (short, f"tracks left out: fewer than {min_length} boxes"),
+    ):
+        if count:
+            click.echo(f"{count} {what}", err=True)
+
+
+def _stem(uri: str) -> str:
+    from par_model import storage
+
+    return storage.name(uri).rpartition(".")[0] or storage.name(uri)
 
 
 def _print_lines(defects: Iterator[Defect]) -> int:

@@ -1,0 +1,29 @@
+"""When each frame of a video is shown."""
+
+from __future__ import annotations
+
+from par_model.errors import FailureCode, TrackletError
+from par_model.video.reader import VideoReader
+from par_model.video.source import open_video
+
+
+def timestamps(uri: str, count: int | None = None, *, threads: int = 1) -> list[float]:
+    """Presentation time in seconds of the first ``count`` frames (None: of all), counted from that of frame 0.
+
+    Frames are decoded to count them, as everywhere: containers list packets that give no frame. Fewer are returned
+    where the video ends before. Raises TrackletError if it cannot be read, or a frame has no timestamp.
+    """
+    seconds: list[float] = []
+    first = None
+    with open_video(uri) as file, VideoReader(file, threads=threads) as reader:
+        for frame in reader.frames():
+            if len(seconds) == count:
+                break
+            pts, unit = frame._frame.pts, frame._frame.time_base
+            if pts is None or unit is None:
+                message = f"{uri}: frame {frame.index} has no timestamp"
+                raise TrackletError(FailureCode.VIDEO_UNREADABLE, message)
+            time = pts * unit
+            first = time if first is None else first
+            seconds.append(float(time - first))
+    return seconds
