@@ -261,7 +261,7 @@ def _uri_like(uri: str, fs: Any, path: str) -> str:
 
 
 def _not_found(uri: str, error: BaseException) -> str:
-    if "bucket" in str(error).lower():
+    if "bucket does not exist" in str(error).lower():  # not any "bucket": it may be in the path
         return f"there is no such bucket ({uri.split('/')[2]})" if uri.startswith("s3") else _line(error)
     return "there is no such file or folder"
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +17,45 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import write_tiny_weights
 
     return Path(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of an S3 server on loopback that lives as long as the test session."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Makes buckets: each call gives the URI of a new, empty one. The environment names the server and credentials."""
+    import fsspec
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    file_system = fsspec.get_filesystem_class("s3")
+    file_system.clear_instance_cache()  # those made so far know another endpoint
+
+    def new_bucket() -> str:
+        uri = f"s3://bucket-{uuid.uuid4().hex[:12]}"
+        fsspec.filesystem("s3").mkdir(uri)
+        return uri
+
+    yield new_bucket
+    file_system.clear_instance_cache()
