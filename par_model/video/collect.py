@@ -33,6 +33,9 @@ class RawCrops:
             raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.images)} images")
 
 
+Result = Crops | RawCrops | Failure
+
+
 class Collector:
     """Takes a tracklet's sampled frames as they pass, and gives Crops (RawCrops without ``preprocess``) or a Failure.
 
@@ -85,7 +88,7 @@ class Collector:
         self._failure = self._failure or error
         self._crops.clear()
 
-    def result(self) -> Crops | RawCrops | Failure:
+    def result(self) -> Result:
         """What became of the tracklet, once ``done``."""
         if self._failure is None and not self._crops:
             self._failure = next(iter(self._missing.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 
@@ -18,6 +18,15 @@ class Counters:
     frames_decoded: int = 0
     frames_needed: int = 0
     videos_opened: int = 0
+
+    def add(self, other: Counters) -> None:
+        """Add another's totals to these."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def since(self, earlier: Self) -> Self:
+        """What was added since an earlier copy."""
+        return replace(self, **{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
 
     def copy(self) -> Self:
         """The totals as they are now."""

@@ -8,15 +8,13 @@ from typing import Protocol
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Preprocess, Tracklet
-from par_model.video.collect import Collector, RawCrops, failure
+from par_model.types import Preprocess, Tracklet
+from par_model.video.collect import Collector, Result, failure
 from par_model.video.counters import Counters, NeededFrames
 from par_model.video.images import decode_image, image_error, read_images
 from par_model.video.options import DecodeOptions
 from par_model.video.reader import ReadFrame, VideoReader
 from par_model.video.source import open_video
-
-Result = Crops | RawCrops | Failure
 
 
 class FrameSource(Protocol):

@@ -21,6 +21,8 @@ class DecodeOptions:
         later one. A tracklet without a single readable frame fails either way.
     video_timeout: seconds that the reading of one video may take, in one call.
     threads: of the decoder. One, since as many workers as processors decode at the same time.
+    isolate: decode in a child process. Without, a video that crashes or hangs its decoder takes this process along.
+    memory_bytes: most memory that the child process may take for a video.
     crop_bytes: most bytes of unfinished crops held at a time. More tracklets at once are read in several passes. One
         tracklet alone may need more.
     """
@@ -29,6 +31,8 @@ class DecodeOptions:
     damaged: Damaged = "fail"
     video_timeout: float = 900.0
     threads: int = 1
+    isolate: bool = True
+    memory_bytes: int = 4 << 30
     crop_bytes: int = 512 << 20
 
     def __post_init__(self) -> None:
@@ -38,5 +42,6 @@ class DecodeOptions:
             raise ValueError(f"damaged {self.damaged!r} is not one of {', '.join(DAMAGED)}")
         if not self.video_timeout > 0:
             raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0")
-        if self.threads < 1 or self.crop_bytes < 1:
-            raise ValueError(f"threads {self.threads} and crop_bytes {self.crop_bytes} must be at least 1")
+        for name in ("threads", "memory_bytes", "crop_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")

@@ -105,6 +105,8 @@ class VideoReader:
         for packet in self._packets():
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except _DECODER_ERRORS as error:
                 damage.packet_failed(packet, index, error)
                 continue

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from par_model.sampling import Sampling
 from par_model.types import Preprocess, Tracklet
+from par_model.video.collect import Result
 from par_model.video.counters import Counters
-from par_model.video.decode import Result, decode_group
+from par_model.video.isolation import DecodeTask, close_processes, decode_isolated
 from par_model.video.options import DecodeOptions
 
 
@@ -17,7 +18,7 @@ class DecodeStage:
 
     Each tracklet gives one result, as soon as its last sampled frame has passed: tracklets of one video in the order in
     which they end. Neighbours of the same video are read in one forward pass, so give them together. Never raises for
-    what one tracklet or video does.
+    what one tracklet or video does. Decoding happens in a child process that this process's stages share.
     """
 
     def __init__(self, preprocess: Preprocess | None, sampling: Sampling, options: DecodeOptions | None = None) -> None:
@@ -27,8 +28,20 @@ class DecodeStage:
         self.counters = Counters()
 
     def __call__(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
-        for _, group in groupby(tracklets, key=lambda t: t.video_uri):
-            yield from decode_group(list(group), self.preprocess, self.sampling, self.options, self.counters)
+        for video, group in groupby(tracklets, key=lambda t: t.video_uri):
+            # One tracklet of stills after the other: they share no file.
+            for part in [list(group)] if video is not None else [[tracklet] for tracklet in group]:
+                yield from self._decode(part)
+
+    def _decode(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
+        if self.options.isolate:
+            task = DecodeTask(tracklets, self.preprocess, self.sampling, self.options)
+            yield from decode_isolated(task, self.counters)
+            return
+        from par_model.video.decode import decode_group
+
+        yield from decode_group(tracklets, self.preprocess, self.sampling, self.options, self.counters)
 
     def close(self) -> None:
-        """Release what the stage holds. It can be called again afterwards."""
+        """End the child processes that decoded. A later call starts new ones."""
+        close_processes()
