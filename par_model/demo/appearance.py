@@ -159,8 +159,15 @@ def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
 
 def _contrasting(rng: np.random.Generator, against: tuple[Colour, ...]) -> Colour:
     """A colour for a thing that must stand out from what it is worn on."""
-    clear = [c for c in _GOODS if all(np.linalg.norm(np.subtract(c, other)) > 0.45 for other in against)]
+    clear = [c for c in _GOODS if all(_contrast(c, other) > 0.5 for other in against)]
     return jitter(rng, clear[rng.integers(len(clear))], 0.02)
+
+
+def _contrast(a: Colour, b: Colour) -> float:
+    """Distance in brightness and chroma (ITU-R BT.601), brightness counting double."""
+    r, g, blue = np.subtract(a, b)
+    y = 0.299 * r + 0.587 * g + 0.114 * blue
+    return float(np.sqrt((2 * y) ** 2 + (0.564 * (blue - y)) ** 2 + (0.713 * (r - y)) ** 2))
 
 
 def _pick(rng: np.random.Generator, options: list[str]) -> str:

@@ -142,7 +142,7 @@ def _head(body: Body, who: Appearance, pose: Pose) -> None:
     for side in (1, -1):
         eye = on(0.021 * side, 0.120, 0.060)
         body.capsule(Part.EYES, eye, eye, 0.0075, 0.0075, nearer=0.004)
-    body.capsule(Part.EYES, on(-0.013, 0.076, 0.056), on(0.013, 0.076, 0.056), 0.0045, 0.0045)
+    body.capsule(Part.EYES, on(-0.010, 0.074, 0.054), on(0.010, 0.074, 0.054), 0.003, 0.003)
     body.capsule(Part.HAIR, on(0, 0.100, -0.024), on(0, 0.134, -0.008), 0.046, 0.058)
     body.capsule(Part.HAIR, on(-0.028, 0.166, 0.022), on(0.028, 0.166, 0.022), 0.024, 0.024, nearer=0.09)
     if who.long_hair:

@@ -10,9 +10,9 @@ silhouette (as drawn, before anything hides it), and at least MIN_PIXELS:
     short_bottoms   lower legs, bare or covered                     2 %
     long_hair       half of the head with its hair, and hair or face 1 %
     hat             half of the head with its hat
-    backpack        with: pack or straps 0.8 %; without: half of the trunk
-    shoulder_bag    with: bag or strap 0.8 %; without: half of the trunk
-    hand_bag        with: bag 0.8 %; without: half of hands and upper legs, and a hand
+    backpack        with: pack or straps 1.5 %; without: half of the trunk
+    shoulder_bag    with: bag or strap 1.5 %; without: half of the trunk
+    hand_bag        with: bag 1.5 %; without: half of hands and upper legs, and a hand
     direction       40 % of the silhouette
     gait            half of the legs, and 30 % of the silhouette
 
@@ -63,9 +63,9 @@ def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]
         "short_bottoms": shows((Part.SHIN,), 0.02),
         "long_hair": half(_HEAD) and shows((Part.HAIR, Part.FACE), 0.01),
         "hat": half(_HEAD),
-        "backpack": shows(_BACKPACK, 0.008) if who.backpack else half(_TRUNK),
-        "shoulder_bag": shows(_SHOULDER_BAG, 0.008) if who.shoulder_bag != "none" else half(_TRUNK),
-        "hand_bag": shows(_HAND_BAG, 0.008)
+        "backpack": shows(_BACKPACK, 0.015) if who.backpack else half(_TRUNK),
+        "shoulder_bag": shows(_SHOULDER_BAG, 0.015) if who.shoulder_bag != "none" else half(_TRUNK),
+        "hand_bag": shows(_HAND_BAG, 0.015)
         if who.hand_bag != "none"
         else half((Part.HAND, Part.BOTTOM)) and int(visible[Part.HAND]) > 0,
         "direction": seen_share >= 0.4,

@@ -26,6 +26,7 @@ SHADES = 4
 _TONES = (0.66, 0.90, 1.07, 1.0)  # shadow side, middle, lit side, flat
 # Each shape is painted three times, smaller and nearer to the light each time: (size, shift), in radii.
 _LAYERS = ((1.0, 0.0), (0.80, 0.15), (0.46, 0.34))
+_SIZES, _SHIFTS = np.array(_LAYERS).T
 _MARGIN = 3  # pixels around a figure, room for motion blur
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 6)
 _CIRCLE = np.linspace(0, 2 * np.pi, 20, endpoint=False)
@@ -147,12 +148,10 @@ class _View:
         self.depth = float(depth)
         to_light = np.array([light.side, -0.7])
         self.to_light = to_light / np.linalg.norm(to_light)
-        right = camera.axes[0]
         # How much of a width across, and of a depth ahead, one sees from here.
         bearing = camera.bearing(x, z)
         sideways = np.array([np.cos(bearing), 0.0, -np.sin(bearing)])
         self.seen = np.array([sideways @ self.axes[0], sideways @ self.axes[2]])
-        self.right = right
 
     def project(self, points: Array) -> tuple[Array, Array]:
         return self.camera.project(self.origin + points @ self.axes)
@@ -162,17 +161,22 @@ class _View:
         for part, centres, halves, nearer in body.slabs:
             uv, depth = self.project(centres)
             half = np.sqrt(((halves * self.seen) ** 2).sum(axis=1)) * self.camera.focal / depth
-            yield float(depth.mean()) - nearer * self.height_m, part, [self._slab(uv, half, *k) for k in _LAYERS]
+            yield float(depth.mean()) - nearer * self.height_m, part, self._slab(uv, half)
         for part, centre, across, ahead, nearer in body.discs:
             ring = np.stack([across * np.sin(_CIRCLE), np.zeros_like(_CIRCLE), ahead * np.cos(_CIRCLE)], axis=-1)
             uv, depth = self.project(centre + ring)
             yield float(depth.mean()) - nearer * self.height_m, part, [uv]
 
-    def _slab(self, uv: Array, half: Array, size: float, shift: float) -> Array:
-        middle = uv[:, 0] + half * shift * self.to_light[0]
-        left = np.stack([middle - half * size, uv[:, 1]], axis=-1)
-        right = np.stack([middle + half * size, uv[:, 1]], axis=-1)
-        return np.concatenate([left, right[::-1]])
+    def _slab(self, uv: Array, half: Array) -> list[Array]:
+        """Outline of a stack of widths ``half`` around ``uv``, a layer each: down the left, up the right."""
+        shift = half * _SHIFTS[:, None] * self.to_light[0]
+        size = half * _SIZES[:, None]
+        outline = np.empty((len(_LAYERS), 2 * len(half), 2))
+        outline[:, : len(half), 0] = uv[:, 0] + shift - size
+        outline[:, len(half) :, 0] = (uv[:, 0] + shift + size)[:, ::-1]
+        outline[:, : len(half), 1] = uv[:, 1]
+        outline[:, len(half) :, 1] = uv[::-1, 1]
+        return list(outline)
 
     def _capsules(self, body: Body) -> Iterator[Shape]:
         ends = np.array([[a, b] for _, a, b, _, _, _ in body.capsules])  # [N, 2, 3]

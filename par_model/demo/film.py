@@ -21,7 +21,7 @@ from par_model.demo.figure import Figure, draw_figure, paint
 from par_model.demo.furniture import Sprite, draw_furniture
 from par_model.demo.places import Place, place_of
 from par_model.demo.pose import pose
-from par_model.demo.shadow import cast_shadow, darken
+from par_model.demo.shadow import cast_shadow, darken, furniture_shadow
 from par_model.demo.traffic import Moment, Walker, draw_walkers
 
 Counts = NDArray[np.int64]
@@ -70,6 +70,10 @@ class Film:
         self._palettes = [paint(walker.who, place.light) for walker in self.walkers]
         self._sprites = _sprites(place)
         self._backdrop, self._ground = render_backdrop(place.camera, place.street, place.light)
+        for thing in place.furniture:
+            shade = furniture_shadow(thing, place.camera, place.light)
+            if shade is not None:
+                darken(self._backdrop, self._ground, *shade, strength=place.light.shadow)
         for sprite in self._sprites:
             _lay(self._backdrop, sprite.rgba, sprite.left, sprite.top)
             target, source = _overlap(self._ground.shape[:2], sprite.rgba.shape[:2], sprite.left, sprite.top)
@@ -94,14 +98,16 @@ class Film:
         for _, moment, body, _, height_m in people:
             shadow = cast_shadow(body, self.place.camera, light, moment.x, moment.z, moment.heading, height_m)
             if shadow is not None:
-                darken(canvas, self._ground, *shadow, strength=light.shadow)
+                darken(canvas, self._ground, *shadow, strength=light.shadow * moment.presence)
         drawn: list[tuple[int, Moment, Figure]] = []
         for walker, moment, _, figure, _ in people:
             depth = self._depth(moment)
-            drawn.append((walker, moment, figure))
             blur = self._blur(moment, depth)
-            _lay(canvas, figure.develop(self._palettes[walker], blur), figure.left, figure.top)
-            self._own(owner, parts, figure, walker)
+            rgba = figure.develop(self._palettes[walker], blur) * np.float32(moment.presence)
+            _lay(canvas, rgba, figure.left, figure.top)
+            if moment.presence == 1:
+                drawn.append((walker, moment, figure))
+                self._own(owner, parts, figure, walker)
             self._cover(canvas, owner, parts, figure, depth)
         picture = self._expose(canvas)
         sightings = [self._sight(owner, parts, *item) for item in drawn]

@@ -1,7 +1,7 @@
 """The places that cameras watch: streets, what stands in them, the light, and the ways people take.
 
-Four places, taken in turn by as many cameras as wanted; a later round of the same place gets other houses, another
-light and slightly other optics, drawn from the camera's random numbers.
+Four places, taken in turn by as many cameras as wanted; a later round of the same place gets other houses and cars,
+another light, slightly other optics, and left and right exchanged for half of them, by the camera's random numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from par_model.demo.appearance import Colour
 from par_model.demo.backdrop import Street
 from par_model.demo.camera import Camera, Light
 from par_model.demo.furniture import Furniture
@@ -49,14 +50,14 @@ EVENING = Light(0.74, (1.07, 0.98, 0.90), (0.30, -0.25), 0.6, 0.30, (0.16, 0.20,
 
 def _market(width: int, height: int) -> Place:
     """The crowded one: a pedestrian street seen from little over head height."""
-    camera = Camera(width, height, height_m=2.3, pitch=0.075, fov=0.72, yaw=0.06)
+    camera = Camera(width, height, height_m=2.4, pitch=0.085, fov=0.68, yaw=0.06)
     things = (
         Furniture("stall", -3.6, 12.6, (0.70, 0.20, 0.18)),
         Furniture("stall", 3.9, 12.7, (0.18, 0.38, 0.56)),
         Furniture("tree", 0.5, 10.0, size=0.95),
         Furniture("lamp", -2.2, 6.6),
-        Furniture("planter", 2.6, 6.2, (0.50, 0.47, 0.43), size=1.1),
-        Furniture("column", -4.6, 9.2),
+        Furniture("planter", 3.5, 6.2, (0.50, 0.47, 0.43), size=1.1),
+        Furniture("column", -4.4, 10.15),
     )
     lanes = (
         Lane((-9.5, 7.6), (9.5, 7.9), 2.4, 0.55),
@@ -66,12 +67,12 @@ def _market(width: int, height: int) -> Place:
         Lane((2.4, 14.2), (1.3, 3.6), 1.2, 0.7),
     )
     street = Street("x", road=None, walls=(15.0,), slab=0.42, seed=3)
-    return Place("market", camera, OVERCAST, street, things, lanes, crowd=2.2, hour=11.0)
+    return Place("market", camera, OVERCAST, street, things, lanes, crowd=3.3, hour=11.0)
 
 
 def _crossing(width: int, height: int) -> Place:
     """Across a road with a zebra crossing, from a first floor."""
-    camera = Camera(width, height, height_m=4.3, pitch=0.27, fov=0.72, yaw=-0.08)
+    camera = Camera(width, height, height_m=4.3, pitch=0.27, fov=0.68, yaw=-0.08)
     things = (
         Furniture("car", -6.4, 10.9, (0.52, 0.12, 0.12)),
         Furniture("car", 5.6, 11.0, (0.75, 0.76, 0.78)),
@@ -79,8 +80,8 @@ def _crossing(width: int, height: int) -> Place:
         Furniture("tree", 3.5, 7.0, size=0.85),
         Furniture("bollard", 1.9, 7.15),
         Furniture("bollard", -2.0, 7.15),
-        Furniture("lamp", 2.5, 12.6),
-        Furniture("planter", -4.6, 6.7, (0.55, 0.50, 0.46)),
+        Furniture("lamp", 2.5, 12.15),
+        Furniture("planter", -4.6, 7.2, (0.55, 0.50, 0.46)),
     )
     lanes = (
         Lane((-8.5, 6.3), (8.5, 6.3), 1.6, 0.30),
@@ -94,38 +95,37 @@ def _crossing(width: int, height: int) -> Place:
 
 def _avenue(width: int, height: int) -> Place:
     """Along a street: people come and go on the pavements and cross in front."""
-    camera = Camera(width, height, height_m=3.3, pitch=0.16, fov=0.74, yaw=-0.02, x_m=-1.2)
+    camera = Camera(width, height, height_m=3.2, pitch=0.15, fov=0.70, yaw=0.0, x_m=-0.6)
     things = (
-        Furniture("car", 2.6, 17.5, (0.16, 0.24, 0.42), "z"),
-        Furniture("van", 2.6, 26.5, (0.82, 0.82, 0.80), "z"),
-        Furniture("car", 2.6, 33.5, (0.35, 0.35, 0.36), "z"),
-        Furniture("tree", -2.6, 13.0, size=0.9),
-        Furniture("tree", -2.6, 20.0),
-        Furniture("tree", -2.6, 28.0),
-        Furniture("lamp", 4.0, 13.2),
-        Furniture("bollard", -2.55, 8.2),
-        Furniture("sign", -2.7, 7.0),
-        Furniture("bollard", 3.95, 8.2),
+        Furniture("car", 1.45, 17.5, (0.16, 0.24, 0.42), "z"),
+        Furniture("van", 1.4, 26.5, (0.82, 0.82, 0.80), "z"),
+        Furniture("car", 1.45, 33.5, (0.35, 0.35, 0.36), "z"),
+        Furniture("tree", -2.65, 13.0, size=0.9),
+        Furniture("tree", -2.65, 20.0),
+        Furniture("tree", -2.65, 28.0),
+        Furniture("lamp", 2.7, 13.2),
+        Furniture("bollard", -2.55, 8.3),
+        Furniture("sign", -2.6, 7.2),
+        Furniture("bollard", 2.65, 8.3),
     )
     lanes = (
-        Lane((-4.2, 22.0), (-3.0, 3.4), 2.0, 0.8),
-        Lane((-3.4, 20.0), (-2.0, 3.4), 1.0, 0.3),
-        Lane((3.0, 22.0), (0.9, 3.4), 1.2, 0.4),
-        Lane((-8.0, 9.6), (8.5, 9.6), 2.2, 0.8),
-        Lane((-8.0, 11.0), (8.5, 10.8), 1.0, 0.5),
+        Lane((-4.4, 24.0), (-3.6, 3.0), 2.4, 0.6),
+        Lane((3.6, 24.0), (3.3, 4.0), 1.8, 0.4),
+        Lane((-8.0, 9.5), (7.5, 9.5), 2.0, 0.7),
+        Lane((-8.5, 10.9), (8.0, 10.9), 1.2, 0.5),
     )
-    street = Street("z", road=(-2.3, 3.6), walls=(-6.2, 7.4), crossing=(8.6, 11.6), slab=0.5, seed=23)
+    street = Street("z", road=(-2.3, 2.4), walls=(-6.2, 5.8), crossing=(8.6, 11.6), slab=0.5, seed=23)
     return Place("avenue", camera, NOON, street, things, lanes, crowd=1.1, hour=13.25)
 
 
 def _corner(width: int, height: int) -> Place:
     """Shops in the evening, behind a row of parked cars."""
-    camera = Camera(width, height, height_m=2.9, pitch=0.13, fov=0.70, yaw=0.10)
+    camera = Camera(width, height, height_m=3.3, pitch=0.17, fov=0.66, yaw=0.10)
     things = (
-        Furniture("car", -2.4, 5.9, (0.20, 0.33, 0.30)),
-        Furniture("car", 4.6, 5.9, (0.60, 0.60, 0.62)),
-        Furniture("lamp", 1.2, 7.0),
-        Furniture("bollard", 0.5, 7.0),
+        Furniture("car", -3.4, 5.6, (0.20, 0.33, 0.30)),
+        Furniture("car", 5.0, 5.6, (0.60, 0.60, 0.62)),
+        Furniture("lamp", 2.1, 6.95),
+        Furniture("bollard", -0.3, 6.95),
         Furniture("planter", -5.2, 10.6, (0.40, 0.38, 0.37), size=1.2),
         Furniture("tree", 6.2, 8.4, size=0.9),
     )
@@ -140,22 +140,61 @@ def _corner(width: int, height: int) -> Place:
 
 _PLACES = (_market, _crossing, _avenue, _corner)
 _LIGHTS = (OVERCAST, MORNING, NOON, EVENING)
+_CARS: tuple[Colour, ...] = (
+    (0.52, 0.12, 0.12),
+    (0.75, 0.76, 0.78),
+    (0.16, 0.24, 0.42),
+    (0.20, 0.33, 0.30),
+    (0.12, 0.12, 0.13),
+    (0.60, 0.55, 0.45),
+)
 
 
 def place_of(camera_number: int, width: int, height: int, rng: np.random.Generator) -> Place:
-    """The place of the n-th camera (from 0). The first four are as written above, apart from the houses."""
+    """The place of the n-th camera (from 0). The first four are as written above."""
     place = _PLACES[camera_number % len(_PLACES)](width, height)
     round_number = camera_number // len(_PLACES)
     if round_number == 0:
         return place
+    if rng.random() < 0.5:
+        place = _mirrored(place)
     light = _LIGHTS[int(rng.integers(len(_LIGHTS)))]
     light = light._replace(gain=light.gain * float(rng.uniform(0.92, 1.08)), side=float(rng.uniform(-0.9, 0.9)))
     camera = replace(
         place.camera,
-        height_m=place.camera.height_m * float(rng.uniform(0.92, 1.12)),
+        height_m=place.camera.height_m * float(rng.uniform(0.94, 1.12)),
         yaw=place.camera.yaw + float(rng.uniform(-0.05, 0.05)),
-        fov=place.camera.fov * float(rng.uniform(0.96, 1.05)),
+        fov=place.camera.fov * float(rng.uniform(0.97, 1.05)),
     )
     street = replace(place.street, seed=int(rng.integers(1, 1000)), slab=float(rng.uniform(0.4, 0.65)))
+    things = tuple(
+        replace(thing, colour=_CARS[int(rng.integers(len(_CARS)))]) if thing.kind in ("car", "van") else thing
+        for thing in place.furniture
+    )
     name = f"{place.name}-{round_number + 1}"
-    return replace(place, name=name, camera=camera, light=light, street=street)
+    return replace(place, name=name, camera=camera, light=light, street=street, furniture=things)
+
+
+def _mirrored(place: Place) -> Place:
+    """The same place with left and right exchanged."""
+
+    def flip(span: tuple[float, float]) -> tuple[float, float]:
+        return -span[1], -span[0]
+
+    street = place.street
+    if street.axis == "x":
+        street = replace(street, crossing=flip(street.crossing) if street.crossing else None)
+    else:
+        walls = tuple(sorted(-wall for wall in street.walls))
+        street = replace(street, walls=walls, road=flip(street.road) if street.road else None)
+    return replace(
+        place,
+        camera=replace(place.camera, yaw=-place.camera.yaw, x_m=-place.camera.x_m),
+        light=place.light._replace(sun=(-place.light.sun[0], place.light.sun[1]), side=-place.light.side),
+        street=street,
+        furniture=tuple(replace(thing, x_m=-thing.x_m) for thing in place.furniture),
+        lanes=tuple(
+            replace(lane, start=(-lane.start[0], lane.start[1]), end=(-lane.end[0], lane.end[1]))
+            for lane in place.lanes
+        ),
+    )

@@ -13,11 +13,15 @@ from par_model.demo.config import StreetConfig
 from par_model.demo.places import Lane, Place
 from par_model.demo.pose import STRIDE_M
 
+_APPEAR_S = 0.5
 _TURN_S = 0.6  # to turn round when stopping or going on
 
 
 class Moment(NamedTuple):
-    """One person at one time. ``leg`` counts the stretches of a path with one gait and one heading, from 0."""
+    """One person at one time. ``leg`` counts the stretches of a path with one gait and one heading, from 0.
+
+    presence: below 1 while somebody appears at the beginning of the path, or goes, as through a door.
+    """
 
     x: float
     z: float
@@ -26,6 +30,7 @@ class Moment(NamedTuple):
     phase: float
     leg: int
     speed: float
+    presence: float
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class Walker:
         z = self.start[1] + share * (self.end[1] - self.start[1])
         stride = STRIDE_M[gait] * self.who.height_m / 1.75
         phase = self.phase + (2 * np.pi * way / stride if gait != "standing" else 1.6 * time_s)
-        return Moment(x, z, heading, gait, float(phase), leg, speed)
+        presence = float(np.clip(min(time_s - self.entry_s, self.exit_s - time_s) / _APPEAR_S, 0, 1))
+        return Moment(float(x), float(z), heading, gait, float(phase), leg, speed, presence)
 
 
 def draw_walkers(rng: np.random.Generator, place: Place, config: StreetConfig, schema: AttributeSchema) -> list[Walker]:

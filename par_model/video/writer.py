@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import av
 import numpy as np
@@ -43,12 +43,12 @@ class ClipWriter:
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
         defaults = _X264 if codec == "libx264" else {}
-        self._stream: Any = self._container.add_stream(
-            codec, rate=Fraction(fps), options={**defaults, **(options or {})}
-        )
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        self._stream.codec_context.thread_count = 1
-        self._stream.codec_context.gop_size = 2 * fps
+        stream = self._container.add_stream(codec, rate=Fraction(fps), options={**defaults, **(options or {})})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.gop_size = 2 * fps
+        self._stream = stream
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append a frame: uint8 [height, width, 3], RGB."""
