@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.manifest.schema import COLUMNS, SCHEMA_METADATA
+from par_model.manifest.schema import COLUMNS, DEFECT, ROW, SCHEMA_METADATA
 
 READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -157,7 +157,7 @@ def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
     origin: dict[str, str] = {}
     for file in files:
         for name in file.column_names:
-            if name in COLUMNS.names:
+            if name in COLUMNS.names or name in (ROW, DEFECT):
                 continue
             field = pa.field(name, file.column_type(name))
             if pa.types.is_dictionary(field.type):

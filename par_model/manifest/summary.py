@@ -72,7 +72,7 @@ def summarise(manifest: Manifest) -> Summary:
         splits=dict(splits.most_common()),
         labelled=labels.rows,
         labels=labels.counts(),
-        columns={name: str(manifest.schema.field(name).type) for name in manifest.column_names},
+        columns={name: str(manifest.schema.field(name).type) for name in _readable(manifest)},
         examples=_examples(manifest),
     )
 
@@ -111,7 +111,11 @@ def _values(lists: pa.Array) -> int:
     return pc.sum(pc.list_value_length(lists)).as_py() or 0
 
 
+def _readable(manifest: Manifest) -> list[str]:
+    return [name for name in manifest.column_names if name in manifest.schema.names]
+
+
 def _examples(manifest: Manifest) -> list[dict[str, Any]]:
-    for batch in manifest.iter_batches(manifest.column_names, rows_per_batch=_EXAMPLES):
+    for batch in manifest.iter_batches(_readable(manifest), rows_per_batch=_EXAMPLES):
         return [{k: v for k, v in row.items() if k != DEFECT} for row in batch.slice(0, _EXAMPLES).to_pylist()]
     return []
