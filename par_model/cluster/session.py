@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from par_model.errors import ClusterError
 
@@ -29,7 +30,7 @@ def ray_session(address: str | None) -> Iterator[None]:
         os.environ.setdefault(name, value)
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    with _stdout_to_stderr():
+    with _descriptor_to(1, sys.stderr):
         import ray
 
         if ray.is_initialized():  # the caller's own session, as in a notebook: use it, leave it
@@ -40,7 +41,9 @@ def ray_session(address: str | None) -> Iterator[None]:
             # One core for decoding and one for the model at least: with fewer the graph could not start.
             options |= {"num_cpus": max(2, os.cpu_count() or 1), "include_dashboard": False}
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+            # While it starts, Ray's C++ core says how it was configured; a failure comes as an exception.
+            with open(os.devnull, "w") as nowhere, _descriptor_to(2, nowhere):
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             where = f"Ray at {address}" if address else "a local Ray"
             line = " ".join(str(error).split())[:300]
@@ -55,19 +58,19 @@ def ray_session(address: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Ray's own processes and its C++ core write to file descriptor 1; results of commands must stay alone there."""
+def _descriptor_to(descriptor: int, target: IO[str]) -> Iterator[None]:
+    """Send a file descriptor elsewhere: Ray's own processes and its C++ core write to 1 and 2 past Python's streams,
+    and results of commands must stay alone on 1."""
     sys.stdout.flush()
     try:
-        stdout, stderr = 1, sys.stderr.fileno()
-        kept = os.dup(stdout)
+        kept, other = os.dup(descriptor), target.fileno()
     except (OSError, ValueError):  # no real files, as under a test runner's capture
         yield
         return
-    os.dup2(stderr, stdout)
+    os.dup2(other, descriptor)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(kept, stdout)
+        os.dup2(kept, descriptor)
         os.close(kept)

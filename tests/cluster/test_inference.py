@@ -1,0 +1,75 @@
+"""Ray and one process, local files and S3 give the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from par_model import storage
+from par_model.cluster.inference import ray_runner
+from par_model.inference.job import Runner, run_inference
+from par_model.inference.local import LocalRunner
+from par_model.inference.options import InferOptions
+from par_model.manifest.write import write_manifest
+from tests.archive import assert_same_table, bad_rows, good_rows, write_archive, write_clips
+
+
+def on_ray() -> AbstractContextManager[Runner]:
+    return ray_runner(None, "cpu", None, None)
+
+
+def in_one_process() -> AbstractContextManager[Runner]:
+    return nullcontext(LocalRunner("cpu"))
+
+
+def table_of(output: str) -> pa.Table:
+    fs, path = storage.arrow_filesystem(storage.join(output, "attributes"))
+    return pq.read_table(path, filesystem=fs)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_ray_and_one_process_give_the_same_table(tiny_weights: Path, tmp_path: Path) -> None:
+    manifest = write_archive(tmp_path / "archive", bad=True)
+    tables = {}
+    for name, runner in (("ray", on_ray), ("again", on_ray), ("local", in_one_process)):
+        options = InferOptions(
+            manifest=manifest, weights=str(tiny_weights), output=str(tmp_path / name), embedding=True, batch_size=4
+        )
+        summary = run_inference(options, runner)
+        assert summary["counts"]["status"] == {"ok": 10, "failed": 4}
+        assert summary["stages"]["decode"]["frames_decoded"] > 0
+        tables[name] = table_of(str(tmp_path / name))
+    assert_same_table(tables["ray"], tables["local"])
+    assert_same_table(tables["ray"], tables["again"])
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("runner", [on_ray, in_one_process])
+def test_s3_gives_the_table_that_local_files_give(
+    runner: Callable[[], AbstractContextManager[Runner]], s3: Callable[[], str], tiny_weights: Path, tmp_path: Path
+) -> None:
+    bucket = s3()
+    write_clips(tmp_path)
+    for name in ("a.mp4", "b.mp4"):
+        storage.write_bytes(f"{bucket}/archive/{name}", (tmp_path / name).read_bytes())
+    storage.write_bytes(f"{bucket}/w.safetensors", tiny_weights.read_bytes())
+    tables = {}
+    for place, folder in ((f"{bucket}/archive", f"{bucket}/archive"), (str(tmp_path), str(tmp_path))):
+        manifest = f"{place}/manifest.parquet"
+        write_manifest(manifest, good_rows(folder) + bad_rows(folder), further=[pa.field("zone", pa.int64())])
+        weights = f"{bucket}/w.safetensors" if place.startswith("s3") else str(tiny_weights)
+        options = InferOptions(manifest=manifest, weights=weights, output=f"{place}/out", partition_by=("camera_id",))
+        summary = run_inference(options, runner)
+        assert summary["exit_code"] == 3
+        assert run_inference(options, runner) == summary
+        below = [f.uri.removeprefix(f"{place}/out/") for f in storage.list_files(f"{place}/out")]
+        assert sorted(below) == sorted([*summary["files"], "run.json"])
+        table = table_of(f"{place}/out").drop(["message"])
+        uris = [uri.removeprefix(folder) for uri in table["video_uri"].to_pylist()]
+        tables[place] = table.set_column(table.column_names.index("video_uri"), "video_uri", pa.array(uris))
+    assert_same_table(*tables.values())
