@@ -79,8 +79,11 @@ def from_mot(
     write_manifest(output, rows)
     late = sum(row["start_time"] is None for row in rows) if start_time is not None else 0
     if late:
-        click.echo(f"{late} tracklets begin after the video's last frame, {len(seconds) - 1}: no start_time", err=True)
-    click.echo(f"{output}: {len(rows)} tracklets, {sum(map(len, kept.boxes.values()))} boxes", err=True)
+        verb = "begins" if late == 1 else "begin"
+        last = len(seconds) - 1
+        click.echo(f"{_count(late, 'tracklet')} {verb} after the video's last frame, {last}: no start_time", err=True)
+    boxes = sum(map(len, kept.boxes.values()))
+    click.echo(f"{output}: {_count(len(rows), 'tracklet')}, {_count(boxes, 'box', 'boxes')}", err=True)
 
 
 @manifest.command("check", cls=Command)
@@ -107,7 +110,7 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
         click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
     defects = find_defects(opened, attribute_schema)
     count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
-    click.echo(f"{opened.num_rows} rows, {count or 'no'} defect{'' if count == 1 else 's'}", err=True)
+    click.echo(f"{_count(opened.num_rows, 'row')}, {_count(count, 'defect')}", err=True)
     return 1 if count else 0
 
 
@@ -129,13 +132,17 @@ def show(uri: str, as_json: bool) -> None:
 
 def _say_left_out(parsed: Tracks, kept: Tracks, min_length: int) -> None:
     short = len(parsed.boxes) - len(kept.boxes)
-    for count, what in (
-        (parsed.left_out, "ground-truth rows left out: confidence 0, or a class other than 1"),
-        (parsed.merged, "repeated rows merged"),
-        (short, f"tracks left out: fewer than {min_length} boxes"),
+    for count, thing, fate in (
+        (parsed.left_out, "ground-truth row", "left out: confidence 0, or a class other than 1"),
+        (parsed.merged, "repeated row", "merged"),
+        (short, "track", f"left out: fewer than {min_length} boxes"),
     ):
         if count:
-            click.echo(f"{count} {what}", err=True)
+            click.echo(f"{_count(count, thing)} {fate}", err=True)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _stem(uri: str) -> str:
@@ -189,7 +196,7 @@ def _finite(value: Any) -> Any:
 
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
-    yield f"rows       {summary.rows} in {summary.files} file{'' if summary.files == 1 else 's'}"
+    yield f"rows       {summary.rows} in {_count(summary.files, 'file')}"
     yield f"tracklets  {summary.tracklets}"
     yield f"videos     {summary.videos}, {summary.frames} frames"
     if summary.images:

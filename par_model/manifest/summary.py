@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model.manifest.read import Manifest
-from par_model.manifest.schema import DEFECT
+from par_model.manifest.schema import DEFECT, ROW
 
 _EXAMPLES = 3
 _SUMMED = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "camera_id", "split", "labels")
@@ -117,5 +117,6 @@ def _readable(manifest: Manifest) -> list[str]:
 
 def _examples(manifest: Manifest) -> list[dict[str, Any]]:
     for batch in manifest.iter_batches(_readable(manifest), rows_per_batch=_EXAMPLES):
-        return [{k: v for k, v in row.items() if k != DEFECT} for row in batch.slice(0, _EXAMPLES).to_pylist()]
+        rows = batch.slice(0, _EXAMPLES).to_pylist()
+        return [{"row": row.pop(ROW)} | {k: v for k, v in row.items() if k != DEFECT} for row in rows]
     return []
