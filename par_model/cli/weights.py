@@ -96,6 +96,40 @@ def init(
         click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
 
 
+@weights.command("import-openpar", cls=Command)
+@click.argument("checkpoint")
+@option("--clip", required=True, metavar="FILE|NAME", help="The CLIP model of its training: OpenAI's .pt, or ViT-B-16.")
+@option("--schema", required=True, help="Attribute schema of its training: mars, duke, or a path or URI.")
+@option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
+@option("--spatial-map", help=f"{_MAP_HELP} Default: 2 where the tensors allow several.")
+@option("--temporal-map", help=f"{_MAP_HELP} Default: 2 where the tensors allow several.")
+@option("--frames", type=click.IntRange(min=1), help="Frames a tracklet in its training. Default: 6.")
+def import_released(
+    checkpoint: str,
+    clip: str,
+    schema: str,
+    output: str,
+    spatial_map: str | None,
+    temporal_map: str | None,
+    frames: int | None,
+) -> None:
+    """Make a weights file from a released VTFPAR++ CHECKPOINT and the CLIP model that it was trained on."""
+    known, spatial, temporal = load_schema(schema), _map(spatial_map), _map(temporal_map)
+    from par_model.model.openpar import import_openpar
+
+    notes = import_openpar(
+        output,
+        checkpoint=checkpoint,
+        clip=clip,
+        schema=known,
+        spatial_map=spatial,
+        temporal_map=temporal,
+        frames=frames,
+    )
+    for note in notes:
+        click.echo(f"parjob: {note}", err=True)
+
+
 @weights.command("show", cls=Command)
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -22,10 +22,10 @@ import torch
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor
 
+from par_model import storage
 from par_model.errors import WeightsError
 from par_model.model.blocks import resize_positions
 from par_model.model.config import Activation, BackboneConfig
-from par_model.model.weights import read_bytes
 
 OPENAI_TAG = "openai"
 _OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI keeps beside its tensors
@@ -126,9 +126,10 @@ def load_openai_clip(source: str) -> Clip:
 def read_clip_file(uri: str) -> tuple[dict[str, Tensor], bool]:
     """The tensors of a CLIP file in float32, and whether it is OpenAI's own format.
 
-    TorchScript archives, state dicts (read with ``weights_only``), safetensors. Raises WeightsError.
+    TorchScript archives, state dicts (read with ``weights_only``), safetensors. Raises WeightsError, or StorageError
+    if there is no such file.
     """
-    data = read_bytes(uri)
+    data = storage.read_bytes(uri)
     openai = False
     try:
         if uri.endswith(".safetensors"):
@@ -169,7 +170,7 @@ def _settings(backbone: str) -> dict[str, Any]:
     """The model configuration, in open_clip's words."""
     if backbone.endswith(".json"):
         try:
-            settings = json.loads(read_bytes(backbone))
+            settings = json.loads(storage.read_bytes(backbone))
         except ValueError as error:
             raise WeightsError(f"backbone {backbone}: not JSON: {error}") from error
         settings = settings.get("model_cfg", settings) if isinstance(settings, dict) else {}
@@ -315,10 +316,10 @@ def convert_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     A layer scale, where there is one, is multiplied into the Linear before it.
     """
-    return {_tower_name(name): _scaled(name, state).detach().clone().float() for name in state if ".ls_" not in name}
+    return {tower_name(name): _scaled(name, state).detach().clone().float() for name in state if ".ls_" not in name}
 
 
-def _tower_name(name: str) -> str:
+def tower_name(name: str) -> str:
     for old, new in _RENAMED:
         name = re.sub(old, new, name)
     return name

@@ -12,19 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsspec
-
+from par_model import storage
 from par_model.attributes import AttributeSchema
-from par_model.errors import ParError, StorageError, WeightsError
+from par_model.errors import ParError, WeightsError
 from par_model.model.config import RecogniserConfig
 from par_model.types import Preprocess
 
@@ -70,15 +67,12 @@ def read_header(uri: str) -> WeightsHeader:
     Raises WeightsError if there is no such file, or if it is a pickle, truncated, not safetensors, or not ours.
     """
     digest, size, start = hashlib.sha256(), 0, bytearray()
-    try:
-        with fsspec.open(uri, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                if len(start) < _header_end(start):
-                    start += chunk
-    except Exception as error:  # every filesystem has its own kinds
-        raise _unreadable(uri, error) from error
+    with _readable(uri), storage.open_reader(uri) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            if len(start) < _header_end(start):
+                start += chunk
     return _parse(uri, bytes(start), size, digest.hexdigest())
 
 
@@ -92,7 +86,8 @@ def load_weights(uri: str) -> tuple[Recogniser, WeightsHeader]:
 
     from par_model.model.recogniser import Recogniser
 
-    data = read_bytes(uri)
+    with _readable(uri):
+        data = storage.read_bytes(uri)
     header = _parse(uri, data, len(data), hashlib.sha256(data).hexdigest())
     try:
         tensors = safetensors.torch.load(data)
@@ -139,47 +134,20 @@ def save_weights(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in recogniser.state_dict().items()}
     tensors |= {f"{UNUSED}{name}": tensor.detach().cpu().contiguous() for name, tensor in (unused or {}).items()}
     # One metadata key only: the library writes several in any order, and the bytes would differ from run to run.
-    _write_bytes(uri, safetensors.torch.save(tensors, metadata={"par": json.dumps(par)}))
+    storage.write_bytes(uri, safetensors.torch.save(tensors, metadata={"par": json.dumps(par)}))
 
 
-def read_bytes(uri: str) -> bytes:
-    """The whole of a local or remote file. Raises WeightsError."""
+@contextmanager
+def _readable(uri: str) -> Iterator[None]:
     try:
-        with fsspec.open(uri, "rb") as file:
-            data: bytes = file.read()
-    except Exception as error:  # every filesystem has its own kinds
-        raise _unreadable(uri, error) from error
-    return data
-
-
-def _write_bytes(uri: str, data: bytes) -> None:
-    try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
-        if "file" in _protocols(filesystem):
-            folder = Path(path).parent
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".weights-", delete=False) as file:
-                file.write(data)
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        else:
-            with filesystem.open(path, "wb") as remote:
-                remote.write(data)
-    except Exception as error:  # every filesystem has its own kinds
-        raise StorageError(f"cannot write weights to {uri}: {_reason(error)}") from error
-
-
-def _protocols(filesystem: Any) -> tuple[str, ...]:
-    protocol = filesystem.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
-
-
-def _unreadable(uri: str, error: Exception) -> WeightsError:
-    if isinstance(error, FileNotFoundError):
-        return WeightsError(f"weights {uri}: no such file: make one with `parjob weights init`")
-    if isinstance(error, IsADirectoryError):
-        return WeightsError(f"weights {uri}: is a folder: name one .safetensors file")
-    return WeightsError(f"weights {uri}: cannot be read: {_reason(error)}")
+        with storage.guard(uri, "read"):
+            yield
+    except storage.PlaceError as error:
+        if error.reason is storage.Reason.NOT_FOUND:
+            raise WeightsError(f"weights {uri}: no such file: `parjob weights init` makes one") from error
+        if error.reason is storage.Reason.IS_A_FOLDER:
+            raise WeightsError(f"weights {uri}: is a folder: name one .safetensors file") from error
+        raise
 
 
 def _reason(error: Exception) -> str:

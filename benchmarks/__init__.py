@@ -1,0 +1,1 @@
+"""Scripts that measure, side by side, and write their own section of RESULTS.md."""

@@ -1,0 +1,1 @@
+"""Evaluation: the paper's protocol and the measures that go beyond it."""

@@ -1,0 +1,74 @@
+"""The paper's protocol: every group's entries pooled, thresholded column by column, four measures, their plain means.
+
+Dimension letters: N tracklets, A classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.attributes import AttributeSchema
+
+THRESHOLD = 0.45
+_EPS = 1e-20  # added to every denominator, as in the released code
+
+
+@dataclass(frozen=True)
+class Measures:
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class PaperMetrics:
+    """mean: the unweighted mean over the groups that have labels. groups: by group name, in the schema's order."""
+
+    mean: Measures
+    groups: dict[str, Measures]
+
+
+def paper_metrics(
+    labels_NA: NDArray[np.int8],
+    scores_NA: NDArray[np.floating],
+    schema: AttributeSchema,
+    *,
+    threshold: float = THRESHOLD,
+) -> PaperMetrics:
+    """Accuracy, precision, recall and F1 of each group and their means.
+
+    labels: 1, 0, or -1 for not annotated, which is left out; a group without any label is left out of the means.
+    scores: sigmoids; an entry is positive above ``threshold``, NaN never is. Exclusive groups are scored column by
+    column, not by their highest score. With no labels at all, every mean is 0.
+    """
+    if labels_NA.shape != scores_NA.shape or labels_NA.shape[1] != schema.num_classes:
+        raise ValueError(
+            f"labels {labels_NA.shape} and scores {scores_NA.shape} must both be tracklets x {schema.num_classes}"
+        )
+    groups = {}
+    for group, span in schema.spans():
+        annotated = labels_NA[:, span] >= 0
+        if annotated.any():
+            positive = labels_NA[:, span] > 0
+            groups[group.name] = _measures(positive[annotated], (scores_NA[:, span] > threshold)[annotated])
+    means = [
+        sum(getattr(measures, name) for measures in groups.values()) / max(1, len(groups))
+        for name in ("accuracy", "precision", "recall", "f1")
+    ]
+    return PaperMetrics(Measures(*means), groups)
+
+
+def _measures(truth: NDArray[np.bool_], guess: NDArray[np.bool_]) -> Measures:
+    tp, fp = int((truth & guess).sum()), int((~truth & guess).sum())
+    fn, tn = int((truth & ~guess).sum()), int((~truth & ~guess).sum())
+    precision, recall = tp / (tp + fp + _EPS), tp / (tp + fn + _EPS)
+    return Measures(
+        accuracy=(tp + tn) / (tp + tn + fp + fn + _EPS),
+        precision=precision,
+        recall=recall,
+        f1=2 * precision * recall / (precision + recall + _EPS),
+    )

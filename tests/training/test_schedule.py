@@ -1,0 +1,23 @@
+"""The learning-rate table of the released code, to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from par_model.training.schedule import learning_rate
+from tests.released_weights import GOLDEN
+
+
+def test_the_released_table() -> None:
+    expected = json.loads((GOLDEN / "lr_schedule.json").read_text(encoding="utf-8"))
+    assert [learning_rate(epoch) for epoch in range(1, 31)] == expected
+
+
+def test_other_lengths_and_peaks_end_on_the_floor() -> None:
+    assert learning_rate(1, epochs=1) == 2e-6
+    assert learning_rate(4, epochs=10, peak=1e-4) == pytest.approx(1e-5 + 4 * 9e-5 / 5)
+    assert learning_rate(5, epochs=10, peak=1e-4) == pytest.approx(2e-6 + 0.5 * 9.8e-5)
+    with pytest.raises(ValueError, match="1 to 10"):
+        learning_rate(11, epochs=10)
