@@ -13,11 +13,15 @@ class Counters:
     frames_decoded: frames that came out of a decoder.
     frames_needed: frames that had to come out: for each wanted frame, those from the key frame before it, counted once.
     videos_opened: how often a decoder was opened on a video.
+    seeks_refuted: how often a seek did not land where the packets promised, so that reading started over.
+    bytes_read: bytes of videos that were fetched from storage.
     """
 
     frames_decoded: int = 0
     frames_needed: int = 0
     videos_opened: int = 0
+    seeks_refuted: int = 0
+    bytes_read: int = 0
 
     def add(self, other: Counters) -> None:
         """Add another's totals to these."""

@@ -13,19 +13,20 @@ from par_model.video.collect import Collector, Result, failure
 from par_model.video.counters import Counters, NeededFrames
 from par_model.video.images import decode_image, image_error, read_images
 from par_model.video.options import DecodeOptions
-from par_model.video.reader import ReadFrame, VideoReader
+from par_model.video.picture import ReadFrame
+from par_model.video.reader import VideoReader
 from par_model.video.source import open_video
 
 
 class FrameSource(Protocol):
-    """The frames of one video in order. damage: the first that was met so far. name: what messages call it."""
+    """The frames of one video, at least the wanted ones. damage: the first met so far. name: what messages call it."""
 
     name: str
 
     @property
     def damage(self) -> str | None: ...
 
-    def frames(self) -> Iterator[ReadFrame]: ...
+    def frames(self, wanted: Sequence[int]) -> Iterator[ReadFrame]: ...
 
 
 def decode_group(
@@ -54,7 +55,7 @@ def _read_video(
 ) -> Iterator[Result]:
     waiting = {id(c): c for c in collectors}
     try:
-        with open_video(uri) as file, VideoReader(file, threads=options.threads) as reader:
+        with open_video(uri) as file, VideoReader(file, threads=options.threads, counters=counters) as reader:
             counters.videos_opened += 1
             for collector in collect(reader, collectors, counters):
                 del waiting[id(collector)]
@@ -75,7 +76,7 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
             wanted.setdefault(index, []).append(collector)
     count = 0
     needed = NeededFrames(counters)
-    for frame in source.frames():
+    for frame in source.frames(sorted(wanted)):
         count = frame.index + 1
         needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
         takers = [c for c in wanted.pop(frame.index, ()) if not c.done]

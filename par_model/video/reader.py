@@ -1,113 +1,94 @@
-"""The exact reader: one forward pass with PyAV, counting the frames that come out.
+"""The exact reader: PyAV, counting the frames that come out.
 
-Frame k is the k-th frame that the decoder gives in presentation order when it starts at the beginning. That holds for
-every container and codec, because nothing is taken from timestamps, indices or frame rates.
+Frame k is the k-th frame that the decoder gives in presentation order when it starts at the beginning. A forward pass
+takes nothing from timestamps, indices or frame rates, so it is right for every container and codec. Where few frames
+of a long video are wanted, and its table of packets can be trusted, the reader seeks, and checks every frame that comes
+out against the table; at the first contradiction it starts over and counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NoReturn, cast
+from collections.abc import Iterator, Sequence
 
-import av
-import numpy as np
-from av.error import FFmpegError
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
-from par_model.errors import FailureCode, StorageError, TrackletError
+from par_model.errors import FailureCode, TrackletError
+from par_model.video.container import VideoContainer
+from par_model.video.counters import Counters
+from par_model.video.damage import DECODER_ERRORS
+from par_model.video.picture import ReadFrame
 from par_model.video.source import VideoFile
-
-# Formats that hold their own streams. Playlists, concat scripts, DASH, SDP and numbered images name other files or
-# addresses, which a stranger's "video" must not make us open; FFmpeg checks this list before it reads a header.
-_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,f4v,kux,asf,asf_o,mxf,mxf_opatom,ogg,nut,ivf,obu,av1,"
-    "h261,h263,h264,hevc,vvc,evc,m4v,vc1,cavsvideo,avs2,avs3,dirac,mjpeg,dv,gxf,wtv,rm,nuv,pva,dhav,lmlm4,gif,apng,"
-    "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
+from par_model.video.table import (
+    SEEKABLE_CODECS,
+    SEEKABLE_FORMATS,
+    PacketTable,
+    Run,
+    runs,
+    table_may_pay,
+    table_of_packets,
+    tables,
 )
 
-# What PyAV raises for bad data, and what it passes on from our file and from _refuse_to_open.
-_DECODER_ERRORS = (FFmpegError, ValueError, OSError, EOFError, StorageError)
+# This many frames must come out of the decoder as the table says before it is believed.
+_PROOF_FRAMES = 12
 
 
-@dataclass(frozen=True, eq=False)
-class ReadFrame:
-    """One decoded frame while it passes.
-
-    index: its place in presentation order, 0-based.
-    damage: why its pixels or its index cannot be trusted, None for a sound frame.
-    """
-
-    index: int
-    damage: str | None
-    _frame: av.VideoFrame
-    _reformatter: VideoReformatter
-
-    @property
-    def is_key(self) -> bool:
-        """Whether decoding can start here."""
-        return self._frame.key_frame
-
-    def picture(self) -> NDArray[np.uint8]:
-        """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object."""
-        rgb = self._reformatter.reformat(self._frame, format="rgb24")
-        plane = rgb.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: rgb.height, : rgb.width * 3]
-        return _as_displayed(rows.reshape(rgb.height, rgb.width, 3), self._frame)
+class SeekRefutedError(Exception):
+    """What came out of the decoder is not what the table of packets says."""
 
 
 class VideoReader:
-    """Frames of one video file, in order. A context manager that closes the decoder, not the file.
+    """Frames of one video file. A context manager that closes the decoder, not the file.
 
-    file: the decoder opens nothing else. threads: how many the decoder may use.
-    Raises TrackletError if the file cannot be read, or there is no video in it.
+    threads: how many the decoder may use. Raises TrackletError if the file cannot be read or holds no video.
     """
 
-    def __init__(self, file: VideoFile, *, threads: int = 1) -> None:
+    def __init__(self, file: VideoFile, *, threads: int = 1, counters: Counters | None = None) -> None:
         self.name = file.uri
         self._file = file
+        self._threads = threads
+        self._counters = counters or Counters()
         self._reformatter = VideoReformatter()
-        self._damage = _DamageLog()
-        try:
-            self._container = av.open(
-                file,
-                mode="r",
-                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-                io_open=_refuse_to_open,
-            )
-        except _DECODER_ERRORS as error:
-            message = f"cannot read {self.name}: no video that can be opened ({_line(error)})"
-            raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
-        self._stream = self._video_stream()
-        self._stream.codec_context.thread_count = threads
+        self._video = VideoContainer(file, threads)
 
     def __enter__(self) -> VideoReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._container.close()
+        self._video.close()
 
     @property
     def damage(self) -> str | None:
-        """The first damage that the pass has met so far."""
-        return self._damage.reason
+        """The first damage that was met so far."""
+        return self._video.damage.reason
 
-    def frames(self) -> Iterator[ReadFrame]:
-        """All frames from the first on. Bad packets are skipped; what follows them is marked.
+    def frames(self, wanted: Sequence[int] | None = None) -> Iterator[ReadFrame]:
+        """All frames, or those of ascending indices ``wanted``, as far as there are that many, and some around them.
 
-        Raises TrackletError if storage fails, or if not a single frame comes out.
+        In ascending order; but a seek that is refuted starts again with frame 0. Bad packets are skipped, what follows
+        them is marked. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
+        table = self._table(wanted) if wanted else None
+        if wanted and table is not None and wanted[-1] < len(table):
+            plan = runs(wanted, table)
+            if plan != [Run(0, wanted[-1])]:
+                try:
+                    for run in plan:
+                        yield from self._frames_of_run(run, table)
+                    return
+                except SeekRefutedError:
+                    self._refuted()
+        yield from self._frames_from_start()
+
+    def _frames_from_start(self) -> Iterator[ReadFrame]:
         index = 0
-        damage = self._damage
-        for packet in self._packets():
+        damage = self._video.damage
+        for packet in self._video.packets():
             try:
                 frames = packet.decode()
             except MemoryError:
                 raise
-            except _DECODER_ERRORS as error:
+            except DECODER_ERRORS as error:
                 damage.packet_failed(packet, index, error)
                 continue
             damage.packet_sent(packet, index)
@@ -117,96 +98,82 @@ class VideoReader:
         if index == 0:
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
 
-    def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Packets of the stream, ended by the one that flushes the decoder also where the file breaks off."""
-        packets = self._container.demux(self._stream)
-        while True:
+    def _frames_of_run(self, run: Run, table: PacketTable) -> Iterator[ReadFrame]:
+        """Frames from a key frame on, each checked. Raises SeekRefutedError."""
+        key_pts = int(table.pts[run.start])
+        index = run.start
+        self._seek(key_pts)
+        is_first = True
+        for packet in self._video.packets():
+            if is_first and (packet.pts != key_pts or not packet.is_keyframe):
+                raise SeekRefutedError
+            is_first = False
             try:
-                yield next(packets)
-            except StopIteration:
-                return
-            except _DECODER_ERRORS as error:
-                if self._file.failure is not None:
-                    raise self._file.failure from error
-                self._damage.file_broke_off(error)
-                flush = av.Packet()
-                flush.stream = self._stream
-                yield cast("av.Packet[av.VideoStream]", flush)
-                return
+                frames = packet.decode()
+            except MemoryError:
+                raise
+            except DECODER_ERRORS as error:
+                if packet.pts is not None and packet.pts < key_pts:
+                    continue  # it belongs to frames before the key frame, which are not wanted from here
+                raise SeekRefutedError from error
+            for frame in frames:
+                if frame.pts is not None and frame.pts < key_pts and index == run.start:
+                    continue
+                if frame.pts != table.pts[index] or frame.is_corrupt or (index == run.start and not frame.key_frame):
+                    raise SeekRefutedError
+                yield ReadFrame(index, None, frame, self._reformatter)
+                if index == run.stop:
+                    return
+                index += 1
+        raise SeekRefutedError
 
-    def _video_stream(self) -> av.VideoStream:
-        streams = self._container.streams
-        best = streams.best("video")
-        moving = [s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        stream = best if best in moving else next(iter(moving), None)
-        if stream is None or not isinstance(stream, av.VideoStream) or stream.codec_context is None:
-            self._container.close()
-            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: it has no video stream")
-        return stream
+    def _seek(self, timestamp: int) -> None:
+        try:
+            self._video.seek(timestamp)
+        except DECODER_ERRORS as error:
+            if self._file.failure is not None:
+                raise self._file.failure from error
+            raise SeekRefutedError from error
 
+    def _table(self, wanted: Sequence[int]) -> PacketTable | None:
+        """The video's table of packets, if it can be trusted and may save more than it costs."""
+        identity = self._file.identity
+        if identity is not None and identity in tables:
+            return tables[identity]
+        if self._video.format not in SEEKABLE_FORMATS or self._video.codec not in SEEKABLE_CODECS:
+            return None
+        if not table_may_pay(wanted, self._video.num_frames):
+            return None
+        table = self._read_table()
+        self._start_over()
+        if identity is not None:
+            tables[identity] = table
+        return table
 
-class _DamageLog:
-    """Where damage was met, and which frames it makes unreliable: all that follow it in presentation order.
+    def _read_table(self) -> PacketTable | None:
+        packets = []
+        shown: list[int | None] = []
+        for packet in self._video.packets():
+            if len(shown) < _PROOF_FRAMES:
+                try:
+                    frames = packet.decode()
+                except DECODER_ERRORS:
+                    return None
+                self._counters.frames_decoded += len(frames)
+                shown += [None if frame.is_corrupt else frame.pts for frame in frames]
+            if packet.size:
+                packets.append((packet.pts, packet.is_keyframe, packet.is_corrupt or packet.is_discard))
+        table = table_of_packets(packets)
+        if table is None or self.damage is not None or table.pts[: len(shown)].tolist() != shown:
+            return None
+        return table
 
-    Frames that the decoder held back when it met the damage, and that were sent to it before, are sound.
-    """
+    def _refuted(self) -> None:
+        self._counters.seeks_refuted += 1
+        if self._file.identity is not None:
+            tables[self._file.identity] = None
+        self._start_over()
 
-    def __init__(self) -> None:
-        self.reason: str | None = None
-        self._sound_pts: set[int] = set()
-        self._seen_sound_frame = False
-
-    def packet_sent(self, packet: av.Packet[av.VideoStream], index: int) -> None:
-        if packet.is_corrupt and self._seen_sound_frame:
-            self._start(f"a packet near frame {index} is damaged")
-        elif self.reason is None and packet.pts is not None:
-            self._sound_pts.add(packet.pts)
-
-    def packet_failed(self, packet: av.Packet[av.VideoStream], index: int, error: Exception) -> None:
-        # Before the first frame it is no damage: streams may start in the middle of a group of pictures.
-        if self._seen_sound_frame:
-            self._start(f"a packet near frame {index} could not be decoded ({_line(error)})")
-
-    def file_broke_off(self, error: Exception) -> None:
-        self._start(f"the file breaks off ({_line(error)})")
-
-    def of_frame(self, frame: av.VideoFrame, index: int) -> str | None:
-        sent_before = frame.pts in self._sound_pts
-        if frame.pts is not None:
-            self._sound_pts.discard(frame.pts)
-        if frame.is_corrupt:
-            if self._seen_sound_frame:
-                self._start(f"frame {index} is damaged")
-            return f"frame {index} is damaged"
-        self._seen_sound_frame = True
-        return None if sent_before else self.reason
-
-    def _start(self, reason: str) -> None:
-        self.reason = self.reason or reason
-
-
-def _as_displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Turn and mirror a picture the way its display matrix says; PyAV does neither."""
-    if not frame.rotation and not len(frame.side_data):
-        return pixels
-    if _is_mirrored(frame):
-        pixels = pixels[::-1]
-    return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
-
-
-def _is_mirrored(frame: av.VideoFrame) -> bool:
-    side_data = cast(SideDataContainer, frame.side_data)
-    if SideDataType.DISPLAYMATRIX not in side_data:
-        return False
-    matrix = np.frombuffer(bytes(side_data[SideDataType.DISPLAYMATRIX]), np.int32).reshape(3, 3).astype(np.float64)
-    return bool(np.linalg.det(matrix[:2, :2]) < 0)
-
-
-def _refuse_to_open(url: str, *_: object) -> NoReturn:
-    raise PermissionError(f"the container refers to {url}, which is not opened")
-
-
-def _line(error: BaseException) -> str:
-    if isinstance(error, FFmpegError) and error.strerror:
-        return str(error.strerror)
-    return " ".join(str(error).split()) or type(error).__name__
+    def _start_over(self) -> None:
+        self._video.close()
+        self._video = VideoContainer(self._file, self._threads)

@@ -19,11 +19,13 @@ _VIDEO_CODES = {
 class VideoFile:
     """The bytes of one video, as a decoder reads them. Keeps its own failures apart from those of the format.
 
-    uri: what messages call it. bytes_read: handed to the decoder so far. failure: why a read failed, if one did.
+    uri: what messages call it. identity: differs between files, and between versions of one; None if that is unknown.
+    bytes_read: handed to the decoder so far. failure: why a read failed, if one did.
     """
 
-    def __init__(self, uri: str, file: IO[bytes]) -> None:
+    def __init__(self, uri: str, file: IO[bytes], identity: str | None) -> None:
         self.uri = uri
+        self.identity = identity
         self.bytes_read = 0
         self.failure: TrackletError | None = None
         self._file = file
@@ -61,7 +63,7 @@ def open_video(uri: str) -> VideoFile:
     """Open the one object that a URI names. Raises TrackletError with the code that the table shows."""
     _refuse_special_file(uri)
     try:
-        return VideoFile(uri, storage.open_reader(uri))
+        return VideoFile(uri, storage.open_reader(uri), _identity(uri))
     except storage.PlaceError as error:
         raise video_error(error) from error
 
@@ -81,3 +83,11 @@ def _refuse_special_file(uri: str) -> None:
         return  # opening it says why
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {uri}: it is a pipe, socket or device")
+
+
+def _identity(uri: str) -> str | None:
+    if not storage.is_local(uri):
+        return None
+    path = storage.local_path(uri)
+    found = os.stat(path)
+    return f"{path}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"

@@ -19,11 +19,10 @@ def timestamps(uri: str, count: int | None = None, *, threads: int = 1) -> list[
         for frame in reader.frames():
             if len(seconds) == count:
                 break
-            pts, unit = frame._frame.pts, frame._frame.time_base
-            if pts is None or unit is None:
+            time = frame.time
+            if time is None:
                 message = f"{uri}: frame {frame.index} has no timestamp"
                 raise TrackletError(FailureCode.VIDEO_UNREADABLE, message)
-            time = pts * unit
             first = time if first is None else first
             seconds.append(float(time - first))
     return seconds

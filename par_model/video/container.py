@@ -1,0 +1,115 @@
+"""Opening the container of a video safely, and its packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NoReturn, cast
+
+import av
+
+from par_model.errors import FailureCode, TrackletError
+from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
+from par_model.video.source import VideoFile
+
+# Formats that hold their own streams. Playlists, concat scripts, DASH, SDP and numbered images name other files or
+# addresses, which a stranger's "video" must not make us open; FFmpeg checks this list before it reads a header.
+_FORMATS = (
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,f4v,kux,asf,asf_o,mxf,mxf_opatom,ogg,nut,ivf,obu,av1,"
+    "h261,h263,h264,hevc,vvc,evc,m4v,vc1,cavsvideo,avs2,avs3,dirac,mjpeg,dv,gxf,wtv,rm,nuv,pva,dhav,lmlm4,gif,apng,"
+    "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
+)
+
+
+class VideoContainer:
+    """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
+
+    file: read from its beginning; the decoder opens nothing else. threads: how many the decoder may use.
+    damage: what the packets and frames that passed gave away.
+
+    Raises TrackletError if the file cannot be read, or there is no video in it.
+    """
+
+    def __init__(self, file: VideoFile, threads: int) -> None:
+        self.damage = DamageLog()
+        self._file = file
+        file.seek(0)
+        try:
+            self._container = av.open(
+                file,
+                mode="r",
+                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
+                io_open=_refuse_to_open,
+            )
+        except MemoryError:
+            raise
+        except DECODER_ERRORS as error:
+            message = f"cannot read {file.uri}: no video that can be opened ({one_line(error)})"
+            raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
+        self._stream = self._moving_pictures()
+        self._stream.codec_context.thread_count = threads
+
+    def __enter__(self) -> VideoContainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the decoder."""
+        self._container.close()
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name of the container format."""
+        return self._container.format.name
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec."""
+        return self._stream.codec_context.name
+
+    @property
+    def num_frames(self) -> int | None:
+        """How many frames the header promises, None if it does not."""
+        if self._stream.frames:
+            return self._stream.frames
+        if self._container.duration and self._stream.average_rate:
+            return round(self._container.duration / av.time_base * self._stream.average_rate)
+        return None
+
+    def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """Packets from here on, ended by an empty one that flushes the decoder also where the file breaks off."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                yield next(packets)
+            except StopIteration:
+                return
+            except MemoryError:
+                raise
+            except DECODER_ERRORS as error:
+                if self._file.failure is not None:
+                    raise self._file.failure from error
+                self.damage.file_broke_off(error)
+                flush = av.Packet()
+                flush.stream = self._stream
+                yield cast("av.Packet[av.VideoStream]", flush)
+                return
+
+    def seek(self, timestamp: int) -> None:
+        """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
+        self._container.seek(timestamp, stream=self._stream)
+
+    def _moving_pictures(self) -> av.VideoStream:
+        streams = self._container.streams
+        best = streams.best("video")
+        moving = [s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        stream = best if best in moving else next(iter(moving), None)
+        if stream is None or not isinstance(stream, av.VideoStream) or stream.codec_context is None:
+            self.close()
+            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
+        return stream
+
+
+def _refuse_to_open(url: str, *_: object) -> NoReturn:
+    raise PermissionError(f"the container refers to {url}, which is not opened")

@@ -1,0 +1,64 @@
+"""A decoded frame while it passes, and the picture that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideDataContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ReadFrame:
+    """One decoded frame while it passes.
+
+    index: its place in presentation order, 0-based.
+    damage: why its pixels or its index cannot be trusted, None for a sound frame.
+    """
+
+    index: int
+    damage: str | None
+    _frame: av.VideoFrame
+    _reformatter: VideoReformatter
+
+    @property
+    def is_key(self) -> bool:
+        """Whether decoding can start here."""
+        return self._frame.key_frame
+
+    @property
+    def time(self) -> Fraction | None:
+        """When it is shown, in seconds of the container's clock, None if the container does not say."""
+        if self._frame.pts is None or self._frame.time_base is None:
+            return None
+        return self._frame.pts * self._frame.time_base
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object."""
+        rgb = self._reformatter.reformat(self._frame, format="rgb24")
+        plane = rgb.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: rgb.height, : rgb.width * 3]
+        return _as_displayed(rows.reshape(rgb.height, rgb.width, 3), self._frame)
+
+
+def _as_displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Turn and mirror a picture the way its display matrix says; PyAV does neither."""
+    if not frame.rotation and not len(frame.side_data):
+        return pixels
+    if _is_mirrored(frame):
+        pixels = pixels[::-1]
+    return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+
+
+def _is_mirrored(frame: av.VideoFrame) -> bool:
+    side_data = cast(SideDataContainer, frame.side_data)
+    if SideDataType.DISPLAYMATRIX not in side_data:
+        return False
+    matrix = np.frombuffer(bytes(side_data[SideDataType.DISPLAYMATRIX]), np.int32).reshape(3, 3).astype(np.float64)
+    return bool(np.linalg.det(matrix[:2, :2]) < 0)

@@ -1,0 +1,122 @@
+"""A video's table of packets: which frame has which timestamp, and where decoding can start.
+
+It is made without decoding, so it costs about a hundredth of a pass. It is trusted only where a packet is a frame:
+one of few containers and codecs, every timestamp present and there once, a key frame first, nothing damaged or to be
+discarded, and the first frames that come out of the decoder are those that the table says.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Where the seek of FFmpeg's demuxer can be checked, and where every packet gives one frame. MPEG-TS and PS have no
+# index; MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames that are never shown.
+SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
+
+# A seek drops the frames that the decoder had begun and fills its delay again.
+SEEK_COST = 12
+# Frames whose decoding costs as much as the demuxing of one packet for the table.
+DEMUX_COST = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class PacketTable:
+    """Timestamps of a video's frames.
+
+    pts: int64 [N], ascending: frame k has pts[k]. keys: int64 [M], the frame indices at which decoding can start.
+    """
+
+    pts: NDArray[np.int64]
+    keys: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def key_before(self, index: int) -> int:
+        """The last frame at or before ``index`` at which decoding can start."""
+        return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
+
+
+def table_of_packets(packets: Sequence[tuple[int | None, bool, bool]]) -> PacketTable | None:
+    """A table of packets given in file order as (timestamp, is a key frame, is damaged or to be discarded).
+
+    None if they do not tell the frames' order beyond doubt.
+    """
+    if not packets or not packets[0][1] or any(stamp is None or bad for stamp, _, bad in packets):
+        return None
+    stamps = np.asarray([stamp for stamp, _, _ in packets], np.int64)
+    pts = np.sort(stamps)
+    if pts[0] != stamps[0] or (np.diff(pts) == 0).any():
+        return None
+    keys = np.sort(stamps[np.asarray([key for _, key, _ in packets])])
+    return PacketTable(pts, np.searchsorted(pts, keys).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames start..stop that are decoded one after the other, ``start`` being a key frame or 0."""
+
+    start: int
+    stop: int
+
+
+def runs(wanted: Sequence[int], table: PacketTable) -> list[Run]:
+    """The cheapest way to pass all wanted frames (ascending, not empty): seek where that saves decoding, else go on."""
+    found: list[Run] = []
+    for index in wanted:
+        key = table.key_before(index)
+        position = found[-1].stop + 1 if found else 0
+        if key - position > SEEK_COST:
+            found.append(Run(key, index))
+        elif found:
+            found[-1] = Run(found[-1].start, index)
+        else:
+            found.append(Run(0, index))
+    return found
+
+
+def table_may_pay(wanted: Sequence[int], frames: int | None) -> bool:
+    """Whether seeking could save more than a table costs, before anything is known of the key frames.
+
+    wanted: ascending frame indices. frames: how many the video has, if the container says so.
+    """
+    gaps = np.diff(np.asarray([-1, *wanted])) - 1
+    could_save = int(gaps[gaps > SEEK_COST].sum())
+    total = frames if frames else 2 * wanted[-1]
+    return could_save > SEEK_COST + DEMUX_COST * total
+
+
+class TableCache:
+    """Tables of the videos that this process read last, None for those whose packets do not tell."""
+
+    def __init__(self, most_frames: int) -> None:
+        self._most_frames = most_frames
+        self._frames = 0
+        self._tables: OrderedDict[str, PacketTable | None] = OrderedDict()
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._tables
+
+    def __getitem__(self, identity: str) -> PacketTable | None:
+        self._tables.move_to_end(identity)
+        return self._tables[identity]
+
+    def __setitem__(self, identity: str, table: PacketTable | None) -> None:
+        self._frames += self._weight(table) - self._weight(self._tables.pop(identity, None))
+        self._tables[identity] = table
+        while self._frames > self._most_frames and len(self._tables) > 1:
+            self._frames -= self._weight(self._tables.popitem(last=False)[1])
+
+    @staticmethod
+    def _weight(table: PacketTable | None) -> int:
+        return len(table) + 100 if table is not None else 100
+
+
+# 64 MB of tables at 8 bytes a frame: weeks of video.
+tables = TableCache(most_frames=8_000_000)
