@@ -31,8 +31,9 @@ from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.progress import Progress
 from par_model.inference.wire import Work
-from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.read import Manifest
+from par_model.manifest.refuse import refuse_ambiguous
+from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.sampling import Sampling
 from par_model.table.lock import OutputLock
@@ -73,7 +74,7 @@ class Job:
     @classmethod
     def look(cls, options: InferOptions) -> Job:
         """Read what there is to read and refuse what cannot be done. Writes nothing."""
-        header = read_header(options.weights)
+        header = read_header(weights_uri(options.weights))
         frames = options.frames or header.config.frames
         if options.sampling != "all":
             header.config.check_frames(frames)
@@ -275,7 +276,7 @@ def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
     options = job.options
     precision: Literal["fp32", "bf16"] = "bf16" if device == "cuda" else "fp32"
     return StageSettings(
-        weights=storage.absolute(options.weights),
+        weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
         preprocess=job.header.preprocess,
         sampling=job.sampling,
         decode=options.decode,

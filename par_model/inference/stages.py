@@ -14,6 +14,7 @@ import pyarrow as pa
 from par_model.inference.options import StageSettings
 from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops
 from par_model.manifest.tracklets import tracklets
+from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
 from par_model.types import Crops, Failure, Tracklet
 from par_model.video.collect import RawCrops
@@ -76,7 +77,7 @@ class RecogniseTables:
     def __init__(self, settings: StageSettings) -> None:
         self._preprocess = settings.preprocess
         self._stage = RecogniseStage(
-            settings.weights,
+            weights_uri(settings.weights),
             device=settings.device,
             precision=settings.precision,
             batch_size=settings.batch_size,

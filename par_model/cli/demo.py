@@ -1,0 +1,101 @@
+"""``parjob demo``: the whole flow on a small rendered street."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+
+_QUERIES = """
+Three queries to try:
+
+  python -c "import duckdb; duckdb.sql(\\"SELECT top_color, count(*) FROM '{table}' GROUP BY ALL\\").show()"
+
+  python -c "import polars as pl; t = pl.scan_parquet('{table}')
+  print(t.filter(pl.col('backpack'), camera_id='{camera}').select('tracklet_id', 'start_time', 'top_color').collect())"
+
+  python -c "import pandas as pd; t = pd.read_parquet('{folder}')
+  print(t[t.status == 'ok'].groupby('camera_id')[['hat', 'backpack', 'hand_bag']].mean())"
+"""
+
+
+@click.command(cls=Command)
+@click.option(
+    "--output", default="parjob-demo", show_default=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another day on the street.")
+@options.ray
+def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
+    """Render a small archive, recognise it, and show where the table is.
+
+    \b
+    Example:
+      parjob demo --output parjob-demo
+    """
+    archive = output.absolute() / f"street-{seed}"
+    manifest = archive / "manifest.parquet"
+    if manifest.exists():
+        _say(f"using the archive in {archive}")
+    else:
+        _render(archive, seed)
+    _say("the demo's weights are untrained so far: what they recognise means nothing yet")
+    code = _recognise(manifest, output.absolute() / f"table-{seed}", address=address, no_ray=no_ray)
+    if code == 0:
+        _show(manifest, output / f"table-{seed}" / "attributes")
+    return code
+
+
+def _render(archive: Path, seed: int) -> None:
+    from par_model.demo.config import StreetConfig
+    from par_model.demo.street import render_street
+    from par_model.inference.progress import Progress
+
+    config = StreetConfig(seed=seed)
+    _say(f"rendering {config.cameras} cameras of {config.seconds:g} s each into {archive}")
+    progress = Progress(config.cameras * config.num_frames, "frames")
+    shown = 0
+
+    def advance(done: int, total: int) -> None:
+        nonlocal shown
+        progress.advance(done - shown)
+        shown = done
+
+    render_street(config, archive, workers=min(config.cameras, os.cpu_count() or 1), progress=advance)
+    progress.close()
+
+
+def _recognise(manifest: Path, output: Path, **where: Any) -> int:
+    from par_model.cli.infer import infer
+
+    arguments = ["--manifest", str(manifest), "--weights", "demo", "--output", str(output)]
+    if where["address"]:
+        arguments += ["--address", where["address"]]
+    if where["no_ray"]:
+        arguments += ["--no-ray"]
+    result = infer.main(arguments, prog_name="parjob infer", standalone_mode=False)
+    return int(result or 0)
+
+
+def _show(manifest: Path, folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder)
+    names = ["tracklet_id", "camera_id", "top_color", "bottom_color", "backpack", "hat", "gait"]
+    click.echo(f"\nThe archive:  {manifest.parent}/videos/*.mp4, {manifest}")
+    click.echo(f"The table:    {folder}/*.parquet, {len(table)} rows, {table.num_columns} columns; its first rows:\n")
+    rows = [names] + [[str(row[name]) for name in names] for row in table.select(names).slice(0, 5).to_pylist()]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(names))]
+    for row in rows:
+        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    camera = table["camera_id"][0].as_py()
+    click.echo(_QUERIES.format(table=f"{folder}/*.parquet", folder=folder, camera=camera))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"parjob: {line}\n")
