@@ -26,6 +26,7 @@ SHADES = 4
 _TONES = (0.66, 0.90, 1.07, 1.0)  # shadow side, middle, lit side, flat
 # Each shape is painted three times, smaller and nearer to the light each time: (size, shift), in radii.
 _LAYERS = ((1.0, 0.0), (0.80, 0.15), (0.46, 0.34))
+_FLAT_PX = 1.6  # thinner capsules are not shaded
 _SIZES, _SHIFTS = np.array(_LAYERS).T
 _MARGIN = 3  # pixels around a figure, room for motion blur
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 6)
@@ -105,12 +106,14 @@ def draw_figure(
 ) -> Figure | None:
     """The figure of a body at (x, z), or None where it is too near to the camera or wholly beside the picture."""
     view = _View(camera, light, x, z, heading, height_m)
+    if view.depth < 1.0 or view.is_beside():
+        return None
     shapes = sorted(view.shapes(body), key=lambda shape: -shape[0])
     points = np.concatenate([np.concatenate(polygons) for _, _, polygons in shapes])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     tall = bottom - top
     outside = right < 0 or left > camera.width or bottom < 0 or top > camera.height
-    if outside or tall > 1.6 * camera.height or view.depth < 1.0:
+    if outside or tall > 1.6 * camera.height:
         return None
     scale = 4 if tall < 75 else 3 if tall < 150 else 2
     x0, y0 = int(np.floor(left)) - _MARGIN, int(np.floor(top)) - 1
@@ -153,6 +156,12 @@ class _View:
         sideways = np.array([np.cos(bearing), 0.0, -np.sin(bearing)])
         self.seen = np.array([sideways @ self.axes[0], sideways @ self.axes[2]])
 
+    def is_beside(self) -> bool:
+        """Whether the person is further from the picture's sides than anybody is wide."""
+        (u, _), depth = self.camera.project(self.origin)
+        reach = self.height_m * self.camera.focal / float(depth)
+        return bool(u < -reach or u > self.camera.width + reach)
+
     def project(self, points: Array) -> tuple[Array, Array]:
         return self.camera.project(self.origin + points @ self.axes)
 
@@ -179,17 +188,19 @@ class _View:
         return list(outline)
 
     def _capsules(self, body: Body) -> Iterator[Shape]:
-        ends = np.array([[a, b] for _, a, b, _, _, _ in body.capsules])  # [N, 2, 3]
+        ends = np.array([(a, b) for _, a, b, _, _, _ in body.capsules])  # [N, 2, 3]
+        radii = np.array([(r_a, r_b) for _, _, _, r_a, r_b, _ in body.capsules])
         uv, depth = self.project(ends)
-        radius = (
-            np.array([[ra, rb] for _, _, _, ra, rb, _ in body.capsules]) * self.height_m * self.camera.focal / depth
-        )
-        layers = [capsule_outlines(uv + shift * radius[..., None] * self.to_light, radius * size)
-                  for size, shift in _LAYERS]  # fmt: skip
+        radius = radii * self.height_m * self.camera.focal / depth
+        layers = [
+            list(capsule_outlines(uv + shift * radius[..., None] * self.to_light, radius * size))
+            for size, shift in _LAYERS
+        ]
+        flat = (radius.max(axis=1) < _FLAT_PX).tolist()
+        middle = depth.mean(axis=1).tolist()
         for i, (part, _, _, _, _, nearer) in enumerate(body.capsules):
-            flat = radius[i].max() < 1.6  # too thin to shade
-            polygons = [layers[0][i]] if flat else [layer[i] for layer in layers]
-            yield float(depth[i].mean()) - nearer * self.height_m, part, polygons
+            polygons = [layers[0][i]] if flat[i] else [layer[i] for layer in layers]
+            yield middle[i] - nearer * self.height_m, part, polygons
 
 
 def capsule_outlines(uv: Array, radius: Array) -> Array:
