@@ -96,7 +96,7 @@ class Preprocess:
     """How a crop becomes the network's input.
 
     A crop is fitted to ``height`` x ``width`` pixels, by ``stretch`` (aspect ratio lost) or ``pad`` (aspect ratio kept,
-    the rest filled with the mean colour), scaled to [0, 1], and normalised by ``mean`` and ``std`` for each RGB channel.
+    the rest filled with the mean colour), scaled to [0, 1], and normalised by ``mean`` and ``std``, RGB.
     """
 
     height: int = 224

@@ -34,7 +34,9 @@ def good_rows(folder: str) -> list[dict[str, Any]]:
     for i in range(10):
         uri = f"{folder}/{'ab'[i % 2]}.mp4"
         frames = range(3 * i, 3 * i + (2 if i == 4 else 20))
-        rows.append(video_row(f"t{i}", uri, frames, camera_id="ab"[i % 2], zone=i % 3, split="test" if i < 6 else "val"))
+        rows.append(
+            video_row(f"t{i}", uri, frames, camera_id="ab"[i % 2], zone=i % 3, split="test" if i < 6 else "val")
+        )
     return rows
 
 

@@ -32,7 +32,7 @@ class Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as error:
-            variable = error.param.resolve_envvar_value and _variable(error.param, ctx) if error.param else None
+            variable = _variable(error.param, ctx)
             if error.param is None or variable is None:
                 raise
             hint = f"give {error.param.opts[0]} or set {variable}"
@@ -102,8 +102,8 @@ def option(*names: str, **kwargs: Any) -> Callable[[Any], Any]:
     return click.option(*names, **kwargs)
 
 
-def _variable(param: click.Parameter, ctx: click.Context) -> str | None:
-    if ctx.auto_envvar_prefix is None or param.name is None or not isinstance(param, click.Option):
+def _variable(param: click.Parameter | None, ctx: click.Context) -> str | None:
+    if ctx.auto_envvar_prefix is None or not isinstance(param, click.Option) or param.name is None:
         return None
     return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
 

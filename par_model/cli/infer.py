@@ -24,7 +24,9 @@ from par_model.cli.command import Command
 @options.failures
 @options.device
 @options.precision
-@click.option("--batch-size", type=int, metavar="N", help="Tracklets in one call of the model.  [default: 64 on GPUs, 8 on CPUs]")
+@click.option(
+    "--batch-size", type=int, metavar="N", help="Tracklets in one call of the model.  [default: 64 on GPUs, 8 on CPUs]"
+)
 @click.option("--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: fits the cluster]")
 @click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: fits the cluster]")
 @options.ray
@@ -87,7 +89,8 @@ def _report(output: str, summary: dict[str, Any]) -> str:
     lines = [f"{output}/attributes: {counts['tracklets']} tracklets, {counts['status']['failed']} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
     if stages["tracklets_per_second"]:
-        lines.append(f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s, {stages['tracklets_per_second']:.1f} a second")
+        rate = stages["tracklets_per_second"]
+        lines.append(f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s, {rate:.1f} a second")
     if summary["exit_code"] == 3:
         lines.append(f"  more than --max-failure-rate {summary['options']['max_failure_rate']:g} failed: exit code 3")
     return "\n".join(lines)

@@ -27,7 +27,9 @@ selection = _together(
     click.option("--limit", type=int, metavar="N", help="Only the first N rows."),
 )
 sampling = _together(
-    click.option("--frames", type=int, metavar="K", help="Frames of a tracklet that the model sees.  [default: from the weights]"),
+    click.option(
+        "--frames", type=int, metavar="K", help="Frames of a tracklet that the model sees.  [default: from the weights]"
+    ),
     click.option(
         "--sampling",
         type=click.Choice(["uniform", "first", "random", "all"]),
@@ -70,7 +72,9 @@ failures = click.option(
     help="Exit with 3 when a larger share of the tracklets failed.",
 )
 ray = _together(
-    click.option("--address", metavar="ADDRESS", help="Ray to join.  [default: RAY_ADDRESS, else a local one is started]"),
+    click.option(
+        "--address", metavar="ADDRESS", help="Ray to join.  [default: RAY_ADDRESS, else a local one is started]"
+    ),
     click.option("--no-ray", is_flag=True, help="Run the same stages in this one process, without Ray."),
 )
 device = click.option(

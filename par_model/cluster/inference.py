@@ -42,7 +42,7 @@ class RayRunner:
         _configure()
         on_gpu = self.pools.device == "cuda"
         dataset = (
-            ray.data.from_arrow_refs([ray.put(unit) for unit in units])
+            ray.data.from_arrow_refs([ray.put(unit) for unit in units])  # type: ignore[misc]
             .map_batches(
                 DecodeTables,
                 fn_constructor_args=(settings,),

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from par_model.errors import ClusterError
 
@@ -36,7 +36,7 @@ def ray_session(address: str | None) -> Iterator[None]:
         if ray.is_initialized():  # the caller's own session, as in a notebook: use it, leave it
             yield
             return
-        options: dict[str, object] = {"address": address or "local"}
+        options: dict[str, Any] = {"address": address or "local"}
         if address is None:
             # One core for decoding and one for the model at least: with fewer the graph could not start.
             options |= {"num_cpus": max(2, os.cpu_count() or 1), "include_dashboard": False}

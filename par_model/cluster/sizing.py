@@ -28,7 +28,7 @@ class Resources:
         import ray
         from ray._private.state import state
 
-        live = ray.cluster_resources()
+        live = ray.cluster_resources()  # type: ignore[no-untyped-call]
         most = state.get_max_resources_from_cluster_config() or {}
         return cls(
             live_cpus=int(live.get("CPU", 0)),

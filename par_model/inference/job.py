@@ -185,9 +185,7 @@ def _run(job: Job, runner: Runner, recorded: dict[str, Any] | None) -> dict[str,
     return summary
 
 
-def _recognise(
-    job: Job, runner: Runner, settings: StageSettings, parts: PartStore, done: np.ndarray
-) -> Work:
+def _recognise(job: Job, runner: Runner, settings: StageSettings, parts: PartStore, done: np.ndarray) -> Work:
     """Run what is missing into the parts, and keep what is done whatever happens."""
     work = Work()
     if len(done) >= job.tracklets:
@@ -320,7 +318,9 @@ def _different(job: Job, recorded: dict[str, Any], wanted: dict[str, Any]) -> Ou
         name if name in ("manifest", "weights") else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
         for name in names
     )
-    return OutputError(f"{job.options.output} holds results of another job; it differs in {said}: give another --output")
+    return OutputError(
+        f"{job.options.output} holds results of another job; it differs in {said}: give another --output"
+    )
 
 
 def _described(job: Job, settings: StageSettings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from par_model.errors import UsageError
@@ -32,7 +32,7 @@ class InferOptions:
     embedding: bool = False
     partition_by: tuple[str, ...] = ()
     max_failure_rate: float = 0.05
-    decode: DecodeOptions = DecodeOptions()
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
         for name, value in (("--frames", self.frames), ("--limit", self.limit), ("--batch-size", self.batch_size)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -112,7 +113,7 @@ def plan_units(
 
 
 def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
-    """Cut a stream that is sorted by video into units. A video is divided only where a unit would exceed ``size.most``."""
+    """Cut a stream that is sorted by video into units. Only a video of more than ``size.most`` tracklets is divided."""
     waiting: list[pa.Table] = []
     count = 0
     for run, ends in _runs(sorted_batches, size):
@@ -135,7 +136,7 @@ def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[p
         table = pa.Table.from_batches([batch])
         table = table if rest is None else pa.concat_tables([rest, table]).combine_chunks()
         starts = _video_starts(table["video_uri"])
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        for start, stop in pairwise(starts):
             yield from _pieces(table.slice(start, stop - start), size, video_ends=True)
         # The last video may go on in the next batch: only what a unit cannot hold anyway is passed on.
         rest = table.slice(starts[-1])

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from par_model import storage
-from par_model.errors import OutputError
+from par_model.errors import OutputError, StorageError
 
 _HEARTBEAT_SECONDS = 15.0
 _STALE_SECONDS = 60.0
@@ -45,7 +45,9 @@ class OutputLock:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
         holder = self._read()
@@ -85,7 +87,7 @@ class OutputLock:
         while not self._stop.wait(_HEARTBEAT_SECONDS):
             try:
                 self._write()
-            except storage.StorageError:
+            except StorageError:
                 continue  # storage may come back before the lock is stale; the job itself meets the same error
 
 

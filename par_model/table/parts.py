@@ -66,7 +66,8 @@ class PartStore:
         """Manifest rows that the parts on disk hold, in no order."""
         if not self._uris:
             return np.empty(0, np.int64)
-        return self._dataset().to_table(columns=["_row"])["_row"].to_numpy()
+        rows: NDArray[np.int64] = self._dataset().to_table(columns=["_row"])["_row"].to_numpy()
+        return rows
 
     def in_row_order(self, rows_per_batch: int) -> Iterator[pa.Table]:
         """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice."""

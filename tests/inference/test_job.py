@@ -185,9 +185,7 @@ def test_embeddings_have_length_one(good_manifest: str, tiny_weights: Path, tmp_
         assert sum(v * v for v in embedding) == pytest.approx(1, abs=1e-5)
 
 
-def test_partitions_hold_every_row_and_run_json_their_types(
-    manifest: str, tiny_weights: Path, tmp_path: Path
-) -> None:
+def test_partitions_hold_every_row_and_run_json_their_types(manifest: str, tiny_weights: Path, tmp_path: Path) -> None:
     summary = infer(manifest, tiny_weights, tmp_path / "out", partition_by=("zone", "status"))
     infer(manifest, tiny_weights, tmp_path / "flat")
     assert summary["partitions"] == {"zone": "int64", "status": "string"}

@@ -12,7 +12,8 @@ URIS = st.lists(st.sampled_from(["a", "b", "c", "d", None]), max_size=60)
 def batches(uris: list[str | None], rows: int) -> Iterator[pa.RecordBatch]:
     # Sorted by video, stills last, as the plan sorts them.
     order = sorted(range(len(uris)), key=lambda i: (uris[i] is None, uris[i] or "", i))
-    table = pa.table({"video_uri": pa.array([uris[i] for i in order], pa.string()), "_row": pa.array(order, pa.int64())})
+    videos = pa.array([uris[i] for i in order], pa.string())
+    table = pa.table({"video_uri": videos, "_row": pa.array(order, pa.int64())})
     yield from table.to_batches(max_chunksize=rows)
 
 

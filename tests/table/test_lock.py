@@ -21,7 +21,12 @@ def test_the_second_of_two_jobs_is_refused_and_may_go_on_after_the_first(tmp_pat
 
 def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
     uri = str(tmp_path / "_lock")
-    code = f"from par_model.table.lock import OutputLock\nwith OutputLock({uri!r}):\n    print(1, flush=True)\n    input()"
+    code = f"""
+from par_model.table.lock import OutputLock
+with OutputLock({uri!r}):
+    print("held", flush=True)
+    input()
+"""
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
