@@ -22,8 +22,6 @@ from par_model.model.recogniser import Recogniser
 from par_model.model.weights import save_weights
 from par_model.types import Fit, Preprocess
 
-RELEASED_DEPTH = 8
-
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -42,7 +40,7 @@ class ModelOptions:
     temporal_width: int = 240
     fusion_width: int = 240
     beyond_depth: BeyondDepth = "refuse"
-    depth: int = RELEASED_DEPTH
+    depth: int = 8
 
     def config(self, clip: Clip, num_classes: int) -> RecogniserConfig:
         """Only blocks that K frames run through exist: ``frames`` of them, at most ``depth``. Raises UsageError."""

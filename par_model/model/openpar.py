@@ -32,6 +32,7 @@ from par_model.model.weights import save_weights
 from par_model.types import Preprocess
 
 FRAMES = 6
+RELEASED_DEPTH = 8
 TOWER = "clip_visual_extractor."
 _SPATIAL, _TEMPORAL = "spatial_sidenet.", "crossframe_sidenet."
 
@@ -201,8 +202,7 @@ def _infer_config(
     k = frames or fixed or FRAMES
     fusion_width = state["word_embed.weight"].shape[0]
     side_widths = [_width(state, side, fusion_width) for side in (_SPATIAL, _TEMPORAL)]
-    depth = _numbers(state, r"spatial_sidenet\.vit_model\.blocks\.(\d+)\.") or range(8)
-    blocks = _numbers(state, r"crossframe_sidenet\.vit_model\.blocks\.(\d+)\.") or range(8)
+    blocks = _numbers(state, r"crossframe_sidenet\.vit_model\.blocks\.(\d+)\.") or range(RELEASED_DEPTH)
     targets = sorted(_numbers(state, r"spatial_sidenet\.fusion_layers\.layer_(\d+)\."))
     streams = len(_numbers(state, r"crossframe_sidenet\.fusion_layers\.layer_(\d+)\."))
     return RecogniserConfig(
@@ -217,7 +217,7 @@ def _infer_config(
         spatial_width=side_widths[0],
         temporal_width=side_widths[1],
         fusion_width=fusion_width,
-        depth=len(depth),
+        depth=RELEASED_DEPTH,
         temporal_depth=len(blocks),
     )
 
