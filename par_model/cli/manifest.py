@@ -14,10 +14,15 @@ import click
 from par_model.cli.command import Command, option
 
 if TYPE_CHECKING:
+    from par_model.attributes import AttributeSchema
+    from par_model.manifest.annotations import Annotations
     from par_model.manifest.check import Defect
+    from par_model.manifest.crops import CropFolders, CropLayout, MatchedCrops
     from par_model.manifest.mot import Tracks
     from par_model.manifest.summary import Summary
 
+_OUTPUT_HELP = "The manifest to write, a Parquet file; one that is there is replaced."
+_ANNOTATIONS_HELP = "CSV as published (person, camera, tracklet, class numbers) or encoded (name, 0 or 1 a class)."
 _SHOWN = 20  # cameras or splits that `show` lists
 
 
@@ -39,7 +44,7 @@ def manifest() -> None:
 @manifest.command("from-mot", cls=Command)
 @option("--video", required=True, help="The video that the tracks are of: a path or URI.")
 @option("--tracks", required=True, help="MOTChallenge text: 6 to 10 columns between commas or blanks, frames from 1.")
-@option("--output", required=True, help="The manifest to write, a Parquet file; one that is there is replaced.")
+@option("--output", required=True, help=_OUTPUT_HELP)
 @option("--camera", help="camera_id of all tracklets.")
 @option("--id-prefix", help="Ids are PREFIX-TRACK; without it the camera, else the video file's stem, is the prefix.")
 @option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks of fewer boxes.")
@@ -86,6 +91,36 @@ def from_mot(
     click.echo(f"{output}: {_count(len(rows), 'tracklet')}, {_count(boxes, 'box', 'boxes')}", err=True)
 
 
+@manifest.command("from-mars", cls=Command)
+@option("--root", required=True, help="The folder that holds bbox_train and bbox_test.")
+@option("--annotations", required=True, help=_ANNOTATIONS_HELP)
+@option("--output", required=True, help=_OUTPUT_HELP)
+@option("--schema", default="mars", help="Attribute schema of the labels: a shipped name or a path.")
+def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
+    """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
+
+    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    """
+    from par_model.manifest.crops import MARS
+
+    _import_crops(MARS, root, annotations, output, schema)
+
+
+@manifest.command("from-duke", cls=Command)
+@option("--root", required=True, help="The folder that holds train, query and gallery.")
+@option("--annotations", required=True, help=_ANNOTATIONS_HELP)
+@option("--output", required=True, help=_OUTPUT_HELP)
+@option("--schema", default="duke", help="Attribute schema of the labels: a shipped name or a path.")
+def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
+    """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
+
+    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    """
+    from par_model.manifest.crops import DUKE
+
+    _import_crops(DUKE, root, annotations, output, schema)
+
+
 @manifest.command("check", cls=Command)
 @click.argument("uri")
 @option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
@@ -128,6 +163,46 @@ def show(uri: str, as_json: bool) -> None:
         return
     for line in _summary_lines(summary):
         click.echo(line)
+
+
+def _import_crops(layout: CropLayout, root: str, annotations: str, output: str, schema_name: str) -> None:
+    from par_model.attributes import load_schema
+    from par_model.manifest import write_manifest
+    from par_model.manifest.annotations import read_annotations
+    from par_model.manifest.crops import PERSON_COLUMN, find_crops, match_labels
+
+    schema = load_schema(schema_name)
+    labels = read_annotations(annotations, schema)
+    folders = find_crops(root, layout)
+    matched = match_labels(folders.tracklets, labels.labels, schema.num_classes, f"{root} and {annotations}")
+    write_manifest(output, matched.rows, further=[PERSON_COLUMN], label_schema=schema)
+    for code, names in (("not-annotated", matched.not_annotated), ("no-crops", matched.no_crops)):
+        for name in names:
+            click.echo(f"{code}\t{name}")
+    for line in _import_lines(labels, folders, matched, schema):
+        click.echo(line, err=True)
+    click.echo(f"{output}: {_count(len(matched.rows), 'tracklet')}", err=True)
+
+
+def _import_lines(
+    labels: Annotations, folders: CropFolders, matched: MatchedCrops, schema: AttributeSchema
+) -> Iterator[str]:
+    yield f"{_count(len(labels.labels), 'annotated tracklet')} of {_count(labels.num_people, 'person', 'people')}"
+    if labels.by_position:
+        yield f"the headers name no class, so the columns were taken in the order of schema {schema.name}"
+    if labels.unused:
+        yield f"columns not used: {', '.join(labels.unused)}"
+    absent = [group.name for group, span in schema.spans() if all(set(v[span]) == {-1} for v in labels.labels.values())]
+    if absent:
+        yield f"attributes not annotated: {', '.join(absent)}"
+    if folders.strangers:
+        yield f"{_count(folders.strangers, 'file')} not named like crops left out"
+    if folders.repeated:
+        yield f"{_count(len(folders.repeated), 'tracklet')} found again in a second folder and left out there"
+    if matched.not_annotated:
+        yield f"{_count(len(matched.not_annotated), 'tracklet')} with crops but without annotation: all labels -1"
+    if matched.no_crops:
+        yield f"{_count(len(matched.no_crops), 'annotated tracklet')} without crops left out"
 
 
 def _say_left_out(parsed: Tracks, kept: Tracks, min_length: int) -> None:

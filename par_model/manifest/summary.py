@@ -30,7 +30,10 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class Summary:
-    """frames: boxes of video tracklets; images: stills. cameras, splits: tracklets of each, None for those without."""
+    """frames: boxes of video tracklets; images: stills. cameras, splits: tracklets of each, None for those without.
+
+    labelled: tracklets with a label of 0 or 1.
+    """
 
     rows: int
     files: int
@@ -97,7 +100,7 @@ class _LabelSums:
         classes = self.sums.shape[1]
         fitting = labels.filter(pc.fill_null(pc.equal(lengths, classes), False))
         values = fitting.flatten().fill_null(-1).to_numpy().reshape(len(fitting), classes)
-        self.rows += len(fitting)
+        self.rows += int((values != -1).any(axis=1).sum())
         self.sums += np.stack([(values == label).sum(axis=0) for label in (1, 0, -1)])
 
     def counts(self) -> list[LabelCounts]:
