@@ -19,6 +19,10 @@ _FORMATS = (
     "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
 )
 
+# Codecs whose packets give one frame each. MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames
+# that are never shown.
+ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
+
 
 class VideoContainer:
     """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
@@ -30,7 +34,6 @@ class VideoContainer:
     """
 
     def __init__(self, file: VideoFile, threads: int) -> None:
-        self.damage = DamageLog()
         self._file = file
         file.seek(0)
         try:
@@ -47,6 +50,7 @@ class VideoContainer:
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = threads
+        self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET)
 
     def __enter__(self) -> VideoContainer:
         return self
@@ -65,8 +69,8 @@ class VideoContainer:
 
     @property
     def codec(self) -> str:
-        """FFmpeg's name of the codec."""
-        return self._stream.codec_context.name
+        """FFmpeg's name of the codec, whichever library decodes it."""
+        return self._stream.codec_context.codec.canonical_name
 
     @property
     def num_frames(self) -> int | None:

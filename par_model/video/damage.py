@@ -10,45 +10,93 @@ from par_model.errors import StorageError
 # What PyAV raises for bad data, and what it passes on from the file that it reads.
 DECODER_ERRORS = (FFmpegError, ValueError, OSError, EOFError, StorageError)
 
+_LEARNING_FRAMES = 12
+
 
 class DamageLog:
-    """Where damage was met, and which frames it makes unreliable: all that follow it in presentation order.
+    """Where damage was met, and which frames it makes unreliable: it and all that follow it in presentation order.
 
-    Frames that the decoder held back when it met the damage, and that were sent to it before, are sound.
+    packets_are_frames: whether each packet of this codec gives one frame, so that one that gives none was lost.
+    reason: the first damage, None so far. Frames that precede the damage are sound, also those that the decoder held
+    back when it met it. A stream may start in the middle of a group of pictures: what is missing before its first
+    sound frame is no damage.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, packets_are_frames: bool) -> None:
         self.reason: str | None = None
-        self._sound_pts: set[int] = set()
-        self._seen_sound_frame = False
+        self._packets_are_frames = packets_are_frames
+        self._pending: set[int] = set()  # timestamps of packets that were sent and gave no frame yet
+        self._lost: list[int] = []  # the earliest timestamp of a frame that will never come, if any
+        self._all_lost = False  # nor is it known which
+        self._first: int | None = None  # the first sound frame's timestamp
+        self._previous: int | None = None
+        self._in_order = True
+        self._frames = 0
+        self._steps: tuple[int, int] | None = None  # the shortest and the longest time between two frames
 
     def packet_sent(self, packet: av.Packet[av.VideoStream], index: int) -> None:
-        if packet.is_corrupt and self._seen_sound_frame:
-            self._start(f"a packet near frame {index} is damaged")
-        elif self.reason is None and packet.pts is not None:
-            self._sound_pts.add(packet.pts)
+        """The decoder took a packet; ``index`` frames came out before."""
+        if packet.is_corrupt and self._first is not None:
+            self._lose(packet.pts, f"a packet near frame {index} is damaged")
+        elif packet.pts is not None and not packet.is_discard:
+            self._pending.add(packet.pts)
 
     def packet_failed(self, packet: av.Packet[av.VideoStream], index: int, error: Exception) -> None:
-        # Before the first frame it is no damage: streams may start in the middle of a group of pictures.
-        if self._seen_sound_frame:
-            self._start(f"a packet near frame {index} could not be decoded ({one_line(error)})")
+        """The decoder refused a packet."""
+        if self._first is not None:
+            self._lose(packet.pts, f"a packet near frame {index} could not be decoded ({one_line(error)})")
 
     def file_broke_off(self, error: Exception) -> None:
-        self._start(f"the file breaks off ({one_line(error)})")
+        """Nothing more can be read of the file."""
+        self._lose(None, f"the file breaks off ({one_line(error)})")
 
-    def of_frame(self, frame: av.VideoFrame, index: int) -> str | None:
-        sent_before = frame.pts in self._sound_pts
-        if frame.pts is not None:
-            self._sound_pts.discard(frame.pts)
+    def of_frame(self, frame: av.VideoFrame, index: int, *, flushed: bool) -> str | None:
+        """Why frame ``index`` cannot be trusted, None if it can. flushed: it came out after the last packet."""
+        pts = frame.pts
+        was_sent = pts in self._pending
+        if pts is not None:
+            self._pending.discard(pts)
         if frame.is_corrupt:
-            if self._seen_sound_frame:
-                self._start(f"frame {index} is damaged")
+            if self._first is not None:
+                self._lose(pts, f"frame {index} is damaged")
             return f"frame {index} is damaged"
-        self._seen_sound_frame = True
-        return None if sent_before else self.reason
+        if pts is None:
+            return self.reason
+        if self._first is None:
+            self._first = pts
+        # AVI has times of decoding only: then nothing tells which frames precede the damage.
+        self._in_order &= self._previous is None or pts > self._previous
+        self._note_losses(frame, pts, index, flushed)
+        self._previous = pts
+        self._frames += 1
+        is_before = was_sent and self._in_order and not self._all_lost and all(pts < lost for lost in self._lost)
+        return None if is_before else self.reason
 
-    def _start(self, reason: str) -> None:
+    def _note_losses(self, frame: av.VideoFrame, pts: int, index: int, flushed: bool) -> None:
+        """Frames that should have come before this one and did not."""
+        skipped = [stamp for stamp in self._pending if stamp < pts]
+        if skipped:
+            self._pending.difference_update(skipped)
+            # Fields of their own, and decoders that drop a stream's first frames, show within the first frames.
+            if self._frames < _LEARNING_FRAMES or frame.interlaced_frame:
+                self._packets_are_frames &= self._frames == 0
+            elif self._packets_are_frames and self._in_order:
+                self._lose(min(skipped), f"frame {index} was lost")
+        if self._previous is None or not self._in_order:
+            return
+        step = pts - self._previous
+        shortest, longest = self._steps or (step, step)
+        # A file that ends before its time lacks frames that are shown before the last ones it has.
+        if flushed and self._frames > _LEARNING_FRAMES and longest < 1.5 * shortest and step > 1.5 * longest:
+            self._lose(self._previous + shortest, f"frame {index} is missing at the end of the file")
+        self._steps = (min(shortest, step), max(longest, step))
+
+    def _lose(self, pts: int | None, reason: str) -> None:
         self.reason = self.reason or reason
+        if pts is None:
+            self._all_lost = True
+        else:
+            self._lost = [min([pts, *self._lost])]
 
 
 def one_line(error: BaseException) -> str:

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from av.video.reformatter import VideoReformatter
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import VideoContainer
+from par_model.video.container import ONE_FRAME_A_PACKET, VideoContainer
 from par_model.video.counters import Counters
 from par_model.video.damage import DECODER_ERRORS
 from par_model.video.picture import ReadFrame
 from par_model.video.source import VideoFile
 from par_model.video.table import (
-    SEEKABLE_CODECS,
     SEEKABLE_FORMATS,
     PacketTable,
     Run,
@@ -93,8 +92,10 @@ class VideoReader:
                 continue
             damage.packet_sent(packet, index)
             for frame in frames:
-                yield ReadFrame(index, damage.of_frame(frame, index), frame, self._reformatter)
+                yield ReadFrame(index, damage.of_frame(frame, index, flushed=not packet.size), frame, self._reformatter)
                 index += 1
+        if damage.reason is not None and self._file.identity is not None:
+            tables[self._file.identity] = None  # so that later requests meet the damage too
         if index == 0:
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
 
@@ -140,7 +141,7 @@ class VideoReader:
         identity = self._file.identity
         if identity is not None and identity in tables:
             return tables[identity]
-        if self._video.format not in SEEKABLE_FORMATS or self._video.codec not in SEEKABLE_CODECS:
+        if self._video.format not in SEEKABLE_FORMATS or self._video.codec not in ONE_FRAME_A_PACKET:
             return None
         if not table_may_pay(wanted, self._video.num_frames):
             return None

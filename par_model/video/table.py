@@ -14,10 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Where the seek of FFmpeg's demuxer can be checked, and where every packet gives one frame. MPEG-TS and PS have no
-# index; MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames that are never shown.
+# Containers on which the seek of FFmpeg's demuxer can be checked. MPEG-TS and PS have no index.
 SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
-SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 # A seek drops the frames that the decoder had begun and fills its delay again.
 SEEK_COST = 12

@@ -1,0 +1,167 @@
+"""Damaged and unfinished files: what precedes the damage is read, what follows it is never passed off as sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from par_model.errors import FailureCode
+from par_model.sampling import Sampling
+from par_model.types import Failure, Tracklet
+from par_model.video.collect import RawCrops
+from par_model.video.options import DecodeOptions
+from par_model.video.stage import DecodeStage
+from tests.video.frame_numbers import read, write_clip
+
+FRAMES = 75
+HIT = 42  # in decode order
+SOUND = 30
+H264: dict[str, Any] = {"options": {"g": "20", "bf": "2", "sc_threshold": "0"}}
+FASTSTART = H264 | {"container_options": {"movflags": "faststart"}}
+FRAGMENTED = H264 | {"container_options": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}}
+HEVC: dict[str, Any] = {"codec": "libx265", "options": {"x265-params": "log-level=none:pools=1:keyint=20"}}
+VP9: dict[str, Any] = {"codec": "libvpx-vp9", "options": {"g": "20", "deadline": "realtime", "cpu-used": "8"}}
+MPEG4: dict[str, Any] = {"codec": "mpeg4", "options": {"g": "20"}, "bit_rate": 2_000_000}
+MJPEG: dict[str, Any] = {"codec": "mjpeg", "pix_fmt": "yuvj420p", "bit_rate": 8_000_000}
+MPEG2: dict[str, Any] = {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}, "bit_rate": 3_000_000}
+
+Damage = Callable[[bytearray, int, int], None]
+
+
+def flip(data: bytearray, position: int, size: int) -> None:
+    """Some bits of a packet are wrong."""
+    for i in range(position + size // 4 + 8, position + size // 4 + 30):
+        data[i] ^= 0x5A
+
+
+def erase(data: bytearray, position: int, size: int) -> None:
+    """A packet is overwritten with zeros."""
+    data[position + 8 : position + size] = bytes(size - 8)
+
+
+def cut(data: bytearray, position: int, size: int) -> None:
+    """The file ends in the middle of a packet, as while it is being written."""
+    del data[position + size // 2 :]
+
+
+def punch(data: bytearray, position: int, size: int) -> None:
+    """Bytes are missing in the middle."""
+    del data[position + 10 : position + size + 200]
+
+
+CASES = [
+    ("h264.mp4", FASTSTART, (flip, erase, cut, punch)),
+    ("fragmented.mp4", FRAGMENTED, (flip, erase, cut)),
+    ("h264.mkv", H264, (flip, erase, cut, punch)),
+    ("h264.avi", H264, (flip, erase, cut, punch)),
+    ("h264.flv", H264, (flip, cut)),
+    ("h264.ts", H264, (cut,)),
+    ("hevc.mkv", HEVC, (erase, cut, punch)),
+    ("vp9.webm", VP9, (erase, cut, punch)),
+    ("mpeg4.avi", MPEG4, (flip, erase, cut, punch)),
+    ("mjpeg.avi", MJPEG, (erase, cut)),
+    ("mpeg2.mpg", MPEG2, (flip, erase, cut, punch)),
+]
+PAIRS = [pytest.param(n, s, d, id=f"{n}-{d.__name__}") for n, s, damages in CASES for d in damages]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damage")
+
+
+def damaged_file(folder: Path, name: str, settings: dict[str, Any], damage: Damage) -> str:
+    whole = folder / name
+    if not whole.exists():
+        write_clip(whole, FRAMES, **settings)
+    with av.open(str(whole)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[HIT].pos, packets[HIT].size
+    data = bytearray(whole.read_bytes())
+    if position is None:  # packets of MPEG-PS lie anywhere in its packs
+        position = len(data) // 2
+    damage(data, position, size)
+    path = folder / f"{damage.__name__}-{name}"
+    path.write_bytes(data)
+    return str(path)
+
+
+def one_by_one(uri: str, damaged: str) -> dict[int, int | FailureCode]:
+    """For each frame what a tracklet of it alone shows, or its failure. All are read together."""
+    wanted = [Tracklet(k, f"t{k}", video_uri=uri, frame_indices=np.asarray([k], np.int32)) for k in range(FRAMES)]
+    options = DecodeOptions(damaged=damaged, isolate=False)  # type: ignore[arg-type]
+    found: dict[int, int | FailureCode] = {}
+    for result in DecodeStage(None, Sampling("all"), options)(wanted):
+        if isinstance(result, Failure):
+            found[result.row] = result.code
+            assert "frame" in result.message or "no video" in result.message, result.message
+        else:
+            assert isinstance(result, RawCrops)
+            found[result.row] = read(result.images[0])
+    return found
+
+
+@pytest.mark.parametrize(("name", "settings", "damage"), PAIRS)
+def test_frames_before_the_damage_are_read_and_no_wrong_one_after(
+    name: str, settings: dict[str, Any], damage: Damage, folder: Path
+) -> None:
+    found = one_by_one(damaged_file(folder, name, settings, damage), "fail")
+    assert len(found) == FRAMES
+    assert [found[k] for k in range(SOUND)] == list(range(SOUND))
+    wrong = {k: shown for k, shown in found.items() if not isinstance(shown, FailureCode) and shown != k}
+    assert wrong == {}
+    failures = {shown for shown in found.values() if isinstance(shown, FailureCode)}
+    assert failures
+    assert failures <= {FailureCode.VIDEO_DAMAGED, FailureCode.FRAME_OUT_OF_RANGE}
+    assert isinstance(found[FRAMES - 1], FailureCode)
+
+
+@pytest.mark.parametrize(("name", "settings", "damage"), PAIRS)
+def test_on_request_damaged_frames_are_used_as_they_come(
+    name: str, settings: dict[str, Any], damage: Damage, folder: Path
+) -> None:
+    uri = damaged_file(folder, name, settings, damage)
+    strict, lenient = one_by_one(uri, "fail"), one_by_one(uri, "use")
+    for k, shown in strict.items():
+        if not isinstance(shown, FailureCode):
+            assert lenient[k] == shown
+    used = [
+        k for k, shown in lenient.items() if isinstance(strict[k], FailureCode) and not isinstance(shown, FailureCode)
+    ]
+    assert used or damage is cut
+
+
+def test_what_is_missing_is_replaced_on_request_by_the_nearest_sampled_frame(folder: Path) -> None:
+    uri = damaged_file(folder, "h264.mp4", FASTSTART, cut)
+    wanted = [Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray([10, 20, 60, 70], np.int32))]
+    (failed,) = DecodeStage(None, Sampling("all"))(wanted)
+    assert isinstance(failed, Failure)
+    assert failed.code is FailureCode.VIDEO_DAMAGED
+    assert "frame 60 is missing" in failed.message
+    (used,) = DecodeStage(None, Sampling("all"), DecodeOptions(damaged="use"))(wanted)
+    assert isinstance(used, RawCrops)
+    assert used.sampled_frames.tolist() == [10, 20, 20, 20]
+    assert [read(image) for image in used.images] == [10, 20, 20, 20]
+
+
+def test_a_frame_past_the_end_of_a_sound_video_fails_whatever_the_policy(folder: Path) -> None:
+    uri = str(write_clip(folder / "sound.mp4", 20))
+    wanted = [Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray([10, 20], np.int32))]
+    (failed,) = DecodeStage(None, Sampling("all"), DecodeOptions(damaged="use"))(wanted)
+    assert isinstance(failed, Failure)
+    assert failed.code is FailureCode.FRAME_OUT_OF_RANGE
+    assert failed.message == f"frame 20 is beyond the end: {uri} has 20 frames (0 to 19)"
+
+
+def test_a_file_whose_header_is_not_yet_written_is_unreadable(folder: Path) -> None:
+    whole = write_clip(folder / "unfinished.mp4", 20).read_bytes()
+    (folder / "unfinished.mp4").write_bytes(whole[: whole.index(b"moov") - 100])
+    wanted = [Tracklet(0, "t", video_uri=str(folder / "unfinished.mp4"), frame_indices=np.asarray([0], np.int32))]
+    (failed,) = DecodeStage(None, Sampling())(wanted)
+    assert isinstance(failed, Failure)
+    assert failed.code is FailureCode.VIDEO_UNREADABLE
