@@ -55,11 +55,15 @@ def _read_video(
 ) -> Iterator[Result]:
     waiting = {id(c): c for c in collectors}
     try:
-        with open_video(uri) as file, VideoReader(file, threads=options.threads, counters=counters) as reader:
-            counters.videos_opened += 1
-            for collector in collect(reader, collectors, counters):
-                del waiting[id(collector)]
-                yield collector.result()
+        with open_video(uri) as file:
+            try:
+                with VideoReader(file, threads=options.threads, counters=counters) as reader:
+                    counters.videos_opened += 1
+                    for collector in collect(reader, collectors, counters):
+                        del waiting[id(collector)]
+                        yield collector.result()
+            finally:
+                counters.bytes_read += file.bytes_read
     except TrackletError as error:
         for collector in waiting.values():
             yield failure(collector.tracklet, error)

@@ -157,6 +157,7 @@ class DecodeProcess:
         self.tasks = 0
         self.is_idle = False
         self._owner = os.getpid()
+        self._environment = dict(os.environ)
         self._connection, theirs = Pipe()
         file = _shared_file()
         try:
@@ -166,7 +167,7 @@ class DecodeProcess:
                 [sys.executable, "-c", start, str(theirs.fileno()), str(file)],
                 pass_fds=(theirs.fileno(), file),
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=self._environment | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 process_group=0,  # Ctrl-C in a terminal is for this process; the child ends with it
             )
         finally:
@@ -180,8 +181,9 @@ class DecodeProcess:
         self.is_idle = True
 
     def is_usable(self) -> bool:
-        """Whether the child lives and is this process's own."""
-        return self._owner == os.getpid() and self._process.poll() is None
+        """Whether the child lives, is this process's own, and knows its environment as it is now (credentials!)."""
+        is_ours = self._owner == os.getpid() and self._environment == dict(os.environ)
+        return is_ours and self._process.poll() is None
 
     def kill(self) -> None:
         """End the child at once."""

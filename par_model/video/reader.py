@@ -30,6 +30,8 @@ from par_model.video.table import (
 
 # This many frames must come out of the decoder as the table says before it is believed.
 _PROOF_FRAMES = 12
+# A remote file is fetched whole when more of it than this is wanted.
+_LARGE_SHARE = 0.25
 
 
 class SeekRefutedError(Exception):
@@ -68,6 +70,8 @@ class VideoReader:
         them is marked. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
         table = self._table(wanted) if wanted else None
+        if self._file.is_ranged and self._share(wanted, table) > _LARGE_SHARE and self._file.fetch_whole():
+            self._start_over()
         if wanted and table is not None and wanted[-1] < len(table):
             plan = runs(wanted, table)
             if plan != [Run(0, wanted[-1])]:
@@ -78,6 +82,13 @@ class VideoReader:
                 except SeekRefutedError:
                     self._refuted()
         yield from self._frames_from_start()
+
+    def _share(self, wanted: Sequence[int] | None, table: PacketTable | None) -> float:
+        """About which part of the file has to be read for the wanted frames."""
+        if wanted and table is not None and wanted[-1] < len(table):
+            return sum(run.stop + 1 - run.start for run in runs(wanted, table)) / len(table)
+        total = self._video.num_frames
+        return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
     def _frames_from_start(self) -> Iterator[ReadFrame]:
         index = 0
@@ -145,6 +156,8 @@ class VideoReader:
             return None
         if not table_may_pay(wanted, self._video.num_frames):
             return None
+        if self._file.fetch_whole():
+            self._start_over()
         table = self._read_table()
         self._start_over()
         if identity is not None:

@@ -8,6 +8,7 @@ from typing import IO, Self
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.remote import SMALL_OBJECT, RangedFile, RemoteObject
 
 _VIDEO_CODES = {
     storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
@@ -20,15 +21,49 @@ class VideoFile:
     """The bytes of one video, as a decoder reads them. Keeps its own failures apart from those of the format.
 
     uri: what messages call it. identity: differs between files, and between versions of one; None if that is unknown.
-    bytes_read: handed to the decoder so far. failure: why a read failed, if one did.
+    failure: why a read failed, if one did.
+
+    Raises PlaceError if it cannot be opened.
     """
 
-    def __init__(self, uri: str, file: IO[bytes], identity: str | None) -> None:
+    def __init__(self, uri: str) -> None:
         self.uri = uri
-        self.identity = identity
-        self.bytes_read = 0
+        self.identity: str | None
         self.failure: TrackletError | None = None
-        self._file = file
+        self._local_bytes = 0
+        self._remote: RemoteObject | None = None
+        self._file: IO[bytes] | RangedFile
+        if storage.is_local(uri):
+            self._file = storage.open_reader(uri)
+            found = os.stat(storage.local_path(uri))
+            self.identity = f"{uri}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+            return
+        self._remote = RemoteObject(uri)
+        self.identity = self._remote.version
+        self._file = self._remote.fetch() if self._remote.size <= SMALL_OBJECT else RangedFile(self._remote)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were fetched from storage."""
+        return self._local_bytes if self._remote is None else self._remote.bytes_fetched
+
+    @property
+    def is_ranged(self) -> bool:
+        """Whether reads go to a remote place one by one."""
+        return isinstance(self._file, RangedFile)
+
+    def fetch_whole(self) -> bool:
+        """Replace ranged reads by a local copy where the disk has room for it. Whether the file starts over thereby.
+
+        Raises TrackletError.
+        """
+        if self._remote is None or not self.is_ranged or not self._remote.fits_on_disk():
+            return False
+        try:
+            self._file = self._remote.fetch()
+        except storage.PlaceError as error:
+            raise video_error(error) from error
+        return True
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -37,7 +72,7 @@ class VideoFile:
         except storage.PlaceError as error:
             self.failure = video_error(error)
             raise
-        self.bytes_read += len(data)
+        self._local_bytes += len(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -63,7 +98,7 @@ def open_video(uri: str) -> VideoFile:
     """Open the one object that a URI names. Raises TrackletError with the code that the table shows."""
     _refuse_special_file(uri)
     try:
-        return VideoFile(uri, storage.open_reader(uri), _identity(uri))
+        return VideoFile(uri)
     except storage.PlaceError as error:
         raise video_error(error) from error
 
@@ -83,11 +118,3 @@ def _refuse_special_file(uri: str) -> None:
         return  # opening it says why
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {uri}: it is a pipe, socket or device")
-
-
-def _identity(uri: str) -> str | None:
-    if not storage.is_local(uri):
-        return None
-    path = storage.local_path(uri)
-    found = os.stat(path)
-    return f"{path}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"

@@ -1,6 +1,6 @@
 """A crash, a hang or runaway memory costs one video alone.
 
-The faults are real: the child process loads a file system whose ``open`` crashes, hangs or allocates without end.
+The faults are real: the child process loads a file system whose ``info`` crashes, hangs or allocates without end.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ FAULTS = """
 
     class Crash(MemoryFileSystem):
         protocol = "crash"
-        def _open(self, path, *args, **kwargs):
+        def info(self, path, *args, **kwargs):
             os.kill(os.getpid(), signal.SIGSEGV)
-        cat_file = _open
+        cat_file = info
 
     class Hang(MemoryFileSystem):
         protocol = "hang"
-        def _open(self, path, *args, **kwargs):
+        def info(self, path, *args, **kwargs):
             time.sleep(600)
 
     class Greed(MemoryFileSystem):
         protocol = "greed"
-        def _open(self, path, *args, **kwargs):
+        def info(self, path, *args, **kwargs):
             hoard = []
             while True:
                 hoard.append(bytearray(16 << 20))
 
     class Bug(MemoryFileSystem):
         protocol = "bug"
-        def _open(self, path, *args, **kwargs):
+        def info(self, path, *args, **kwargs):
             raise LookupError("unforeseen")
 
     for fault in (Crash, Hang, Greed, Bug):

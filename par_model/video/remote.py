@@ -1,0 +1,137 @@
+"""Videos in object stores: read in ranges where little is wanted, fetched whole to a local file where much is.
+
+Every range is a request of its own, so a request that failed can be made again without reading anything twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from typing import IO, Any
+
+from par_model import storage
+
+SMALL_OBJECT = 8 << 20  # fetched whole at once: one request instead of several
+MOST_ON_DISK = 64 << 30
+_BLOCK = 256 << 10
+_LONGEST_READ = 4 << 20
+_KEPT_BLOCKS = 64
+_FETCH = 16 << 20
+_ATTEMPTS = 3
+_FIRST_PAUSE = 0.5
+
+
+class RemoteObject:
+    """One object of an object store. size: in bytes. version: changes with its content, None if that is unknown.
+
+    bytes_fetched: so far, by this process. Raises PlaceError if the object is not there.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.bytes_fetched = 0
+        self._fs, self._path = storage.filesystem(uri)
+        with storage.guard(uri, "read"):
+            info: dict[str, Any] = self._fs.info(self._path)
+        if info.get("type") == "directory":
+            raise storage.PlaceError(f"cannot read {uri}: it is a folder", storage.Reason.IS_A_FOLDER)
+        if info.get("size") is None:
+            raise storage.PlaceError(f"cannot read {uri}: its storage does not tell its size")
+        self.size = int(info["size"])
+        marks = [str(info[key]) for key in ("ETag", "etag", "LastModified", "mtime", "created") if info.get(key)]
+        self.version = f"{uri}:{self.size}:{':'.join(marks)}" if marks else None
+
+    def read_range(self, start: int, stop: int) -> bytes:
+        """Bytes start..stop-1. What may pass is tried again, with longer and longer pauses. Raises PlaceError."""
+        pause = _FIRST_PAUSE
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with storage.guard(self.uri, "read"):
+                    data: bytes = self._fs.cat_file(self._path, start=start, end=stop)
+                self.bytes_fetched += len(data)
+                if len(data) == stop - start:
+                    return data
+                error = storage.PlaceError(
+                    f"cannot read {self.uri}: {len(data)} bytes came of {stop - start} from {start} on; did it change?"
+                )
+            except storage.PlaceError as failed:
+                if failed.reason is not storage.Reason.OTHER:
+                    raise
+                error = failed
+            if attempt < _ATTEMPTS:
+                time.sleep(pause)
+                pause *= 4
+        raise error
+
+    def fits_on_disk(self) -> bool:
+        """Whether a local copy would leave half of the temporary disk space free."""
+        return self.size <= min(MOST_ON_DISK, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+
+    def fetch(self) -> IO[bytes]:
+        """A local copy in a file without a name, which vanishes with this process however that ends."""
+        copy = tempfile.TemporaryFile(prefix="parjob-video-")  # noqa: SIM115  # the caller closes it
+        try:
+            for start in range(0, self.size, _FETCH):
+                copy.write(self.read_range(start, min(start + _FETCH, self.size)))
+            copy.seek(0)
+        except OSError as error:
+            copy.close()
+            raise storage.PlaceError(f"cannot keep a local copy of {self.uri}: {error.strerror or error}") from error
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+
+class RangedFile:
+    """A seekable view of a remote object. Fetches what is read, more and more at a time while it goes straight on."""
+
+    def __init__(self, remote: RemoteObject) -> None:
+        self._remote = remote
+        self._position = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._next_block = -1
+        self._ahead = _BLOCK
+
+    def read(self, size: int = -1) -> bytes:
+        stop = self._remote.size if size < 0 else min(self._position + size, self._remote.size)
+        pieces = []
+        while self._position < stop:
+            number, offset = divmod(self._position, _BLOCK)
+            piece = self._block(number)[offset : offset + stop - self._position]
+            pieces.append(piece)
+            self._position += len(piece)
+        return b"".join(pieces)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._remote.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"seek to {base + offset}: before the start")
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        self._blocks.clear()
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            self._fetch_from(number)
+        self._blocks.move_to_end(number)
+        return self._blocks[number]
+
+    def _fetch_from(self, number: int) -> None:
+        self._ahead = min(2 * self._ahead, _LONGEST_READ) if number == self._next_block else _BLOCK
+        start = number * _BLOCK
+        stop = min(start + self._ahead, self._remote.size)
+        data = self._remote.read_range(start, stop)
+        for i in range(0, len(data), _BLOCK):
+            self._blocks[number + i // _BLOCK] = data[i : i + _BLOCK]
+        self._next_block = number + self._ahead // _BLOCK
+        while len(self._blocks) > _KEPT_BLOCKS:
+            self._blocks.popitem(last=False)
