@@ -185,15 +185,17 @@ def is_folder(uri: str) -> bool:
 
 
 def list_files(uri: str) -> list[FileInfo]:
-    """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty."""
+    """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty.
+
+    Local links to files count as files; links to folders are not followed.
+    """
     with guard(uri, "list"):
         fs, path = filesystem(uri)
         try:
             found = fs.find(path, detail=True)
         except FileNotFoundError:
             return []
-    files = [FileInfo(_uri_like(uri, fs, p), int(i.get("size") or 0)) for p, i in found.items() if i["type"] == "file"]
-    return sorted(files, key=lambda f: f.uri)
+    return _files(uri, fs, found)
 
 
 def glob_files(pattern: str) -> list[FileInfo]:
@@ -201,10 +203,7 @@ def glob_files(pattern: str) -> list[FileInfo]:
     with guard(pattern, "list"):
         fs, path = filesystem(pattern)
         found = fs.glob(path, detail=True)
-    files = [
-        FileInfo(_uri_like(pattern, fs, p), int(i.get("size") or 0)) for p, i in found.items() if i["type"] == "file"
-    ]
-    return sorted(files, key=lambda f: f.uri)
+    return _files(pattern, fs, found)
 
 
 def remove(uri: str) -> None:
@@ -253,6 +252,16 @@ def write_bytes(uri: str, data: bytes) -> None:
     """A whole file, all or nothing. Raises PlaceError."""
     with atomic_writer(uri) as file:
         file.write(data)
+
+
+def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:
+    """Files among what ``fs`` listed, links to files included, in name order."""
+    files = [
+        FileInfo(_uri_like(uri, fs, path), int(info.get("size") or 0))
+        for path, info in found.items()
+        if info["type"] == "file" or (info.get("islink") and os.path.isfile(path))
+    ]
+    return sorted(files, key=lambda f: f.uri)
 
 
 def _uri_like(uri: str, fs: Any, path: str) -> str:

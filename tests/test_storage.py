@@ -87,6 +87,19 @@ def test_what_is_written_is_read_back_and_listed_in_name_order(place: str) -> No
     assert not storage.is_folder(storage.join(place, "a.txt"))
 
 
+def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "x.bin"
+    storage.write_bytes(str(target), b"12345")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link.bin").symlink_to(target)
+    (folder / "dangling.bin").symlink_to(tmp_path / "nothing")
+    (folder / "sub").symlink_to(target.parent)
+    expected = [storage.FileInfo(str(folder / "link.bin"), 5)]
+    assert storage.list_files(str(folder)) == expected
+    assert storage.glob_files(str(folder / "*")) == expected
+
+
 def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(place: str) -> None:
     old, new = storage.join(place, "old.bin"), storage.join(place, "new.bin")
     storage.write_bytes(old, b"kept")

@@ -118,7 +118,8 @@ def _targets(
     if not targets and encoded and len(columns) == schema.num_classes:
         return {column: _Target(i, i + 1, False) for i, column in enumerate(columns)}, True
     if not targets:
-        raise ManifestError(f"{origin}: no column is one of schema {schema.name}; its headers are {', '.join(header)}")
+        shown = ascii(", ".join(header))[:200]
+        raise ManifestError(f"{origin}: no column is one of schema {schema.name}; its headers are {shown}")
     unknown = [header[i] for i in columns if i not in targets]
     if encoded and unknown:
         raise ManifestError(f"{origin}: column {unknown[0]!r} is no class of schema {schema.name}; add it as an alias")

@@ -128,7 +128,7 @@ KEYS = "person,camera,tracklet,"
     ("text", "problem"),
     [
         ("", "no column is one of schema mars"),
-        (KEYS + "height\n1,1,1,1\n", "no column is one of schema mars; its headers are person, camera"),
+        (KEYS + "height\n1,1,1,1\n", "no column is one of schema mars; its headers are 'person, camera"),
         ("name,hat,height\n0001C1T0001,1,1\n", "column 'height' is no class of schema mars"),
         (KEYS + "hat,Hat\n1,1,1,1,1\n", "columns 'hat' and 'Hat' are the same attribute"),
         (KEYS + "Tops.c,top black\n1,1,1,1,1\n", "columns 'Tops.c' and 'top black' are the same attribute"),
