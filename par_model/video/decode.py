@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
@@ -13,20 +16,38 @@ from par_model.video.collect import Collector, Result, failure
 from par_model.video.counters import Counters, NeededFrames
 from par_model.video.images import decode_image, image_error, read_images
 from par_model.video.options import DecodeOptions
-from par_model.video.picture import ReadFrame
 from par_model.video.reader import VideoReader
-from par_model.video.source import open_video
+from par_model.video.source import VideoFile, open_video
+
+if TYPE_CHECKING:
+    from par_model.video.decord_reader import DecordReader
+
+
+class PassingFrame(Protocol):
+    """A decoded frame while it passes. damage: why it cannot be trusted. is_key: decoding can start with it."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def damage(self) -> str | None: ...
+    @property
+    def is_key(self) -> bool: ...
+    def picture(self) -> NDArray[np.uint8]: ...
 
 
 class FrameSource(Protocol):
-    """The frames of one video, at least the wanted ones. damage: the first met so far. name: what messages call it."""
+    """The frames of one video, at least the wanted ones.
+
+    count: how many frames there are, known after the last. damage: the first met so far. name: what messages call it.
+    """
 
     name: str
 
     @property
+    def count(self) -> int: ...
+    @property
     def damage(self) -> str | None: ...
-
-    def frames(self, wanted: Sequence[int]) -> Iterator[ReadFrame]: ...
+    def frames(self, wanted: Sequence[int]) -> Iterator[PassingFrame]: ...
 
 
 def decode_group(
@@ -57,7 +78,7 @@ def _read_video(
     try:
         with open_video(uri) as file:
             try:
-                with VideoReader(file, threads=options.threads, counters=counters) as reader:
+                with _reader(file, options, counters) as reader:
                     counters.videos_opened += 1
                     for collector in collect(reader, collectors, counters):
                         del waiting[id(collector)]
@@ -69,6 +90,14 @@ def _read_video(
             yield failure(collector.tracklet, error)
 
 
+def _reader(file: VideoFile, options: DecodeOptions, counters: Counters) -> VideoReader | DecordReader:
+    if options.decoder == "pyav":
+        return VideoReader(file, threads=options.threads, counters=counters)
+    from par_model.video.decord_reader import DecordReader
+
+    return DecordReader(file, threads=options.threads)
+
+
 def collect(source: FrameSource, collectors: Sequence[Collector], counters: Counters) -> Iterator[Collector]:
     """Hand passing frames to the collectors that want them; yield each collector when it is done.
 
@@ -78,10 +107,8 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
     for collector in collectors:
         for index in collector.wanted.tolist():
             wanted.setdefault(index, []).append(collector)
-    count = 0
     needed = NeededFrames(counters)
     for frame in source.frames(sorted(wanted)):
-        count = frame.index + 1
         needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
         takers = [c for c in wanted.pop(frame.index, ()) if not c.done]
         if takers:
@@ -94,7 +121,7 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
         if not wanted:
             return
     for index in sorted(wanted):
-        error = _past_the_end(index, count, source)
+        error = _past_the_end(index, source)
         for collector in wanted[index]:
             if not collector.done:
                 collector.miss(index, error, replaceable=source.damage is not None)
@@ -112,11 +139,11 @@ def _forget(collector: Collector, wanted: dict[int, list[Collector]]) -> None:
             wanted.pop(index, None)
 
 
-def _past_the_end(index: int, count: int, source: FrameSource) -> TrackletError:
+def _past_the_end(index: int, source: FrameSource) -> TrackletError:
     if source.damage is not None:
-        message = f"frame {index} is missing: {source.name} is damaged ({source.damage}) and gave {count} frames"
+        message = f"frame {index} is missing: {source.name} is damaged ({source.damage}) and gave {source.count} frames"
         return TrackletError(FailureCode.VIDEO_DAMAGED, message)
-    message = f"frame {index} is beyond the end: {source.name} has {count} frames (0 to {count - 1})"
+    message = f"frame {index} is beyond the end: {source.name} has {source.count} frames (0 to {source.count - 1})"
     return TrackletError(FailureCode.FRAME_OUT_OF_RANGE, message)
 
 

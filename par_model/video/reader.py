@@ -41,7 +41,8 @@ class SeekRefutedError(Exception):
 class VideoReader:
     """Frames of one video file. A context manager that closes the decoder, not the file.
 
-    threads: how many the decoder may use. Raises TrackletError if the file cannot be read or holds no video.
+    threads: how many the decoder may use. count: how many frames a pass from the start has met.
+    Raises TrackletError if the file cannot be read or holds no video.
     """
 
     def __init__(self, file: VideoFile, *, threads: int = 1, counters: Counters | None = None) -> None:
@@ -50,6 +51,7 @@ class VideoReader:
         self._threads = threads
         self._counters = counters or Counters()
         self._reformatter = VideoReformatter()
+        self.count = 0
         self._video = VideoContainer(file, threads)
 
     def __enter__(self) -> VideoReader:
@@ -77,40 +79,13 @@ class VideoReader:
             if plan != [Run(0, wanted[-1])]:
                 try:
                     for run in plan:
-                        yield from self._frames_of_run(run, table)
+                        yield from self.frames_of_run(run, table)
                     return
                 except SeekRefutedError:
                     self._refuted()
         yield from self._frames_from_start()
 
-    def _share(self, wanted: Sequence[int] | None, table: PacketTable | None) -> float:
-        """About which part of the file has to be read for the wanted frames."""
-        if wanted and table is not None and wanted[-1] < len(table):
-            return sum(run.stop + 1 - run.start for run in runs(wanted, table)) / len(table)
-        total = self._video.num_frames
-        return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
-
-    def _frames_from_start(self) -> Iterator[ReadFrame]:
-        index = 0
-        damage = self._video.damage
-        for packet in self._video.packets():
-            try:
-                frames = packet.decode()
-            except MemoryError:
-                raise
-            except DECODER_ERRORS as error:
-                damage.packet_failed(packet, index, error)
-                continue
-            damage.packet_sent(packet, index)
-            for frame in frames:
-                yield ReadFrame(index, damage.of_frame(frame, index, flushed=not packet.size), frame, self._reformatter)
-                index += 1
-        if damage.reason is not None and self._file.identity is not None:
-            tables[self._file.identity] = None  # so that later requests meet the damage too
-        if index == 0:
-            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
-
-    def _frames_of_run(self, run: Run, table: PacketTable) -> Iterator[ReadFrame]:
+    def frames_of_run(self, run: Run, table: PacketTable) -> Iterator[ReadFrame]:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
         key_pts = int(table.pts[run.start])
         index = run.start
@@ -138,6 +113,34 @@ class VideoReader:
                     return
                 index += 1
         raise SeekRefutedError
+
+    def _share(self, wanted: Sequence[int] | None, table: PacketTable | None) -> float:
+        """About which part of the file has to be read for the wanted frames."""
+        if wanted and table is not None and wanted[-1] < len(table):
+            return sum(run.stop + 1 - run.start for run in runs(wanted, table)) / len(table)
+        total = self._video.num_frames
+        return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
+
+    def _frames_from_start(self) -> Iterator[ReadFrame]:
+        index = 0
+        damage = self._video.damage
+        for packet in self._video.packets():
+            try:
+                frames = packet.decode()
+            except MemoryError:
+                raise
+            except DECODER_ERRORS as error:
+                damage.packet_failed(packet, index, error)
+                continue
+            damage.packet_sent(packet, index)
+            for frame in frames:
+                yield ReadFrame(index, damage.of_frame(frame, index, flushed=not packet.size), frame, self._reformatter)
+                index += 1
+                self.count = index
+        if damage.reason is not None and self._file.identity is not None:
+            tables[self._file.identity] = None  # so that later requests meet the damage too
+        if index == 0:
+            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
 
     def _seek(self, timestamp: int) -> None:
         try:

@@ -84,6 +84,11 @@ class VideoFile:
     def tell(self) -> int:
         return self._file.tell()
 
+    def rewound(self) -> Self:
+        """This file, at its beginning."""
+        self.seek(0)
+        return self
+
     def close(self) -> None:
         self._file.close()
 

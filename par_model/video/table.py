@@ -23,6 +23,10 @@ SEEK_COST = 12
 DEMUX_COST = 0.02
 
 
+# Timestamp, whether decoding can start with it, whether it is damaged or to be discarded.
+Packet = tuple[int | None, bool, bool]
+
+
 @dataclass(frozen=True, eq=False)
 class PacketTable:
     """Timestamps of a video's frames.
@@ -41,8 +45,8 @@ class PacketTable:
         return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
 
 
-def table_of_packets(packets: Sequence[tuple[int | None, bool, bool]]) -> PacketTable | None:
-    """A table of packets given in file order as (timestamp, is a key frame, is damaged or to be discarded).
+def table_of_packets(packets: Sequence[Packet]) -> PacketTable | None:
+    """A table of packets given in file order.
 
     None if they do not tell the frames' order beyond doubt.
     """
