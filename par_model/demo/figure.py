@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 SHADES = 4
 _TONES = (0.66, 0.90, 1.07, 1.0)  # shadow side, middle, lit side, flat
+_FLAT = 3
 # Each shape is painted three times, smaller and nearer to the light each time: (size, shift), in radii.
 _LAYERS = ((1.0, 0.0), (0.80, 0.15), (0.46, 0.34))
 _FLAT_PX = 1.6  # thinner capsules are not shaded
@@ -53,32 +54,17 @@ class Figure:
         half = self.scale // 2
         return self.index[half :: self.scale, half :: self.scale] // SHADES
 
-    def develop(self, palette: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
-        """Colour times coverage and coverage, float32 [h, w, 4], smeared sideways by ``blur`` pixels."""
-        S = self.scale
-        h, w = self.index.shape[0] // S, self.index.shape[1] // S
-        fine = palette[self.index].reshape(h, S, w * S * 4).sum(axis=1)
-        rgba = fine.reshape(h, w, S, 4).sum(axis=2) / np.float32(S * S)
-        return smear(rgba, blur)
+    def develop(self, palette: bytes) -> NDArray[np.float32]:
+        """Colour (0..255) times coverage, and coverage (0..1): float32 [h, w, 4]."""
+        image = Image.fromarray(self.index)
+        image.putpalette(palette, "RGBA")
+        rgba = np.asarray(image.convert("RGBA").reduce(self.scale), np.float32)
+        coverage = rgba[..., 3:] / np.float32(255)
+        return np.concatenate([rgba[..., :3] * coverage, coverage], axis=-1)
 
 
-def smear(rgba: NDArray[np.float32], length: float) -> NDArray[np.float32]:
-    """A box filter along the rows of [h, w, 4], ``length`` pixels wide (fractions included)."""
-    if length <= 1.05:
-        return rgba
-    whole = int((length - 1) // 2)
-    rest = np.float32((length - 1 - 2 * whole) / 2)
-    reach = whole + 1
-    padded = np.pad(rgba, ((0, 0), (reach, reach), (0, 0)))
-    w = rgba.shape[1]
-    total = rest * (padded[:, :w] + padded[:, 2 * reach :])
-    for shift in range(1, 2 * reach):
-        total += padded[:, shift : shift + w]
-    return total / np.float32(length)
-
-
-def paint(who: Appearance, light: Light) -> NDArray[np.float32]:
-    """The table from index to colour times coverage: float32 [256, 4], colours in 0..255, coverage in 0..1."""
+def paint(who: Appearance, light: Light) -> bytes:
+    """The palette of the index image: RGBA for each of 256 values."""
     sleeve = who.skin if who.short_sleeves else who.top
     leg = who.skin if who.short_bottoms else who.bottom
     colour_of: dict[Part, Colour] = {
@@ -91,14 +77,14 @@ def paint(who: Appearance, light: Light) -> NDArray[np.float32]:
         Part.SHOULDER_STRAP: _scaled(who.shoulder_bag_paint, 0.92), Part.HAND_BAG: who.hand_bag_paint,
         Part.HAND_BAG_TRIM: _scaled(who.hand_bag_paint, 0.72),
     }  # fmt: skip
-    table = np.zeros((256, 4), np.float32)
+    table = np.zeros((256, 4), np.uint8)
     lit = np.array(light.tint) * light.gain * 255
     for part, colour in colour_of.items():
         for shade, tone in enumerate(_TONES):
-            table[part * SHADES + shade, :3] = np.clip(np.array(colour) * lit * tone, 0, 255)
-            table[part * SHADES + shade, 3] = 1
+            table[part * SHADES + shade, :3] = np.rint(np.clip(np.array(colour) * lit * tone, 0, 255))
+            table[part * SHADES + shade, 3] = 255
     assert NUM_PARTS * SHADES <= 256
-    return table
+    return table.tobytes()
 
 
 def draw_figure(
@@ -109,7 +95,7 @@ def draw_figure(
     if view.depth < 1.0 or view.is_beside():
         return None
     shapes = sorted(view.shapes(body), key=lambda shape: -shape[0])
-    points = np.concatenate([np.concatenate(polygons) for _, _, polygons in shapes])
+    points = np.concatenate([polygon for _, _, polygons in shapes for polygon in polygons])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     tall = bottom - top
     outside = right < 0 or left > camera.width or bottom < 0 or top > camera.height
@@ -120,20 +106,17 @@ def draw_figure(
     w, h = int(np.ceil(right)) + _MARGIN - x0, int(np.ceil(bottom)) + 1 - y0
     image = Image.new("L", (w * scale, h * scale), 0)
     pen = ImageDraw.Draw(image)
-    origin = np.array([x0, y0])
+    coordinates = ((points - (x0, y0)) * scale - 0.5).ravel().tolist()  # Pillow's pixels have their centres at 0
+    start = 0
     for _, part, polygons in shapes:
-        first = part * SHADES + (0 if len(polygons) > 1 else 3)
+        first = part * SHADES + (0 if len(polygons) > 1 else _FLAT)
         for layer, polygon in enumerate(polygons):
-            pen.polygon(((polygon - origin) * scale - 0.5).ravel().tolist(), fill=first + layer)
-    index = np.asarray(image)
-    rows, columns = np.flatnonzero(index.any(axis=1)), np.flatnonzero(index.any(axis=0))
-    box = (
-        x0 + columns[0] / scale,
-        y0 + rows[0] / scale,
-        (columns[-1] + 1 - columns[0]) / scale,
-        (rows[-1] + 1 - rows[0]) / scale,
-    )
-    return Figure(index, x0, y0, scale, box)
+            stop = start + 2 * len(polygon)
+            pen.polygon(coordinates[start:stop], fill=first + layer)
+            start = stop
+    a, b, c, d = image.getbbox() or (0, 0, 1, 1)
+    box = (x0 + a / scale, y0 + b / scale, (c - a) / scale, (d - b) / scale)
+    return Figure(np.asarray(image), x0, y0, scale, box)
 
 
 Shape = tuple[float, int, list[Array]]  # depth, part, polygons [E, 2] from the largest layer to the smallest

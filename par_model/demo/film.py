@@ -7,11 +7,10 @@ it from far to near; a second buffer keeps whose pixel each one is, and of which
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from par_model.attributes import AttributeSchema
 from par_model.demo.backdrop import render_backdrop
@@ -19,6 +18,7 @@ from par_model.demo.body import NUM_PARTS, Body, build_body
 from par_model.demo.config import StreetConfig
 from par_model.demo.figure import Figure, draw_figure, paint
 from par_model.demo.furniture import Sprite, draw_furniture
+from par_model.demo.lens import Sensor, smear, soften
 from par_model.demo.places import Place, place_of
 from par_model.demo.pose import pose
 from par_model.demo.shadow import cast_shadow, darken, furniture_shadow
@@ -60,7 +60,7 @@ class Film:
     def __init__(self, config: StreetConfig, number: int, schema: AttributeSchema) -> None:
         self.config, self.number = config, number
         camera_number = config.first_camera + number
-        self._rng = np.random.default_rng([config.seed, camera_number, 1])
+        noise = np.random.default_rng([config.seed, camera_number, 1])
         self.place: Place = place_of(
             camera_number, config.width, config.height, np.random.default_rng([config.seed, camera_number, 2])
         )
@@ -78,10 +78,9 @@ class Film:
             _lay(self._backdrop, sprite.rgba, sprite.left, sprite.top)
             target, source = _overlap(self._ground.shape[:2], sprite.rgba.shape[:2], sprite.left, sprite.top)
             self._ground[target] *= 1 - sprite.rgba[source][..., 3:]
-        self._grain = self._rng.normal(0, 1, (config.height * 2, config.width * 2, 3))
-        # A sensor's noise is mostly brightness, with some colour.
-        self._grain = 0.75 * self._grain.mean(axis=2, keepdims=True) * np.sqrt(3) + 0.5 * self._grain
-        self._grain = np.rint(self._grain * config.difficulty.noise).astype(np.int16)
+        self._backdrop = soften(self._backdrop, config.difficulty.lens_blur_px)
+        self._sprites = [replace(sprite, rgba=self._soft(sprite.rgba)) for sprite in self._sprites]
+        self._sensor = Sensor(noise, config.width, config.height, config.difficulty.noise)
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order."""
@@ -103,15 +102,18 @@ class Film:
         for walker, moment, _, figure, _ in people:
             depth = self._depth(moment)
             blur = self._blur(moment, depth)
-            rgba = figure.develop(self._palettes[walker], blur) * np.float32(moment.presence)
+            rgba = self._soft(smear(figure.develop(self._palettes[walker]), blur)) * np.float32(moment.presence)
             _lay(canvas, rgba, figure.left, figure.top)
             if moment.presence == 1:
                 drawn.append((walker, moment, figure))
                 self._own(owner, parts, figure, walker)
             self._cover(canvas, owner, parts, figure, depth)
-        picture = self._expose(canvas)
+        picture = self._sensor.expose(canvas)
         sightings = [self._sight(owner, parts, *item) for item in drawn]
         return Frame(picture, owner, parts, sightings)
+
+    def _soft(self, rgba: NDArray[np.float32]) -> NDArray[np.float32]:
+        return soften(rgba, self.config.difficulty.lens_blur_px)
 
     def _people(self, time_s: float) -> list[tuple[int, Moment, Body, Figure, float]]:
         """Everybody in the picture, far to near."""
@@ -185,15 +187,6 @@ class Film:
 
         shown = np.where(owner[target] == walker, parts[target], np.uint8(0))
         return Sighting(walker, moment, figure.box, count(mine), count(mine[source]), count(shown))
-
-    def _expose(self, canvas: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Lens and sensor: blur, then noise."""
-        image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
-        if self.config.difficulty.lens_blur_px > 0:
-            image = image.filter(ImageFilter.GaussianBlur(self.config.difficulty.lens_blur_px))
-        y, x = (int(self._rng.integers(n)) for n in canvas.shape[:2])
-        noisy = np.asarray(image, np.int16) + self._grain[y : y + canvas.shape[0], x : x + canvas.shape[1]]
-        return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 def _sprites(place: Place) -> list[Sprite]:

@@ -44,10 +44,6 @@ class Sprite:
     top: int
     depth: float
 
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        return self.rgba[..., 3] > 0.5
-
 
 class _Pen:
     """Draws world polygons into a picture-sized canvas."""

@@ -11,7 +11,8 @@ from par_model.attributes import AttributeSchema
 from par_model.demo.appearance import Appearance, draw_appearance
 from par_model.demo.body import NUM_PARTS, Part, build_body
 from par_model.demo.camera import Camera
-from par_model.demo.figure import Figure, capsule_outlines, draw_figure, paint, smear
+from par_model.demo.figure import SHADES, Figure, capsule_outlines, draw_figure, paint
+from par_model.demo.lens import smear, soften
 from par_model.demo.places import NOON
 from par_model.demo.pose import pose
 
@@ -42,7 +43,7 @@ def share(drawn: Figure, *parts: Part) -> float:
 def test_torso_and_legs_have_the_labelled_colours(schema: AttributeSchema, seed: int) -> None:
     who = person(schema, seed, short_bottoms=False)
     drawn = figure(who, TOWARD)
-    rgba, parts = drawn.develop(paint(who, PLAIN), 0.0), drawn.parts()
+    rgba, parts = drawn.develop(paint(who, PLAIN)), drawn.parts()
     for part, colour in ((Part.TOP, who.top), (Part.BOTTOM, who.bottom)):
         inside = (parts == part) & (rgba[..., 3] > 0.99)
         seen = rgba[inside][:, :3].mean(axis=0) / 255
@@ -84,12 +85,12 @@ def test_long_hair_and_hats_take_more_of_the_picture(schema: AttributeSchema) ->
 def test_sleeves_are_skin_or_cloth(schema: AttributeSchema) -> None:
     for bare in (True, False):
         who = person(schema, short_sleeves=bare, short_bottoms=bare)
-        table = paint(who, PLAIN)
+        table = np.frombuffer(paint(who, PLAIN), np.uint8).reshape(256, 4)
         for part, colour in (
             (Part.FOREARM, who.skin if bare else who.top),
             (Part.SHIN, who.skin if bare else who.bottom),
         ):
-            assert table[part * 4 + 3, :3] / 255 == pytest.approx(np.array(colour), abs=0.04)
+            assert table[part * SHADES + SHADES - 1, :3] / 255 == pytest.approx(np.array(colour), abs=0.04)
 
 
 def test_the_box_is_tight_around_the_silhouette(schema: AttributeSchema) -> None:
@@ -128,6 +129,17 @@ def test_smear_spreads_and_keeps_the_sum() -> None:
     out = smear(rgba, 2.0)
     assert out[0, 3:8, 3] == pytest.approx([0, 0.25, 0.5, 0.25, 0])
     assert smear(rgba, 0.4) is rgba
+
+
+def test_soften_spreads_to_the_neighbours_and_keeps_the_sum() -> None:
+    spot = np.zeros((3, 3, 1), np.float32)
+    spot[1, 1] = 1.0
+    out = soften(spot, 0.5)[..., 0]  # 0.5 squared over 2 goes to each side
+    assert out[1] == pytest.approx([0.125 * 0.75, 0.75 * 0.75, 0.125 * 0.75])
+    assert out[0, 0] == pytest.approx(0.125**2)
+    assert out.sum() == pytest.approx(1.0)
+    flat = np.full((4, 5, 3), 7.0, np.float32)
+    assert soften(flat, 0.55) == pytest.approx(flat)
 
 
 def test_capsule_outline_is_a_stadium() -> None:
