@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,26 @@ class Part(IntEnum):
 
 
 NUM_PARTS = max(Part) + 1
+
+
+class Stance(NamedTuple):
+    """Where a person stands in the world, and how tall they are. ``heading`` is radians clockwise from north."""
+
+    x_m: float
+    z_m: float
+    heading: float
+    height_m: float
+
+    @property
+    def axes(self) -> Array:
+        """[3, 3]: rows are across, up and ahead in world axes, each as long as the person is tall, in metres."""
+        sin, cos = np.sin(self.heading), np.cos(self.heading)
+        return self.height_m * np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
+
+    @property
+    def foot(self) -> Array:
+        """The place on the ground, [3]."""
+        return np.array([self.x_m, 0.0, self.z_m])
 
 
 @dataclass

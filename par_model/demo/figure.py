@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from par_model.demo.appearance import Appearance, Colour
-from par_model.demo.body import NUM_PARTS, Body, Part
+from par_model.demo.body import NUM_PARTS, Body, Part, Stance
 from par_model.demo.camera import Camera, Light
 
 Array = NDArray[np.float64]
@@ -87,11 +87,9 @@ def paint(who: Appearance, light: Light) -> bytes:
     return table.tobytes()
 
 
-def draw_figure(
-    body: Body, camera: Camera, light: Light, x: float, z: float, heading: float, height_m: float
-) -> Figure | None:
-    """The figure of a body at (x, z), or None where it is too near to the camera or wholly beside the picture."""
-    view = _View(camera, light, x, z, heading, height_m)
+def draw_figure(body: Body, stance: Stance, camera: Camera, light: Light) -> Figure | None:
+    """The figure of a body, or None where it is too near to the camera or wholly beside the picture."""
+    view = _View(stance, camera, light)
     if view.depth < 1.0 or view.is_beside():
         return None
     shapes = sorted(view.shapes(body), key=lambda shape: -shape[0])
@@ -125,17 +123,15 @@ Shape = tuple[float, int, list[Array]]  # depth, part, polygons [E, 2] from the 
 class _View:
     """One person's axes in a camera's picture."""
 
-    def __init__(self, camera: Camera, light: Light, x: float, z: float, heading: float, height_m: float) -> None:
-        self.camera, self.height_m = camera, height_m
-        sin, cos = np.sin(heading), np.cos(heading)
-        self.axes = height_m * np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
-        self.origin = np.array([x, 0.0, z])
+    def __init__(self, stance: Stance, camera: Camera, light: Light) -> None:
+        self.camera, self.height_m = camera, stance.height_m
+        self.axes, self.origin = stance.axes, stance.foot
         _, depth = camera.project(self.origin)
         self.depth = float(depth)
         to_light = np.array([light.side, -0.7])
         self.to_light = to_light / np.linalg.norm(to_light)
         # How much of a width across, and of a depth ahead, one sees from here.
-        bearing = camera.bearing(x, z)
+        bearing = camera.bearing(stance.x_m, stance.z_m)
         sideways = np.array([np.cos(bearing), 0.0, -np.sin(bearing)])
         self.seen = np.array([sideways @ self.axes[0], sideways @ self.axes[2]])
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
 from par_model.demo.backdrop import render_backdrop
-from par_model.demo.body import NUM_PARTS, Body, build_body
+from par_model.demo.body import NUM_PARTS, Body, Stance, build_body
 from par_model.demo.config import StreetConfig
 from par_model.demo.figure import Figure, draw_figure, paint
 from par_model.demo.furniture import Sprite, draw_furniture
@@ -94,12 +94,12 @@ class Film:
         owner = np.full((height, width), _NOBODY, np.int16)
         parts = np.zeros((height, width), np.uint8)
         light = self.place.light
-        for _, moment, body, _, height_m in people:
-            shadow = cast_shadow(body, self.place.camera, light, moment.x, moment.z, moment.heading, height_m)
+        for walker, moment, body, _ in people:
+            shadow = cast_shadow(body, self._stance(walker, moment), self.place.camera, light)
             if shadow is not None:
                 darken(canvas, self._ground, *shadow, strength=light.shadow * moment.presence)
         drawn: list[tuple[int, Moment, Figure]] = []
-        for walker, moment, _, figure, _ in people:
+        for walker, moment, _, figure in people:
             depth = self._depth(moment)
             blur = self._blur(moment, depth)
             rgba = self._soft(smear(figure.develop(self._palettes[walker]), blur)) * np.float32(moment.presence)
@@ -115,7 +115,7 @@ class Film:
     def _soft(self, rgba: NDArray[np.float32]) -> NDArray[np.float32]:
         return soften(rgba, self.config.difficulty.lens_blur_px)
 
-    def _people(self, time_s: float) -> list[tuple[int, Moment, Body, Figure, float]]:
+    def _people(self, time_s: float) -> list[tuple[int, Moment, Body, Figure]]:
         """Everybody in the picture, far to near."""
         found = []
         for number, walker in enumerate(self.walkers):
@@ -124,12 +124,13 @@ class Film:
                 continue
             who = walker.who
             body = build_body(who, pose(moment.gait, moment.phase, carrying=who.hand_bag, phone=who.phone))
-            figure = draw_figure(
-                body, self.place.camera, self.place.light, moment.x, moment.z, moment.heading, who.height_m
-            )
+            figure = draw_figure(body, self._stance(number, moment), self.place.camera, self.place.light)
             if figure is not None:
-                found.append((number, moment, body, figure, who.height_m))
+                found.append((number, moment, body, figure))
         return sorted(found, key=lambda item: -self._depth(item[1]))
+
+    def _stance(self, walker: int, moment: Moment) -> Stance:
+        return Stance(moment.x, moment.z, moment.heading, self.walkers[walker].who.height_m)
 
     def _depth(self, moment: Moment) -> float:
         _, depth = self.place.camera.project(np.array([moment.x, 0.0, moment.z]))

@@ -67,7 +67,7 @@ def _market(width: int, height: int) -> Place:
         Lane((2.4, 14.2), (1.3, 3.6), 1.2, 0.7),
     )
     street = Street("x", road=None, walls=(15.0,), slab=0.42, seed=3)
-    return Place("market", camera, OVERCAST, street, things, lanes, crowd=3.3, hour=11.0)
+    return Place("market", camera, OVERCAST, street, things, lanes, crowd=4.0, hour=11.0)
 
 
 def _crossing(width: int, height: int) -> Place:
@@ -111,8 +111,8 @@ def _avenue(width: int, height: int) -> Place:
     lanes = (
         Lane((-4.4, 24.0), (-3.6, 3.0), 2.4, 0.6),
         Lane((3.6, 24.0), (3.3, 4.0), 1.8, 0.4),
-        Lane((-8.0, 9.5), (7.5, 9.5), 2.0, 0.7),
-        Lane((-8.5, 10.9), (8.0, 10.9), 1.2, 0.5),
+        Lane((-5.8, 9.5), (5.6, 9.5), 2.0, 0.7),
+        Lane((-5.8, 10.9), (5.5, 10.9), 1.2, 0.5),
     )
     street = Street("z", road=(-2.3, 2.4), walls=(-6.2, 5.8), crossing=(8.6, 11.6), slab=0.5, seed=23)
     return Place("avenue", camera, NOON, street, things, lanes, crowd=1.1, hour=13.25)

@@ -20,7 +20,7 @@ UPPER_ARM, FOREARM, HAND = 0.172, 0.150, 0.05
 HIP_ACROSS, SHOULDER_ACROSS = 0.052, 0.108
 SPINE = 0.300  # hip to shoulder line
 ANKLE = 0.038  # height of the ankle over the sole
-STRIDE_M = {"walking": 1.45, "running": 2.5, "standing": 1.0}  # ground covered in one cycle, for 1.75 m of height
+STRIDE_M = {"walking": 1.36, "running": 2.5, "standing": 1.0}  # ground covered in one cycle, for 1.75 m of height
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Angles:
 
 def _walking(phase: float) -> _Angles:
     def leg(p: float) -> tuple[float, float]:
-        return 0.46 * float(np.sin(p)) + 0.04, 0.10 + 0.85 * max(0.0, float(np.cos(p + 0.35))) ** 2
+        return 0.40 * float(np.sin(p)) + 0.03, 0.10 + 0.85 * max(0.0, float(np.cos(p + 0.35))) ** 2
 
     swing = 0.42 * float(np.sin(phase))
     (thigh_r, knee_r), (thigh_l, knee_l) = leg(phase), leg(phase + np.pi)

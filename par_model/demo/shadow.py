@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from par_model.demo.body import Body, Part
+from par_model.demo.body import Body, Part, Stance
 from par_model.demo.camera import Camera, Light
 from par_model.demo.figure import capsule_outlines
 from par_model.demo.furniture import Furniture, Kind
@@ -30,18 +30,14 @@ Array = NDArray[np.float64]
 Shadow = tuple[NDArray[np.float32], int, int]  # darkness in [0, 1] [h, w], left, top
 
 
-def cast_shadow(
-    body: Body, camera: Camera, light: Light, x: float, z: float, heading: float, height_m: float
-) -> Shadow | None:
+def cast_shadow(body: Body, stance: Stance, camera: Camera, light: Light) -> Shadow | None:
     """Darkness in [0, 1] [h, w] with its left and top in pixels, or None where it would be out of the picture."""
-    sin, cos = np.sin(heading), np.cos(heading)
-    axes = height_m * np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
     limbs = [(a, b, r_a, r_b) for part, a, b, r_a, r_b, _ in body.capsules if part in _CASTS]
     trunk = [
         (c[0], c[-1], h[0].mean(), h[-2].mean()) for part, c, h, _ in body.slabs if part in (Part.TOP, Part.BACKPACK)
     ]
-    ends = np.array([[a, b] for a, b, _, _ in limbs + trunk]) @ axes + np.array([x, 0.0, z])
-    radius = np.array([[r_a, r_b] for _, _, r_a, r_b in limbs + trunk]) * height_m
+    ends = np.array([[a, b] for a, b, _, _ in limbs + trunk]) @ stance.axes + stance.foot
+    radius = np.array([[r_a, r_b] for _, _, r_a, r_b in limbs + trunk]) * stance.height_m
     up = ends[..., 1]
     flat = np.stack([ends[..., 0] + light.sun[0] * up, np.zeros_like(up), ends[..., 2] + light.sun[1] * up], axis=-1)
     return _flat_capsules(camera, flat, radius, _BLUR)

@@ -9,7 +9,7 @@ import pytest
 
 from par_model.attributes import AttributeSchema
 from par_model.demo.appearance import Appearance, draw_appearance
-from par_model.demo.body import NUM_PARTS, Part, build_body
+from par_model.demo.body import NUM_PARTS, Part, Stance, build_body
 from par_model.demo.camera import Camera
 from par_model.demo.figure import SHADES, Figure, capsule_outlines, draw_figure, paint
 from par_model.demo.lens import smear, soften
@@ -28,7 +28,7 @@ def person(schema: AttributeSchema, seed: int = 0, **changes: object) -> Appeara
 
 def figure(who: Appearance, heading: float, phase: float = 0.5, x: float = 0.0, z: float = 8.0) -> Figure:
     body = build_body(who, pose("walking", phase, carrying=who.hand_bag, phone=False))
-    drawn = draw_figure(body, CAMERA, PLAIN, x, z, heading, who.height_m)
+    drawn = draw_figure(body, Stance(x, z, heading, who.height_m), CAMERA, PLAIN)
     assert drawn is not None
     return drawn
 
@@ -109,7 +109,7 @@ def test_height_in_pixels_follows_the_pinhole(schema: AttributeSchema) -> None:
     level = Camera(640, 360, height_m=0.9, pitch=0.0, fov=0.7)
     who = person(schema, height_m=1.75)
     body = build_body(who, pose("standing", 0.0, carrying="none", phone=False))
-    drawn = draw_figure(body, level, PLAIN, 0.0, 10.0, TOWARD, who.height_m)
+    drawn = draw_figure(body, Stance(0.0, 10.0, TOWARD, who.height_m), level, PLAIN)
     assert drawn is not None
     assert drawn.box[3] == pytest.approx(level.focal * 1.75 / 10.0, rel=0.05)
     assert drawn.box[1] + drawn.box[3] == pytest.approx(180 + level.focal * 0.9 / 10.0, abs=3)
@@ -117,8 +117,8 @@ def test_height_in_pixels_follows_the_pinhole(schema: AttributeSchema) -> None:
 
 def test_nobody_is_drawn_beside_the_picture_or_behind_the_camera(schema: AttributeSchema) -> None:
     body = build_body(person(schema), pose("walking", 0.0, carrying="none", phone=False))
-    assert draw_figure(body, CAMERA, PLAIN, 9.0, 8.0, RIGHT, 1.7) is None
-    assert draw_figure(body, CAMERA, PLAIN, 0.0, -3.0, RIGHT, 1.7) is None
+    assert draw_figure(body, Stance(9.0, 8.0, RIGHT, 1.7), CAMERA, PLAIN) is None
+    assert draw_figure(body, Stance(0.0, -3.0, RIGHT, 1.7), CAMERA, PLAIN) is None
 
 
 def test_smear_spreads_and_keeps_the_sum() -> None:
