@@ -10,11 +10,12 @@ sides, map 2, 43 classes, 6 frames of 224x224, float32, random weights (speed do
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -133,16 +134,18 @@ def new_step(mode: Tune, batch: int) -> Callable[[], None]:
 
 def peak_memory(mode: Tune, batch: int, threads: int) -> int:
     """Bytes: the largest resident set of a process that makes two training steps."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (mode, batch, threads))
+    command = [sys.executable, "-m", "benchmarks.model", "--peak", mode, "--threads", str(threads)]
+    done = subprocess.run([*command, "--train-batch", str(batch)], check=True, capture_output=True, text=True)
+    return int(done.stdout)
 
 
-def _peak(mode: Tune, batch: int, threads: int) -> int:
-    torch.set_num_threads(threads)
+def own_peak_memory(mode: Tune, batch: int) -> int:
     step = new_step(mode, batch)
     step()
     step()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not getrusage: its peak is inherited from the process that started this one.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def training_rows(batch: int, repeat: int, threads: int) -> list[list[str]]:
@@ -180,9 +183,13 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="our forward under torch.compile")
     parser.add_argument("--dry", action="store_true", help="print only, leave RESULTS.md alone")
+    parser.add_argument("--peak", choices=["full", "side"], help="only print this process's peak memory, in bytes")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    if options.peak:
+        print(own_peak_memory(options.peak, options.train_batch))
+        return
     batches = [int(batch) for batch in options.batches.split(",") if batch]
     body = []
     if batches:
