@@ -44,8 +44,8 @@ def bad_rows(folder: str) -> list[dict[str, Any]]:
     """Tracklets that fail, each with the code that its id names."""
     outside = [{"x": 5000.0, "y": 0.0, "w": 9.0, "h": 9.0}]
     return [
-        video_row("video-not-found", f"{folder}/none.mp4", range(5)),
-        video_row("frame-out-of-range", f"{folder}/a.mp4", [10, FRAMES + 5]),
+        video_row("video-not-found", f"{folder}/none.mp4", range(5), camera_id="a"),
+        video_row("frame-out-of-range", f"{folder}/a.mp4", [10, FRAMES + 5], camera_id="b"),
         video_row("box-outside-frame", f"{folder}/a.mp4", [7]) | {"boxes": outside},
         video_row("invalid-tracklet", f"{folder}/a.mp4", [5, 5]),
     ]

@@ -19,6 +19,8 @@ from par_model.cli.command import Command
 @options.selection
 @options.sampling
 @options.decoding
+@click.option("--retry-failed", is_flag=True, help="Of a complete output, do the failed tracklets again.")
+@click.option("--add", is_flag=True, help="Of a complete output whose manifest has grown, do the new tracklets.")
 @click.option("--embedding", is_flag=True, help="Add each tracklet's CLIP image embedding.")
 @click.option("--partition-by", multiple=True, metavar="COLUMN", help="Write Hive folders by this column (repeatable).")
 @options.failures
@@ -38,6 +40,8 @@ def infer(
     decode_workers: int | None,
     model_actors: str | None,
     as_json: bool,
+    retry_failed: bool,
+    add: bool,
     **asked: Any,
 ) -> int:
     """Recognise the tracklets of a manifest into a Parquet table.
@@ -61,6 +65,8 @@ def infer(
         decode = DecodeOptions(**{name: asked.pop(name) for name in ("decoder", "damaged", "video_timeout")})
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if retry_failed and add:
+        raise UsageError("--retry-failed and --add: give one, then the other")
     actors = parse_model_actors(model_actors)
     if decode_workers is not None and decode_workers < 1:
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
@@ -76,7 +82,7 @@ def infer(
         return ray_runner(address, device, decode_workers, actors)
 
     try:
-        summary = run_inference(wanted, runner)
+        summary = run_inference(wanted, runner, "retry" if retry_failed else "add" if add else "no")
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise

@@ -15,22 +15,31 @@ import json
 import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.errors import ManifestError, OutputError
+from par_model.errors import ManifestError, OutputError, UsageError
+from par_model.inference.fingerprint import (
+    Fingerprint,
+    fingerprint_of,
+    refuse_other,
+    refuse_unless_grown,
+    rows_digest,
+)
+from par_model.inference.finish import Table
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.progress import Progress
-from par_model.inference.wire import Work
+from par_model.inference.wire import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
@@ -38,13 +47,15 @@ from par_model.model.weights import WeightsHeader, read_header
 from par_model.sampling import Sampling
 from par_model.table.lock import OutputLock
 from par_model.table.parts import PartStore
-from par_model.table.rows import Reading, table_rows
+from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
 from par_model.table.summary import read_summary, versions, write_summary
-from par_model.table.writer import TableWriter
 
-_MERGE_ROWS = 20_000
+# What to do with an output that is complete: leave it, do its failed rows again, or add the manifest's new tracklets.
+Again = Literal["no", "retry", "add"]
+
 _BATCH_SIZE = {"cpu": 8, "cuda": 64}
+_ID_ROWS = 65_536
 
 
 class Runner(Protocol):
@@ -60,7 +71,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What was looked at before anything is written."""
+    """What was looked at before anything is written. table: as it was found, if it is complete."""
 
     options: InferOptions
     manifest: Manifest
@@ -68,8 +79,8 @@ class Job:
     selection: Selection
     sampling: Sampling
     tracklets: int
-    table_schema: pa.Schema
-    fingerprint: dict[str, Any]
+    table: Table
+    fingerprint: Fingerprint
 
     @classmethod
     def look(cls, options: InferOptions) -> Job:
@@ -87,30 +98,16 @@ class Job:
         tracklets = selection.count(manifest)
         if tracklets == 0:
             raise ManifestError(f"{options.manifest} has no tracklet of split {options.split!r}: nothing to do")
-        sampling = Sampling(policy=options.sampling, frames=frames, seed=options.seed)
+        folder = storage.join(storage.absolute(options.output), "attributes")
         return cls(
             options=options,
             manifest=manifest,
             header=header,
             selection=selection,
-            sampling=sampling,
+            sampling=Sampling(policy=options.sampling, frames=frames, seed=options.seed),
             tracklets=tracklets,
-            table_schema=schema,
-            fingerprint={
-                "manifest": manifest.content_fingerprint(),
-                "weights": header.sha256,
-                "schema": header.schema.name,
-                "frames": frames,
-                "sampling": options.sampling,
-                "seed": options.seed,
-                "precision": options.precision,
-                "decoder": options.decode.decoder,
-                "damaged": options.decode.damaged,
-                "embedding": options.embedding,
-                "partition_by": list(options.partition_by),
-                "limit": options.limit,
-                "split": options.split,
-            },
+            table=Table(folder, schema, options.partition_by),
+            fingerprint=fingerprint_of(options, header, manifest, frames),
         )
 
     def place(self, *parts: str) -> str:
@@ -118,65 +115,99 @@ class Job:
         return storage.join(storage.absolute(self.options.output), *parts)
 
 
-def run_inference(options: InferOptions, make_runner: Any) -> dict[str, Any]:
+def run_inference(
+    options: InferOptions, make_runner: Callable[[], AbstractContextManager[Runner]], again: Again = "no"
+) -> dict[str, Any]:
     """Do what is missing of a job and return its summary, whose ``exit_code`` says how it ended.
 
-    make_runner: called without arguments once there is work to do; its result is a context manager of a Runner.
+    make_runner: called once there is work to do.
 
     Raises ParError. KeyboardInterrupt passes through once what is done is on disk.
     """
     job = Job.look(options)
     finished = read_summary(job.place("run.json"))
+    if finished is None and again == "retry":
+        raise OutputError(f"{options.output} is not complete: run the same command without --retry-failed first")
     if finished is not None:
-        _refuse_other(job, finished["fingerprint"])
-        _say(f"{options.output} is complete: {finished['counts']['tracklets']} tracklets; nothing to do")
-        return finished
-    with OutputLock(job.place("_lock")):
-        recorded = _recorded(job)
-        if recorded is not None:
-            _refuse_other(job, recorded)
-        with make_runner() as runner:
-            return _run(job, runner, recorded)
+        _sweep(job, finished)
+        if not _work_left(job, finished, again):
+            return finished
+    with OutputLock(job.place("_lock")), make_runner() as runner:
+        return _run(job, runner, finished, again if finished is not None else "no")
 
 
-def _run(job: Job, runner: Runner, recorded: dict[str, Any] | None) -> dict[str, Any]:
-    device = runner.device()
-    settings = _settings(job, device)
+def _sweep(job: Job, finished: dict[str, Any]) -> None:
+    """Remove what a run left that was killed after ``run.json``, when only its own remains were still there."""
+    claim = _read_claim(job)
+    if claim is not None and claim["job_id"] == finished["job_id"]:
+        storage.remove(job.place("_parts"))
+        storage.remove(job.place("_job.json"))
+
+
+def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
+    """Whether a complete output is to be worked on again. Raises OutputError where it may not be."""
+    output, recorded = job.options.output, finished["fingerprint"]
+    tracklets = finished["counts"]["tracklets"]
+    if again == "add" and job.fingerprint["manifest"] != recorded["manifest"]:
+        refuse_other(output, recorded | {"manifest": job.fingerprint["manifest"]}, job.fingerprint)
+        return True
+    refuse_other(output, recorded, job.fingerprint)
+    if again == "retry" and finished["counts"]["status"]["failed"]:
+        moving = [n for n in job.options.partition_by if n not in job.manifest.pass_through]
+        if moving:
+            raise UsageError(
+                f"--retry-failed: {output} has folders by {moving[0]}, so that a row would have to move, and a reader "
+                f"could see it twice or not at all; run the job into another --output"
+            )
+        return True
+    what = "none of them failed" if again == "retry" else "nothing to do"
+    _say(f"{output} is complete: {tracklets} tracklets; {what}")
+    return False
+
+
+def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again) -> dict[str, Any]:
+    settings = _settings(job, runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
-    if recorded is None:
-        storage.write_bytes(job.place("_job.json"), json.dumps({"fingerprint": fingerprint}).encode())
-    elif recorded != fingerprint:
-        raise _different(job, recorded, fingerprint)
+    job_id = _claim(job, fingerprint, again)
+    table, left_out, wanted = _begin(job, finished, again)
 
     run_id = uuid.uuid4().hex[:12]
     parts = PartStore(job.place("_parts"), run_id)
     done = parts.done()
+    left_out[done] = True
     started, clock = datetime.now(UTC), time.perf_counter()
     if len(done):
-        _say(f"{len(done)} of {job.tracklets} tracklets are done already; going on with the others")
-    work = _recognise(job, runner, settings, parts, done)
+        _say(f"{len(done)} of {wanted} tracklets are done already; going on with the others")
+    work = _recognise(job, runner, settings, parts, left_out, wanted, len(done))
+    left_out[parts.done()] = False
     seconds = time.perf_counter() - clock
 
-    counts, files = _write_table(job, parts)
-    failed = counts["status"].get("failed", 0)
+    _say("writing the table")
+    reading = Reading(job.header.schema, job.header.thresholds, job.header.trained, job.header.model_id)
+    if again == "retry":
+        table = table.with_replaced(parts, reading)
+    else:
+        table = table.with_rows(job.manifest, job.selection, left_out, parts, reading)
+    counts = table.counts(job.tracklets)
     summary = {
         "command": "infer",
-        "exit_code": 3 if failed > job.options.max_failure_rate * job.tracklets else 0,
+        "exit_code": 3 if counts["status"]["failed"] > job.options.max_failure_rate * job.tracklets else 0,
+        "job_id": job_id,
         "run_id": run_id,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "options": _described(job, settings),
         "versions": versions(),
-        "manifest": {"uri": job.manifest.uri, "rows": job.manifest.num_rows},
+        "manifest": {"uri": job.manifest.uri} | rows_digest(job.manifest, job.selection),
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
         "schema": {
             "name": job.header.schema.name,
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
         },
         "counts": counts,
-        "stages": _rates(job.tracklets - len(done), work, seconds),
-        "partitions": {name: str(job.table_schema.field(name).type) for name in job.options.partition_by},
-        "files": files,
+        "stages": work.rates(wanted - len(done), seconds),
+        "partitions": {name: str(table.schema.field(name).type) for name in job.options.partition_by},
+        "files": [uri.removeprefix(job.place()).lstrip("/") for uri in table.files],
         "fingerprint": fingerprint,
     }
     write_summary(job.place("run.json"), summary)
@@ -185,15 +216,84 @@ def _run(job: Job, runner: Runner, recorded: dict[str, Any] | None) -> dict[str,
     return summary
 
 
-def _recognise(job: Job, runner: Runner, settings: StageSettings, parts: PartStore, done: np.ndarray) -> Work:
+def _claim(job: Job, fingerprint: Fingerprint, again: Again) -> str:
+    """Record what is being done, or find that an interrupted run was doing the same; return the job's id.
+
+    Raises OutputError if it was doing something else.
+    """
+    found = _read_claim(job)
+    if found is None:
+        if again == "no" and storage.list_files(job.table.folder):
+            raise OutputError(
+                f"{job.options.output} holds a table without run.json that this job did not begin: "
+                f"give another --output"
+            )
+        claim = {"job_id": uuid.uuid4().hex, "again": again, "fingerprint": fingerprint}
+        storage.write_bytes(job.place("_job.json"), json.dumps(claim).encode())
+        return str(claim["job_id"])
+    if found["again"] != again:
+        option = {"no": "without --retry-failed or --add", "retry": "with --retry-failed", "add": "with --add"}
+        raise OutputError(
+            f"{job.options.output} has an interrupted run: run the same command {option[found['again']]} first"
+        )
+    refuse_other(job.options.output, found["fingerprint"], fingerprint)
+    return str(found["job_id"])
+
+
+def _read_claim(job: Job) -> dict[str, Any] | None:
+    place = job.place("_job.json")
+    try:
+        found = json.loads(storage.read_bytes(place))
+    except storage.PlaceError as error:
+        if error.reason is storage.Reason.NOT_FOUND:
+            return None
+        raise
+    except ValueError as error:
+        raise OutputError(f"{place} is not valid JSON ({error}): give another --output") from error
+    if not isinstance(found, dict) or not found.keys() >= {"job_id", "again", "fingerprint"}:
+        raise OutputError(f"{place} was not written by this version: give another --output")
+    return found
+
+
+def _begin(job: Job, finished: dict[str, Any] | None, again: Again) -> tuple[Table, NDArray[np.bool_], int]:
+    """The table as it is; for each row of the manifest, whether it is not to be recognised; how many are."""
+    left_out = np.zeros(job.manifest.num_rows, bool)
+    if finished is None:
+        return job.table, left_out, job.tracklets
+    files = tuple(job.place(name) for name in finished["files"])
+    table = Table(job.table.folder, job.table.schema, job.table.partition_by, files)
+    if again == "retry":
+        # Rows of an interrupted retry count too: some files may have been replaced already.
+        begun = PartStore(job.place("_parts"), "").ids()
+        ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), begun]))
+        wanted = len(ids)
+    else:
+        ids = table.ids()
+        refuse_unless_grown(job.options.output, finished["manifest"], job.manifest, job.selection, ids)
+        wanted = job.tracklets - len(ids)
+    for batch in job.manifest.iter_batches(["tracklet_id"], _ID_ROWS):
+        inside = pc.is_in(batch["tracklet_id"], ids).to_numpy(zero_copy_only=False)
+        left_out[batch["_row"].to_numpy()] = ~inside if again == "retry" else inside
+    return table, left_out, wanted
+
+
+def _recognise(
+    job: Job,
+    runner: Runner,
+    settings: StageSettings,
+    parts: PartStore,
+    left_out: NDArray[np.bool_],
+    wanted: int,
+    done: int,
+) -> TotalWork:
     """Run what is missing into the parts, and keep what is done whatever happens."""
-    work = Work()
-    if len(done) >= job.tracklets:
+    work = TotalWork()
+    if done >= wanted:
         return work
     crop_bytes = settings.sampling.frames * settings.preprocess.crop_bytes
-    size = UnitSize.choose(job.tracklets - len(done), crop_bytes, runner.decode_workers)
-    units = plan_units(job.manifest, job.selection, done, settings.sampling.frames, size)
-    progress = Progress(job.tracklets, "tracklets", already=len(done))
+    size = UnitSize.choose(wanted - done, crop_bytes, runner.decode_workers)
+    units = plan_units(job.manifest, job.selection, left_out, settings.sampling.frames, size)
+    progress = Progress(wanted, "tracklets", already=done)
     try:
         for outcomes in runner.outcomes(units, settings):
             parts.append(outcomes)
@@ -203,71 +303,6 @@ def _recognise(job: Job, runner: Runner, settings: StageSettings, parts: PartSto
         parts.flush()
         progress.close()
     return work
-
-
-def _write_table(job: Job, parts: PartStore) -> tuple[dict[str, Any], list[str]]:
-    """Join manifest and outcomes, both in manifest order, into the table, and hold the invariant while doing so."""
-    _say("writing the table")
-    reading = Reading(job.header.schema, job.header.thresholds, job.header.trained, job.header.model_id)
-    folder = job.place("attributes")
-    writer = TableWriter(folder, job.table_schema, job.options.partition_by)
-    errors: Counter[str] = Counter()
-    outcomes = _Stream(parts.in_row_order(_MERGE_ROWS))
-    for rows in job.selection.batches(job.manifest, job.manifest.pass_through):
-        found = outcomes.take(len(rows))
-        if len(found) != len(rows) or not (
-            found["_row"].equals(rows["_row"]) and found["tracklet_id"].equals(rows["tracklet_id"])
-        ):
-            raise OutputError(f"{folder}: {_mismatch(rows, found)}; run the same command again")
-        errors.update(e for e in found["error"].drop_null().to_pylist())
-        writer.write(table_rows(rows, found, reading, job.table_schema))
-    surplus = outcomes.take(1)
-    if len(surplus):
-        raise OutputError(f"{folder}: row {surplus['_row'][0]} was recognised but is not in the manifest")
-    writer.close()
-    on_disk = sum(_rows_in(uri) for uri in writer.files)
-    if writer.rows != job.tracklets or on_disk != job.tracklets:
-        raise OutputError(f"{folder} holds {on_disk} rows for {job.tracklets} tracklets: run the same command again")
-    failed = sum(errors.values())
-    counts = {
-        "tracklets": job.tracklets,
-        "status": {"ok": job.tracklets - failed, "failed": failed},
-        "error": dict(sorted(errors.items())),
-    }
-    root = job.place()
-    return counts, [uri.removeprefix(root).lstrip("/") for uri in writer.files]
-
-
-class _Stream:
-    """Takes any number of rows from a stream of tables."""
-
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
-        self._tables = tables
-        self._rest: pa.Table | None = None
-
-    def take(self, count: int) -> pa.Table:
-        """The next ``count`` rows, fewer only at the end."""
-        while self._rest is None or len(self._rest) < count:
-            more = next(self._tables, None)
-            if more is None:
-                break
-            self._rest = more if self._rest is None else pa.concat_tables([self._rest, more])
-        if self._rest is None:
-            return pa.table({"_row": pa.array([], pa.int64())})
-        taken, self._rest = self._rest.slice(0, count), self._rest.slice(count)
-        return taken.combine_chunks()
-
-
-def _mismatch(rows: pa.Table, found: pa.Table) -> str:
-    wanted, got = Counter(rows["_row"].to_pylist()), Counter(found["_row"].to_pylist())
-    if missing := wanted - got:
-        return f"{missing.total()} tracklets were not recognised, row {min(missing)} of the manifest among them"
-    return "the results' ids are not the manifest's: it changed while the job ran"
-
-
-def _rows_in(uri: str) -> int:
-    fs, path = storage.arrow_filesystem(uri)
-    return int(pq.read_metadata(path, filesystem=fs).num_rows)
 
 
 def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
@@ -285,44 +320,6 @@ def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
     )
 
 
-def _recorded(job: Job) -> dict[str, Any] | None:
-    """The fingerprint that an interrupted run of this output left, None where the output is new."""
-    try:
-        document = json.loads(storage.read_bytes(job.place("_job.json")))
-    except storage.PlaceError as error:
-        if error.reason is not storage.Reason.NOT_FOUND:
-            raise
-        if storage.list_files(job.place("attributes")):
-            raise OutputError(
-                f"{job.options.output} holds a table without run.json that this job did not begin: "
-                f"give another --output"
-            ) from None
-        return None
-    except ValueError as error:
-        raise OutputError(f"{job.place('_job.json')} is not valid JSON ({error}): give another --output") from error
-    return dict(document["fingerprint"])
-
-
-def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
-    """Raise OutputError if the output is that of another job. Precision ``auto`` is settled when devices are known."""
-    wanted = dict(job.fingerprint)
-    if wanted["precision"] == "auto":
-        wanted["precision"] = recorded.get("precision")
-    if wanted != recorded:
-        raise _different(job, recorded, wanted)
-
-
-def _different(job: Job, recorded: dict[str, Any], wanted: dict[str, Any]) -> OutputError:
-    names = [name for name in wanted if wanted[name] != recorded.get(name)]
-    said = ", ".join(
-        name if name in ("manifest", "weights") else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
-        for name in names
-    )
-    return OutputError(
-        f"{job.options.output} holds results of another job; it differs in {said}: give another --output"
-    )
-
-
 def _described(job: Job, settings: StageSettings) -> dict[str, Any]:
     described = {k: v for k, v in job.fingerprint.items() if k not in ("manifest", "weights", "schema")}
     return described | {
@@ -331,22 +328,6 @@ def _described(job: Job, settings: StageSettings) -> dict[str, Any]:
         "batch_size": settings.batch_size,
         "video_timeout": settings.decode.video_timeout,
         "max_failure_rate": job.options.max_failure_rate,
-    }
-
-
-def _rates(tracklets: int, work: Work, seconds: float) -> dict[str, Any]:
-    def stage(busy: float) -> dict[str, float | None]:
-        return {
-            "busy_seconds": round(busy, 3),
-            "tracklets_per_busy_second": round(tracklets / busy, 3) if busy > 0 else None,
-        }
-
-    return {
-        "tracklets": tracklets,
-        "tracklets_per_second": round(tracklets / seconds, 3) if seconds > 0 else None,
-        "decode": stage(work.decode_seconds)
-        | {"frames_decoded": work.frames_decoded, "frames_needed": work.frames_needed},
-        "model": stage(work.model_seconds),
     }
 
 

@@ -74,19 +74,18 @@ class UnitSize:
 
 
 def plan_units(
-    manifest: Manifest, selection: Selection, done: NDArray[np.int64], frames: int, size: UnitSize
+    manifest: Manifest, selection: Selection, left_out: NDArray[np.bool_], frames: int, size: UnitSize
 ) -> Iterator[pa.Table]:
-    """Work units of all selected rows that are not done: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
+    """Work units of all selected rows that are not left out: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
 
-    frames: K, which says where the first sampled frame of a tracklet lies.
+    left_out: for each row of the manifest. frames: K, which says where the first sampled frame of a tracklet lies.
     """
-    left_out = np.zeros(manifest.num_rows, bool)
-    left_out[done] = True
 
     def todo() -> Iterator[pa.RecordBatch]:
-        for rows in selection.batches(manifest, TRACKLET_COLUMNS):
-            mask = ~left_out[rows[ROW].to_numpy()]
-            yield from rows.filter(pa.array(mask)).to_batches()
+        # All columns are read, so that a value that does not fit its type is known as its row's defect.
+        for rows in selection.batches(manifest, list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))):
+            wanted = rows.filter(pa.array(~left_out[rows[ROW].to_numpy()]))
+            yield from wanted.select([*TRACKLET_COLUMNS, ROW, DEFECT]).to_batches()
 
     batches = todo()
     first = next(batches, None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from par_model.inference.options import StageSettings
-from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops
+from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops, worker_number
 from par_model.manifest.tracklets import tracklets
 from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
@@ -50,6 +50,7 @@ class DecodeTables:
                 after = self._stage.counters.copy()
                 work.frames_decoded = after.frames_decoded - before.frames_decoded
                 work.frames_needed = after.frames_needed - before.frames_needed
+                work.decode_worker = worker_number()
                 yield crops_to_table(waiting, work)
                 waiting, waiting_bytes, work, before = [], 0, Work(), after
             if item is None:
@@ -85,8 +86,8 @@ class RecogniseTables:
         )
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        work = Work()
-        work.add(table)
+        work = Work.of(table)
+        work.model_worker = worker_number()
         started = time.perf_counter()
         items = table_to_crops(table, self._preprocess)
         recognised = iter(self._stage([i for i in items if isinstance(i, Crops)]))

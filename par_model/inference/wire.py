@@ -6,8 +6,12 @@ did rides along as numbers in the first row of each table: seconds busy, frames 
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +25,8 @@ _WORK_FIELDS = [
     pa.field("model_seconds", pa.float64()),
     pa.field("frames_decoded", pa.int64()),
     pa.field("frames_needed", pa.int64()),
+    pa.field("decode_worker", pa.int64()),
+    pa.field("model_worker", pa.int64()),
 ]
 WORK_NAMES = tuple(f.name for f in _WORK_FIELDS)
 
@@ -36,26 +42,72 @@ OUTCOME_WIRE_SCHEMA = pa.schema([*OUTCOME_SCHEMA, *_WORK_FIELDS])
 
 @dataclass
 class Work:
-    """What a stage did since it last said so."""
+    """What stages did since they last said so. The worker is a number of its own for each process, 0 for none."""
 
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
     frames_decoded: int = 0
     frames_needed: int = 0
-
-    def add(self, table: pa.Table) -> None:
-        """Add the numbers that ride in a table."""
-        for name in WORK_NAMES:
-            setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
+    decode_worker: int = 0
+    model_worker: int = 0
 
     def columns(self, rows: int) -> dict[str, np.ndarray]:
         """Columns of ``rows`` rows that carry these numbers in the first."""
         columns = {}
-        for field in _WORK_FIELDS:
-            values = np.zeros(rows, field.type.to_pandas_dtype())
-            values[0] = getattr(self, field.name)
-            columns[field.name] = values
+        for number in _WORK_FIELDS:
+            values = np.zeros(rows, number.type.to_pandas_dtype())
+            values[0] = getattr(self, number.name)
+            columns[number.name] = values
         return columns
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Self:
+        """The numbers that ride in a table, which may have been put together from several."""
+        columns = {name: table[name].to_numpy() for name in WORK_NAMES}
+        return cls(**{n: (v.max() if n.endswith("worker") else v.sum()).item() for n, v in columns.items()})
+
+
+def worker_number() -> int:
+    """A number that tells this process from the others of the job."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{socket.gethostname()} {os.getpid()}").int >> 65
+
+
+@dataclass
+class TotalWork:
+    """What the stages did over a whole run, for ``run.json``."""
+
+    decode_seconds: float = 0.0
+    model_seconds: float = 0.0
+    frames_decoded: int = 0
+    frames_needed: int = 0
+    decode_workers: set[int] = field(default_factory=set)
+    model_workers: set[int] = field(default_factory=set)
+
+    def add(self, table: pa.Table) -> None:
+        """Add the numbers that ride in a table of outcomes."""
+        for name in ("decode_seconds", "model_seconds", "frames_decoded", "frames_needed"):
+            setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
+        self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
+        self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
+
+    def rates(self, tracklets: int, seconds: float) -> dict[str, Any]:
+        """Rates and busy shares of the stages. seconds: from the first work to the last outcome."""
+
+        def stage(busy: float, workers: int) -> dict[str, Any]:
+            return {
+                "workers": workers,
+                "busy_seconds": round(busy, 3),
+                "busy_share": round(min(1.0, busy / (workers * seconds)), 3) if workers and seconds else None,
+                "tracklets_per_busy_second": round(tracklets / busy, 3) if busy else None,
+            }
+
+        return {
+            "tracklets": tracklets,
+            "tracklets_per_second": round(tracklets / seconds, 3) if seconds and tracklets else None,
+            "decode": stage(self.decode_seconds, len(self.decode_workers))
+            | {"frames_decoded": self.frames_decoded, "frames_needed": self.frames_needed},
+            "model": stage(self.model_seconds, len(self.model_workers)),
+        }
 
 
 def crops_to_table(items: Sequence[Crops | Failure], work: Work) -> pa.Table:

@@ -69,6 +69,12 @@ class PartStore:
         rows: NDArray[np.int64] = self._dataset().to_table(columns=["_row"])["_row"].to_numpy()
         return rows
 
+    def ids(self) -> pa.Array:
+        """tracklet_ids that the parts on disk hold, in no order."""
+        if not self._uris:
+            return pa.array([], pa.string())
+        return self._dataset().to_table(columns=["tracklet_id"])["tracklet_id"].combine_chunks()
+
     def in_row_order(self, rows_per_batch: int) -> Iterator[pa.Table]:
         """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice."""
         with tempfile.TemporaryDirectory(prefix="parjob-sort-") as spill, duckdb.connect() as connection:

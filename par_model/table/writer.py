@@ -29,21 +29,24 @@ class _Folder:
 class TableWriter:
     """Writes rows below ``folder`` in the order in which they come; every file appears whole.
 
-    partition_by: columns that become folders (``camera_id=3``) and leave the files.
+    partition_by: columns that become folders (``camera_id=3``) and leave the files. keep: files of the table that stay
+    as they are; new ones are numbered after them.
     """
 
-    def __init__(self, folder: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: str, schema: pa.Schema, partition_by: Sequence[str] = (), keep: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
         self._partition_by = tuple(partition_by)
         self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
+        self._keep = frozenset(keep)
         self._open: dict[str, _Folder] = {}
         self.files: list[str] = []
-        self.rows = 0
 
     def write(self, rows: pa.Table) -> None:
         """Add rows of the whole table schema."""
         for folder, part in self._split(rows):
-            waiting = self._open.setdefault(folder, _Folder())
+            waiting = self._open.setdefault(folder, _Folder(files=self._kept_in(folder)))
             waiting.tables.append(part)
             waiting.nbytes += part.nbytes
             if waiting.nbytes >= _FILE_BYTES:
@@ -54,11 +57,11 @@ class TableWriter:
     def close(self) -> None:
         """Write what is left, and remove files that an earlier, interrupted writing left. A table without rows is one
         file without rows, so that readers find its schema."""
-        if not self._open and not self.files:
+        if not self._open and not self._keep:
             self._open[""] = _Folder([self._schema.empty_table()])
         for folder in sorted(self._open):
             self._flush(folder)
-        written = set(self.files)
+        written = self._keep | set(self.files)
         for file in storage.list_files(self._folder):
             if file.uri not in written:
                 storage.remove(file.uri)
@@ -79,17 +82,26 @@ class TableWriter:
             parts.append(("/".join(f"{name}={folder_value(value)}" for name, value in key.items()), part))
         return parts
 
+    def _kept_in(self, folder: str) -> int:
+        """How many numbers are taken by files that stay."""
+        place = storage.join(self._folder, folder)
+        names = [storage.name(uri) for uri in self._keep if storage.parent(uri) == place]
+        return 1 + max((int(n.removeprefix("part-").removesuffix(".parquet")) for n in names), default=-1)
+
     def _flush(self, folder: str) -> None:
         waiting = self._open[folder]
         if not waiting.tables:
             return
         uri = storage.join(self._folder, folder, f"part-{waiting.files:05d}.parquet")
-        table = pa.concat_tables(waiting.tables)
-        with storage.atomic_writer(uri) as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+        write_file(uri, pa.concat_tables(waiting.tables))
         self.files.append(uri)
-        self.rows += len(table)
         waiting.tables, waiting.nbytes, waiting.files = [], 0, waiting.files + 1
+
+
+def write_file(uri: str, rows: pa.Table) -> None:
+    """One file of the table, in the place of what is there; a reader sees the old file or the new one."""
+    with storage.atomic_writer(uri) as file:
+        pq.write_table(rows, file, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
 
 
 def folder_value(value: object) -> str:

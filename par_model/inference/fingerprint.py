@@ -1,0 +1,90 @@
+"""What makes two jobs the same job, and two manifests hold the same tracklets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from par_model.errors import OutputError
+from par_model.inference.options import InferOptions
+from par_model.inference.plan import Selection
+from par_model.manifest.digest import row_digests
+from par_model.manifest.read import Manifest
+from par_model.manifest.tracklets import TRACKLET_COLUMNS
+from par_model.model.weights import WeightsHeader
+
+Fingerprint = dict[str, Any]
+
+_LONG = ("manifest", "weights")  # digests: that they differ says enough
+
+
+def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manifest, frames: int) -> Fingerprint:
+    """Everything that changes results, and nothing that does not (pool and batch sizes, addresses, timeouts).
+
+    ``precision`` may still be ``auto``; it is settled when the device is known.
+    """
+    return {
+        "manifest": manifest.content_fingerprint(),
+        "weights": header.sha256,
+        "schema": header.schema.name,
+        "frames": frames,
+        "sampling": options.sampling,
+        "seed": options.seed,
+        "precision": options.precision,
+        "decoder": options.decode.decoder,
+        "damaged": options.decode.damaged,
+        "embedding": options.embedding,
+        "partition_by": list(options.partition_by),
+        "limit": options.limit,
+        "split": options.split,
+    }
+
+
+def refuse_other(output: str, recorded: Fingerprint, wanted: Fingerprint) -> None:
+    """Raise OutputError, naming what differs, unless both are the same job. Precision ``auto`` fits any."""
+    if wanted["precision"] == "auto":
+        wanted = wanted | {"precision": recorded.get("precision")}
+    names = [name for name in wanted if wanted[name] != recorded.get(name)]
+    if not names:
+        return
+    said = ", ".join(n if n in _LONG else f"{n} ({recorded.get(n)!r} there, {wanted[n]!r} now)" for n in names)
+    advice = "give another --output"
+    if names == ["manifest"]:
+        advice += ", or --add if the manifest only grew"
+    raise OutputError(f"{output} holds results of another job; it differs in {said}: {advice}")
+
+
+def rows_digest(manifest: Manifest, selection: Selection, only: pa.Array | None = None) -> dict[str, Any]:
+    """Count and digest of the selected rows' content, whatever their order and files.
+
+    only: tracklet_ids to look at, None for all. The digest is the sum of the rows' own, so that it can be compared
+    with that of the same rows inside a larger manifest.
+    """
+    count = total = 0
+    for rows in selection.batches(manifest, list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))):
+        kept = rows if only is None else rows.filter(pc.is_in(rows["tracklet_id"], only))
+        for batch in kept.to_batches():
+            total += sum(int.from_bytes(digest) for digest in row_digests(batch))
+        count += len(kept)
+    return {"rows": count, "digest": f"{total % 2**128:032x}"}
+
+
+def refuse_unless_grown(
+    output: str, base: Mapping[str, Any], manifest: Manifest, selection: Selection, table_ids: pa.Array
+) -> None:
+    """Raise OutputError unless the manifest holds every tracklet of the table, each as it was.
+
+    base: the digest that the table's run recorded.
+    """
+    found = rows_digest(manifest, selection, only=table_ids)
+    if found["rows"] < base["rows"]:
+        lacks = f"lacks {base['rows'] - found['rows']} of its {base['rows']} tracklets"
+        raise OutputError(f"{output} cannot be added to: the manifest {lacks}; give the old manifest with more rows")
+    if found["digest"] != base["digest"]:
+        raise OutputError(
+            f"{output} cannot be added to: the manifest describes some of its tracklets otherwise than when they were "
+            f"recognised; keep old rows as they are, or give another --output"
+        )

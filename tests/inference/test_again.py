@@ -1,0 +1,209 @@
+"""A complete output is worked on again: its failed rows, or the tracklets that came to its manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from par_model.errors import OutputError, UsageError
+from par_model.inference import finish
+from par_model.inference.job import Again, run_inference
+from par_model.inference.local import LocalRunner
+from par_model.inference.options import InferOptions
+from par_model.manifest.write import write_manifest
+from par_model.table import writer
+from tests.archive import assert_same_table, bad_rows, good_rows, write_archive, write_clips
+from tests.inference.test_job import Interrupted
+
+
+def infer(folder: Path, weights: Path, again: Again = "no", runner: Any = None, **options: Any) -> dict[str, Any]:
+    output = options.pop("output", folder / "out")
+    manifest = options.pop("manifest", folder / "manifest.parquet")
+    asked = InferOptions(manifest=str(manifest), weights=str(weights), output=str(output), **options)
+    return run_inference(asked, lambda: nullcontext(runner or LocalRunner("cpu")), again)
+
+
+def read(output: Path) -> pa.Table:
+    return ds.dataset(output / "attributes", partitioning="hive").to_table()
+
+
+def names(output: Path) -> list[str]:
+    return sorted(p.name for p in output.iterdir())
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Clips a.mp4 and b.mp4 and a manifest of 14 rows, of which the four bad ones fail; and a whole table of it."""
+    write_archive(tmp_path, bad=True)
+    return tmp_path
+
+
+def provide_missing_video(folder: Path) -> None:
+    shutil.copy(folder / "a.mp4", folder / "none.mp4")
+
+
+@pytest.mark.parametrize("partition_by", [(), ("camera_id", "zone")])
+def test_retry_failed_gives_the_table_of_a_first_run_in_better_times(
+    archive: Path, tiny_weights: Path, partition_by: tuple[str, ...]
+) -> None:
+    first = infer(archive, tiny_weights, partition_by=partition_by)
+    before = read(archive / "out")
+    provide_missing_video(archive)
+    second = infer(archive, tiny_weights, "retry", partition_by=partition_by)
+    assert (first["counts"]["status"]["failed"], second["counts"]["status"]["failed"]) == (4, 3)
+    assert second["stages"]["tracklets"] == 4
+    infer(archive, tiny_weights, output=archive / "fresh", partition_by=partition_by)
+    after = read(archive / "out")
+    assert_same_table(after, read(archive / "fresh"))
+    kept = [i for i, status in enumerate(before["status"].to_pylist()) if status == "ok"]
+    assert after.take(kept) == before.take(kept)  # run_id and all
+    assert names(archive / "out") == ["attributes", "run.json"]
+
+
+def test_retry_failed_of_a_table_without_failures_does_nothing(archive: Path, tiny_weights: Path) -> None:
+    write_manifest(str(archive / "manifest.parquet"), good_rows(str(archive)))
+    first = infer(archive, tiny_weights)
+    assert infer(archive, tiny_weights, "retry", runner=Interrupted(0)) == first
+
+
+def test_retry_failed_wants_a_complete_output(archive: Path, tiny_weights: Path) -> None:
+    with pytest.raises(OutputError, match="not complete"):
+        infer(archive, tiny_weights, "retry")
+    assert not (archive / "out").exists()
+
+
+def test_retry_failed_is_refused_where_a_row_would_move_between_folders(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights, partition_by=("status",))
+    with pytest.raises(UsageError, match="folders by status"):
+        infer(archive, tiny_weights, "retry", partition_by=("status",))
+
+
+def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_FILE_BYTES", 1)  # a file for every batch
+    monkeypatch.setattr(finish, "_MERGE_ROWS", 1)
+    infer(archive, tiny_weights, partition_by=("camera_id",))
+    provide_missing_video(archive)
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, "retry", runner=Interrupted(1), batch_size=1, partition_by=("camera_id",))
+    replaced: list[str] = []
+
+    def killed(uri: str, rows: pa.Table) -> None:
+        if replaced:
+            raise KeyboardInterrupt
+        replaced.append(uri)
+        writer.write_file(uri, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "write_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            infer(archive, tiny_weights, "retry", partition_by=("camera_id",))
+    assert len(read(archive / "out")) == 14
+    with pytest.raises(OutputError, match="with --retry-failed first"):
+        infer(archive, tiny_weights, "add", manifest=grown(archive), partition_by=("camera_id",))
+    summary = infer(archive, tiny_weights, "retry", partition_by=("camera_id",))
+    assert summary["counts"]["status"] == {"ok": 11, "failed": 3}
+    infer(archive, tiny_weights, output=archive / "fresh", partition_by=("camera_id",))
+    assert_same_table(read(archive / "out").sort_by("tracklet_id"), read(archive / "fresh").sort_by("tracklet_id"))
+
+
+def grown(folder: Path, change: Any = None) -> Path:
+    """A manifest with all rows of the archive's, two of its own, in another order and other files."""
+    rows = good_rows(str(folder)) + bad_rows(str(folder))
+    extra = [dict(row, tracklet_id=f"new{i}") for i, row in enumerate(rows[:2])]
+    if change:
+        change(rows)
+    (folder / "grown").mkdir(exist_ok=True)
+    zone = [pa.field("zone", pa.int64())]
+    write_manifest(str(folder / "grown" / "1.parquet"), [*extra[1:], *rows[7:]], further=zone)
+    write_manifest(str(folder / "grown" / "2.parquet"), [*rows[:7], *extra[:1]], further=zone)
+    return folder / "grown"
+
+
+@pytest.mark.parametrize("partition_by", [(), ("camera_id",)])
+def test_add_does_the_new_tracklets_and_leaves_the_old_rows_alone(
+    archive: Path, tiny_weights: Path, partition_by: tuple[str, ...]
+) -> None:
+    infer(archive, tiny_weights, partition_by=partition_by)
+    files = {p: p.read_bytes() for p in (archive / "out/attributes").rglob("*.parquet")}
+    manifest = grown(archive)
+    with pytest.raises(OutputError, match="or --add"):
+        infer(archive, tiny_weights, manifest=manifest, partition_by=partition_by)
+    summary = infer(archive, tiny_weights, "add", manifest=manifest, partition_by=partition_by)
+    assert summary["stages"]["tracklets"] == 2
+    assert summary["counts"]["status"] == {"ok": 12, "failed": 4}
+    assert {p: p.read_bytes() for p in files} == files
+    infer(archive, tiny_weights, manifest=manifest, output=archive / "fresh", partition_by=partition_by)
+    assert_same_table(read(archive / "out").sort_by("tracklet_id"), read(archive / "fresh").sort_by("tracklet_id"))
+    # The same command again, with or without --add, finds the job complete.
+    for again in ("no", "add"):
+        assert infer(archive, tiny_weights, again, manifest=manifest, partition_by=partition_by) == summary
+
+
+def test_add_over_nothing_is_a_first_run(archive: Path, tiny_weights: Path) -> None:
+    assert infer(archive, tiny_weights, "add")["counts"]["tracklets"] == 14
+
+
+def drop_one(rows: list[dict[str, Any]]) -> None:
+    del rows[3]
+
+
+def move_one(rows: list[dict[str, Any]]) -> None:
+    rows[3]["boxes"][0]["x"] += 1
+
+
+def rename_a_camera(rows: list[dict[str, Any]]) -> None:
+    rows[3]["camera_id"] = "other"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(drop_one, "lacks 1 of its 14"), (move_one, "otherwise"), (rename_a_camera, "otherwise")],
+)
+def test_add_refuses_a_manifest_whose_old_rows_changed(
+    archive: Path, tiny_weights: Path, change: Any, said: str
+) -> None:
+    infer(archive, tiny_weights)
+    before = (archive / "out" / "run.json").read_text()
+    with pytest.raises(OutputError, match=said):
+        infer(archive, tiny_weights, "add", manifest=grown(archive, change))
+    assert (archive / "out" / "run.json").read_text() == before
+    assert len(read(archive / "out")) == 14
+
+
+def test_add_refuses_other_options(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights)
+    with pytest.raises(OutputError, match="frames"):
+        infer(archive, tiny_weights, "add", manifest=grown(archive), frames=2)
+
+
+def test_an_interrupted_add_goes_on_and_the_old_table_stays_readable(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights)
+    manifest = grown(archive)
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, "add", manifest=manifest, runner=Interrupted(1), batch_size=1)
+    assert len(read(archive / "out")) == 14
+    assert json.loads((archive / "out" / "run.json").read_text())["counts"]["tracklets"] == 14
+    summary = infer(archive, tiny_weights, "add", manifest=manifest)
+    assert summary["counts"]["tracklets"] == 16
+    assert names(archive / "out") == ["attributes", "run.json"]
+
+
+def test_remains_of_a_run_that_was_killed_after_run_json_are_swept(archive: Path, tiny_weights: Path) -> None:
+    summary = infer(archive, tiny_weights)
+    claim = {"job_id": summary["job_id"], "again": "no", "fingerprint": summary["fingerprint"]}
+    (archive / "out" / "_job.json").write_text(json.dumps(claim))
+    (archive / "out" / "_parts").mkdir()
+    (archive / "out" / "_parts" / "part-000001.parquet").write_bytes(b"")
+    assert infer(archive, tiny_weights) == summary
+    assert names(archive / "out") == ["attributes", "run.json"]
+    write_clips(archive)
+    assert infer(archive, tiny_weights, "retry")["counts"]["tracklets"] == 14
