@@ -1,0 +1,49 @@
+"""``parjob evaluate``: how right a table is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+
+
+@click.command(cls=Command)
+@options.manifest
+@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
+@click.option("--output", required=True, metavar="URI", help="Folder for metrics.json.")
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.45,
+    show_default=True,
+    metavar="P",
+    help="Of the paper's protocol. All other measures take what the table says.",
+)
+@click.option("--split", metavar="NAME", help="Score this split.  [default: test if there is one, else all]")
+@click.option("--schema", metavar="NAME|FILE", help="Schema of the labels, where the manifest does not tell.")
+@click.option(
+    "--resamples", type=int, default=1000, show_default=True, metavar="N", help="Bootstrap resamples of the tracklets."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@options.ray
+@options.json_output
+def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> int:
+    """Score a table against a manifest's labels, by the paper's protocol and beyond it.
+
+    Writes OUTPUT/metrics.json and prints a table. A tracklet that failed, or that the table does not have, predicts
+    nothing and counts. Scoring takes seconds, so it runs in this process whatever --address and --no-ray say.
+
+    \b
+    Example:
+      parjob evaluate --manifest tracklets.parquet --predictions out --output scores
+    """
+    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+    from par_model.evaluation.summary import describe
+
+    metrics = run_evaluation(EvaluateOptions(**asked))
+    click.echo(json.dumps(metrics) if as_json else describe(metrics))
+    return 0

@@ -1,0 +1,114 @@
+"""Confidence intervals by resampling tracklets.
+
+A tracklet is drawn with all its labels, so classes that go together stay together. Every interval here is of a measure
+made of counts; a resample is then one row of weights, and all resamples of all classes are matrix products.
+
+Dimension letters: R resamples, N tracklets, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.attributes import AttributeSchema
+from par_model.evaluation.measures import Answers, right_answers
+
+RESAMPLES = 1000
+LEVEL = 0.95
+_CHUNK = 100
+_EPS = 1e-20  # as in the paper's protocol
+
+Floats = NDArray[np.float64]
+Interval = list[float]
+
+
+def intervals(
+    labels_NC: NDArray[np.int8],
+    answers: Answers,
+    schema: AttributeSchema,
+    *,
+    threshold: float,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Percentile intervals [low, high] of ``paper`` (four means), ``means`` (macro_f1, mA), ``groups`` (accuracy) and
+    ``classes`` (f1)."""
+    drawn: dict[str, list[Floats]] = {}
+    for weights in _weights(len(labels_NC), resamples, seed):
+        for name, values in _resampled(weights, labels_NC, answers, schema, threshold).items():
+            drawn.setdefault(name, []).append(values)
+    found = {name: _percentiles(np.concatenate(values)) for name, values in drawn.items()}
+    result: dict[str, Any] = {"paper": {}, "means": {}, "groups": {}, "classes": {}}
+    for name, interval in found.items():
+        part, _, key = name.partition(".")
+        if interval is not None:
+            result[part][key] = interval
+    return result
+
+
+def _weights(tracklets: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each tracklet is drawn, [R, N], a chunk of R at a time."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        count = min(_CHUNK, resamples - start)
+        yield rng.multinomial(tracklets, np.full(tracklets, 1 / tracklets), size=count).astype(np.float64)
+
+
+def _resampled(
+    weights_RN: Floats, labels_NC: NDArray[np.int8], answers: Answers, schema: AttributeSchema, threshold: float
+) -> dict[str, Floats]:
+    hits, alarms, misses, rejections = _counts(weights_RN, labels_NC, answers.decided)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        f1_RC = np.where(hits + misses > 0, 2 * hits / (2 * hits + alarms + misses), np.nan)
+        ma_RC = (hits / (hits + misses) + rejections / (rejections + alarms)) / 2
+    drawn = {f"classes.{name}": f1_RC[:, i] for i, name in enumerate(schema.score_fields)}
+    drawn |= {"means.macro_f1": _nan_mean(f1_RC), "means.mA": _nan_mean(ma_RC)}
+    for group, span in schema.spans():
+        counted, right = right_answers(group, labels_NC[:, span], answers.decided[:, span], answers.answered)
+        total = weights_RN @ counted
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn[f"groups.{group.name}"] = np.where(total > 0, (weights_RN @ (right & counted)) / total, np.nan)
+    return drawn | _paper(_counts(weights_RN, labels_NC, answers.scores > threshold), schema)
+
+
+def _counts(
+    weights_RN: Floats, labels_NC: NDArray[np.int8], decided_NC: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """True and false positives, false and true negatives, each [R, C]."""
+    positive, negative = labels_NC > 0, labels_NC == 0
+    parts = (positive & decided_NC, negative & decided_NC, positive & ~decided_NC, negative & ~decided_NC)
+    tp, fp, fn, tn = (weights_RN @ part.astype(np.float64) for part in parts)
+    return tp, fp, fn, tn
+
+
+def _paper(counts: tuple[Floats, Floats, Floats, Floats], schema: AttributeSchema) -> dict[str, Floats]:
+    by_group: dict[str, list[Floats]] = {"accuracy": [], "precision": [], "recall": [], "f1": []}
+    for _, span in schema.spans():
+        tp, fp, fn, tn = (part[:, span].sum(axis=1) for part in counts)
+        if not (tp + fp + fn + tn).any():
+            continue
+        precision, recall = tp / (tp + fp + _EPS), tp / (tp + fn + _EPS)
+        by_group["accuracy"].append((tp + tn) / (tp + tn + fp + fn + _EPS))
+        by_group["precision"].append(precision)
+        by_group["recall"].append(recall)
+        by_group["f1"].append(2 * precision * recall / (precision + recall + _EPS))
+    return {f"paper.{name}": np.mean(values, axis=0) for name, values in by_group.items() if values}
+
+
+def _nan_mean(values_RC: Floats) -> Floats:
+    known = ~np.isnan(values_RC)
+    count = known.sum(axis=1)
+    total = np.where(known, values_RC, 0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _percentiles(values: Floats) -> Interval | None:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return None
+    low, high = np.percentile(known, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return [float(low), float(high)]

@@ -1,0 +1,197 @@
+"""Scoring a finished run of ``infer``: its table joined with a manifest's labels, by ``tracklet_id``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+from numpy.typing import NDArray
+
+from par_model import storage
+from par_model.attributes import AttributeSchema, load_schema
+from par_model.errors import ManifestError, OutputError, SchemaError, UsageError
+from par_model.evaluation import bootstrap
+from par_model.evaluation.measures import Answers, constant_answers, measure
+from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
+from par_model.manifest.labels import Labels, read_labels
+from par_model.manifest.read import Manifest
+from par_model.manifest.refuse import refuse_ambiguous
+from par_model.table.summary import read_summary
+
+_SCORED_SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Values as in the command's help. Raises UsageError."""
+
+    manifest: str
+    predictions: str
+    output: str
+    threshold: float = THRESHOLD
+    split: str | None = None
+    schema: str | None = None
+    resamples: int = bootstrap.RESAMPLES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold < 1:
+            raise UsageError(f"--threshold is {self.threshold}: must be at least 0 and below 1")
+        if self.resamples < 1:
+            raise UsageError(f"--resamples is {self.resamples}: must be at least 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a table says of the labelled tracklets, row for row.
+
+    missing: tracklets that the table does not have. untrained: groups that the weights were never trained for.
+    """
+
+    answers: Answers
+    failed: int
+    missing: int
+    untrained: tuple[str, ...]
+
+
+def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
+    """Score, write OUT/metrics.json, and return what it holds. Raises ParError."""
+    manifest = Manifest.open(options.manifest)
+    refuse_ambiguous(manifest, None)
+    schema = _schema(options, manifest)
+    labels, split = _scored(options, read_labels(manifest, schema, labelled_by=schema))
+    predictions = _predictions(options.predictions, schema, labels.ids)
+    metrics = {
+        "manifest": options.manifest,
+        "predictions": options.predictions,
+        "schema": schema.name,
+        "split": split,
+        "threshold": options.threshold,
+    } | score(labels.values, predictions, schema, options)
+    text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
+    storage.write_bytes(storage.join(storage.absolute(options.output), "metrics.json"), text.encode())
+    return metrics
+
+
+def score(
+    labels_NC: NDArray[np.int8], predictions: Predictions, schema: AttributeSchema, options: EvaluateOptions
+) -> dict[str, Any]:
+    """All numbers. Classes of untrained groups and classes without labels are in none of them, and listed by name."""
+    labels_NC = labels_NC.copy()
+    for group, span in schema.spans():
+        if group.name in predictions.untrained:
+            labels_NC[:, span] = -1
+    answers, constant = predictions.answers, constant_answers(labels_NC, schema)
+    untrained = [name for group in schema.groups if group.name in predictions.untrained for name in group.score_fields]
+    annotated = np.count_nonzero(labels_NC >= 0, axis=0)
+    found = measure(labels_NC, answers, schema)
+    return {
+        "counts": {"labelled": len(labels_NC), "failed": predictions.failed, "missing": predictions.missing},
+        "left_out": {
+            "untrained": untrained,
+            "never_annotated": [
+                name for i, name in enumerate(schema.score_fields) if not annotated[i] and name not in untrained
+            ],
+            "without_a_positive": [name for name, c in found["classes"].items() if not c["positives"]],
+        },
+        "paper": _paper(paper_metrics(labels_NC, answers.scores, schema, threshold=options.threshold)),
+        **found,
+        "constant": {
+            "paper": _paper(paper_metrics(labels_NC, constant.scores, schema, threshold=options.threshold)),
+            **measure(labels_NC, constant, schema),
+        },
+        "intervals": {"level": bootstrap.LEVEL, "resamples": options.resamples, "seed": options.seed}
+        | bootstrap.intervals(
+            labels_NC,
+            answers,
+            schema,
+            threshold=options.threshold,
+            resamples=options.resamples,
+            seed=options.seed,
+        ),
+    }
+
+
+def _paper(found: PaperMetrics) -> dict[str, Any]:
+    return asdict(found.mean) | {"groups": {name: asdict(measures) for name, measures in found.groups.items()}}
+
+
+def _schema(options: EvaluateOptions, manifest: Manifest) -> AttributeSchema:
+    schema = load_schema(options.schema) if options.schema is not None else manifest.label_schema
+    if schema is None:
+        raise ManifestError(
+            f"manifest {manifest.uri}: does not say which schema its labels follow: give it with --schema"
+        )
+    return schema
+
+
+def _scored(options: EvaluateOptions, labels: Labels) -> tuple[Labels, str | None]:
+    """The labelled rows that are scored, and their split: the one asked for, else test if there is one, else all."""
+    split = options.split
+    if split is None and _SCORED_SPLIT in labels.splits:
+        split = _SCORED_SPLIT
+    in_split = np.array([split is None or s == split for s in labels.splits], bool)
+    if not in_split.any():
+        there = ", ".join(sorted({str(s) for s in labels.splits if s is not None})) or "none"
+        raise ManifestError(f"{options.manifest} has no row of split {split!r}; its splits: {there}")
+    chosen = labels.where(in_split & labels.annotated)
+    if not len(chosen):
+        of = f" in split {split!r}" if split else ""
+        raise ManifestError(f"{options.manifest} has no labels{of}: nothing to score")
+    return chosen, split
+
+
+def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
+    """The table's rows of these tracklets. Raises OutputError, SchemaError."""
+    place = storage.absolute(uri)
+    summary = read_summary(storage.join(place, "run.json"))
+    if summary is None:
+        raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+    rows = _rows(storage.join(place, "attributes"), schema, uri, summary.get("partitions", {}))
+    place_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
+    at_N = np.array([place_of.get(tracklet_id, -1) for tracklet_id in ids])
+    ok = pc.equal(rows["status"], "ok").to_numpy()
+    answered_N = (at_N >= 0) & np.append(ok, False)[at_N]
+    at = at_N[answered_N]
+    scores = np.zeros((len(ids), schema.num_classes), np.float32)
+    decided = np.zeros((len(ids), schema.num_classes), bool)
+    struct = rows["scores"].combine_chunks()
+    for c, name in enumerate(schema.score_fields):
+        scores[answered_N, c] = struct.field(name).to_numpy(zero_copy_only=False)[at]
+    untrained = []
+    for group, span in schema.spans():
+        said = rows[group.column].cast(pa.string()).to_pylist()
+        if len(at) and not any(said[i] for i in at):
+            untrained.append(group.name)
+        values = ["true"] if group.kind == "binary" else [c.value for c in group.classes]
+        decided[answered_N, span] = [[said[i] == value for value in values] for i in at]
+    return Predictions(
+        answers=Answers(scores, decided, answered_N),
+        failed=int(((at_N >= 0) & ~answered_N).sum()),
+        missing=int((at_N < 0).sum()),
+        untrained=tuple(untrained),
+    )
+
+
+def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[str]) -> pa.Table:
+    filesystem, path = storage.arrow_filesystem(folder)
+    # As text: folder names are cast to no type, and a group may be among them.
+    hive = pyarrow.dataset.partitioning(pa.schema([(name, pa.string()) for name in partitions]), flavor="hive")
+    with storage.guard(folder, "read"):
+        table = pyarrow.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=hive)
+    fields = {field.name for field in table.schema.field("scores").type} if "scores" in table.schema.names else set()
+    lacking = [name for name in schema.score_fields if name not in fields]
+    if lacking:
+        raise SchemaError(
+            f"{uri} has no scores for {lacking[0]!r} ({len(lacking)} of the labels' {schema.num_classes} classes): its "
+            f"weights follow another schema than {schema.name!r}"
+        )
+    columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
+    with storage.guard(folder, "read"):
+        return table.to_table(columns=columns)

@@ -1,0 +1,96 @@
+"""Measures against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
+from par_model.evaluation.calibration import calibrate_thresholds, reliability
+from par_model.evaluation.measures import Answers, answer, constant_answers, decide, measure
+
+SCHEMA = AttributeSchema(
+    "small",
+    (
+        AttributeGroup("hat", "binary", (AttributeClass("hat", "a hat"),)),
+        AttributeGroup("color", "exclusive", tuple(AttributeClass(v, v) for v in ("red", "green", "blue"))),
+    ),
+)
+# hat, red, green, blue
+LABELS = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0], [-1, -1, -1, -1]], np.int8)
+SCORES = np.array(
+    [[0.9, 0.6, 0.2, 0.1], [0.4, 0.5, 0.3, 0.1], [0.6, 0.1, 0.8, 0.1], [0.1, 0.2, 0.3, 0.1], [0.9, 0.9, 0.9, 0.9]]
+)
+
+
+def test_what_the_table_says_is_by_threshold_or_the_highest_of_a_group() -> None:
+    decided = decide(SCORES[:4], SCHEMA, [0.5] * 4)
+    assert decided.astype(int).tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0]]
+    assert decide(SCORES[:4], SCHEMA, [0.3] * 4)[:, 0].tolist() == [True, True, True, False]
+
+
+def test_each_class_and_each_group() -> None:
+    found = measure(LABELS, answer(SCORES, SCHEMA, [0.5] * 4), SCHEMA)
+    hat = found["classes"]["hat"]
+    assert (hat["labelled"], hat["positives"], hat["positive_rate"]) == (4, 2, 0.5)
+    assert (hat["precision"], hat["recall"], hat["f1"], hat["mA"]) == (0.5, 0.5, 0.5, 0.5)
+    assert hat["f1_always"] == pytest.approx(2 / 3)
+    assert hat["auroc"] == 0.75  # of the four pairs of a positive and a negative, 0.4 against 0.6 is wrong
+    assert hat["average_precision"] == pytest.approx((1 + 2 / 3) / 2)
+    green = found["classes"]["color_green"]
+    assert (green["precision"], green["recall"], green["f1"]) == (1.0, pytest.approx(2 / 3), pytest.approx(0.8))
+    blue = found["classes"]["color_blue"]
+    assert (blue["precision"], blue["f1"], blue["auroc"], blue["mA"]) == (None, None, None, None)
+    assert found["groups"]["color"]["accuracy"] == 0.75
+    assert found["groups"]["color"]["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
+    assert found["means"]["macro_f1"] == pytest.approx((0.5 + 2 / 3 + 0.8) / 3)
+    assert found["means"]["group_accuracy"] == pytest.approx((0.5 + 0.75) / 2)
+
+
+def test_a_tracklet_that_failed_predicts_nothing_and_counts() -> None:
+    answered = np.array([True, False, True, True, True])
+    scores = np.where(answered[:, None], SCORES, 0.0)
+    said = Answers(scores, decide(SCORES, SCHEMA, [0.3] * 4) & answered[:, None], answered)
+    found = measure(LABELS, said, SCHEMA)
+    assert found["classes"]["hat"]["recall"] == 0.5
+    assert found["groups"]["color"]["labelled"] == 4
+    assert found["groups"]["color"]["accuracy"] == 0.75
+    assert sum(bin_["count"] for bin_ in found["classes"]["hat"]["reliability"]) == 3
+    not_wearing = np.array([True, True, True, False, True])  # to say nothing is no right "no"
+    silent = Answers(SCORES, decide(SCORES, SCHEMA, [0.5] * 4) & not_wearing[:, None], not_wearing)
+    assert measure(LABELS, silent, SCHEMA)["groups"]["hat"]["accuracy"] == 0.25
+
+
+def test_the_constant_predictor_says_what_is_commonest() -> None:
+    found = measure(LABELS, constant_answers(LABELS, SCHEMA), SCHEMA)
+    assert found["groups"]["color"]["accuracy"] == 0.75  # green for all
+    assert found["classes"]["color_green"]["auroc"] == 0.5
+    assert found["classes"]["hat"]["ece"] == 0.0
+
+
+def test_calibration_error_of_two_bins() -> None:
+    found = reliability(np.array([True, False, True, True]), np.array([0.12, 0.18, 0.92, 1.0]))
+    assert found.ece == pytest.approx((2 * abs(0.5 - 0.15) + 2 * abs(1.0 - 0.96)) / 4)
+    assert [b.count for b in found.bins] == [0, 2, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert found.bins[0].positive_rate is None
+    assert found.bins[9].mean_score == pytest.approx(0.96)
+
+
+def test_thresholds_have_the_best_f1_and_stay_near_a_half_where_that_costs_nothing() -> None:
+    labels = np.array([[1, 1, 0, 1], [1, 0, 0, -1], [0, 0, 0, -1], [0, 1, 0, 0]], np.int8)
+    scores = np.array([[0.30, 0.9, 0.9, 0.9], [0.20, 0.2, 0.8, 0.9], [0.10, 0.1, 0.7, 0.9], [0.05, 0.7, 0.2, 0.6]])
+    # 0: between 0.10 and 0.20. 1: anything from 0.2 to 0.7, so 0.5. 2: never positive. 3: two labels only.
+    assert calibrate_thresholds(labels, scores) == pytest.approx([0.15, 0.5, 0.5, 0.75])
+
+
+def test_thresholds_agree_with_trying_all() -> None:
+    rng = np.random.default_rng(3)
+    labels, scores = (rng.random((60, 1)) < 0.3).astype(np.int8), rng.random((60, 1)).round(2)
+
+    def f1(threshold: float) -> float:
+        said = scores[:, 0] > threshold
+        return 2 * float((said & (labels[:, 0] > 0)).sum()) / float(said.sum() + labels.sum())
+
+    (found,) = calibrate_thresholds(labels, scores)
+    best = max(f1(t) for t in np.arange(0.0, 1.0, 0.005))
+    assert f1(found) == best
