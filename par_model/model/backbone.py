@@ -109,8 +109,9 @@ def load_openai_clip(source: str) -> Clip:
     with a tag after a colon (default ``openai``).
     """
     if "://" not in source and not os.path.isfile(source):
-        name, _, tag = source.partition(":")
-        if _open_clip_name(name) not in open_clip.list_models():
+        given, _, tag = source.partition(":")
+        name = _open_clip_name(given)
+        if name not in open_clip.list_models():
             raise WeightsError(f"--clip {source}: neither a file nor an open_clip name such as ViT-B-16")
         settings = _settings(name)
         if not settings.get("quick_gelu") and f"{name}-quickgelu" in open_clip.list_models():

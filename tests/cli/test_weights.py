@@ -1,0 +1,192 @@
+"""`parjob weights`: what it makes, what it shows, and the line it ends with when it cannot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from par_model.cli import main
+from par_model.model.weights import load_weights, read_header
+from tests import released_weights as rule
+from tests.model.test_openpar import write_checkpoint, write_clip
+from tests.released_weights import small_clip_shapes, small_par_shapes
+
+CONFIG: dict[str, Any] = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 4, "width": 32, "head_width": 8, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture
+def backbone(tmp_path: Path) -> str:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(CONFIG))
+    return str(path)
+
+
+def parjob(*args: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(arg) for arg in args])
+    return int(stopped.value.code or 0)
+
+
+def init(backbone: str, output: Path, *more: object, schema: str = "street") -> int:
+    return parjob("weights", "init", "--backbone", backbone, "--schema", schema, "--output", output, *more)
+
+
+def test_init_says_that_the_weights_are_untrained(
+    backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "w.safetensors"
+    assert init(backbone, output) == 0
+    said = capsys.readouterr()
+    assert "UNTRAINED" in said.err
+    assert said.out == ""
+    header = read_header(str(output))
+    assert header.schema.name == "street"
+    assert (header.config.frames, header.config.max_frames, header.config.sides) == (6, 6, "both")
+    assert header.preprocess.mean == pytest.approx((0.48145466, 0.4578275, 0.40821073))
+    assert (header.preprocess.height, header.preprocess.width, header.preprocess.fit) == (32, 32, "stretch")
+    assert all(header.trained)
+    assert set(header.thresholds) == {0.5}
+    assert header.training == {"state": "initialised", "pretrained": None, "seed": 0}
+
+
+def test_init_takes_every_model_option(backbone: str, tmp_path: Path) -> None:
+    output = tmp_path / "w.safetensors"
+    options = {
+        "--frames": 9,
+        "--beyond-depth": "last",
+        "--sides": "both",
+        "--spatial-map": "0:0,2:3",
+        "--temporal-map": "0",
+        "--spatial-aggregation": "gru",
+        "--temporal-aggregation": "mlp",
+        "--spatial-width": 16,
+        "--temporal-width": 24,
+        "--fusion-width": 32,
+        "--image-size": "64x32",
+        "--fit": "pad",
+        "--seed": 3,
+    }
+    assert init(backbone, output, *(part for pair in options.items() for part in pair)) == 0
+    header = read_header(str(output))
+    config = header.config
+    assert (config.frames, config.max_frames, config.temporal_depth) == (9, None, 8)
+    assert config.spatial_map == ((0, 0), (2, 3))
+    assert config.temporal_map == ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4))
+    assert (config.spatial_aggregation, config.temporal_aggregation) == ("gru", "mlp")
+    assert (config.spatial_width, config.temporal_width, config.fusion_width) == (16, 24, 32)
+    assert (header.preprocess.height, header.preprocess.width, header.preprocess.fit) == (64, 32, "pad")
+    recogniser, _ = load_weights(str(output))
+    with torch.no_grad():
+        assert recogniser(torch.randn(1, 9, 3, 64, 32)).shape == (1, header.schema.num_classes)
+
+
+def test_the_same_seed_makes_the_same_file(backbone: str, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert init(backbone, tmp_path / name, "--seed", seed, "--spatial-width", 16) == 0
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_pretrained_from_a_file(backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import open_clip
+
+    torch.save(open_clip.CLIP(**CONFIG).state_dict(), tmp_path / "clip.pt")
+    assert init(backbone, tmp_path / "w", "--pretrained", tmp_path / "clip.pt") == 0
+    assert "UNTRAINED" not in capsys.readouterr().err
+    assert read_header(str(tmp_path / "w")).training["pretrained"] == str(tmp_path / "clip.pt")
+
+
+def test_pretrained_from_the_environment(backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARJOB_WEIGHTS_INIT_SIDES", "none")
+    assert init(backbone, tmp_path / "w") == 0
+    assert read_header(str(tmp_path / "w")).config.sides == "none"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--image-size", "30"], 2, "image height 30 is not a multiple of the backbone's patch size 8: try 32"),
+        (["--image-size", "big"], 2, "SIZE or HEIGHTxWIDTH"),
+        (["--spatial-map", "2"], 2, "reads feature map 6, but backbone small has feature maps 0 to 4"),
+        (["--spatial-map", "9"], 2, "numbered 0 to 7"),
+        (["--temporal-map", "a:b"], 2, "pairs such as 0:0,3:1"),
+        (["--frames", "9"], 2, "9 frames a tracklet, but these weights take at most 8"),
+        (["--frames", "0"], 2, "--frames"),
+        (["--sides", "left"], 2, "--sides"),
+        (["--spatial-width", "100"], 2, "try 96"),
+        (["--pretrained", "nothing.pt"], 1, "neither a file nor a tag"),
+        (["--backbone", "ViT-Z-99"], 1, "not a model of open_clip"),
+        (["--schema", "nothing"], 1, "not a shipped one"),
+        (["--output", "/dev/null/w"], 1, "cannot write"),
+    ],
+)
+def test_what_init_cannot_do(
+    backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, message: str
+) -> None:
+    assert init(backbone, tmp_path / "w", *options) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "w").exists()
+
+
+def test_show(tiny_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parjob("weights", "show", tiny_weights) == 0
+    text = capsys.readouterr().out
+    assert parjob("weights", "show", tiny_weights, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    header = read_header(str(tiny_weights))
+    assert facts["model_id"] == header.model_id
+    assert facts["config"] == header.config.to_dict()
+    assert facts["preprocess"] == header.preprocess.to_dict()
+    assert facts["schema"]["classes"] == list(header.schema.score_fields)
+    counts = facts["parameters"]
+    recogniser, _ = load_weights(str(tiny_weights))
+    assert counts["trained"] == sum(p.numel() for p in recogniser.tune("side"))
+    assert counts["frozen"] == sum(p.numel() for p in recogniser.backbone.parameters())
+    assert counts["total"] == counts["trained"] + counts["frozen"] + counts["unused"]
+    for fact in (header.model_id, f"{counts['total']:,} total", f"{counts['frozen']:,} frozen", "street: "):
+        assert fact in text
+    assert f"{facts['flops_per_tracklet'] / 1e9:.1f} G a tracklet of 3 frames" in text
+
+
+def test_show_of_what_is_no_weights_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parjob("weights", "show", tmp_path / "nothing") == 1
+    torch.save({}, tmp_path / "c.pth")
+    assert parjob("weights", "show", tmp_path / "c.pth") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "no such file" in said[0]
+    assert "a pickle" in said[1]
+    assert len(said) == 2
+
+
+def test_import_openpar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = rule.by_rule("clip", small_clip_shapes())
+    checkpoint = write_checkpoint(tmp_path / "r.pth", rule.by_rule("par", small_par_shapes(width=144)), clip)
+    command = ["weights", "import-openpar", checkpoint, "--clip", write_clip(tmp_path / "clip.pt", clip)]
+    command += ["--schema", "mars", "--output", str(tmp_path / "w")]
+    assert parjob(*command) == 0
+    assert "spatial map 2, as far as the tensors tell" in capsys.readouterr().err
+    assert parjob("weights", "show", tmp_path / "w") == 0
+    shown = capsys.readouterr().out
+    assert "quickgelu" in shown
+    assert "mean 0.5/0.5/0.5, std 0.5/0.5/0.5" in shown
+    assert "at most 8" in shown
+    assert parjob(*command, "--spatial-map", "7") == 2
+    assert "does not fit" in capsys.readouterr().err
+
+
+def test_the_module_imports_nothing_heavy() -> None:
+    code = "import sys, par_model.cli.weights; sys.exit(any(m in sys.modules for m in ('torch', 'open_clip', 'ray')))"
+    subprocess.run([sys.executable, "-c", code], check=True)
