@@ -158,9 +158,11 @@ def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
 
 
 def _contrasting(rng: np.random.Generator, against: tuple[Colour, ...]) -> Colour:
-    """A colour for a thing that must stand out from what it is worn on."""
-    clear = [c for c in _GOODS if all(_contrast(c, other) > 0.5 for other in against)]
-    return jitter(rng, clear[rng.integers(len(clear))], 0.02)
+    """A colour for a thing that must stand out from what it is worn on: a clear one, else one of the two clearest."""
+    ranked = sorted(_GOODS, key=lambda c: -min(_contrast(c, other) for other in against))
+    clear = [c for c in ranked if all(_contrast(c, other) > 0.5 for other in against)]
+    options = clear or ranked[:2]
+    return jitter(rng, options[rng.integers(len(options))], 0.02)
 
 
 def _contrast(a: Colour, b: Colour) -> float:

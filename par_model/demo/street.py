@@ -79,7 +79,9 @@ def _render_parallel(
         waiting = set(futures)
         try:
             while waiting:
-                _, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()  # raises what a camera raised, without waiting for the others
                 if progress is not None:
                     progress(sum(done.values()), config.cameras * config.num_frames)
         except BaseException:

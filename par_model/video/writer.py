@@ -38,16 +38,17 @@ class ClipWriter:
     ) -> None:
         self.width, self.height = width, height
         flags = {"movflags": "+faststart"} if str(path).endswith((".mp4", ".mov")) else {}
+        settings = {**(_X264 if codec == "libx264" else {}), **(options or {})}
         try:
             self._container = av.open(str(path), mode="w", options=flags)
+            stream = self._container.add_stream(codec, rate=Fraction(fps), options=settings)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.thread_count = 1
+            stream.codec_context.gop_size = 2 * fps
+            self._container.start_encoding()  # opens the file, which PyAV puts off until now
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
-        defaults = _X264 if codec == "libx264" else {}
-        stream = self._container.add_stream(codec, rate=Fraction(fps), options={**defaults, **(options or {})})
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.gop_size = 2 * fps
         self._stream = stream
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
