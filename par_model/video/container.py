@@ -10,6 +10,7 @@ import av
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.source import VideoFile
+from par_model.video.table import Packet
 
 # Formats that hold their own streams. Playlists, concat scripts, DASH, SDP and numbered images name other files or
 # addresses, which a stranger's "video" must not make us open; FFmpeg checks this list before it reads a header.
@@ -117,3 +118,9 @@ class VideoContainer:
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"the container refers to {url}, which is not opened")
+
+
+def describe(packet: av.Packet[av.VideoStream]) -> Packet:
+    """What a table of packets keeps of one."""
+    is_bad = packet.is_corrupt or packet.is_discard
+    return Packet(packet.pts, packet.is_keyframe, is_bad, packet.pos, packet.size)

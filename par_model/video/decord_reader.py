@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import VideoContainer
+from par_model.video.container import VideoContainer, describe
 from par_model.video.reader import SeekRefutedError, VideoReader
 from par_model.video.source import VideoFile
 from par_model.video.table import SEEKABLE_FORMATS, Packet, PacketTable, Run, table_of_packets
@@ -89,7 +89,7 @@ class DecordReader:
     def _batch(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         try:
             return np.asarray(self._decord.get_batch(list(indices)).asnumpy())
-        except (RuntimeError, IndexError) as error:
+        except (self._error, IndexError) as error:
             message = f"cannot read frames {indices[0]} to {indices[-1]} of {self.name} with decord"
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
 
@@ -98,10 +98,11 @@ class DecordReader:
             import decord
         except ImportError as error:
             raise self._refusal("it is not installed (it has packages for x86-64 only)") from error
+        self._error: type[Exception] = decord.DECORDError
         try:
             source = storage.local_path(file.uri) if storage.is_local(file.uri) else file.rewound()
             return decord.VideoReader(source, ctx=decord.cpu(0), num_threads=self._threads)
-        except (RuntimeError, OSError) as error:
+        except (decord.DECORDError, OSError) as error:
             raise self._refusal("it cannot open it") from error
 
     def _check(self, packets: Sequence[Packet], file: VideoFile) -> str | None:
@@ -109,7 +110,7 @@ class DecordReader:
         table = table_of_packets(packets)
         if table is None:
             return "its packets' timestamps are not all there and there once, or some are damaged or cut off by an edit"
-        ordinals = [i for i, packet in enumerate(packets) if packet[1]]
+        ordinals = [i for i, packet in enumerate(packets) if packet.is_key]
         if len(self._decord) != len(packets):
             return f"it counts {len(self._decord)} frames, and the file has {len(packets)}"
         if [int(key) for key in self._decord.get_key_indices()] != ordinals:
@@ -136,8 +137,4 @@ class DecordReader:
 
 
 def _packets(container: VideoContainer) -> list[Packet]:
-    return [
-        (packet.pts, packet.is_keyframe, packet.is_corrupt or packet.is_discard)
-        for packet in container.packets()
-        if packet.size
-    ]
+    return [describe(packet) for packet in container.packets() if packet.size]

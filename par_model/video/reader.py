@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from av.video.reformatter import VideoReformatter
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import ONE_FRAME_A_PACKET, VideoContainer
+from par_model.video.container import ONE_FRAME_A_PACKET, VideoContainer, describe
 from par_model.video.counters import Counters
 from par_model.video.damage import DECODER_ERRORS
 from par_model.video.picture import ReadFrame
@@ -89,6 +89,7 @@ class VideoReader:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
         key_pts = int(table.pts[run.start])
         index = run.start
+        self._file.expect(table.bytes_of(run))
         self._seek(key_pts)
         is_first = True
         for packet in self._video.packets():
@@ -179,7 +180,7 @@ class VideoReader:
                 self._counters.frames_decoded += len(frames)
                 shown += [None if frame.is_corrupt else frame.pts for frame in frames]
             if packet.size:
-                packets.append((packet.pts, packet.is_keyframe, packet.is_corrupt or packet.is_discard))
+                packets.append(describe(packet))
         table = table_of_packets(packets)
         if table is None or self.damage is not None or table.pts[: len(shown)].tolist() != shown:
             return None

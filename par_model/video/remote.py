@@ -16,9 +16,9 @@ from par_model import storage
 
 SMALL_OBJECT = 8 << 20  # fetched whole at once: one request instead of several
 MOST_ON_DISK = 64 << 30
-_BLOCK = 256 << 10
+_BLOCK = 64 << 10
 _LONGEST_READ = 4 << 20
-_KEPT_BLOCKS = 64
+_KEPT_BLOCKS = 256
 _FETCH = 16 << 20
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.5
@@ -87,14 +87,18 @@ class RemoteObject:
 
 
 class RangedFile:
-    """A seekable view of a remote object. Fetches what is read, more and more at a time while it goes straight on."""
+    """A seekable view of a remote object. Fetches what is read, more and more at a time while it goes straight on.
+
+    expected: bytes, from one to another, that will be read one after the other.
+    """
 
     def __init__(self, remote: RemoteObject) -> None:
         self._remote = remote
+        self.expected = (0, 0)
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._next_block = -1
-        self._ahead = _BLOCK
+        self._run = 0  # blocks that were fetched one after the other
 
     def read(self, size: int = -1) -> bytes:
         stop = self._remote.size if size < 0 else min(self._position + size, self._remote.size)
@@ -126,12 +130,17 @@ class RangedFile:
         return self._blocks[number]
 
     def _fetch_from(self, number: int) -> None:
-        self._ahead = min(2 * self._ahead, _LONGEST_READ) if number == self._next_block else _BLOCK
+        self._run = self._run if number == self._next_block else 0
+        # A quarter of what was read straight on, so that no more than that is fetched in vain.
+        blocks = min(1 + self._run // 4, _LONGEST_READ // _BLOCK)
+        first, last = self.expected[0] // _BLOCK, -(-self.expected[1] // _BLOCK)
+        if first <= number < last:
+            blocks = min(last - number, _LONGEST_READ // _BLOCK)
         start = number * _BLOCK
-        stop = min(start + self._ahead, self._remote.size)
-        data = self._remote.read_range(start, stop)
+        data = self._remote.read_range(start, min(start + blocks * _BLOCK, self._remote.size))
         for i in range(0, len(data), _BLOCK):
             self._blocks[number + i // _BLOCK] = data[i : i + _BLOCK]
-        self._next_block = number + self._ahead // _BLOCK
+        self._run += blocks
+        self._next_block = number + blocks
         while len(self._blocks) > _KEPT_BLOCKS:
             self._blocks.popitem(last=False)

@@ -9,6 +9,7 @@ from typing import IO, Self
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.remote import SMALL_OBJECT, RangedFile, RemoteObject
+from par_model.video.table import tables
 
 _VIDEO_CODES = {
     storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
@@ -40,7 +41,9 @@ class VideoFile:
             return
         self._remote = RemoteObject(uri)
         self.identity = self._remote.version
-        self._file = self._remote.fetch() if self._remote.size <= SMALL_OBJECT else RangedFile(self._remote)
+        # One request is better than several, unless its table of packets already tells which bytes are wanted.
+        is_small = self._remote.size <= SMALL_OBJECT and self.identity not in tables
+        self._file = self._remote.fetch() if is_small else RangedFile(self._remote)
 
     @property
     def bytes_read(self) -> int:
@@ -83,6 +86,11 @@ class VideoFile:
 
     def tell(self) -> int:
         return self._file.tell()
+
+    def expect(self, part: tuple[int, int] | None) -> None:
+        """Say which bytes, from one to another, will be read straight on, so that few requests do for them."""
+        if isinstance(self._file, RangedFile):
+            self._file.expected = part or (0, 0)
 
     def rewound(self) -> Self:
         """This file, at its beginning."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +22,32 @@ SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 SEEK_COST = 12
 # Frames whose decoding costs as much as the demuxing of one packet for the table.
 DEMUX_COST = 0.02
+# Frames that a decoder may need ahead of the one that it shows: codecs allow 16.
+_REORDERING = 16
 
 
-# Timestamp, whether decoding can start with it, whether it is damaged or to be discarded.
-Packet = tuple[int | None, bool, bool]
+class Packet(NamedTuple):
+    """What the table keeps of a packet. is_bad: damaged, or to be discarded. position, size: in the file, in bytes."""
+
+    pts: int | None
+    is_key: bool
+    is_bad: bool
+    position: int | None
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
 class PacketTable:
-    """Timestamps of a video's frames.
+    """What is known of a video's frames.
 
     pts: int64 [N], ascending: frame k has pts[k]. keys: int64 [M], the frame indices at which decoding can start.
+    begins, ends: int64 [N], which bytes of the file hold each frame's packet; None where the container does not tell.
     """
 
     pts: NDArray[np.int64]
     keys: NDArray[np.int64]
+    begins: NDArray[np.int64] | None = None
+    ends: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -44,20 +56,29 @@ class PacketTable:
         """The last frame at or before ``index`` at which decoding can start."""
         return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
 
+    def bytes_of(self, run: Run) -> tuple[int, int] | None:
+        """The part of the file, from byte to byte, that has to be read for a run."""
+        if self.begins is None or self.ends is None:
+            return None
+        # Frames that are shown later may have to be decoded before.
+        stop = min(run.stop + 1 + _REORDERING, len(self))
+        return int(self.begins[run.start]), int(self.ends[run.start : stop].max())
+
 
 def table_of_packets(packets: Sequence[Packet]) -> PacketTable | None:
-    """A table of packets given in file order.
-
-    None if they do not tell the frames' order beyond doubt.
-    """
-    if not packets or not packets[0][1] or any(stamp is None or bad for stamp, _, bad in packets):
+    """A table of packets given in file order. None if they do not tell the frames' order beyond doubt."""
+    if not packets or not packets[0].is_key or any(packet.pts is None or packet.is_bad for packet in packets):
         return None
-    stamps = np.asarray([stamp for stamp, _, _ in packets], np.int64)
-    pts = np.sort(stamps)
+    stamps = np.asarray([packet.pts for packet in packets], np.int64)
+    order = np.argsort(stamps, kind="stable")
+    pts = stamps[order]
     if pts[0] != stamps[0] or (np.diff(pts) == 0).any():
         return None
-    keys = np.sort(stamps[np.asarray([key for _, key, _ in packets])])
-    return PacketTable(pts, np.searchsorted(pts, keys).astype(np.int64))
+    keys = np.flatnonzero(np.asarray([packet.is_key for packet in packets])[order]).astype(np.int64)
+    if any(packet.position is None for packet in packets):
+        return PacketTable(pts, keys)
+    begins = np.asarray([packet.position for packet in packets], np.int64)[order]
+    return PacketTable(pts, keys, begins, begins + np.asarray([packet.size for packet in packets], np.int64)[order])
 
 
 @dataclass(frozen=True)
@@ -102,7 +123,7 @@ class TableCache:
         self._frames = 0
         self._tables: OrderedDict[str, PacketTable | None] = OrderedDict()
 
-    def __contains__(self, identity: str) -> bool:
+    def __contains__(self, identity: str | None) -> bool:
         return identity in self._tables
 
     def __getitem__(self, identity: str) -> PacketTable | None:
@@ -120,5 +141,5 @@ class TableCache:
         return len(table) + 100 if table is not None else 100
 
 
-# 64 MB of tables at 8 bytes a frame: weeks of video.
-tables = TableCache(most_frames=8_000_000)
+# 72 MB of tables at 24 bytes a frame: 33 hours of video.
+tables = TableCache(most_frames=3_000_000)
