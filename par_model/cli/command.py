@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -71,6 +73,8 @@ class LazyGroup(click.Group):
 def run(command: click.Command, *, prefix: str, name: str, args: list[str] | None = None) -> NoReturn:
     """Run a command as a program: print errors as one line, and exit with the code that the error stands for."""
     arguments = sys.argv[1:] if args is None else args
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as clean as Ctrl-C
     debug = "--debug" in arguments
     try:
         code = command.main(arguments, prog_name=name, auto_envvar_prefix=prefix, standalone_mode=False)

@@ -1,8 +1,9 @@
 """What is done so far: outcomes in append-only part files, below the output folder, until the table is written.
 
 A part appears whole or not at all, holds whole rows, and is never changed. One process writes them (the job holds the
-output's lock), a few large ones rather than many: every 20 s, or when 64 MiB wait. So a job that is killed loses the
-work of those seconds and nothing else, and what is done is known from one listing and one narrow column.
+output's lock), a few large ones rather than many: when a twentieth of the run's time has passed since the last, at
+least a second and at most five minutes, or when 64 MiB wait. So a job that is killed loses that share of its work and
+nothing else, days of work are some hundred parts, and what is done is known from one listing and one narrow column.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from par_model.table.rows import OUTCOME_SCHEMA, concat_outcomes
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
-_FLUSH_SECONDS = 20.0
+_FLUSH_SHARE = 1 / 20
+_FLUSH_SECONDS = (1.0, 300.0)
 _FLUSH_BYTES = 64 * 2**20
 
 
@@ -35,7 +37,7 @@ class PartStore:
         self._run_id = run_id
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
-        self._last_flush = time.monotonic()
+        self._started = self._last_flush = time.monotonic()
         self._uris: list[str] = []
         for file in storage.list_files(folder):
             if storage.name(file.uri).startswith("part-"):
@@ -47,7 +49,7 @@ class PartStore:
         """Keep outcomes (OUTCOME_SCHEMA). They are on disk after the next flush."""
         self._waiting.append(outcomes.select(OUTCOME_SCHEMA.names))
         self._waiting_bytes += outcomes.nbytes
-        if self._waiting_bytes >= _FLUSH_BYTES or time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
+        if self._waiting_bytes >= _FLUSH_BYTES or self._is_due():
             self.flush()
 
     def flush(self) -> None:
@@ -89,6 +91,11 @@ class PartStore:
         """Remove all parts: their rows are in the table."""
         storage.remove(self._folder)
         self._uris = []
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        least, most = _FLUSH_SECONDS
+        return now - self._last_flush >= min(most, max(least, _FLUSH_SHARE * (now - self._started)))
 
     def _dataset(self) -> pyarrow.dataset.Dataset:
         fs, _ = storage.arrow_filesystem(self._folder)

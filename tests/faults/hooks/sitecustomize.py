@@ -1,0 +1,68 @@
+"""Loaded by every Python process of a job under test, Ray's and the decoding ones too: what breaks on purpose.
+
+crash:///path    a video whose reading ends the process that reads it
+hang:///path     a video whose reading never returns
+slow:///path     a local video that takes half a second to open
+FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
+FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
+"""
+
+import errno
+import os
+import signal
+import time
+
+_replace = os.replace
+
+
+def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
+    name = os.path.basename(target)
+    if name == f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}.parquet":
+        with open(source, "r+b") as file:
+            file.truncate(os.path.getsize(source) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == f"part-{int(os.environ.get('FAULT_DISK_FULL_AT_PART', '0')):06d}.parquet":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+    _replace(source, target, **kwargs)
+
+
+os.replace = _faulty_replace
+
+
+def _register() -> None:
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    class Crash(LocalFileSystem):
+        protocol = "crash"
+
+        def info(self, path, **kwargs):  # type: ignore[no-untyped-def]
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+        cat_file = open = info
+
+    class Hang(LocalFileSystem):
+        protocol = "hang"
+
+        def info(self, path, **kwargs):  # type: ignore[no-untyped-def]
+            time.sleep(600)
+
+        cat_file = open = info
+
+    class Slow(LocalFileSystem):
+        protocol = "slow"
+
+        def _open(self, path, *args, **kwargs):  # type: ignore[no-untyped-def]
+            time.sleep(0.5)
+            return super()._open(path, *args, **kwargs)
+
+        @classmethod
+        def _strip_protocol(cls, path):  # type: ignore[no-untyped-def]
+            return super()._strip_protocol(path.removeprefix("slow://"))
+
+    for faulty in (Crash, Hang, Slow):
+        fsspec.register_implementation(faulty.protocol, faulty)
+
+
+if "FAULTS" in os.environ:
+    _register()

@@ -1,0 +1,113 @@
+"""The process that the user started ends in every way that it can end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from par_model import storage
+from par_model.manifest.write import write_manifest
+from tests.archive import assert_same_table
+from tests.faults.conftest import SLOW_VIDEOS, Jobs, slow_rows, wait_until
+
+
+@pytest.fixture
+def on_s3(jobs: Jobs, s3: Callable[[], str], slow_archive: Path, tiny_weights: Path) -> Jobs:
+    """The same job with every URI on S3."""
+    bucket = s3()
+    for v in range(SLOW_VIDEOS):
+        storage.write_bytes(f"{bucket}/videos/v{v:02}.mp4", (slow_archive / f"v{v:02}.mp4").read_bytes())
+    storage.write_bytes(f"{bucket}/w.safetensors", tiny_weights.read_bytes())
+    write_manifest(f"{bucket}/manifest.parquet", slow_rows(f"{bucket}/videos", scheme=""))
+    return Jobs(f"{bucket}/manifest.parquet", f"{bucket}/w.safetensors", bucket)
+
+
+def killed_and_repeated(jobs: Jobs, undisturbed: pa.Table) -> None:
+    process = jobs.start("out")
+    jobs.wait_for_parts("out", 2)
+    process.kill()
+    process.communicate()
+    assert "run.json" not in jobs.names("out")
+    assert "are done already" in jobs.run("out")
+    assert_same_table(jobs.table("out").drop(["video_uri"]), undisturbed.drop(["video_uri"]))
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
+def test_sigkill_at_half_then_the_same_command(jobs: Jobs, undisturbed: pa.Table) -> None:
+    """What was on disk is not done again, and the table is that of an undisturbed run."""
+    killed_and_repeated(jobs, undisturbed)
+
+
+@pytest.mark.slow
+def test_sigkill_at_half_then_the_same_command_on_ray(jobs: Jobs, undisturbed: pa.Table) -> None:
+    """The same with Ray, whose processes end with the one that was killed."""
+    killed_and_repeated(replace(jobs, ray=True), undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ray", [False, True])
+def test_sigkill_at_half_then_the_same_command_on_s3(on_s3: Jobs, ray: bool, undisturbed: pa.Table) -> None:
+    """The same where every URI is on S3, with its lock and parts there too."""
+    killed_and_repeated(replace(on_s3, ray=ray), undisturbed)
+
+
+def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> None:
+    """A torn file is never read as a part; it goes, and its rows are done again."""
+    process = jobs.start("out", FAULT_KILL_AT_PART=2)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    below = sorted(p.name for p in Path(jobs.place("out"), "_parts").iterdir())
+    assert [name.split("-")[0] for name in below] == ["_partial", "part"]
+    jobs.run("out")
+    assert_same_table(jobs.table("out"), undisturbed)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(jobs: Jobs, stop: signal.Signals) -> None:
+    """Exit 130, what was done is kept, the lock is free, no traceback; the same command goes on."""
+    process = jobs.start("out")
+    jobs.wait_for_parts("out", 1)
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The same command again goes on" in err
+    assert "Traceback" not in err
+    assert "_lock" not in jobs.names("out")
+    assert "are done already" in jobs.run("out")
+
+
+@pytest.mark.slow
+def test_ctrl_c_with_ray(jobs: Jobs) -> None:
+    """The same with Ray."""
+    jobs = replace(jobs, ray=True)
+    process = jobs.start("out")
+    jobs.wait_for_parts("out", 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "The same command again goes on" in err
+    assert "Traceback" not in err
+    jobs.run("out")
+
+
+def test_the_disk_is_full(jobs: Jobs, undisturbed: pa.Table) -> None:
+    """One line that says so; once there is room, the same command goes on."""
+    err = jobs.run("out", code=1, FAULT_DISK_FULL_AT_PART=2)
+    assert "No space left on device" in err
+    assert "are done already" in jobs.run("out")
+    assert_same_table(jobs.table("out"), undisturbed)
+
+
+def test_two_jobs_on_one_output(jobs: Jobs) -> None:
+    """The second is refused and the first is not disturbed."""
+    first = jobs.start("out")
+    wait_until(lambda: "_lock" in jobs.names("out"), "the first job's lock")
+    assert f"process {first.pid} on " in jobs.run("out", code=1)
+    _, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    assert jobs.table("out")["status"].to_pylist() == ["ok"] * (2 * SLOW_VIDEOS)
