@@ -150,7 +150,7 @@ def _results(manifest: Manifest, selection: Selection, stage: DecodeStage) -> It
     from par_model.types import Crops, Failure
 
     size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)
-    for unit in plan_units(manifest, selection, np.empty(0, np.int64), stage.sampling.frames, size):
+    for unit in plan_units(manifest, selection, np.zeros(manifest.num_rows, bool), stage.sampling.frames, size):
         good = []
         for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
             if isinstance(tracklet, Failure):
