@@ -23,7 +23,8 @@ from torch import Tensor
 
 from benchmarks import released
 from benchmarks.results import table, write_section
-from par_model.model.backbone import convert_tower, load_clip
+from par_model.model.backbone import load_clip
+from par_model.model.clip_file import convert_tower
 from par_model.model.config import BackboneConfig
 from par_model.model.initialise import ModelOptions
 from par_model.model.openpar import convert_released

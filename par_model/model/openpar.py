@@ -17,7 +17,8 @@ from torch import Tensor
 from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.errors import UsageError, WeightsError
-from par_model.model.backbone import Clip, convert_tower, load_openai_clip
+from par_model.model.backbone import Clip, load_openai_clip
+from par_model.model.clip_file import convert_tower
 from par_model.model.config import (
     INTERACTION_MAPS,
     Aggregate,
@@ -27,6 +28,7 @@ from par_model.model.config import (
     Sides,
     format_map,
 )
+from par_model.model.openpar_names import IDLE, SPATIAL, TEMPORAL, is_stacked, our_name, stacked
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import save_weights
 from par_model.types import Preprocess
@@ -34,26 +36,6 @@ from par_model.types import Preprocess
 FRAMES = 6
 RELEASED_DEPTH = 8
 TOWER = "clip_visual_extractor."
-_SPATIAL, _TEMPORAL = "spatial_sidenet.", "crossframe_sidenet."
-
-_RENAMED = (  # (released name, our name); what has no line here or in _stacked is carried as unused
-    (r"spatial_sidenet\.vit_model\.(patch_embed)\.proj\.(weight|bias)", r"spatial.\1.\2"),
-    (r"spatial_sidenet\.vit_model\.(blocks\..+)", r"spatial.\1"),
-    (r"spatial_sidenet\.fusion_layers\.layer_(\d+)\.input_proj\.0\.(weight|bias)", r"spatial.taps.\1.norm.\2"),
-    (r"spatial_sidenet\.fusion_layers\.layer_(\d+)\.input_proj\.1\.(weight|bias)", r"spatial.taps.\1.proj.\2"),
-    (r"crossframe_sidenet\.vit_model\.(blocks\..+)", r"temporal.\1"),
-    (r"crossframe_sidenet\.frist_linear\.(weight|bias)", r"temporal.first.\1"),  # so spelled in the checkpoint
-    (r"word_embed\.(weight|bias)", r"fusion.word_embed.\1"),
-    (r"blocks\.\d+\.(.+)", r"fusion.block.\1"),
-    (r"norm\.(weight|bias)", r"fusion.norm.\1"),
-    (r"bn\.(.+)", r"bn.\1"),
-    (r"(spatial|temporal)_feat_aggregation\.(weight|bias)", r"\1_aggregation.\2"),
-)
-# What the released network holds and never reads.
-_IDLE = re.compile(
-    r"(w_temporal|(visual|spa|tem)_embed\.(weight|bias)"
-    r"|crossframe_sidenet\.(vit_model\.patch_embed\.proj|projection_layers\.\d+)\.(weight|bias))"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,15 +132,15 @@ def convert_released(
     wanted = recogniser.state_dict()
     text_features = torch.zeros(config.num_classes, backbone.embed_dim)
     found = {f"backbone.{name}": tensor for name, tensor in tower.items()} | {"text_features": text_features}
-    found |= _stacked(state, config)
+    found |= stacked(state, config)
     unused, unknown = {}, []
     for name, tensor in state.items():
         ours = our_name(name)
         if ours in wanted:
             found[ours] = tensor.reshape(wanted[ours].shape) if tensor.numel() == wanted[ours].numel() else tensor
-        elif not _is_stacked(name):
+        elif not is_stacked(name):
             unused[name] = tensor
-            if not (_IDLE.fullmatch(name) or ours.startswith("spatial.blocks.")):
+            if not (IDLE.fullmatch(name) or ours.startswith("spatial.blocks.")):
                 unknown.append(name)
     missing = sorted(wanted.keys() - found.keys())
     if missing:
@@ -181,7 +163,7 @@ def _infer_config(
     temporal_map: InteractionMap | None,
     frames: int | None,
 ) -> RecogniserConfig:
-    spatial, temporal = (any(name.startswith(side) for name in state) for side in (_SPATIAL, _TEMPORAL))
+    spatial, temporal = (any(name.startswith(side) for name in state) for side in (SPATIAL, TEMPORAL))
     sides: dict[tuple[bool, bool], Sides] = {
         (True, True): "both",
         (True, False): "spatial",
@@ -201,7 +183,7 @@ def _infer_config(
         )
     k = frames or fixed or FRAMES
     fusion_width = state["word_embed.weight"].shape[0]
-    side_widths = [_width(state, side, fusion_width) for side in (_SPATIAL, _TEMPORAL)]
+    side_widths = [_width(state, side, fusion_width) for side in (SPATIAL, TEMPORAL)]
     blocks = _numbers(state, r"crossframe_sidenet\.vit_model\.blocks\.(\d+)\.") or range(RELEASED_DEPTH)
     targets = sorted(_numbers(state, r"spatial_sidenet\.fusion_layers\.layer_(\d+)\."))
     streams = len(_numbers(state, r"crossframe_sidenet\.fusion_layers\.layer_(\d+)\."))
@@ -253,50 +235,6 @@ def _width(state: Mapping[str, Tensor], side: str, default: int) -> int:
 
 def _numbers(state: Mapping[str, Tensor], pattern: str) -> set[int]:
     return {int(match[1]) for name in state if (match := re.match(pattern, name))}
-
-
-def our_name(name: str) -> str:
-    """A released tensor's name here; itself if nothing here corresponds to it alone."""
-    for pattern, ours in _RENAMED:
-        if re.fullmatch(pattern, name):
-            return re.sub(pattern, ours, name)
-    return name
-
-
-_STACKED = re.compile(
-    r"(spatial_sidenet|crossframe_sidenet)\.(cls_embed|cls_pos_embed|vit_model\.pos_embed)"
-    r"|crossframe_sidenet\.fusion_layers\.layer_\d+\.(ln|input_proj)\.(weight|bias)"
-    r"|weight_layer\.\d+\.(weight|bias)"
-)
-
-
-def _is_stacked(name: str) -> bool:
-    return _STACKED.fullmatch(name) is not None
-
-
-def _stacked(state: Mapping[str, Tensor], config: RecogniserConfig) -> dict[str, Tensor]:
-    """Tensors of ours that several released ones make up; left out where one of those is missing."""
-    made: dict[str, Tensor] = {}
-    for ours, released in (("spatial.", _SPATIAL), ("temporal.", _TEMPORAL)):
-        parts = [state.get(f"{released}{name}") for name in ("cls_embed", "cls_pos_embed", "vit_model.pos_embed")]
-        if parts[0] is not None:
-            made[f"{ours}class_token"] = parts[0].flatten()
-        if parts[1] is not None and parts[2] is not None:
-            made[f"{ours}positions"] = torch.cat([parts[1][0], parts[2][0]])
-    if config.has_temporal and config.fuses_later_frames:
-        for ours, inner in (("norm", "ln"), ("proj", "input_proj")):
-            for kind in ("weight", "bias"):
-                names = [f"{_TEMPORAL}fusion_layers.layer_{s}.{inner}.{kind}" for s in range(len(config.temporal_map))]
-                made |= _stack(state, f"temporal.streams.{ours}_{kind}", names)
-    for kind in ("weight", "bias"):
-        made |= _stack(state, f"heads.{kind}", [f"weight_layer.{i}.{kind}" for i in range(config.num_classes)])
-    return made
-
-
-def _stack(state: Mapping[str, Tensor], ours: str, names: list[str]) -> dict[str, Tensor]:
-    if not all(name in state for name in names):
-        return {}
-    return {ours: torch.stack([state[name].squeeze() for name in names])}
 
 
 def _tower(state: Mapping[str, Tensor], clip: Clip) -> tuple[list[str], dict[str, Tensor]]:

@@ -14,7 +14,8 @@ from torch import nn
 
 from par_model.errors import StorageError, WeightsError
 from par_model.model import backbone
-from par_model.model.backbone import load_clip, load_openai_clip, read_clip_file
+from par_model.model.backbone import load_clip, load_openai_clip
+from par_model.model.clip_file import read_clip_file
 from par_model.model.tower import ImageTower
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1}

@@ -15,7 +15,8 @@ from benchmarks import released
 from par_model.attributes import load_schema
 from par_model.model.backbone import Clip, load_openai_clip
 from par_model.model.config import INTERACTION_MAPS, InteractionMap
-from par_model.model.openpar import convert_released, our_name
+from par_model.model.openpar import convert_released
+from par_model.model.openpar_names import our_name
 from par_model.model.recogniser import Recogniser
 from par_model.training.loss import weighted_bce
 from tests import released_weights as golden

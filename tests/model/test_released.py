@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import released
-from par_model.model.backbone import convert_tower
+from par_model.model.clip_file import convert_tower
 from par_model.model.config import INTERACTION_MAPS, BackboneConfig
 from par_model.model.openpar import convert_released
 from par_model.model.recogniser import Recogniser
