@@ -1,0 +1,67 @@
+"""Ray's workers and nodes die while the job runs; every tracklet still comes out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psutil
+import pyarrow as pa
+import pytest
+
+from tests.archive import assert_same_table
+from tests.faults.conftest import HOOKS, Jobs, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def workers(job: int, stage: str) -> list[psutil.Process]:
+    """Ray's worker processes of a stage, below the job's own process."""
+    found = []
+    for process in psutil.Process(job).children(recursive=True):
+        try:
+            if f"({stage})" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("stage", ["DecodeTables", "RecogniseTables"])
+def test_an_actor_is_killed(jobs: Jobs, undisturbed: pa.Table, stage: str) -> None:
+    """SIGKILL to the actor that decodes, or to the one that holds the model: another takes over, no row is lost."""
+    jobs = replace(jobs, ray=True)
+    process = jobs.start("out")
+    jobs.wait_for_parts("out", 1)
+    for worker in wait_until(lambda: workers(process.pid, stage), f"a worker of {stage}"):
+        worker.kill()
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert_same_table(jobs.table("out"), undisturbed)
+
+
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    monkeypatch.setenv("FAULTS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(HOOKS))
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_node_is_removed(jobs: Jobs, undisturbed: pa.Table, two_nodes: object) -> None:
+    """Half of the decode workers and model actors go with their node; the other node does what is left."""
+    from ray.cluster_utils import Cluster
+
+    assert isinstance(two_nodes, Cluster)
+    node = two_nodes.add_node(num_cpus=2)
+    two_nodes.wait_for_nodes()
+    jobs = replace(jobs, ray=True)
+    process = jobs.start("out", "--address", two_nodes.address, "--decode-workers", "2", "--model-actors", "2")
+    jobs.wait_for_parts("out", 1)
+    two_nodes.remove_node(node, allow_graceful=False)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert_same_table(jobs.table("out"), undisturbed)
