@@ -52,6 +52,7 @@ class VideoReader:
         self._counters = counters or Counters()
         self._reformatter = VideoReformatter()
         self.count = 0
+        self._has_moved = False
         self._video = VideoContainer(file, threads)
 
     def __enter__(self) -> VideoReader:
@@ -89,6 +90,7 @@ class VideoReader:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
         key_pts = int(table.pts[run.start])
         index = run.start
+        self._has_moved = True
         self._file.expect(table.bytes_of(run))
         self._seek(key_pts)
         is_first = True
@@ -123,6 +125,9 @@ class VideoReader:
         return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
     def _frames_from_start(self) -> Iterator[ReadFrame]:
+        if self._has_moved:
+            self._start_over()
+        self._has_moved = True
         index = 0
         damage = self._video.damage
         for packet in self._video.packets():
@@ -163,12 +168,12 @@ class VideoReader:
         if self._file.fetch_whole():
             self._start_over()
         table = self._read_table()
-        self._start_over()
         if identity is not None:
             tables[identity] = table
         return table
 
     def _read_table(self) -> PacketTable | None:
+        self._has_moved = True
         packets = []
         shown: list[int | None] = []
         for packet in self._video.packets():
@@ -190,8 +195,8 @@ class VideoReader:
         self._counters.seeks_refuted += 1
         if self._file.identity is not None:
             tables[self._file.identity] = None
-        self._start_over()
 
     def _start_over(self) -> None:
         self._video.close()
         self._video = VideoContainer(self._file, self._threads)
+        self._has_moved = False
