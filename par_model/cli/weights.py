@@ -134,11 +134,12 @@ def import_released(
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: str, as_json: bool) -> None:
-    """Show a weights FILE: its network, schema and preprocessing, its parameters and what a tracklet costs."""
+    """Show a weights FILE, or `demo`: its network, schema, preprocessing, parameters and what a tracklet costs."""
     from par_model.model.cost import count_parameters, flops
+    from par_model.model.shipped import weights_uri
     from par_model.model.weights import read_header
 
-    header = read_header(file)
+    header = read_header(weights_uri(file))
     config, counts = header.config, count_parameters(header.config, header.shapes)
     cost = flops(config)
     if as_json:

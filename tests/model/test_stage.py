@@ -142,5 +142,15 @@ def test_cuda_without_a_gpu_is_a_usage_error(tiny_weights: Path) -> None:
         RecogniseStage(str(tiny_weights), device="cuda")
 
 
+@pytest.mark.slow
+def test_a_compiled_stage_gives_the_same_scores(tiny_weights: Path) -> None:
+    batch = [make_crops(row) for row in range(3)]
+    plain, compiled = (RecogniseStage(str(tiny_weights), device="cpu", batch_size=3, compile=c) for c in (False, True))
+    for a, b in zip(plain(batch), compiled(batch), strict=True):
+        assert isinstance(a, Prediction)
+        assert isinstance(b, Prediction)
+        np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
+
+
 def test_an_empty_batch_gives_nothing(tiny_weights: Path) -> None:
     assert RecogniseStage(str(tiny_weights), device="cpu")([]) == []
