@@ -91,12 +91,18 @@ def infer(
 
 
 def _report(output: str, summary: dict[str, Any]) -> str:
+    from par_model.inference.work import advice
+
     counts, stages = summary["counts"], summary["stages"]
     lines = [f"{output}/attributes: {counts['tracklets']} tracklets, {counts['status']['failed']} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
     if stages["tracklets_per_second"]:
-        rate = stages["tracklets_per_second"]
-        lines.append(f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s, {rate:.1f} a second")
+        rate, startup = stages["tracklets_per_second"], stages["startup_seconds"]
+        lines.append(
+            f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s: "
+            f"{startup:.1f} s to start, then {rate:.1f} a second"
+        )
+        lines.append(f"  {advice(stages)}")
     if summary["exit_code"] == 3:
         lines.append(f"  more than --max-failure-rate {summary['options']['max_failure_rate']:g} failed: exit code 3")
     return "\n".join(lines)

@@ -39,7 +39,7 @@ from par_model.inference.finish import Table
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.progress import Progress
-from par_model.inference.wire import TotalWork
+from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri

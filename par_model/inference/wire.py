@@ -10,8 +10,8 @@ import os
 import socket
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -70,44 +70,6 @@ class Work:
 def worker_number() -> int:
     """A number that tells this process from the others of the job."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{socket.gethostname()} {os.getpid()}").int >> 65
-
-
-@dataclass
-class TotalWork:
-    """What the stages did over a whole run, for ``run.json``."""
-
-    decode_seconds: float = 0.0
-    model_seconds: float = 0.0
-    frames_decoded: int = 0
-    frames_needed: int = 0
-    decode_workers: set[int] = field(default_factory=set)
-    model_workers: set[int] = field(default_factory=set)
-
-    def add(self, table: pa.Table) -> None:
-        """Add the numbers that ride in a table of outcomes."""
-        for name in ("decode_seconds", "model_seconds", "frames_decoded", "frames_needed"):
-            setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
-        self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
-        self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
-
-    def rates(self, tracklets: int, seconds: float) -> dict[str, Any]:
-        """Rates and busy shares of the stages. seconds: from the first work to the last outcome."""
-
-        def stage(busy: float, workers: int) -> dict[str, Any]:
-            return {
-                "workers": workers,
-                "busy_seconds": round(busy, 3),
-                "busy_share": round(min(1.0, busy / (workers * seconds)), 3) if workers and seconds else None,
-                "tracklets_per_busy_second": round(tracklets / busy, 3) if busy else None,
-            }
-
-        return {
-            "tracklets": tracklets,
-            "tracklets_per_second": round(tracklets / seconds, 3) if seconds and tracklets else None,
-            "decode": stage(self.decode_seconds, len(self.decode_workers))
-            | {"frames_decoded": self.frames_decoded, "frames_needed": self.frames_needed},
-            "model": stage(self.model_seconds, len(self.model_workers)),
-        }
 
 
 def crops_to_table(items: Sequence[Crops | Failure], work: Work) -> pa.Table:

@@ -19,9 +19,10 @@ from par_model.manifest.defects import (
     split_defects,
 )
 from par_model.manifest.duplicates import duplicate_ids
+from par_model.manifest.files import missing_columns
 from par_model.manifest.read import Manifest
 from par_model.manifest.rows import Row, rows
-from par_model.manifest.schema import ROW, colliding_columns, missing_columns
+from par_model.manifest.schema import ROW, colliding_columns
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _of_columns(manifest: Manifest, schema: AttributeSchema | None) -> Iterator[
     for file in manifest.files:
         found: list[Finding] = [
             (DefectCode.MISSING_COLUMN, f"{file.name} has no column {name}, which is required")
-            for name in missing_columns(file.column_names)
+            for name in missing_columns(file)
         ]
         found += [
             (DefectCode.WRONG_TYPE, f"{name}: {problem} (all rows of {file.name})")
@@ -73,12 +74,13 @@ def _of_ids(manifest: Manifest) -> Iterator[Defect]:
 
 def _of_rows(manifest: Manifest, schema: AttributeSchema | None) -> Iterator[Defect]:
     length, whose = (schema.num_classes, f"schema {schema.name}") if schema is not None else (None, "")
+    # What is said of a file's column is not said again of each of its rows.
+    said_of = {file.uri: {*missing_columns(file), *wrong_types(file)} for file in manifest.files}
     for batch in manifest.iter_batches():
         if batch.num_rows == 0:
             continue
         file = manifest.file_of(batch.column(ROW)[0].as_py())
-        # What is said of a file's column is not said again of each of its rows.
-        unread = {*missing_columns(file.column_names), *wrong_types(file)}
+        unread = said_of[file.uri]
         for row, split, labels in _with_labels(batch):
             if length is None and labels is not None and "labels" not in row.unfit:
                 length, whose = len(labels), f"row {row.row}"

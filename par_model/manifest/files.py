@@ -175,3 +175,18 @@ def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
             origin.setdefault(name, file.name)
     # A column that is null in every row has no type of its own; tables need one.
     return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in fields.values()])
+
+
+def missing_columns(file: ManifestFile) -> list[str]:
+    """Required columns that a file lacks. Those of videos may be absent only where every row has stills."""
+    names = set(file.column_names)
+    missing = [] if "tracklet_id" in names else ["tracklet_id"]
+    of_videos = [name for name in ("video_uri", "frame_indices") if name not in names]
+    return missing + (of_videos if of_videos and not _all_stills(file) else [])
+
+
+def _all_stills(file: ManifestFile) -> bool:
+    if "image_uris" not in file.column_names:
+        return False
+    with open_parquet(file.uri) as parquet:
+        return all(batch.column(0).null_count == 0 for batch in parquet.iter_batches(columns=["image_uris"]))

@@ -11,8 +11,9 @@ from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
 from par_model.manifest.cast import wrong_types
 from par_model.manifest.duplicates import duplicate_ids
+from par_model.manifest.files import missing_columns
 from par_model.manifest.read import Manifest
-from par_model.manifest.schema import DEFECT, ROW, colliding_columns, missing_columns
+from par_model.manifest.schema import DEFECT, ROW, colliding_columns
 
 _REQUIRED = ("tracklet_id", "video_uri", "frame_indices", "image_uris")
 _IDS_PER_BATCH = 65_536
@@ -27,7 +28,7 @@ def refuse_ambiguous(manifest: Manifest, schema: AttributeSchema | None) -> None
     if manifest.num_rows == 0:
         raise ManifestError(f"manifest {manifest.uri}: has no rows; give a manifest with at least one tracklet")
     for file in manifest.files:
-        for column in missing_columns(file.column_names):
+        for column in missing_columns(file):
             raise ManifestError(f"manifest file {file.uri}: column {column} is missing; see `parjob manifest check`")
         for column, problem in wrong_types(file).items():
             if column in _REQUIRED:

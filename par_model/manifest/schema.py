@@ -57,15 +57,6 @@ _RESULT_COLUMNS = (
 )
 
 
-def missing_columns(names: Iterable[str]) -> list[str]:
-    """Required columns that are not among a file's names."""
-    present = set(names)
-    missing = [] if "tracklet_id" in present else ["tracklet_id"]
-    if "image_uris" in present:
-        return missing
-    return missing + [name for name in ("video_uri", "frame_indices") if name not in present]
-
-
 def reserved_columns(schema: AttributeSchema | None = None) -> frozenset[str]:
     """Names, in lower case, that a manifest's further columns must not have: the attribute table's own."""
     groups = schema.columns if schema is not None else ()

@@ -1,7 +1,7 @@
 import numpy as np
 
 from par_model.errors import FailureCode
-from par_model.inference.wire import CROPS_SCHEMA, TotalWork, Work, crops_to_table, outcomes_to_table, table_to_crops
+from par_model.inference.wire import CROPS_SCHEMA, Work, crops_to_table, outcomes_to_table, table_to_crops
 from par_model.types import Crops, Failure, Prediction, Preprocess
 
 SIZE = Preprocess(height=4, width=2)
@@ -43,19 +43,3 @@ def test_outcomes_keep_scores_and_nulls() -> None:
         {"_row": 8, "tracklet_id": "t8", "num_frames": 2, "error": "model-error", "message": "nan",
          "sampled_frames": None, "scores": None, "embedding": None},
     ]  # fmt: skip
-
-
-def test_work_adds_up_over_tables() -> None:
-    total = TotalWork()
-    for worker, seconds in ((7, 0.5), (8, 0.25), (7, 0.25)):
-        work = Work(decode_seconds=seconds, frames_decoded=3, decode_worker=worker)
-        total.add(crops_to_table([crops(0, [1]), crops(1, [1])], work))
-    assert total == TotalWork(decode_seconds=1.0, frames_decoded=9, decode_workers={7, 8})
-    assert total.rates(6, 2.0)["decode"] == {
-        "workers": 2,
-        "busy_seconds": 1.0,
-        "busy_share": 0.25,
-        "tracklets_per_busy_second": 6.0,
-        "frames_decoded": 9,
-        "frames_needed": 0,
-    }
