@@ -51,7 +51,9 @@ class VideoContainer:
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = threads
-        self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET)
+        if threads > 1:
+            self._stream.thread_type = "AUTO"  # several frames at a time, and what is wrong with one is told later
+        self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, tells_at_once=threads == 1)
 
     def __enter__(self) -> VideoContainer:
         return self

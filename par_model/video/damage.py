@@ -17,13 +17,15 @@ class DamageLog:
     """Where damage was met, and which frames it makes unreliable: it and all that follow it in presentation order.
 
     packets_are_frames: whether each packet of this codec gives one frame, so that one that gives none was lost.
+    tells_at_once: whether an error is of the packet that was sent last.
     reason: the first damage, None so far. Frames that precede the damage are sound, also those that the decoder held
     back when it met it. A stream may start in the middle of a group of pictures: what is missing before its first
     sound frame is no damage.
     """
 
-    def __init__(self, *, packets_are_frames: bool) -> None:
+    def __init__(self, *, packets_are_frames: bool, tells_at_once: bool = True) -> None:
         self.reason: str | None = None
+        self._tells_at_once = tells_at_once
         self._packets_are_frames = packets_are_frames
         self._pending: set[int] = set()  # timestamps of packets that were sent and gave no frame yet
         self._lost: list[int] = []  # the earliest timestamp of a frame that will never come, if any
@@ -44,7 +46,8 @@ class DamageLog:
     def packet_failed(self, packet: av.Packet[av.VideoStream], index: int, error: Exception) -> None:
         """The decoder refused a packet."""
         if self._first is not None:
-            self._lose(packet.pts, f"a packet near frame {index} could not be decoded ({one_line(error)})")
+            lost = packet.pts if self._tells_at_once else None
+            self._lose(lost, f"a packet near frame {index} could not be decoded ({one_line(error)})")
 
     def file_broke_off(self, error: Exception) -> None:
         """Nothing more can be read of the file."""

@@ -91,10 +91,10 @@ def damaged_file(folder: Path, name: str, settings: dict[str, Any], damage: Dama
     return str(path)
 
 
-def one_by_one(uri: str, damaged: str) -> dict[int, int | FailureCode]:
+def one_by_one(uri: str, damaged: str, threads: int = 1) -> dict[int, int | FailureCode]:
     """For each frame what a tracklet of it alone shows, or its failure. All are read together."""
     wanted = [Tracklet(k, f"t{k}", video_uri=uri, frame_indices=np.asarray([k], np.int32)) for k in range(FRAMES)]
-    options = DecodeOptions(damaged=damaged, isolate=False)  # type: ignore[arg-type]
+    options = DecodeOptions(damaged=damaged, isolate=False, threads=threads)  # type: ignore[arg-type]
     found: dict[int, int | FailureCode] = {}
     for result in DecodeStage(None, Sampling("all"), options)(wanted):
         if isinstance(result, Failure):
@@ -106,11 +106,12 @@ def one_by_one(uri: str, damaged: str) -> dict[int, int | FailureCode]:
     return found
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("name", "settings", "damage"), PAIRS)
 def test_frames_before_the_damage_are_read_and_no_wrong_one_after(
-    name: str, settings: dict[str, Any], damage: Damage, folder: Path
+    name: str, settings: dict[str, Any], damage: Damage, threads: int, folder: Path
 ) -> None:
-    found = one_by_one(damaged_file(folder, name, settings, damage), "fail")
+    found = one_by_one(damaged_file(folder, name, settings, damage), "fail", threads)
     assert len(found) == FRAMES
     assert [found[k] for k in range(SOUND)] == list(range(SOUND))
     wrong = {k: shown for k, shown in found.items() if not isinstance(shown, FailureCode) and shown != k}

@@ -49,14 +49,14 @@ def plain_numbers(uri: str) -> list[int]:
 Pictures = dict[int, NDArray[np.uint8]]
 
 
-def pictures(uri: str, requests: Sequence[Sequence[int]]) -> Pictures:
+def pictures(uri: str, requests: Sequence[Sequence[int]], options: DecodeOptions = IN_PROCESS) -> Pictures:
     """The frames that one call reads, a tracklet for each request."""
     wanted = [
         Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.asarray(frames, np.int32))
         for row, frames in enumerate(requests)
     ]
     found: Pictures = {}
-    for crops in DecodeStage(None, Sampling("all"), IN_PROCESS)(wanted):
+    for crops in DecodeStage(None, Sampling("all"), options)(wanted):
         assert isinstance(crops, RawCrops), crops
         assert crops.sampled_frames.tolist() == list(requests[crops.row])
         found.update(zip(requests[crops.row], crops.images, strict=True))
@@ -81,3 +81,18 @@ def test_no_access_pattern_gives_a_wrong_frame(case: corpus.Case, folder: Path) 
         legible = [[k for k in r if truth[k] >= 0] for r in requests if any(truth[k] >= 0 for k in r)]
         for k, picture in pictures(uri, legible).items():
             assert np.array_equal(picture, forward[k]), f"frame {k} of {legible}"
+
+
+THREADED = ("h264.mp4", "h264.avi", "h264-open.ts", "h264-interlaced.mp4", "hevc.mp4", "mpeg4-b.avi", "vp9.webm")
+
+
+@pytest.mark.parametrize("case", [c for c in corpus.CASES if c.name in THREADED], ids=str)
+def test_more_threads_give_the_same_frames(case: corpus.Case, folder: Path) -> None:
+    uri = video(case, folder)
+    requests = [list(range(0, 75, 5)), [70]]
+    one = pictures(uri, requests)
+    several = pictures(uri, requests, DecodeOptions(isolate=False, threads=3))
+    assert several.keys() == one.keys()
+    for k, picture in one.items():
+        assert np.array_equal(several[k], picture)
+        assert read(picture) == k

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,3 +215,11 @@ def test_more_tracklets_than_fit_in_memory_are_read_in_several_passes(clip: str)
 def test_options_check_themselves(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(values)))):
         DecodeOptions(**values)  # type: ignore[arg-type]
+
+
+def test_a_stage_travels_to_other_processes(clip: str, stage: DecodeStage) -> None:
+    (before,) = stage([tracklet(0, clip, range(10))])
+    (after,) = pickle.loads(pickle.dumps(stage))([tracklet(0, clip, range(10))])
+    assert isinstance(before, Crops)
+    assert isinstance(after, Crops)
+    assert np.array_equal(before.pixels, after.pixels)
