@@ -44,8 +44,6 @@ class VideoContainer:
                 container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
                 io_open=_refuse_to_open,
             )
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
             message = f"cannot read {file.uri}: no video that can be opened ({one_line(error)})"
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
@@ -92,8 +90,6 @@ class VideoContainer:
                 yield next(packets)
             except StopIteration:
                 return
-            except MemoryError:
-                raise
             except DECODER_ERRORS as error:
                 if self._file.failure is not None:
                     raise self._file.failure from error

@@ -100,8 +100,6 @@ class VideoReader:
             is_first = False
             try:
                 frames = packet.decode()
-            except MemoryError:
-                raise
             except DECODER_ERRORS as error:
                 if packet.pts is not None and packet.pts < key_pts:
                     continue  # it belongs to frames before the key frame, which are not wanted from here
@@ -133,8 +131,6 @@ class VideoReader:
         for packet in self._video.packets():
             try:
                 frames = packet.decode()
-            except MemoryError:
-                raise
             except DECODER_ERRORS as error:
                 damage.packet_failed(packet, index, error)
                 continue
