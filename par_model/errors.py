@@ -8,6 +8,7 @@
     ├── StorageError            a place that cannot be read or written
     ├── OutputError             an output folder that another run owns
     ├── ClusterError            Ray, or the machines behind it
+    ├── TrainingError           training that cannot go on
     └── TrackletError           one tracklet, carries a FailureCode; becomes a failed row
 
 Nothing below the command line catches ParError to print it; nothing catches a bare Exception except the stages,
@@ -72,6 +73,10 @@ class OutputError(ParError):
 
 class ClusterError(ParError):
     """Ray could not be started or joined, or its machines do not fit the job."""
+
+
+class TrainingError(ParError):
+    """Training that cannot go on as it was asked for."""
 
 
 class TrackletError(ParError):

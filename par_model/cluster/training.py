@@ -1,0 +1,212 @@
+"""Ray around the training loop: tasks that decode crops, and Ray Train's workers, each of which runs the loop.
+
+Ray Train starts the workers, connects them (gloo or NCCL), and replaces those that are lost. What a run goes on from is
+the loop's own checkpoint, so that a replaced worker, a restarted driver and a run without Ray go on in the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ray
+import ray.train
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from par_model import storage
+from par_model.cluster.session import ray_session
+from par_model.cluster.sizing import Resources, choose_device
+from par_model.errors import ClusterError, ParError, TrainingError
+from par_model.training.cache import Shard
+from par_model.training.loop import Say, train
+from par_model.training.options import TrainOptions
+from par_model.training.plan import TrainPlan
+from par_model.training.workers import Worker
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What each worker gets of the machines. threads: of torch's operators."""
+
+    cpus: float
+    gpus: float
+    threads: int
+    backend: Literal["gloo", "nccl"]
+
+
+def choose_seat(workers: int, device: Literal["cpu", "cuda"], resources: Resources) -> Seat:
+    """An equal part of all CPUs; a GPU, or a part of one where workers outnumber them.
+
+    NCCL refuses two workers on one GPU, so such share by gloo. Raises ClusterError if there is no GPU for ``cuda``.
+    """
+    cpus = resources.most_cpus / workers
+    cpus = float(int(cpus)) if cpus >= 1 else max(0.01, math.floor(100 * cpus) / 100)
+    threads = max(1, int(cpus))
+    if device == "cpu":
+        return Seat(cpus, 0, threads, "gloo")
+    if resources.most_gpus < 1:
+        raise ClusterError("--device cuda, but the cluster has no GPU: use --device cpu or auto")
+    each = math.ceil(workers / resources.most_gpus)
+    return Seat(cpus, 1 if each == 1 else math.floor(100 / each) / 100, threads, "nccl" if each == 1 else "gloo")
+
+
+@dataclass(frozen=True)
+class RayTrainer:
+    """Trains on the cluster that this process is connected to."""
+
+    options: TrainOptions
+    seat: Seat
+
+    def write_shards(self, shards: Sequence[Shard]) -> Iterator[int]:
+        """Write them all, as many at a time as there are CPUs; yields the tracklets of each. Raises StorageError."""
+        waiting = [_write_shard.remote(shard) for shard in shards]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            for reference in done:
+                yield _own_error(lambda found=reference: ray.get(found))
+
+    def train(self, plan: TrainPlan, say: Say) -> None:
+        """All epochs that are missing. Raises TrainingError, StorageError, ClusterError."""
+        lines = _Lines.remote()  # type: ignore[attr-defined]
+        filesystem, path = storage.arrow_filesystem(plan.place("_ray"))
+        trainer = TorchTrainer(
+            _loop,
+            train_loop_config={"plan": plan, "seat": self.seat, "lines": lines},
+            torch_config=TorchConfig(backend=self.seat.backend),
+            scaling_config=ScalingConfig(
+                num_workers=self.options.workers,
+                use_gpu=self.seat.gpus > 0,
+                resources_per_worker={"CPU": self.seat.cpus} | ({"GPU": self.seat.gpus} if self.seat.gpus else {}),
+            ),
+            run_config=RunConfig(
+                name=plan.run_id,
+                storage_path=path,
+                storage_filesystem=filesystem,
+                failure_config=FailureConfig(max_failures=self.options.max_failures),
+            ),
+        )
+        try:
+            with _said_by(lines, say):
+                _own_error(trainer.fit)
+        finally:
+            with contextlib.suppress(ParError):
+                storage.remove(plan.place("_ray"))
+        if (stopped := ray.get(lines.stopped.remote())) is not None:
+            raise TrainingError(stopped)
+
+
+@contextmanager
+def ray_trainer(
+    address: str | None, device: Literal["auto", "cpu", "cuda"], options: TrainOptions
+) -> Iterator[RayTrainer]:
+    """A RayTrainer on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
+    with ray_session(address):
+        resources = Resources.of_cluster()
+        chosen = choose_device(device, resources)
+        seat = choose_seat(options.workers, chosen, resources)
+        where = f"{seat.gpus:g} GPU and {seat.cpus:g} CPU" if seat.gpus else f"{seat.cpus:g} CPU"
+        sys.stderr.write(f"parjob: {options.workers} workers with {where} each, joined by {seat.backend}\n")
+        yield RayTrainer(options, seat)
+
+
+def _loop(config: dict[str, Any]) -> None:
+    """One worker of Ray Train."""
+    plan, seat, lines = config["plan"], config["seat"], config["lines"]
+    context = ray.train.get_context()
+    torch.set_num_threads(seat.threads)
+    worker = Worker(
+        rank=context.get_world_rank(),
+        count=context.get_world_size(),
+        local_rank=context.get_local_rank(),
+        device=get_device() if seat.gpus else torch.device("cpu"),
+    )
+    try:
+        train(plan, worker, lines.say.remote, ray.train.report)
+    except TrainingError as error:
+        # Every worker is here at once, and none would fare better again: an end, not a failure to recover from.
+        if worker.rank == 0:
+            ray.get(lines.stop.remote(str(error)))
+
+
+@ray.remote(num_cpus=1, max_retries=1)
+def _write_shard(shard: Shard) -> int:
+    return shard.write()
+
+
+@ray.remote(num_cpus=0)
+class _Lines:
+    """Carries progress lines from the first worker to the process that the user started."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._stopped: str | None = None
+
+    def say(self, line: str) -> None:
+        self._waiting.append(line)
+
+    def take(self) -> list[str]:
+        taken, self._waiting = self._waiting, []
+        return taken
+
+    def stop(self, why: str) -> None:
+        self._stopped = why
+
+    def stopped(self) -> str | None:
+        return self._stopped
+
+
+@contextmanager
+def _said_by(lines: Any, say: Say) -> Iterator[None]:
+    """Say what workers say, while the block runs and until they have said it all."""
+    end = threading.Event()
+
+    def relay() -> None:
+        ended = False
+        while not ended:
+            ended = end.wait(_POLL_SECONDS)
+            for line in ray.get(lines.take.remote()):
+                say(line)
+
+    thread = threading.Thread(target=relay, name="training-lines", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join(timeout=10)
+
+
+def _own_error(call: Any) -> Any:
+    """What ``call`` returns; what a worker raised is raised here as it was, or as a ClusterError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray warns of its own settings
+            return call()
+    except ray.train.TrainingFailedError as error:
+        failures = getattr(error, "worker_failures", None) or {0: getattr(error, "controller_failure", error)}
+        causes = [getattr(failure, "_base_exc", failure) for failure in failures.values()]
+        raise next((c for c in causes if isinstance(c, ParError)), _lost(causes[0])) from error
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        raise (cause if isinstance(cause, ParError) else _lost(cause)) from error
+    except ray.exceptions.RayError as error:
+        raise _lost(error) from error
+
+
+def _lost(cause: BaseException) -> ClusterError:
+    line = " ".join(str(cause).split())[:300]
+    return ClusterError(
+        f"a worker was lost: {type(cause).__name__}: {line}; the same command goes on after the last whole epoch, and "
+        "--max-failures N replaces lost workers"
+    )

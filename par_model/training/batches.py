@@ -1,0 +1,50 @@
+"""The order of an epoch, cut into steps, micro-steps and workers' shares. Pure functions of numbers.
+
+A step is one batch over all workers and one update of the weights. With gradient accumulation it is made of several
+micro-steps, each over all workers again. The order is the same whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+Places = NDArray[np.int64]
+
+
+def epoch_order(tracklets: int, seed: int, epoch: int) -> Places:
+    """Every tracklet once, shuffled; keyed by seed and epoch."""
+    digest = hashlib.sha256(f"order\0{seed}\0{epoch}".encode()).digest()
+    uniform = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random(tracklets)
+    return np.argsort(uniform, kind="stable")
+
+
+def steps(order: Places, batch_size: int) -> list[Places]:
+    """Batches in order. A last one of a single tracklet is merged into the one before: BatchNorm needs two."""
+    return _cut(order, batch_size)
+
+
+def micro_steps(batch: Places, workers: int, micro_batch: int | None) -> list[Places]:
+    """A batch in parts of at most ``micro_batch`` tracklets a worker, as equal as can be; None: in one part.
+
+    Where that would leave a part of a single tracklet, it is merged into the one before.
+    """
+    if micro_batch is None:
+        return [batch]
+    most = max(2, micro_batch * workers)
+    return _cut(batch, ceil(len(batch) / ceil(len(batch) / most)))
+
+
+def share(micro_step: Places, rank: int, workers: int) -> Places:
+    """The part of one worker; parts differ by one tracklet at most, and may be empty at the end of an epoch."""
+    return np.array_split(micro_step, workers)[rank]
+
+
+def _cut(places: Places, size: int) -> list[Places]:
+    parts = [places[start : start + size] for start in range(0, len(places), size)]
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [np.concatenate(parts[-2:])]
+    return parts

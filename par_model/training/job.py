@@ -1,0 +1,279 @@
+"""A run of ``train``, top-down: look, refuse or claim the output, decode once, train, sum up, write ``run.json``.
+
+OUT/_job.json                what changes results, written first
+OUT/_lock                    who is at it
+OUT/_crops/                  decoded crops, unless --crops says where
+OUT/_checkpoint.safetensors  what an interrupted run goes on from
+OUT/_tensorboard/            event files, one an epoch
+OUT/_curves.png              learning curves
+OUT/best.safetensors, OUT/last.safetensors, OUT/metrics.parquet
+OUT/run.json                 written last
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+
+from par_model import storage
+from par_model.attributes import load_schema
+from par_model.errors import ManifestError, OutputError
+from par_model.manifest.labels import Labels, read_labels
+from par_model.manifest.read import Manifest
+from par_model.manifest.refuse import refuse_ambiguous
+from par_model.model.shipped import DEMO, weights_uri
+from par_model.model.weights import WeightsHeader, read_header
+from par_model.sampling import Sampling
+from par_model.table.lock import OutputLock
+from par_model.table.summary import read_summary, versions, write_summary
+from par_model.training.cache import Shard, failures, missing_shards, plan_shards
+from par_model.training.checkpoint import NAME, load_history
+from par_model.training.options import TrainOptions
+from par_model.training.plan import Examples, TrainPlan
+from par_model.training.record import write_curves, write_metrics
+from par_model.training.split import Split, split_labels
+
+_NAMED = 8  # classes that a warning lists
+
+
+class Trainer(Protocol):
+    """Where the work is done."""
+
+    def write_shards(self, shards: Sequence[Shard]) -> Iterator[int]: ...
+
+    def train(self, plan: TrainPlan, say: Callable[[str], None]) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What was looked at before anything is written."""
+
+    options: TrainOptions
+    manifest: Manifest
+    header: WeightsHeader
+    split: Split
+    frames: int
+    content: str
+    fingerprint: dict[str, Any]
+
+    @classmethod
+    def look(cls, options: TrainOptions) -> Job:
+        """Read what there is to read and refuse what cannot be done. Writes nothing."""
+        header = read_header(weights_uri(options.weights))
+        frames = options.frames or header.config.frames
+        header.config.check_frames(frames)
+        manifest = Manifest.open(options.manifest)
+        refuse_ambiguous(manifest, None)
+        labelled_by = load_schema(options.schema) if options.schema is not None else None
+        labels = read_labels(manifest, header.schema, labelled_by=labelled_by)
+        split = split_labels(labels, val_fraction=options.val_fraction, seed=options.seed, uri=options.manifest)
+        content = manifest.content_fingerprint()
+        fingerprint = {"manifest": content, "weights": header.sha256, "frames": frames, **options.results()}
+        return cls(options, manifest, header, split, frames, content, fingerprint)
+
+    def place(self, *parts: str) -> str:
+        """A URI below the output folder."""
+        return storage.join(storage.absolute(self.options.output), *parts)
+
+    def shards(self) -> list[Shard]:
+        """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see."""
+        options = self.options
+        folder = storage.absolute(options.crops) if options.crops is not None else self.place("_crops")
+        return [
+            shard
+            for part, kept in (
+                (self.split.train, max(options.cache_frames, self.frames)),
+                (self.split.val, self.frames),
+            )
+            for shard in plan_shards(
+                self.manifest,
+                part.rows,
+                folder,
+                content=self.content,
+                preprocess=self.header.preprocess,
+                sampling=Sampling("uniform", kept),
+                decode=options.decode,
+            )
+        ]
+
+
+def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractContextManager[Trainer]]) -> dict[str, Any]:
+    """Do what is missing of a run and return its summary.
+
+    make_trainer: called once there is work to do. Raises ParError; KeyboardInterrupt passes through, and what is lost
+    is the epoch that was under way.
+    """
+    job = Job.look(options)
+    finished = read_summary(job.place("run.json"))
+    if finished is not None:
+        _refuse_other(job, finished["fingerprint"])
+        _say(f"{options.output} is complete: {finished['epochs']} epochs; nothing to do")
+        return finished
+    with OutputLock(job.place("_lock")):
+        recorded = _recorded(job)
+        if recorded is None:
+            storage.write_bytes(job.place("_job.json"), json.dumps({"fingerprint": job.fingerprint}).encode())
+        else:
+            _refuse_other(job, recorded)
+        with make_trainer() as trainer:
+            return _run(job, trainer)
+
+
+def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
+    started, clock = datetime.now(UTC), time.perf_counter()
+    shards = job.shards()
+    _decode(trainer, shards)
+    bad = failures(shards)
+    plan = _plan(job, shards, bad)
+    _warn(job, plan)
+    trainer.train(plan, _say)
+
+    history = load_history(plan.place(NAME), plan.fingerprint)
+    if len(history.epochs) < job.options.epochs:
+        raise OutputError(
+            f"{job.options.output} has {len(history.epochs)} of {job.options.epochs} epochs where this process looks: "
+            "the workers must write to the same place, so give an --output that all machines share, such as s3://"
+        )
+    write_metrics(job.place("metrics.parquet"), history.epochs)
+    write_curves(job.place("_curves.png"), history.epochs)
+    best = history.epochs[history.best_epoch - 1]
+    summary = {
+        "command": "train",
+        "exit_code": 0,
+        "run_id": plan.run_id,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "epochs": len(history.epochs),
+        "options": job.options.results() | {"frames": job.frames, "workers": job.options.workers},
+        "versions": versions(),
+        "manifest": {"uri": job.manifest.uri, "rows": job.manifest.num_rows},
+        "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
+        "schema": {"name": job.header.schema.name},
+        "counts": {"train": len(plan.train), "val": len(plan.val), "failed": len(bad)},
+        "failed": dict(sorted(bad.items())),
+        "held_out": list(job.split.held_out),
+        "untrained": _untrained(job, plan),
+        "without_a_positive": _without_a_positive(job, plan),
+        "best": best,
+        "last": history.epochs[-1],
+        "fingerprint": job.fingerprint,
+    }
+    write_summary(job.place("run.json"), summary)
+    storage.remove(job.place("_job.json"))
+    return summary
+
+
+def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:
+    todo = missing_shards(shards)
+    total, done, last = sum(len(shard.rows) for shard in todo), 0, time.monotonic()
+    if not todo:
+        _say(f"the crops of {sum(len(shard.rows) for shard in shards)} tracklets are decoded already")
+        return
+    _say(f"decoding the crops of {total} tracklets, once for all epochs")
+    began = last
+    for count in trainer.write_shards(todo):
+        done += count
+        now = time.monotonic()
+        if now - last >= 10 or done == total:
+            last, rate = now, done / max(1e-9, now - began)
+            _say(f"{done}/{total} tracklets decoded, {rate:.1f} tracklets/s, {(total - done) / rate:.0f} s left")
+
+
+def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str]) -> TrainPlan:
+    """Raises ManifestError if too many tracklets, or all of a part, could not be decoded."""
+    options, split = job.options, job.split
+    wanted = len(split.train) + len(split.val)
+    if len(bad) > options.max_failure_rate * wanted:
+        first = next(iter(sorted(bad)))
+        raise ManifestError(
+            f"{len(bad)} of {wanted} labelled tracklets could not be read, more than --max-failure-rate "
+            f"{options.max_failure_rate:g}; the first is {first!r}: {bad[first]}"
+        )
+    train, val = _examples(split.train, bad), _examples(split.val, bad)
+    for name, part in (("train", train), ("val", val)):
+        if len(part) < (2 if name == "train" else 1):
+            raise ManifestError(f"{options.manifest}: no tracklet to {name} on could be read")
+    return TrainPlan(
+        options=options,
+        weights=weights_uri(DEMO) if options.weights == DEMO else storage.absolute(options.weights),
+        output=job.place(),
+        frames=job.frames,
+        train=train,
+        val=val,
+        trained=tuple(bool(known) for known in np.count_nonzero(train.labels >= 0, axis=0)),
+        shards=tuple(shard.uri for shard in shards),
+        run_id=uuid.uuid4().hex[:12],
+        fingerprint=job.fingerprint,
+    )
+
+
+def _examples(labels: Labels, bad: dict[str, str]) -> Examples:
+    good = labels.where(np.array([tracklet_id not in bad for tracklet_id in labels.ids], bool))
+    return Examples(tuple(good.ids), good.values)
+
+
+def _untrained(job: Job, plan: TrainPlan) -> list[str]:
+    return [name for name, trained in zip(job.header.schema.score_fields, plan.trained, strict=True) if not trained]
+
+
+def _without_a_positive(job: Job, plan: TrainPlan) -> list[str]:
+    positives = np.count_nonzero(plan.train.labels > 0, axis=0)
+    names = zip(job.header.schema.score_fields, positives, plan.trained, strict=True)
+    return [name for name, count, trained in names if trained and not count]
+
+
+def _warn(job: Job, plan: TrainPlan) -> None:
+    held = f", {len(job.split.held_out)} people held out" if job.split.held_out else ""
+    _say(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
+    failed = len(job.split.train) + len(job.split.val) - len(plan.train) - len(plan.val)
+    if failed:
+        _say(f"warning: {failed} labelled tracklets could not be read and are left out; run.json says why")
+    if names := _untrained(job, plan):
+        _say(f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
+    if names := _without_a_positive(job, plan):
+        _say(f"warning: annotated, but never positive in the training split: {_some(names)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _recorded(job: Job) -> dict[str, Any] | None:
+    """The fingerprint that an interrupted run left, None where the output is new."""
+    try:
+        return dict(json.loads(storage.read_bytes(job.place("_job.json")))["fingerprint"])
+    except storage.PlaceError as error:
+        if error.reason is not storage.Reason.NOT_FOUND:
+            raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{job.place('_job.json')} is damaged ({error}): give another --output") from error
+    if storage.exists(job.place(NAME)):
+        raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
+    return None
+
+
+def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
+    wanted = json.loads(json.dumps(job.fingerprint))
+    names = [name for name in wanted if wanted[name] != recorded.get(name)]
+    if not names:
+        return
+    said = ", ".join(
+        name if name in ("manifest", "weights") else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
+        for name in names
+    )
+    raise OutputError(f"{job.options.output} holds another run; it differs in {said}: give another --output")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"parjob: {line}\n")
+    sys.stderr.flush()

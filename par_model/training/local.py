@@ -1,0 +1,32 @@
+"""Training in this one process, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+
+from par_model.errors import UsageError
+from par_model.training.cache import Shard
+from par_model.training.loop import Say, train
+from par_model.training.plan import TrainPlan
+from par_model.training.workers import Worker
+
+
+class LocalTrainer:
+    """One worker. Device ``auto`` is CUDA where there is a GPU."""
+
+    def __init__(self, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
+        self._device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+    def write_shards(self, shards: Sequence[Shard]) -> Iterator[int]:
+        """Write one after the other; yields the tracklets of each."""
+        for shard in shards:
+            yield shard.write()
+
+    def train(self, plan: TrainPlan, say: Say) -> None:
+        """All epochs that are missing."""
+        train(plan, Worker(device=self._device), say)

@@ -1,0 +1,321 @@
+"""The training loop: one process, alone or among several, in plain torch.
+
+Dimension letters: B tracklets, K frames, H and W pixels, C classes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from par_model.errors import TrainingError
+from par_model.evaluation.calibration import calibrate_thresholds
+from par_model.evaluation.measures import answer, measure
+from par_model.evaluation.paper import paper_metrics
+from par_model.model.recogniser import Recogniser
+from par_model.model.weights import WeightsHeader, load_weights, save_weights
+from par_model.training.augment import draw, pad_crop_flip
+from par_model.training.batches import epoch_order, micro_steps, share, steps
+from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
+from par_model.training.loss import positive_ratios, weighted_bce
+from par_model.training.plan import Batch, Reader, TrainPlan
+from par_model.training.record import write_events, write_metrics
+from par_model.training.schedule import learning_rate
+from par_model.training.store import CropStore, gather_shards
+from par_model.training.workers import OverallBatchNorm, Worker
+
+Say = Callable[[str], None]
+Report = Callable[[dict[str, Any]], None]
+_LINE_SECONDS = 10.0
+
+
+@dataclass
+class Learner:
+    """The network in training and all that its steps need. ratios: [C], of the training split."""
+
+    plan: TrainPlan
+    worker: Worker
+    recogniser: Recogniser
+    header: WeightsHeader
+    parameters: list[nn.Parameter]
+    optimiser: torch.optim.Adam
+    ratios: Tensor
+    store: CropStore
+
+    @classmethod
+    def start(cls, plan: TrainPlan, worker: Worker) -> Learner:
+        recogniser, header = load_weights(plan.weights)
+        recogniser.config = replace(recogniser.config, frames=plan.frames)
+        recogniser.bn = OverallBatchNorm.of(recogniser.bn)
+        recogniser.to(worker.device)
+        parameters = recogniser.tune(plan.options.tune, frames=plan.frames)
+        ratios = positive_ratios(torch.from_numpy(plan.train.labels)).to(worker.device)
+        optimiser = torch.optim.Adam(parameters, lr=plan.options.lr)
+        return cls(plan, worker, recogniser, header, parameters, optimiser, ratios, _local_store(plan, worker))
+
+
+def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row: None) -> None:
+    """Go on from the last whole epoch, or begin, and end after the last epoch with everything written below OUT.
+
+    say: takes progress lines; called on rank 0 only. report: takes each epoch's row of metrics, on every worker.
+    Every worker must call this with the same plan.
+    Raises TrainingError, on every worker at once, if the loss is not a number; StorageError.
+    """
+    learner = Learner.start(plan, worker)
+    history = load_checkpoint(plan.place(NAME), learner.recogniser, learner.optimiser, plan.fingerprint)
+    if history.epochs and worker.rank == 0:
+        say(f"going on after epoch {len(history.epochs)} of {plan.options.epochs}")
+    pace = Pace(plan, worker, say)
+    for epoch in range(history.next_epoch, plan.options.epochs + 1):
+        started = time.perf_counter()
+        torch.manual_seed(_torch_seed(plan.options.seed, epoch, worker.rank))
+        rate = learning_rate(epoch, epochs=plan.options.epochs, peak=plan.options.lr)
+        losses = train_epoch(learner, epoch, rate, pace)
+        checked = validate(learner)
+        seconds = time.perf_counter() - started
+        row = {
+            "epoch": epoch,
+            "steps": len(losses),
+            "learning_rate": rate,
+            "train_loss": float(np.mean(losses)),
+            "val_loss": checked.loss,
+            **checked.measures,
+            "seconds": seconds,
+            "tracklets_per_second": len(plan.train) / seconds,
+            "workers": worker.count,
+        }
+        if not isfinite(checked.loss):
+            raise TrainingError(f"validation loss is {checked.loss} after epoch {epoch}; {_ADVICE}")
+        _follow(history, row, checked.thresholds)
+        if worker.rank == 0:
+            keep(learner, history, losses)
+            say(_epoch_line(row, plan.options.epochs))
+        worker.wait_for_all()
+        report(row)
+
+
+def train_epoch(learner: Learner, epoch: int, rate: float, pace: Pace) -> list[float]:
+    """Every training tracklet once; the loss of each step."""
+    plan, worker = learner.plan, learner.worker
+    options = plan.options
+    for group in learner.optimiser.param_groups:
+        group["lr"] = rate
+    batches = steps(epoch_order(len(plan.train), options.seed, epoch), options.batch_size)
+    parts = [micro_steps(batch, worker.count, options.micro_batch) for batch in batches]
+    mine = [share(part, worker.rank, worker.count) for step in parts for part in step]
+    reader = Reader(learner.store, plan.train, plan.frames, options.sampling, options.seed).batches(mine, epoch)
+    losses = []
+    for number, (batch, step) in enumerate(zip(batches, parts, strict=True), start=1):
+        loss = train_step(learner, epoch, reader, len(step), len(batch))
+        if not isfinite(loss):
+            ids = ", ".join(plan.train.ids[place] for place in batch)
+            raise TrainingError(f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_ADVICE}")
+        losses.append(loss)
+        pace.step(epoch, number, len(batches), loss, rate, len(batch))
+    return losses
+
+
+def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int, tracklets: int) -> float:
+    """One update from ``micro`` micro-steps, ``tracklets`` in all over the workers. The loss over all of them.
+
+    The loss is a sum over tracklets divided by their number over all workers, so summed gradients are its gradient.
+    """
+    recogniser = learner.recogniser.train()
+    learner.optimiser.zero_grad(set_to_none=True)
+    total = torch.zeros(1, device=learner.worker.device)
+    for _ in range(micro):
+        batch = next(reader)
+        if batch.pixels is None:
+            # No share of this micro-step: take part in what the others add up, with nothing.
+            empty = torch.zeros(0, recogniser.config.num_classes, device=total.device, requires_grad=True)
+            torch.autograd.backward(recogniser.bn(empty).sum())
+            continue
+        logits = forward(learner, batch, epoch)
+        labels = torch.from_numpy(batch.labels).to(total.device)
+        loss = weighted_bce(logits, labels, learner.ratios) * len(batch.ids) / tracklets
+        torch.autograd.backward(loss)
+        total += loss.detach()
+    learner.worker.add_up_gradients(learner.parameters)
+    learner.worker.add_up(total)
+    if learner.plan.options.clip_norm is not None:
+        nn.utils.clip_grad_norm_(learner.parameters, learner.plan.options.clip_norm)
+    if bool(torch.isfinite(total)):
+        learner.optimiser.step()
+    return float(total)
+
+
+def forward(learner: Learner, batch: Batch, epoch: int | None) -> Tensor:
+    """Logits [B, C] of uint8 crops; with an epoch, augmented by its draws."""
+    options = learner.plan.options
+    assert batch.pixels is not None
+    pixels = torch.from_numpy(batch.pixels).to(learner.worker.device, non_blocking=True)
+    if epoch is not None and options.augment:
+        pixels = pad_crop_flip(pixels, [draw(options.seed, epoch, tracklet_id) for tracklet_id in batch.ids])
+    preprocess = learner.header.preprocess
+    mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
+    with _autocast(learner):
+        frames = pixels.permute(0, 1, 4, 2, 3) * (1 / (255 * std)) - mean / std
+        logits: Tensor = learner.recogniser(frames)
+    return logits.float()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What validation found: columns of metrics.parquet, and the best threshold of each class."""
+
+    loss: float
+    measures: dict[str, float | None]
+    thresholds: list[float]
+
+
+def validate(learner: Learner) -> Checked:
+    """Each worker takes every so manieth tracklet; all know the result."""
+    plan, worker = learner.plan, learner.worker
+    options = plan.options
+    learner.recogniser.eval()
+    logits = torch.zeros(len(plan.val), learner.recogniser.config.num_classes, device=worker.device)
+    mine = np.arange(len(plan.val), dtype=np.int64)[worker.rank :: worker.count]
+    size = options.micro_batch or -(-options.batch_size // worker.count)
+    parts = [mine[start : start + size] for start in range(0, len(mine), size)]
+    reader = Reader(learner.store, plan.val, plan.frames, "uniform", 0)
+    with torch.inference_mode():
+        for batch in reader.batches(parts, 0):
+            logits[torch.from_numpy(batch.places)] = forward(learner, batch, None)
+    with torch.no_grad():
+        worker.add_up(logits)
+        loss = weighted_bce(logits, torch.from_numpy(plan.val.labels).to(worker.device), learner.ratios)
+    return _checked(learner, float(loss), torch.sigmoid(logits).cpu().numpy())
+
+
+def _checked(learner: Learner, loss: float, scores_NC: Any) -> Checked:
+    plan, schema = learner.plan, learner.header.schema
+    labels = np.where(np.asarray(plan.trained), plan.val.labels, -1).astype(np.int8)
+    if not isfinite(loss):
+        return Checked(loss, {}, [0.5] * schema.num_classes)
+    thresholds = calibrate_thresholds(labels, scores_NC)
+    means = measure(labels, answer(scores_NC, schema, thresholds), schema)["means"]
+    measures = {
+        "val_macro_f1": means["macro_f1"],
+        "val_mA": means["mA"],
+        "val_group_accuracy": means["group_accuracy"],
+        "val_paper_f1": paper_metrics(labels, scores_NC, schema).mean.f1,
+    }
+    return Checked(loss, measures, thresholds)
+
+
+def _follow(history: History, row: dict[str, Any], thresholds: list[float]) -> None:
+    """Add an epoch. The best has the highest macro F1 in validation; of equals that with the lowest loss."""
+    best = history.epochs[history.best_epoch - 1] if history.best_epoch else None
+    row["best"] = best is None or _merit(row) > _merit(best)
+    history.epochs.append(row)
+    history.last_thresholds = thresholds
+    if row["best"]:
+        history.best_epoch, history.thresholds = row["epoch"], thresholds
+
+
+def _merit(row: dict[str, Any]) -> tuple[float, float]:
+    return row["val_macro_f1"] or 0.0, -row["val_loss"]
+
+
+def keep(learner: Learner, history: History, losses: list[float]) -> None:
+    """Write what the epoch made. The checkpoint comes last: an epoch is done when it is there, or done again."""
+    plan, row = learner.plan, history.epochs[-1]
+    for name in ["last", *(["best"] if row["best"] else [])]:
+        save_weights(
+            plan.place(f"{name}.safetensors"),
+            learner.recogniser,
+            schema=learner.header.schema,
+            preprocess=learner.header.preprocess,
+            thresholds=history.last_thresholds,
+            trained=plan.trained,
+            training=_origin(learner, row),
+        )
+    first = sum(r["steps"] for r in history.epochs[:-1]) + 1
+    write_events(plan.place("_tensorboard"), row, dict(enumerate(losses, start=first)))
+    write_metrics(plan.place("metrics.parquet"), history.epochs)
+    save_checkpoint(plan.place(NAME), learner.recogniser, learner.optimiser, history)
+
+
+def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
+    """What the weights say of how they came to be."""
+    plan = learner.plan
+    return {
+        "state": "trained",
+        "from": learner.header.model_id,
+        "epoch": row["epoch"],
+        "tracklets": len(plan.train),
+        "validation": {name: value for name, value in row.items() if name.startswith("val_")},
+        "options": plan.options.results() | {"frames": plan.frames},
+    }
+
+
+class Pace:
+    """A line of progress every ten seconds: where training is, its loss, its rate, the time left."""
+
+    def __init__(self, plan: TrainPlan, worker: Worker, say: Say) -> None:
+        self._plan, self._say, self._speaks = plan, say, worker.rank == 0
+        self._started = self._last = time.monotonic()
+        self._done = 0
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float, tracklets: int) -> None:
+        self._done += tracklets
+        now = time.monotonic()
+        if not self._speaks or now - self._last < _LINE_SECONDS:
+            return
+        self._last = now
+        per_second = self._done / (now - self._started)
+        epochs = self._plan.options.epochs
+        left = (epochs - epoch + 1 - step / steps) * len(self._plan.train) / per_second
+        minutes, seconds = divmod(round(left), 60)
+        self._say(
+            f"epoch {epoch}/{epochs}, step {step}/{steps}: loss {loss:.4f}, rate {rate:.2e}, "
+            f"{per_second:.1f} tracklets/s, {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+        )
+
+
+_ADVICE = "the weights of the last whole epoch are kept; lower --lr, or set --clip-norm 1, with another --output"
+
+
+def _epoch_line(row: dict[str, Any], epochs: int) -> str:
+    f1 = "-" if row["val_macro_f1"] is None else f"{row['val_macro_f1']:.3f}"
+    return (
+        f"epoch {row['epoch']}/{epochs}: loss {row['train_loss']:.4f}, validation loss {row['val_loss']:.4f}, "
+        f"macro F1 {f1}{' (best)' if row['best'] else ''}, {row['tracklets_per_second']:.1f} tracklets/s"
+    )
+
+
+def _autocast(learner: Learner) -> AbstractContextManager[Any]:
+    precision, device = learner.plan.options.precision, learner.worker.device.type
+    if precision == "bf16" or (precision == "auto" and device == "cuda"):
+        return torch.autocast(device, torch.bfloat16)
+    return nullcontext()
+
+
+def _torch_seed(seed: int, epoch: int, rank: int) -> int:
+    """For drop-path: every worker and epoch draws its own."""
+    return int(np.random.SeedSequence([seed % 2**32, epoch, rank]).generate_state(1)[0])
+
+
+def _local_store(plan: TrainPlan, worker: Worker) -> CropStore:
+    """This machine's copy of the crops, made by its first worker; its name is gone as soon as all have it open."""
+    folder = os.path.join(tempfile.gettempdir(), f"parjob-crops-{plan.run_id}")
+    path = os.path.join(folder, "crops.arrow")
+    if worker.local_rank == 0:
+        gather_shards(plan.shards, path)
+    worker.wait_for_all()
+    store = CropStore(path)
+    worker.wait_for_all()
+    if worker.local_rank == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    return store

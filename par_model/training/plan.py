@@ -1,0 +1,97 @@
+"""All that a training process needs to know; the same for every worker, and small enough to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model import storage
+from par_model.sampling import positions
+from par_model.training.batches import Places
+from par_model.training.options import TrainOptions
+from par_model.training.store import CropStore
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """N tracklets with crops: ids, and labels int8 [N, C] in the order of the weights' schema."""
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainPlan:
+    """weights, output: absolute URIs. frames: K. trained: bool [C], False for a class without any training label.
+
+    shards: URIs of the cached crops. run_id: names the crops' local copy on each machine.
+    """
+
+    options: TrainOptions
+    weights: str
+    output: str
+    frames: int
+    train: Examples
+    val: Examples
+    trained: tuple[bool, ...]
+    shards: tuple[str, ...]
+    run_id: str
+    fingerprint: dict[str, Any]
+
+    def place(self, *parts: str) -> str:
+        """A URI below the output folder."""
+        return storage.join(self.output, *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B tracklets: places among the examples, pixels uint8 [B, K, H, W, 3], labels int8 [B, C]. B may be 0."""
+
+    places: Places
+    ids: tuple[str, ...]
+    pixels: NDArray[np.uint8] | None
+    labels: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads batches of crops, one ahead of the network, in a thread of its own.
+
+    sampling: random draws anew each epoch, by (seed, epoch, tracklet), among the cached frames, in their order.
+    """
+
+    store: CropStore
+    examples: Examples
+    frames: int
+    sampling: str
+    seed: int
+
+    def batches(self, parts: list[Places], epoch: int) -> Iterator[Batch]:
+        """One batch for each part, in order."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(self.read, part, epoch) for part in parts[:1]]
+            for part in [*parts[1:], None]:
+                batch = ahead.pop().result()
+                if part is not None:
+                    ahead.append(pool.submit(self.read, part, epoch))
+                yield batch
+
+    def read(self, places: Places, epoch: int) -> Batch:
+        """The crops of the examples at these places."""
+        ids = tuple(self.examples.ids[place] for place in places)
+        pixels = np.stack([self._pixels(tracklet_id, epoch) for tracklet_id in ids]) if ids else None
+        return Batch(places, ids, pixels, self.examples.labels[places])
+
+    def _pixels(self, tracklet_id: str, epoch: int) -> NDArray[np.uint8]:
+        n = self.store.num_frames(tracklet_id)
+        key = f"{epoch}\0{tracklet_id}"
+        chosen = positions(n, self.frames, self.sampling, seed=self.seed, key=key)  # type: ignore[arg-type]
+        return self.store.pixels(tracklet_id, chosen)
