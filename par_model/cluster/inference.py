@@ -11,10 +11,12 @@ from typing import Any, Literal
 import pyarrow as pa
 import ray
 import ray.data
+import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
 
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
+from par_model.errors import ClusterError, ParError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
@@ -59,10 +61,24 @@ class RayRunner:
                 **_WHOLE_BLOCKS,
             )
         )
-        yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+        try:
+            yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+        except ray.exceptions.RayError as error:
+            raise _par_error(error) from error
 
 
 _WHOLE_BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
+
+
+def _par_error(error: BaseException) -> ParError:
+    """What a worker raised on purpose, or one line about what happened to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ParError):
+            return cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ClusterError(f"a worker failed for good: {lines[-1].strip()}; the same command again goes on from here")
 
 
 @contextmanager

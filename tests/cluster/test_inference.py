@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pytest
 
 from par_model import storage
 from par_model.cluster.inference import ray_runner
+from par_model.errors import ParError
 from par_model.inference.job import Runner, run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
@@ -73,3 +74,20 @@ def test_s3_gives_the_table_that_local_files_give(
         uris = [uri.removeprefix(folder) for uri in table["video_uri"].to_pylist()]
         tables[place] = table.set_column(table.column_names.index("video_uri"), "video_uri", pa.array(uris))
     assert_same_table(*tables.values())
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_what_a_worker_raises_on_purpose_is_one_line_here(tiny_weights: Path, tmp_path: Path) -> None:
+    manifest = write_archive(tmp_path / "archive")
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(tiny_weights.read_bytes())
+    options = InferOptions(manifest=manifest, weights=str(weights), output=str(tmp_path / "out"))
+
+    @contextmanager
+    def runner() -> Iterator[Runner]:
+        with on_ray() as ready:
+            weights.unlink()  # seen by the driver, gone when the actor loads it
+            yield ready
+
+    with pytest.raises(ParError, match=r"w\.safetensors"):
+        run_inference(options, runner)
