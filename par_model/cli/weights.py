@@ -23,7 +23,7 @@ _MODEL_OPTIONS = (
         "--beyond-depth",
         type=click.Choice(["refuse", "last"]),
         default="refuse",
-        help="Frame f runs through the temporal network's block f, of which there are K, at most 8. More frames than "
+        help="Frame f runs through the temporal network's block f, of which there are 8. More frames than "
         "blocks: 'refuse' them, or send each through the 'last' block again.",
     ),
     option(

@@ -120,7 +120,7 @@ class RecogniserConfig:
     temporal_width: int = 240
     fusion_width: int = 240
     depth: int = 8
-    temporal_depth: int = 6
+    temporal_depth: int = 8
     beyond_depth: BeyondDepth = "refuse"
     drop_path: float = 0.1
 

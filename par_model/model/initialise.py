@@ -43,7 +43,8 @@ class ModelOptions:
     depth: int = 8
 
     def config(self, clip: Clip, num_classes: int) -> RecogniserConfig:
-        """Only blocks that K frames run through exist: ``frames`` of them, at most ``depth``. Raises UsageError."""
+        """All ``depth`` blocks exist, so that ``infer`` may take more frames than K; training leaves alone those that it
+        does not run. Raises UsageError."""
         layers = clip.config.layers
         return RecogniserConfig(
             backbone=clip.config,
@@ -58,7 +59,7 @@ class ModelOptions:
             temporal_width=self.temporal_width,
             fusion_width=self.fusion_width,
             depth=self.depth,
-            temporal_depth=max(1, min(self.frames, self.depth)),
+            temporal_depth=self.depth,
             beyond_depth=self.beyond_depth,
         )
 

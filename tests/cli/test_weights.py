@@ -51,7 +51,7 @@ def test_init_says_that_the_weights_are_untrained(
     assert said.out == ""
     header = read_header(str(output))
     assert header.schema.name == "street"
-    assert (header.config.frames, header.config.max_frames, header.config.sides) == (6, 6, "both")
+    assert (header.config.frames, header.config.max_frames, header.config.sides) == (6, 8, "both")
     assert header.preprocess.mean == pytest.approx((0.48145466, 0.4578275, 0.40821073))
     assert (header.preprocess.height, header.preprocess.width, header.preprocess.fit) == (32, 32, "stretch")
     assert all(header.trained)
