@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ from PIL import Image
 
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.manifest.write import write_manifest
+from par_model.training.job import run_training
+from par_model.training.local import LocalTrainer
+from par_model.training.options import TrainOptions
+from tests.tiny import write_tiny_weights
 
 SCHEMA = AttributeSchema(
     "uniforms",
@@ -59,3 +65,28 @@ def write_labelled(folder: Path, count: int = 36, **changes: Any) -> str:
     path = str(folder / "manifest.parquet")
     write_manifest(path, rows, further=[pa.field("person_id", pa.string())], label_schema=SCHEMA)
     return path
+
+
+@dataclass(frozen=True)
+class Archive:
+    """36 tracklets: 24 train, 6 val, 6 test. crops: a folder that runs share, so that they decode once."""
+
+    manifest: str
+    weights: str
+    crops: str
+
+    def options(self, output: Path | str, **others: Any) -> TrainOptions:
+        """Two epochs of three steps, unless said otherwise."""
+        asked: dict[str, Any] = {"manifest": self.manifest, "weights": self.weights, "crops": self.crops}
+        return TrainOptions(**(asked | {"output": str(output), "epochs": 2, "batch_size": 8} | others))
+
+
+def make_archive(folder: Path) -> Archive:
+    """Weights without drop-path, so that the number of workers makes no difference."""
+    weights = write_tiny_weights(folder / "w.safetensors", SCHEMA, drop_path=0.0)
+    return Archive(write_labelled(folder), weights, str(folder / "crops"))
+
+
+def train_here(options: TrainOptions) -> dict[str, Any]:
+    """In this process, without Ray."""
+    return run_training(options, lambda: nullcontext(LocalTrainer("cpu")))

@@ -1,0 +1,106 @@
+"""Crops are decoded once, reused by fingerprint, and gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from par_model.errors import StorageError
+from par_model.manifest.read import Manifest
+from par_model.sampling import Sampling
+from par_model.training.cache import Shard, failures, missing_shards, plan_shards
+from par_model.training.plan import Examples, Reader
+from par_model.training.store import CropStore, gather_shards
+from par_model.types import Crops, Preprocess
+from par_model.video.options import DecodeOptions
+from par_model.video.stage import DecodeStage
+from tests.archive import write_archive
+
+
+def shards_of(manifest: str, folder: Path, *, frames: int = 8, height: int = 64) -> list[Shard]:
+    opened = Manifest.open(manifest)
+    return plan_shards(
+        opened,
+        np.arange(opened.num_rows),
+        str(folder),
+        content=opened.content_fingerprint(),
+        preprocess=Preprocess(height=height, width=32),
+        sampling=Sampling("uniform", frames),
+        decode=DecodeOptions(isolate=False),
+    )
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_archive(tmp_path_factory.mktemp("archive"), bad=True)
+
+
+def test_crops_are_those_that_infer_would_decode(
+    manifest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("par_model.training.cache._SHARD_TRACKLETS", 5)
+    shards = shards_of(manifest, tmp_path)
+    assert [len(shard.rows) for shard in shards] == [5, 5, 4]
+    assert missing_shards(shards) == shards
+    assert shards[1].write() == 5
+    assert missing_shards(shards) == [shards[0], shards[2]]
+    for shard in missing_shards(shards):
+        shard.write()
+    assert missing_shards(shards_of(manifest, tmp_path)) == []
+    assert len(missing_shards(shards_of(manifest, tmp_path, frames=9))) == 3
+    assert len(missing_shards(shards_of(manifest, tmp_path, height=32))) == 3
+    bad = failures(shards)
+    assert {tracklet_id: why.partition(":")[0] for tracklet_id, why in bad.items()} == {name: name for name in bad}
+    assert len(bad) == 4
+
+    gather_shards([shard.uri for shard in shards], str(tmp_path / "local" / "crops.arrow"))
+    store = CropStore(str(tmp_path / "local" / "crops.arrow"))
+    (tmp_path / "local" / "crops.arrow").unlink()
+    assert store.num_frames("t4") == 2  # of two frames, none twice
+    stage = DecodeStage(shards[0].preprocess, Sampling("uniform", 8), shards[0].decode)
+    rows = [t for batch in Manifest.open(manifest).iter_batches() for t in _good(batch)]
+    compared = 0
+    for crops in stage(rows):
+        assert isinstance(crops, Crops)
+        if crops.tracklet_id == "t4":
+            continue
+        kept = store.pixels(crops.tracklet_id, np.arange(8))
+        assert np.abs(kept.astype(int) - crops.pixels).mean() < 3  # JPEG
+        compared += 1
+    assert compared == 9
+
+
+def _good(batch: object) -> list[object]:
+    from par_model.manifest.tracklets import tracklets
+    from par_model.types import Tracklet
+
+    return [t for t in tracklets(batch) if isinstance(t, Tracklet) and t.tracklet_id.startswith("t")]  # type: ignore[arg-type]
+
+
+def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Path) -> None:
+    (shard,) = shards_of(manifest, tmp_path)
+    shard.write()
+    gather_shards([shard.uri], str(tmp_path / "crops.arrow"))
+    store = CropStore(str(tmp_path / "crops.arrow"))
+    examples = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
+    reader = Reader(store, examples, 3, "random", 0)
+    first, again, second = (reader.read(np.array([0, 1]), epoch).pixels for epoch in (1, 1, 2))
+    assert first is not None
+    assert second is not None
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+    whole = store.pixels("t0", np.arange(8))
+    places = [next(i for i in range(8) if np.array_equal(whole[i], crop)) for crop in first[0]]
+    assert places == sorted(places)
+    batches = list(reader.batches([np.array([1]), np.array([], np.int64), np.array([0])], 1))
+    assert [batch.ids for batch in batches] == [("t1",), (), ("t0",)]
+    assert batches[1].pixels is None
+
+
+def test_a_place_that_cannot_be_written_is_a_storage_error(manifest: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (shard,) = shards_of(manifest, tmp_path / "file")
+    with pytest.raises(StorageError, match="file"):
+        shard.write()

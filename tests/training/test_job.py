@@ -1,0 +1,162 @@
+"""A run in one process: what it writes, what it keeps frozen, how it goes on, how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from par_model.errors import ManifestError, OutputError, TrainingError
+from par_model.model.weights import load_weights, read_header
+from par_model.training import loop
+from par_model.training.checkpoint import NAME
+from tests.cli.test_infer import parjob
+from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
+
+
+def tensors(uri: Path | str) -> dict[str, torch.Tensor]:
+    return dict(load_weights(str(uri))[0].state_dict())
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing below catches it."""
+
+
+def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
+    labelled: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    summary = train_here(labelled.options(out, epochs=6, lr=3e-3))
+    assert {p.name for p in out.iterdir() if not p.name.startswith("_")} == {
+        *("best.safetensors", "last.safetensors", "metrics.parquet", "run.json")
+    }
+    assert json.loads((out / "run.json").read_text()) == summary
+    assert (summary["counts"], summary["held_out"]) == ({"train": 24, "val": 6, "failed": 0}, [])
+    rows = pq.read_table(out / "metrics.parquet").to_pylist()
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[0]["learning_rate"] == pytest.approx(1e-5 + (3e-3 - 1e-5) / 5)
+    assert rows[-1]["val_loss"] < 0.7 * rows[0]["val_loss"]
+    assert [row["steps"] for row in rows] == [3] * 6
+    assert (out / "_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((out / "_tensorboard").glob("events.out.tfevents.*"))) == 6
+
+    header = read_header(str(out / "best.safetensors"))
+    assert header.trained == (True, True, True, True, False)
+    assert header.training["epoch"] == summary["best"]["epoch"]
+    assert "never annotated" in capsys.readouterr().err
+    assert summary["untrained"] == ["boots"]
+    code = parjob(
+        *("infer", "--manifest", labelled.manifest, "--weights", out / "best.safetensors"),
+        *("--output", tmp_path / "table", "--no-ray", "--split", "test"),
+    )
+    assert code == 0
+    table = pq.read_table(tmp_path / "table" / "attributes")
+    assert table["boots"].null_count == table["boots_score"].null_count == len(table) == 6
+
+    again = train_here(labelled.options(out, epochs=6, lr=3e-3))
+    assert again == summary
+    assert "nothing to do" in capsys.readouterr().err
+    with pytest.raises(OutputError, match=r"differs in lr \(0.003 there, 0.001 now\)"):
+        train_here(labelled.options(out, epochs=6))
+
+
+@pytest.mark.parametrize(
+    ("tune", "changed"),
+    [("side", {"spatial", "temporal", "fusion", "heads", "bn"}), ("head", {"fusion", "heads", "bn"})],
+)
+def test_frozen_means_frozen(tune: Any, changed: set[str], labelled: Archive, tmp_path: Path) -> None:
+    before = tensors(labelled.weights)
+    train_here(labelled.options(tmp_path, tune=tune, epochs=1))
+    after = tensors(tmp_path / "last.safetensors")
+    differing = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert differing == changed
+
+
+def test_full_tuning_changes_the_image_tower(labelled: Archive, tmp_path: Path) -> None:
+    before = tensors(labelled.weights)
+    train_here(labelled.options(tmp_path, tune="full", epochs=1, clip_norm=1.0))
+    after = tensors(tmp_path / "last.safetensors")
+    changed = [name for name in before if name.startswith("backbone.") and not torch.equal(before[name], after[name])]
+    assert changed
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in epoch 2, and again in epoch 3 after its weights were written but before its checkpoint."""
+    options = {"epochs": 4}
+    train_here(labelled.options(tmp_path / "whole", **options))
+    train_epoch, save = loop.train_epoch, loop.save_checkpoint
+
+    def killed_epoch(learner: Any, epoch: int, *others: Any) -> list[float]:
+        if epoch == 2:
+            raise Killed
+        return train_epoch(learner, epoch, *others)
+
+    def killed_save(uri: str, recogniser: Any, optimiser: Any, history: Any) -> None:
+        if len(history.epochs) == 3:
+            raise Killed
+        save(uri, recogniser, optimiser, history)
+
+    for name, kill in (("train_epoch", killed_epoch), ("save_checkpoint", killed_save)):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, name, kill)
+            with pytest.raises(Killed):
+                train_here(labelled.options(tmp_path / "out", **options))
+        assert not (tmp_path / "out" / "run.json").exists()
+    train_here(labelled.options(tmp_path / "out", **options))
+    curves = [pq.read_table(tmp_path / name / "metrics.parquet") for name in ("whole", "out")]
+    assert curves[1]["epoch"].to_pylist() == [1, 2, 3, 4]
+    for name in ("train_loss", "val_loss", "val_macro_f1", "best"):
+        assert curves[0][name].to_pylist() == curves[1][name].to_pylist(), name
+    for name in ("last", "best"):
+        whole, out = (tensors(tmp_path / folder / f"{name}.safetensors") for folder in ("whole", "out"))
+        assert all(torch.equal(whole[key], out[key]) for key in whole)
+    assert len(list((tmp_path / "out" / "_tensorboard").iterdir())) == 4
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_its_tracklets(
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = loop.forward
+
+    def poisoned(learner: Any, batch: Any, epoch: int | None) -> torch.Tensor:
+        logits = forward(learner, batch, epoch)
+        return logits * float("nan") if epoch == 2 and "s001" in batch.ids else logits
+
+    monkeypatch.setattr(loop, "forward", poisoned)
+    with pytest.raises(TrainingError, match=r"loss is nan at epoch 2, step \d; its tracklets: .*s001.*--lr"):
+        train_here(labelled.options(tmp_path))
+    assert pq.read_table(tmp_path / "metrics.parquet")["epoch"].to_pylist() == [1]
+    assert (tmp_path / NAME).exists()
+
+
+def test_a_class_without_a_positive_is_warned_of_and_kept(
+    labelled: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_labelled(tmp_path / "archive", labels=[0, 1, 0, 0, -1])
+    summary = train_here(labelled.options(tmp_path / "out", manifest=manifest, crops=None, epochs=1))
+    assert summary["without_a_positive"] == ["helmet", "vest_green", "vest_blue"]
+    assert "never positive in the training split: helmet, vest_green" in capsys.readouterr().err
+    assert read_header(str(tmp_path / "out" / "last.safetensors")).trained == (True, True, True, True, False)
+
+
+def test_frames_asked_for_are_kept_in_the_weights(labelled: Archive, tmp_path: Path) -> None:
+    train_here(labelled.options(tmp_path, frames=1, epochs=1))
+    assert read_header(str(tmp_path / "best.safetensors")).config.frames == 1
+
+
+def test_too_many_tracklets_that_cannot_be_read_stop_the_run(labelled: Archive, tmp_path: Path) -> None:
+    manifest = write_labelled(tmp_path / "archive")
+    for path in (tmp_path / "archive" / "stills").glob("00[0-3]-*.png"):
+        path.unlink()
+    options = {"manifest": manifest, "crops": None, "epochs": 1}
+    with pytest.raises(ManifestError, match=r"4 of 30 .*'s000': image-not-found"):
+        train_here(labelled.options(tmp_path / "out", **options))
+    summary = train_here(labelled.options(tmp_path / "out", max_failure_rate=0.2, **options))
+    assert summary["counts"] == {"train": 20, "val": 6, "failed": 4}
+    assert SCHEMA.num_classes == 5
