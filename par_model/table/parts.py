@@ -105,7 +105,8 @@ class PartStore:
 
 def configure(connection: duckdb.DuckDBPyConnection, spill: str) -> None:
     """Bounded memory, spill to a temporary folder, and nothing from the network."""
-    connection.execute("SET memory_limit = '1GB'")
+    connection.execute("SET memory_limit = '400MB'")
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET temp_directory = ?", [spill])
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute("SET autoload_known_extensions = false")
