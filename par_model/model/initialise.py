@@ -43,8 +43,11 @@ class ModelOptions:
     depth: int = 8
 
     def config(self, clip: Clip, num_classes: int) -> RecogniserConfig:
-        """All ``depth`` blocks exist, so that ``infer`` may take more frames than K; training leaves alone those that it
-        does not run. Raises UsageError."""
+        """The numbers of a network on this CLIP. Raises UsageError.
+
+        All ``depth`` temporal blocks exist, so that ``infer`` may take more frames than K; ``Recogniser.tune`` leaves
+        out those that training does not run.
+        """
         layers = clip.config.layers
         return RecogniserConfig(
             backbone=clip.config,
