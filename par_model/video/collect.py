@@ -39,7 +39,8 @@ Result = Crops | RawCrops | Failure
 class Collector:
     """Takes a tracklet's sampled frames as they pass, and gives Crops (RawCrops without ``preprocess``) or a Failure.
 
-    ``wanted`` holds the distinct frame indices (for stills positions) that are still to come, int32 and sorted.
+    wanted: the distinct frame indices (for stills positions), int32 and sorted.
+    bytes_held: what its crops take before it is done, at most; a guess where a crop is the whole picture.
     """
 
     def __init__(
@@ -52,10 +53,19 @@ class Collector:
         frames = positions if tracklet.frame_indices is None else tracklet.frame_indices[positions]
         self._sampled = frames.astype(np.int32)
         self.wanted: NDArray[np.int32] = np.unique(self._sampled)
+        self.bytes_held = len(self.wanted) * self._crop_bytes()
         self._boxes = dict(zip(frames.tolist(), positions.tolist(), strict=True))
         self._crops: dict[int, NDArray[np.uint8]] = {}
         self._missing: dict[int, TrackletError] = {}
         self._failure: TrackletError | None = None
+
+    def _crop_bytes(self) -> int:
+        if self._preprocess is not None:
+            return self._preprocess.crop_bytes
+        if self.tracklet.boxes is None:
+            return 3 * 1920 * 1080
+        widths, heights = self.tracklet.boxes[:, 2].astype(np.float64), self.tracklet.boxes[:, 3].astype(np.float64)
+        return int(min((widths * heights).max(), 3840 * 2160)) * 3
 
     @property
     def done(self) -> bool:

@@ -66,8 +66,7 @@ def decode_group(
     if uri is None:
         yield from map(read_stills, collectors)
         return
-    crop_bytes = preprocess.crop_bytes if preprocess is not None else 0
-    for batch in split_by_memory(collectors, crop_bytes, options.crop_bytes):
+    for batch in split_by_memory(collectors, options.crop_bytes):
         yield from _read_video(uri, batch, options, counters)
 
 
@@ -147,26 +146,23 @@ def _past_the_end(index: int, source: FrameSource) -> TrackletError:
     return TrackletError(FailureCode.FRAME_OUT_OF_RANGE, message)
 
 
-def split_by_memory(collectors: Sequence[Collector], crop_bytes: int, limit: int) -> Iterator[list[Collector]]:
+def split_by_memory(collectors: Sequence[Collector], limit: int) -> Iterator[list[Collector]]:
     """Cut the tracklets of a video into batches whose unfinished crops never take more than ``limit`` bytes at once.
 
-    crop_bytes: of one fitted crop; 0 = not known, one batch. Nearly always there is one batch; a batch of one tracklet
-    may exceed the limit.
+    Nearly always there is one batch; a batch of one tracklet may exceed the limit.
     """
     left = sorted(collectors, key=lambda c: int(c.wanted[0]))
     while left:
         batch: list[Collector] = []
         later: list[Collector] = []
-        open_until: list[tuple[int, int]] = []
+        unfinished: list[tuple[int, int]] = []  # last wanted frame and bytes
         for collector in left:
-            first, last = int(collector.wanted[0]), int(collector.wanted[-1])
-            open_until = [(end, size) for end, size in open_until if end >= first]
-            size = len(collector.wanted) * crop_bytes
-            if batch and size + sum(s for _, s in open_until) > limit:
+            unfinished = [(last, size) for last, size in unfinished if last >= collector.wanted[0]]
+            if batch and collector.bytes_held + sum(size for _, size in unfinished) > limit:
                 later.append(collector)
                 continue
             batch.append(collector)
-            open_until.append((last, size))
+            unfinished.append((int(collector.wanted[-1]), collector.bytes_held))
         yield batch
         left = later
 

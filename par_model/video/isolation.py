@@ -33,7 +33,7 @@ from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Preprocess, Tracklet
 from par_model.video.collect import RawCrops, Result, failure
 from par_model.video.counters import Counters
-from par_model.video.options import DecodeOptions
+from par_model.video.options import TIMED_FRAMES, DecodeOptions
 
 SHARED_BYTES = 64 << 20
 _START_SECONDS = 120.0
@@ -47,6 +47,12 @@ class DecodeTask:
     preprocess: Preprocess | None
     sampling: Sampling
     options: DecodeOptions
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that it may take."""
+        last = max((int(t.frame_indices[-1]) for t in self.tracklets if t.frame_indices is not None), default=0)
+        return self.options.video_timeout * max(1.0, last / TIMED_FRAMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,13 +206,13 @@ class DecodeProcess:
         """
         self.is_idle = False
         self.tasks += 1
-        limit = task.options.video_timeout
+        limit = task.deadline
         seconds_left = limit
         with suppress(OSError):  # the answer tells whether the child died
             self._connection.send(task)
         while True:
             started = time.monotonic()
-            answer = self._receive(seconds_left, f"finish within --video-timeout {limit:g} s")
+            answer = self._receive(seconds_left, f"finish within {limit:g} s (--video-timeout)")
             seconds_left -= time.monotonic() - started
             counters.add(answer.counters)
             if answer.error is not None:

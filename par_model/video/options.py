@@ -10,6 +10,8 @@ DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 Damaged = Literal["fail", "use"]
 DAMAGED: tuple[Damaged, ...] = get_args(Damaged)
 
+TIMED_FRAMES = 50_000
+
 
 @dataclass(frozen=True)
 class DecodeOptions:
@@ -19,7 +21,8 @@ class DecodeOptions:
     damaged: what to do with a sampled frame or still that is damaged or missing. ``fail`` fails its tracklet; ``use``
         takes damaged pixels as they are, and for what is missing the nearest earlier sampled frame, else the nearest
         later one. A tracklet without a single readable frame fails either way.
-    video_timeout: seconds that the reading of one video may take, in one call.
+    video_timeout: seconds that the reading of one video may take, in one call; as many for every TIMED_FRAMES frames
+        up to the last wanted one, so that a day's recording has the time that it needs.
     threads: of the decoder. One, since as many workers as processors decode at the same time.
     isolate: decode in a child process. Without, a video that crashes or hangs its decoder takes this process along.
     memory_bytes: most memory that the child process may take for a video.

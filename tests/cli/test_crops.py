@@ -140,6 +140,20 @@ def test_again_with_other_frames_leaves_none_of_the_first_run(clip: Path, tmp_pa
     assert sorted(p.name for p in (tmp_path / "out" / "a").iterdir()) == ["0.png", "1.png", "notes.txt"]
 
 
+def test_stills_are_named_by_their_positions(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.fromarray(np.full((20, 10, 3), 40 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    columns = {
+        "tracklet_id": pa.array(["0001C1T0001"]),
+        "image_uris": pa.array([[f"{i}.png" for i in range(3)]], pa.list_(pa.string())),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    assert run("--manifest", str(tmp_path / "m.parquet"), "--output", str(tmp_path / "out")) == 0
+    assert index(tmp_path / "out")["0001C1T0001"]["frames"] == "0 0 1 1 2 2"
+    for i in range(3):
+        assert (np.asarray(Image.open(tmp_path / "out" / "0001C1T0001" / f"{i}.png")) == 40 * i).all()
+
+
 def test_limit_takes_the_first_rows(clip: Path, tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.parquet", [(name, str(clip), [3], None) for name in "zyx"])
     assert run("--manifest", str(tmp_path / "m.parquet"), "--output", str(tmp_path / "out"), "--limit", "2") == 0

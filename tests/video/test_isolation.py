@@ -87,7 +87,7 @@ def child_pids() -> list[int]:
     ("scheme", "code", "message"),
     [
         ("crash", FailureCode.VIDEO_CRASHED, "the decoding process was ended by signal SIGSEGV"),
-        ("hang", FailureCode.VIDEO_TIMEOUT, "reading did not finish within --video-timeout 2 s"),
+        ("hang", FailureCode.VIDEO_TIMEOUT, "reading did not finish within 2 s (--video-timeout)"),
         ("greed", FailureCode.VIDEO_CRASHED, "the decoding process needed more than 512 MiB of memory"),
         ("bug", FailureCode.VIDEO_CRASHED, "the decoding process failed with LookupError: unforeseen"),
     ],
@@ -116,6 +116,14 @@ def test_stills_that_crash_the_decoder_are_unreadable_images(clip: str) -> None:
     assert isinstance(stills, Failure)
     assert stills.code is FailureCode.IMAGE_UNREADABLE
     assert isinstance(video, Crops)
+
+
+def test_long_videos_have_more_time() -> None:
+    options = DecodeOptions(video_timeout=10)
+    short, long = (tracklet(0, "a.mp4", range(k, k + 1)) for k in (49_999, 200_000))
+    stills = Tracklet(0, "s", image_uris=("a.jpg",))
+    deadlines = [isolation.DecodeTask([t], None, Sampling(), options).deadline for t in (stills, short, long)]
+    assert deadlines == [10, 10, 40]
 
 
 def test_the_child_stays_for_the_next_video(clip: str) -> None:

@@ -124,6 +124,18 @@ def test_what_cannot_be_read_has_its_code(s3: Callable[[], str], monkeypatch: py
     assert code("nonsense://a/b.mp4") is FailureCode.STORAGE_ERROR
 
 
+def test_what_may_not_be_read_is_access_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed:
+        def info(self, path: str) -> dict[str, Any]:
+            raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(storage, "filesystem", lambda uri: (Closed(), uri))
+    (failure,) = DecodeStage(None, Sampling(), IN_PROCESS)([tracklet("s3://bucket/a.mp4", [0])])
+    assert isinstance(failure, Failure)
+    assert failure.code is FailureCode.VIDEO_ACCESS_DENIED
+    assert failure.message.startswith("cannot read s3://bucket/a.mp4: access denied; check the credentials")
+
+
 class Flaky:
     """A file system of one object whose reads fail a few times, each in its own way, before they succeed."""
 

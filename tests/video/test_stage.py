@@ -211,6 +211,15 @@ def test_more_tracklets_than_fit_in_memory_are_read_in_several_passes(clip: str)
     assert stage.counters.videos_opened == 3
 
 
+@pytest.mark.parametrize("boxes", [None, [[0, 0, 100, 50]] * 60])
+def test_crops_of_any_size_are_bounded_too(boxes: list[list[float]] | None, clip: str) -> None:
+    wanted = [tracklet(i, clip, range(i, i + 60), boxes) for i in range(6)]
+    crop = 100 * 50 * 3 if boxes else 1920 * 1080 * 3
+    stage = DecodeStage(None, Sampling(), DecodeOptions(crop_bytes=2 * 6 * crop, isolate=False))
+    assert sorted(r.row for r in stage(wanted)) == list(range(6))
+    assert stage.counters.videos_opened == 3
+
+
 @pytest.mark.parametrize("values", [{"decoder": "opencv"}, {"damaged": "skip"}, {"video_timeout": 0}, {"threads": 0}])
 def test_options_check_themselves(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(values)))):
