@@ -145,7 +145,7 @@ def test_spans_of_a_long_video_do_not_read_it_again_and_again(clip: str) -> None
         Tracklet(i, f"t{i}", video_uri=clip, frame_indices=np.arange(4 * i, 4 * i + 40, dtype=np.int32))
         for i in range(90)
     ]
-    stage = in_process()
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False, crop_bytes=8 << 30))
     for start in range(0, 90, 15):
         for crops in stage(wanted[start : start + 15]):
             assert isinstance(crops, RawCrops)
