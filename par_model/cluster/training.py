@@ -97,8 +97,7 @@ class RayTrainer:
             ),
         )
         try:
-            with _said_by(lines, say):
-                _own_error(trainer.fit)
+            _own_error(lambda: _fit(trainer, lines, say))
         finally:
             with contextlib.suppress(ParError):
                 storage.remove(plan.place("_ray"))
@@ -166,25 +165,29 @@ class _Lines:
         return self._stopped
 
 
-@contextmanager
-def _said_by(lines: Any, say: Say) -> Iterator[None]:
-    """Say what workers say, while the block runs and until they have said it all."""
-    end = threading.Event()
+def _fit(trainer: TorchTrainer, lines: Any, say: Say) -> None:
+    """Train to the end, and say what workers say.
 
-    def relay() -> None:
-        ended = False
-        while not ended:
-            ended = end.wait(_POLL_SECONDS)
-            for line in ray.get(lines.take.remote()):
-                say(line)
+    In a thread of its own, since in the main one Ray Train takes Ctrl-C for itself and ends the process with 0.
+    """
+    raised: list[BaseException] = []
 
-    thread = threading.Thread(target=relay, name="training-lines", daemon=True)
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            raised.append(error)
+
+    thread = threading.Thread(target=fit, name="ray-train", daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join(timeout=10)
+    running = True
+    while running:
+        thread.join(_POLL_SECONDS)
+        running = thread.is_alive()
+        for line in ray.get(lines.take.remote()):
+            say(line)
+    if raised:
+        raise raised[0]
 
 
 def _own_error(call: Any) -> Any:

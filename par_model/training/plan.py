@@ -76,6 +76,8 @@ class Reader:
 
     def batches(self, parts: list[Places], epoch: int) -> Iterator[Batch]:
         """One batch for each part, in order."""
+        if not parts:
+            return
         with ThreadPoolExecutor(1) as pool:
             ahead = [pool.submit(self.read, part, epoch) for part in parts[:1]]
             for part in [*parts[1:], None]:

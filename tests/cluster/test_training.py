@@ -154,6 +154,21 @@ def test_a_worker_killed_at_a_third_and_the_driver_at_two_thirds(labelled: Archi
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(labelled: Archive, tmp_path: Path) -> None:
+    with open(tmp_path / "said", "wb") as said:
+        process = subprocess.Popen(command(labelled, tmp_path / "out", 200), stderr=said, stdout=said)
+        try:
+            wait_for_epoch(tmp_path / "out", 2, process)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    assert b"whole epochs are kept" in (tmp_path / "said").read_bytes()
+    assert not (tmp_path / "out" / "_lock").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_loss_that_is_no_number_ends_all_workers_without_another_try(labelled: Archive, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss is .* its tracklets: s0"):

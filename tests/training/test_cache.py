@@ -97,6 +97,7 @@ def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Pa
     batches = list(reader.batches([np.array([1]), np.array([], np.int64), np.array([0])], 1))
     assert [batch.ids for batch in batches] == [("t1",), (), ("t0",)]
     assert batches[1].pixels is None
+    assert list(reader.batches([], 1)) == []
 
 
 def test_a_place_that_cannot_be_written_is_a_storage_error(manifest: str, tmp_path: Path) -> None:
