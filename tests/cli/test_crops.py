@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from par_model import storage
 from par_model.cli import main
 from par_model.cli.crops import folder_name
 from tests.video.frame_numbers import read, write_clip
@@ -167,6 +169,17 @@ def test_crops_go_to_object_stores(clip: Path, tmp_path: Path) -> None:
     assert run("--manifest", str(tmp_path / "m.parquet"), "--output", f"memory://crops-{tmp_path.name}") == 0
     found = fsspec.filesystem("memory").cat_file(f"/crops-{tmp_path.name}/a/3.png")
     assert read(np.asarray(Image.open(io.BytesIO(found)))) == 3
+
+
+def test_everything_may_lie_in_s3(s3: Callable[[], str], clip: Path, tmp_path: Path) -> None:
+    bucket = s3()
+    storage.write_bytes(f"{bucket}/videos/clip.mp4", clip.read_bytes())
+    write_manifest(tmp_path / "m.parquet", [("a", "../videos/clip.mp4", [3, 21], None)])
+    storage.write_bytes(f"{bucket}/manifests/m.parquet", (tmp_path / "m.parquet").read_bytes())
+    out = f"{bucket}/crops"
+    assert run("--manifest", f"{bucket}/manifests/m.parquet", "--output", out, "--frames", "2") == 0
+    assert read(np.asarray(Image.open(io.BytesIO(storage.read_bytes(f"{out}/a/21.png"))))) == 21
+    assert [f.uri for f in storage.list_files(out)] == [f"{out}/a/21.png", f"{out}/a/3.png", f"{out}/crops.csv"]
 
 
 @pytest.mark.parametrize(
