@@ -54,7 +54,13 @@ from par_model.cli.command import Command, option
 @click.option("--schema", metavar="NAME|FILE", help="Schema of the labels, where the manifest does not tell.")
 @option("--seed", type=int, default=0, help="Of order, augmentation, sampling, drop-path and what is held out.")
 @option("--max-failures", type=int, default=0, metavar="N", help="Lost workers to replace before giving up; -1: any.")
-@options.failures
+@option(
+    "--max-failure-rate",
+    type=float,
+    default=0.05,
+    metavar="SHARE",
+    help="Stop where a larger share of the labelled tracklets cannot be read; fewer are left out.",
+)
 @options.decoding
 @options.device
 @options.precision
@@ -67,6 +73,8 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
     OUT/last.safetensors, which `parjob infer` takes, OUT/metrics.parquet with a row an epoch, and OUT/run.json. The
     same command again goes on after the last whole epoch.
 
+    \b
+    Exit codes: 0 done; 1 could not; 2 wrong usage; 130 interrupted.
     \b
     Example:
       parjob train --manifest tracklets.parquet --weights w.safetensors --output run --workers 8

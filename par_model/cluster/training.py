@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 import threading
 import warnings
@@ -37,28 +38,26 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Seat:
-    """What each worker gets of the machines. threads: of torch's operators."""
+    """What each worker reserves of the machines, and how workers are connected."""
 
     cpus: float
     gpus: float
-    threads: int
     backend: Literal["gloo", "nccl"]
 
 
 def choose_seat(workers: int, device: Literal["cpu", "cuda"], resources: Resources) -> Seat:
-    """An equal part of all CPUs; a GPU, or a part of one where workers outnumber them.
+    """One CPU, or an equal part of what there is where workers outnumber CPUs; with GPUs the same of these.
 
+    More is not reserved, since it might fit on no node; a worker takes its part of its node's cores all the same.
     NCCL refuses two workers on one GPU, so such share by gloo. Raises ClusterError if there is no GPU for ``cuda``.
     """
-    cpus = resources.most_cpus / workers
-    cpus = float(int(cpus)) if cpus >= 1 else max(0.01, math.floor(100 * cpus) / 100)
-    threads = max(1, int(cpus))
+    cpus = min(1.0, max(0.01, math.floor(100 * resources.most_cpus / workers) / 100))
     if device == "cpu":
-        return Seat(cpus, 0, threads, "gloo")
+        return Seat(cpus, 0, "gloo")
     if resources.most_gpus < 1:
         raise ClusterError("--device cuda, but the cluster has no GPU: use --device cpu or auto")
     each = math.ceil(workers / resources.most_gpus)
-    return Seat(cpus, 1 if each == 1 else math.floor(100 / each) / 100, threads, "nccl" if each == 1 else "gloo")
+    return Seat(cpus, 1 if each == 1 else math.floor(100 / each) / 100, "nccl" if each == 1 else "gloo")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _loop(config: dict[str, Any]) -> None:
     """One worker of Ray Train."""
     plan, seat, lines = config["plan"], config["seat"], config["lines"]
     context = ray.train.get_context()
-    torch.set_num_threads(seat.threads)
+    torch.set_num_threads(max(1, _cores() // context.get_local_world_size()))
     worker = Worker(
         rank=context.get_world_rank(),
         count=context.get_world_size(),
@@ -136,6 +135,11 @@ def _loop(config: dict[str, Any]) -> None:
         # Every worker is here at once, and none would fare better again: an end, not a failure to recover from.
         if worker.rank == 0:
             ray.get(lines.stop.remote(str(error)))
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @ray.remote(num_cpus=1, max_retries=1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 from numpy.typing import NDArray
@@ -95,8 +96,7 @@ def plan_shards(
     fingerprint = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
     wanted = pa.array(rows)
     batches = [
-        batch.filter(pa.compute.is_in(batch.column(ROW), wanted))
-        for batch in manifest.iter_batches(list(TRACKLET_COLUMNS))
+        batch.filter(pc.is_in(batch.column(ROW), wanted)) for batch in manifest.iter_batches(list(TRACKLET_COLUMNS))
     ]
     table = pa.Table.from_batches(batches).select([*TRACKLET_COLUMNS, ROW, DEFECT])
     table = table.sort_by([("video_uri", "ascending"), (ROW, "ascending")])
