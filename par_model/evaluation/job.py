@@ -6,7 +6,7 @@ metrics.json, in which a number that cannot be told is null:
     counts      labelled, failed, missing: a tracklet that failed or is missing predicts nothing, and counts
     left_out    names of classes: untrained, never_annotated (in no number at all), without_a_positive (no F1, no AUROC)
     paper       accuracy, precision, recall, f1 at ``threshold``, and ``groups`` with the same four
-    means       over classes: macro_f1, precision, recall, mA, auroc, average_precision, ece; over groups: group_accuracy
+    means       of classes: macro_f1, precision, recall, mA, auroc, average_precision, ece; of groups: group_accuracy
     groups      by name: kind, labelled, accuracy (exclusive: by the class that the table names), macro_f1
     classes     by score field: labelled, positives, positive_rate, precision, recall, f1, f1_always, mA, auroc,
                 average_precision, ece, reliability (ten bins: low, high, count, mean_score, positive_rate)
