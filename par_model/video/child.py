@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import mmap
 import os
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     connection = Connection(int(arguments[1]))
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     memory = SharedMemory(connection, mmap.mmap(int(arguments[2]), SHARED_BYTES))
+    gc.freeze()  # what is loaded by now stays, and need not be looked at again
     with suppress(EOFError, OSError):
         connection.send(Answer(None, Counters()))
         while True:
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
             if not _answer(task, connection, memory):
                 return
             memory.wait_until_free()
+            gc.collect()  # decoders lie in reference cycles, and hold dozens of frames each
 
 
 def _answer(task: DecodeTask, connection: Connection, memory: SharedMemory) -> bool:
@@ -54,7 +57,8 @@ def _answer(task: DecodeTask, connection: Connection, memory: SharedMemory) -> b
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return False  # nobody is left to tell
     except Exception as unforeseen:  # noqa: BLE001  # one video must not end the job, whatever is wrong with the code
-        traceback.print_exc()
+        if "PARJOB_DEBUG" in os.environ:
+            traceback.print_exc()
         error = f"failed with {type(unforeseen).__name__}: {unforeseen}"
     connection.send(Answer(None, counters.since(sent), error))
     return error is None

@@ -99,16 +99,16 @@ class Collector:
         self._crops.clear()
 
     def result(self) -> Result:
-        """What became of the tracklet, once ``done``."""
+        """What became of the tracklet, once ``done``. Can be asked once: the crops are given away."""
         if self._failure is None and not self._crops:
             self._failure = next(iter(self._missing.values()))
         if self._failure is not None:
             return failure(self.tracklet, self._failure)
         seen = [self._nearest(int(frame)) for frame in self._sampled]
+        images = tuple(self._crops[frame] for frame in seen)
+        self._crops.clear()
         common = (self.tracklet.row, self.tracklet.tracklet_id, self.tracklet.num_frames, np.asarray(seen, np.int32))
-        if self._preprocess is None:
-            return RawCrops(*common, images=tuple(self._crops[frame] for frame in seen))
-        return Crops(*common, pixels=np.stack([self._crops[frame] for frame in seen]))
+        return RawCrops(*common, images) if self._preprocess is None else Crops(*common, np.stack(images))
 
     def _nearest(self, frame: int) -> int:
         if frame in self._crops:
