@@ -28,8 +28,9 @@ from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Resources, choose_device
 from par_model.errors import ClusterError, ParError, TrainingError
 from par_model.training.cache import Shard
-from par_model.training.loop import Say, train
+from par_model.training.loop import train
 from par_model.training.options import TrainOptions
+from par_model.training.pace import Say
 from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 

@@ -9,7 +9,8 @@ import torch
 
 from par_model.errors import UsageError
 from par_model.training.cache import Shard
-from par_model.training.loop import Say, train
+from par_model.training.loop import train
+from par_model.training.pace import Say
 from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 

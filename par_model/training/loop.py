@@ -29,15 +29,14 @@ from par_model.training.augment import draw, pad_crop_flip
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
 from par_model.training.loss import positive_ratios, weighted_bce
+from par_model.training.pace import Pace, Say, epoch_line
 from par_model.training.plan import Batch, Reader, TrainPlan
 from par_model.training.record import write_events, write_metrics
 from par_model.training.schedule import learning_rate
 from par_model.training.store import CropStore, gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker
 
-Say = Callable[[str], None]
 Report = Callable[[dict[str, Any]], None]
-_LINE_SECONDS = 10.0
 
 
 @dataclass
@@ -100,7 +99,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
         _follow(history, row, checked.thresholds)
         if worker.rank == 0:
             keep(learner, history, losses)
-            say(_epoch_line(row, plan.options.epochs))
+            say(epoch_line(row, plan.options.epochs))
         worker.wait_for_all()
         report(row)
 
@@ -260,39 +259,7 @@ def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Pace:
-    """A line of progress every ten seconds: where training is, its loss, its rate, the time left."""
-
-    def __init__(self, plan: TrainPlan, worker: Worker, say: Say) -> None:
-        self._plan, self._say, self._speaks = plan, say, worker.rank == 0
-        self._started = self._last = time.monotonic()
-        self._done = 0
-
-    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float, tracklets: int) -> None:
-        self._done += tracklets
-        now = time.monotonic()
-        if not self._speaks or now - self._last < _LINE_SECONDS:
-            return
-        self._last = now
-        per_second = self._done / (now - self._started)
-        epochs = self._plan.options.epochs
-        left = (epochs - epoch + 1 - step / steps) * len(self._plan.train) / per_second
-        minutes, seconds = divmod(round(left), 60)
-        self._say(
-            f"epoch {epoch}/{epochs}, step {step}/{steps}: loss {loss:.4f}, rate {rate:.2e}, "
-            f"{per_second:.1f} tracklets/s, {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-        )
-
-
 _ADVICE = "the weights of the last whole epoch are kept; lower --lr, or set --clip-norm 1, with another --output"
-
-
-def _epoch_line(row: dict[str, Any], epochs: int) -> str:
-    f1 = "-" if row["val_macro_f1"] is None else f"{row['val_macro_f1']:.3f}"
-    return (
-        f"epoch {row['epoch']}/{epochs}: loss {row['train_loss']:.4f}, validation loss {row['val_loss']:.4f}, "
-        f"macro F1 {f1}{' (best)' if row['best'] else ''}, {row['tracklets_per_second']:.1f} tracklets/s"
-    )
 
 
 def _autocast(learner: Learner) -> AbstractContextManager[Any]:

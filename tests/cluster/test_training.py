@@ -18,7 +18,7 @@ import pytest
 from par_model import storage
 from par_model.cluster.sizing import Resources
 from par_model.cluster.training import choose_seat, ray_trainer
-from par_model.errors import ClusterError, TrainingError
+from par_model.errors import ClusterError, StorageError, TrainingError
 from par_model.model.weights import read_header
 from par_model.training.job import run_training
 from par_model.training.options import TrainOptions
@@ -83,6 +83,13 @@ def test_workers_on_s3_have_the_curve_of_one_process(
     assert "epoch 2/2: loss" in capsys.readouterr().err
     assert train_on_ray(options) == summary
     assert "nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_crops_that_cannot_be_kept_are_a_storage_error(labelled: Archive, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="file/crops"):
+        train_on_ray(labelled.options(tmp_path / "out", crops=str(tmp_path / "file" / "crops")))
 
 
 @pytest.mark.slow
