@@ -18,7 +18,7 @@ import click
 from par_model import storage
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.errors import ManifestError, OutputError, UsageError
+from par_model.errors import FailureCode, ManifestError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,9 +121,10 @@ def _stage(asked: dict[str, Any]) -> DecodeStage:
     if frames is not None and frames < 1:
         raise UsageError(f"--frames is {frames}: must be at least 1")
     if frames is None and asked["weights"] is not None:
+        from par_model.model.shipped import weights_uri
         from par_model.model.weights import read_header
 
-        frames = read_header(asked["weights"]).config.frames
+        frames = read_header(weights_uri(asked["weights"])).config.frames
     sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"])
     try:
         decode = DecodeOptions(asked["decoder"], asked["damaged"], asked["video_timeout"])
@@ -176,8 +177,9 @@ class CropsFolder:
         from par_model.types import Failure
 
         name = folder_name(result.tracklet_id)
-        if name == _INDEX:
-            raise OutputError(f"tracklet id {name!r} is the name of the index in {self.uri}: rename the tracklet")
+        if name == _INDEX and not isinstance(result, Failure):
+            why = f"the tracklet's folder would have the name of the index, {_INDEX}: rename the tracklet"
+            result = Failure(result.row, result.tracklet_id, result.num_frames, FailureCode.INVALID_TRACKLET, why)
         written: dict[str, NDArray[np.uint8]] = {}
         if isinstance(result, Failure):
             self.failed += 1
@@ -187,7 +189,7 @@ class CropsFolder:
             written = {f"{frame}.png": image for frame, image in zip(frames, result.images, strict=True)}
             row = (result.row, result.tracklet_id, name, " ".join(map(str, frames)), "", "")
         place = storage.join(self.uri, name)
-        for old in storage.list_files(place) if self._existed else ():
+        for old in storage.list_files(place) if self._existed and name != _INDEX else ():
             if _OUR_FILE.fullmatch(storage.name(old.uri)) and storage.name(old.uri) not in written:
                 storage.remove(old.uri)
         for file_name, image in written.items():

@@ -203,12 +203,13 @@ def test_what_cannot_be_done_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_id_with_the_name_of_the_index_is_refused(
-    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_manifest(tmp_path / "m.parquet", [("crops.csv", str(clip), [3], None)])
-    assert run("--manifest", str(tmp_path / "m.parquet"), "--output", str(tmp_path / "out")) == 1
-    assert "rename the tracklet" in capsys.readouterr().err
+def test_an_id_with_the_name_of_the_index_fails_alone(clip: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.parquet", [("crops.csv", str(clip), [3], None), ("a", str(clip), [3], None)])
+    assert run("--manifest", str(tmp_path / "m.parquet"), "--output", str(tmp_path / "out")) == 3
+    row = index(tmp_path / "out")["crops.csv"]
+    assert (row["folder"], row["error"]) == ("", "invalid-tracklet")
+    assert "rename the tracklet" in row["message"]
+    assert index(tmp_path / "out")["a"]["frames"] == "3 3 3 3 3 3"
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
