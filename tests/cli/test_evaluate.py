@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from par_model import storage
 from par_model.attributes import load_schema
 from par_model.evaluation.paper import paper_metrics
 from par_model.manifest.write import write_manifest
@@ -161,3 +163,20 @@ def test_partitions_by_a_group_are_read(archive: Path, tmp_path: Path) -> None:
         a, b = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in "ab")
         assert a["groups"] == b["groups"]
     assert pa.types.is_boolean(pq.read_schema(next((tmp_path / "top_color").rglob("*.parquet"))).field("hat").type)
+
+
+def test_tables_in_object_stores_are_scored(archive: Path, s3: Callable[[], str], tmp_path: Path) -> None:
+    bucket = s3()
+    for path in (archive / "out").rglob("*"):
+        if path.is_file():
+            storage.write_bytes(f"{bucket}/out/{path.relative_to(archive / 'out')}", path.read_bytes())
+    storage.write_bytes(f"{bucket}/m.parquet", (archive / "manifest.parquet").read_bytes())
+    where = {"manifest": f"{bucket}/m.parquet", "predictions": f"{bucket}/out"}
+    assert (
+        parjob("evaluate", "--output", f"{bucket}/scores", *(a for k, v in where.items() for a in (f"--{k}", v))) == 0
+    )
+    assert evaluate(archive, tmp_path) == 0
+    there, here = (
+        json.loads(storage.read_bytes(f"{place}/metrics.json")) for place in (f"{bucket}/scores", str(tmp_path))
+    )
+    assert {k: v for k, v in there.items() if k not in where} == {k: v for k, v in here.items() if k not in where}
