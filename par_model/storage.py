@@ -8,6 +8,7 @@ jobs that outlive them, and are never handed around.
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import re
@@ -138,15 +139,23 @@ def guard(uri: str, action: str) -> Iterator[None]:
         yield
     except StorageError:
         raise
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (NotADirectoryError, FileExistsError) as error:
+        why = "a part of its path is a file, not a folder"
+        raise PlaceError(f"cannot {action} {uri}: {why}", Reason.NOT_FOUND) from error
+    except FileNotFoundError as error:
         raise PlaceError(f"cannot {action} {uri}: {_not_found(uri, error)}", Reason.NOT_FOUND) from error
+    except ValueError as error:
+        if "\0" not in uri:
+            raise
+        raise PlaceError(f"cannot {action} {uri!r}: no name has a NUL in it", Reason.NOT_FOUND) from error
     except PermissionError as error:
         advice = "check the credentials and the bucket's policy" if not is_local(uri) else "check its permissions"
         raise PlaceError(f"cannot {action} {uri}: access denied; {advice}", Reason.ACCESS_DENIED) from error
     except IsADirectoryError as error:
         raise PlaceError(f"cannot {action} {uri}: it is a folder", Reason.IS_A_FOLDER) from error
     except OSError as error:
-        raise PlaceError(f"cannot {action} {uri}: {_line(error)}") from error
+        reason = Reason.NOT_FOUND if error.errno == errno.ENAMETOOLONG else Reason.OTHER
+        raise PlaceError(f"cannot {action} {uri}: {_line(error)}", reason) from error
     except Exception as error:
         raised = _storage_library_error(error)
         if raised is None:

@@ -188,7 +188,7 @@ class Failure:
 
     row: int
     tracklet_id: str
-    num_frames: int | None
+    num_frames: int
     code: FailureCode
     message: str
 

@@ -32,9 +32,18 @@ from typing import Any, Literal
 
 import tomli_w
 
+from par_model import storage
 from par_model.errors import SchemaError
 
 Kind = Literal["binary", "exclusive"]
+
+# Columns of manifests and of the attribute table, which no group may therefore be called.
+RESULT_COLUMNS = (
+    "status", "error", "message", "scores", "sampled_frames", "num_frames", "model_id", "run_id", "embedding",
+)  # fmt: skip
+MANIFEST_COLUMNS = (
+    "tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes", "camera_id", "start_time", "split", "labels",
+)  # fmt: skip
 
 _GROUP_KEYS = {"name", "kind", "text", "negative_text", "released", "aliases", "classes"}
 _CLASS_KEYS = {"value", "text", "released", "aliases"}
@@ -111,6 +120,9 @@ class AttributeSchema:
         twice = _repeated(self.score_fields)
         if twice:
             raise fail(f"two classes become the same field {twice!r} of the table's scores: rename one")
+        taken = next((name for name in self.columns if name in (*RESULT_COLUMNS, *MANIFEST_COLUMNS)), None)
+        if taken:
+            raise fail(f"a group becomes the column {taken!r}, which every table has already: rename the group")
         twice = _repeated(self.columns)
         if twice:
             raise fail(f"two groups become the same table column {twice!r}: rename one")
@@ -187,17 +199,17 @@ def load_schema(name_or_uri: str) -> AttributeSchema:
     if name_or_uri in shipped_schemas():
         text = resources.files(__package__).joinpath(f"{name_or_uri}.toml").read_text(encoding="utf-8")
         return AttributeSchema.parse(text, name_or_uri)
-    import fsspec  # slow to import, and not needed for a shipped schema
-
     try:
-        with fsspec.open(name_or_uri, "rb") as file:
-            text = file.read().decode("utf-8")
-    except FileNotFoundError as error:
-        raise SchemaError(
-            f"attribute schema {name_or_uri}: no such file, and not a shipped one ({', '.join(shipped_schemas())})"
-        ) from error
-    except (OSError, ValueError, ImportError) as error:
-        raise SchemaError(f"attribute schema {name_or_uri}: cannot be read: {error}") from error
+        text = storage.read_bytes(name_or_uri).decode("utf-8")
+    except storage.PlaceError as error:
+        if error.reason is storage.Reason.NOT_FOUND:
+            shipped = ", ".join(shipped_schemas())
+            raise SchemaError(
+                f"attribute schema {name_or_uri}: no such file, and not a shipped one ({shipped})"
+            ) from error
+        raise SchemaError(f"attribute schema: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"attribute schema {name_or_uri}: is not UTF-8 text: {error}") from error
     return AttributeSchema.parse(text, name_or_uri)
 
 

@@ -19,6 +19,7 @@ import click
 from par_model.errors import ParError
 
 INTERRUPTED = 130
+DEBUG = "PARJOB_DEBUG"
 
 
 class Command(click.Command):
@@ -27,10 +28,19 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(
-            click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                callback=_remember_debug,
+                help="Show the traceback of an error.",
+            )
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for param in self.params:
+            # click would name the variable after the function's argument, which may be called otherwise.
+            param.envvar = param.envvar or _variable(param, ctx)
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as error:
@@ -75,18 +85,20 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
     arguments = sys.argv[1:] if args is None else args
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as clean as Ctrl-C
-    debug = "--debug" in arguments
     try:
         code = command.main(arguments, prog_name=name, auto_envvar_prefix=prefix, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
     except click.ClickException as error:
         _usage_line(error, name)
         code = error.exit_code
     except ParError as error:
         code = error.exit_code
-        _fail(f"parjob: {' '.join(str(error).split())}", debug)
+        _fail(f"parjob: {' '.join(str(error).split())}")
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
-        _fail("parjob: interrupted", debug)
+        _fail("parjob: interrupted")
     except BrokenPipeError:
         # The reader of our output went away (`parjob ... | head`): nothing is left to say, and stdout must not be
         # flushed again at exit.
@@ -95,7 +107,7 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
     except Exception as error:  # noqa: BLE001  # the last line of defence: one line for the user, never a traceback
         code = 1
         line = " ".join(str(error).split()) or "no message"
-        _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)", debug)
+        _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -107,9 +119,17 @@ def option(*names: str, **kwargs: Any) -> Callable[[Any], Any]:
 
 
 def _variable(param: click.Parameter | None, ctx: click.Context) -> str | None:
-    if ctx.auto_envvar_prefix is None or not isinstance(param, click.Option) or param.name is None:
+    """The environment variable of an option: the command's prefix and the option's long name."""
+    if ctx.auto_envvar_prefix is None or not isinstance(param, click.Option) or not param.allow_from_autoenv:
         return None
-    return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
+    long = next((name for name in param.opts if name.startswith("--")), None)
+    return f"{ctx.auto_envvar_prefix}_{long[2:].replace('-', '_').upper()}" if long else None
+
+
+def _remember_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    # In the environment, so that the processes that this one starts know it too.
+    if value:
+        os.environ[DEBUG] = "1"
 
 
 def _usage_line(error: click.ClickException, name: str) -> None:
@@ -118,7 +138,7 @@ def _usage_line(error: click.ClickException, name: str) -> None:
     sys.stderr.write(f"{path}: {' '.join(error.format_message().split())} (see {path} --help)\n")
 
 
-def _fail(line: str, debug: bool) -> None:
-    if debug:
+def _fail(line: str) -> None:
+    if DEBUG in os.environ:
         traceback.print_exc()
     sys.stderr.write(line + "\n")

@@ -94,7 +94,8 @@ def _report(output: str, summary: dict[str, Any]) -> str:
     from par_model.inference.work import advice
 
     counts, stages = summary["counts"], summary["stages"]
-    lines = [f"{output}/attributes: {counts['tracklets']} tracklets, {counts['status']['failed']} of them failed"]
+    failed = counts["status"]["failed"]
+    lines = [f"{output.rstrip('/')}/attributes: {counts['tracklets']} tracklets, {failed} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
     if stages["tracklets_per_second"]:
         rate, startup = stages["tracklets_per_second"], stages["startup_seconds"]

@@ -50,6 +50,7 @@ from par_model.table.parts import PartStore
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
 from par_model.table.summary import read_summary, versions, write_summary
+from par_model.table.writer import check_folder_value
 
 # What to do with an output that is complete: leave it, do its failed rows again, or add the manifest's new tracklets.
 Again = Literal["no", "retry", "add"]
@@ -91,10 +92,13 @@ class Job:
             header.config.check_frames(frames)
         manifest = Manifest.open(options.manifest)
         refuse_ambiguous(manifest, header.schema)
+        selection = Selection(options.split, options.limit)
+        if options.sampling == "all" and header.config.max_frames is not None:
+            header.config.check_frames(selection.longest(manifest))
         passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
         schema = table_schema(passed_through, header.schema, embedding=options.embedding)
         check_partition_columns(options.partition_by, schema)
-        selection = Selection(options.split, options.limit)
+        _check_partition_values(options.partition_by, manifest, selection)
         tracklets = selection.count(manifest)
         if tracklets == 0:
             raise ManifestError(f"{options.manifest} has no tracklet of split {options.split!r}: nothing to do")
@@ -136,6 +140,15 @@ def run_inference(
         return _run(job, runner, finished, again if finished is not None else "no")
 
 
+def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, selection: Selection) -> None:
+    """Before any work: no folder may have a name that file systems or readers do not take."""
+    for name in columns:
+        if name in manifest.pass_through:
+            for rows in selection.batches(manifest, [name]):
+                for value in rows[name].unique().to_pylist():
+                    check_folder_value(name, value)
+
+
 def _sweep(job: Job, finished: dict[str, Any]) -> None:
     """Remove what a run left that was killed after ``run.json``, when only its own remains were still there."""
     claim = _read_claim(job)
@@ -148,8 +161,10 @@ def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
     """Whether a complete output is to be worked on again. Raises OutputError where it may not be."""
     output, recorded = job.options.output, finished["fingerprint"]
     tracklets = finished["counts"]["tracklets"]
-    if again == "add" and job.fingerprint["manifest"] != recorded["manifest"]:
-        refuse_other(output, recorded | {"manifest": job.fingerprint["manifest"]}, job.fingerprint)
+    meant = {name: job.fingerprint[name] for name in ("manifest", "split", "limit")}
+    if again == "add" and any(recorded[name] != value for name, value in meant.items()):
+        # Whether these rows contain the table's is looked at row by row.
+        refuse_other(output, recorded | meant, job.fingerprint)
         return True
     refuse_other(output, recorded, job.fingerprint)
     if again == "retry" and finished["counts"]["status"]["failed"]:
@@ -222,8 +237,9 @@ def _claim(job: Job, fingerprint: Fingerprint, again: Again) -> str:
     Raises OutputError if it was doing something else.
     """
     found = _read_claim(job)
-    if found is None:
-        if again == "no" and storage.list_files(job.table.folder):
+    nothing_done = not PartStore(job.place("_parts"), "").holds_any
+    if found is None or (nothing_done and found["again"] == "no" == again):
+        if found is None and again == "no" and storage.list_files(job.table.folder):
             raise OutputError(
                 f"{job.options.output} holds a table without run.json that this job did not begin: "
                 f"give another --output"

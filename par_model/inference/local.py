@@ -7,6 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from par_model.errors import UsageError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
@@ -20,12 +21,16 @@ class LocalRunner:
         self._wanted = device
 
     def device(self) -> Literal["cpu", "cuda"]:
-        """Where the model will run."""
-        if self._wanted != "auto":
-            return self._wanted
+        """Where the model will run. Raises UsageError for CUDA where torch sees no GPU."""
+        if self._wanted == "cpu":
+            return "cpu"
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        if self._wanted == "cuda":
+            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
+        return "cpu"
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
         """Outcomes (OUTCOME_WIRE_SCHEMA) as they come."""

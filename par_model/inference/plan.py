@@ -48,6 +48,14 @@ class Selection:
             if len(rows):
                 yield rows.select([*columns, ROW, DEFECT])
 
+    def longest(self, manifest: Manifest) -> int:
+        """Frames, or stills, of the longest selected tracklet; 0 where no row tells."""
+        longest = 0
+        for rows in self.batches(manifest, ["frame_indices", "image_uris"]):
+            for name in ("frame_indices", "image_uris"):
+                longest = max(longest, pc.max(pc.list_value_length(rows[name])).as_py() or 0)
+        return longest
+
     def count(self, manifest: Manifest) -> int:
         """Number of selected rows."""
         if self.split is None:

@@ -13,11 +13,14 @@ import pyarrow.types as pt
 from par_model.manifest.files import ManifestFile
 from par_model.manifest.schema import BOX_FIELDS, COLUMNS
 
+# pandas writes whole numbers as floating ones where a value is missing.
+_NUMBERED = ("camera_id", "split")
+
 
 def type_problem(name: str, found: pa.DataType) -> str | None:
     """Why a column of type ``found`` cannot be the manifest's column ``name``; None if it can."""
     wanted = COLUMNS.field(name).type
-    if _accepts(wanted, found):
+    if _accepts(wanted, found) or (name in _NUMBERED and pt.is_floating(found)):
         return None
     return f"column has type {found}, expected {wanted}"
 
@@ -101,8 +104,12 @@ def _plain(values: pa.Array) -> pa.Array:
 
 def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pt.is_timestamp(wanted):
-        # Cameras do not know the time to the microsecond: finer units are cut off, not refused.
-        return pc.cast(values, options=pc.CastOptions(target_type=wanted, allow_time_truncate=True))
+        # Cameras do not know the time to the microsecond: what is finer is rounded down, not refused.
+        if pt.is_timestamp(values.type) and values.type.unit in ("us", "ns"):
+            values = pc.floor_temporal(values, unit="millisecond")
+        return values.cast(wanted)
+    if pt.is_string(wanted) and pt.is_floating(values.type):
+        values = values.cast(pa.int64())  # refuses what is no whole number
     return values.cast(wanted)
 
 

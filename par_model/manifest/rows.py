@@ -31,11 +31,11 @@ class Row:
     unfit: dict[str, str]
 
     @property
-    def num_frames(self) -> int | None:
-        """Number of frames or stills, where the row tells."""
+    def num_frames(self) -> int:
+        """Number of frames or stills, 0 where the row does not tell."""
         if self.frame_indices is not None:
             return len(self.frame_indices)
-        return len(self.image_uris) if self.image_uris is not None else None
+        return len(self.image_uris) if self.image_uris is not None else 0
 
 
 def rows(batch: pa.RecordBatch) -> Iterator[Row]:

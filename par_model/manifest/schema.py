@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from par_model.attributes import AttributeSchema
+from par_model.attributes.schema import RESULT_COLUMNS, AttributeSchema
 
 BOX_FIELDS = ("x", "y", "w", "h")
 BOX = pa.struct([(name, pa.float32()) for name in BOX_FIELDS])
@@ -44,23 +44,11 @@ NOT_PASSED_THROUGH = ("image_uris", "frame_indices", "boxes", "labels")
 ROW = "_row"
 DEFECT = "_defect"
 
-_RESULT_COLUMNS = (
-    "status",
-    "error",
-    "message",
-    "scores",
-    "sampled_frames",
-    "num_frames",
-    "model_id",
-    "run_id",
-    "embedding",
-)
-
 
 def reserved_columns(schema: AttributeSchema | None = None) -> frozenset[str]:
     """Names, in lower case, that a manifest's further columns must not have: the attribute table's own."""
     groups = schema.columns if schema is not None else ()
-    return frozenset(name.lower() for name in (*_RESULT_COLUMNS, ROW, DEFECT, *groups))
+    return frozenset(name.lower() for name in (*RESULT_COLUMNS, ROW, DEFECT, *groups))
 
 
 def colliding_columns(names: Iterable[str], schema: AttributeSchema | None = None) -> dict[str, str]:

@@ -64,6 +64,11 @@ class PartStore:
             self._uris.append(uri)
         self._waiting, self._waiting_bytes, self._last_flush = [], 0, time.monotonic()
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is any part on disk."""
+        return bool(self._uris)
+
     def done(self) -> NDArray[np.int64]:
         """Manifest rows that the parts on disk hold, in no order."""
         if not self._uris:

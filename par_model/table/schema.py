@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -73,7 +74,9 @@ def check_partition_columns(columns: Sequence[str], schema: pa.Schema) -> None:
         if name in columns[:index]:
             raise UsageError(f"--partition-by {name} is given twice")
         if name not in schema.names:
-            raise UsageError(f"--partition-by {name}: the table has no such column; it has {', '.join(schema.names)}")
+            raise UsageError(f"--partition-by {name}: the table has no such column")
+        if name != quote(name, safe=" "):
+            raise UsageError(f"--partition-by {name!r}: a folder cannot spell this column's name; rename the column")
         kind = schema.field(name).type
         fits = (
             pa.types.is_string(kind)

@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from par_model import storage
+from par_model.errors import UsageError
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
+_NAME_BYTES = 255
 _FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 768 * 2**20  # over all partitions
 _ROW_GROUP_ROWS = 65_536
@@ -102,6 +104,18 @@ def write_file(uri: str, rows: pa.Table) -> None:
     """One file of the table, in the place of what is there; a reader sees the old file or the new one."""
     with storage.atomic_writer(uri) as file:
         pq.write_table(rows, file, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+
+
+def check_folder_value(column: str, value: object) -> None:
+    """Raise UsageError for a value that no folder can be named after so that it reads back the same."""
+    if value == NULL_FOLDER:
+        raise UsageError(f"--partition-by {column}: a row has the value {NULL_FOLDER!r}, which readers take for null")
+    name = f"{quote(column, safe='')}={folder_value(value)}"
+    if len(name) > _NAME_BYTES:
+        raise UsageError(
+            f"--partition-by {column}: the folder of the value {str(value)[:40]!r}... would have a name of {len(name)} "
+            f"bytes, and file systems take {_NAME_BYTES}: partition by another column"
+        )
 
 
 def folder_value(value: object) -> str:

@@ -7,30 +7,28 @@ import os
 import stat
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 
 _MAX_PIXELS = 1 << 28  # a person's crop is far smaller; what claims more is a decompression bomb
+_REQUESTS = 16  # in flight at a time
 _EXIF_MARK = b"Exif\0\0"
 
 
 def read_images(uris: Sequence[str]) -> list[bytes | storage.PlaceError]:
     """The bytes of several image files in order, remote ones all at once; for each that cannot be read, why."""
-    contents: dict[str, bytes | storage.PlaceError] = {}
-    remote: dict[str, list[str]] = {}
-    for uri in dict.fromkeys(uris):
-        if storage.is_local(uri):
-            contents[uri] = _read_local(uri)
-        else:
-            remote.setdefault(uri.split("://")[0], []).append(uri)
-    for group in remote.values():
-        contents.update(_read_remote(group))
+    distinct = list(dict.fromkeys(uris))
+    remote = [uri for uri in distinct if not storage.is_local(uri)]
+    contents = {uri: _read_local(uri) for uri in distinct if storage.is_local(uri)}
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        contents.update(zip(remote, pool.map(_read_remote, remote), strict=True))
     return [contents[uri] for uri in uris]
 
 
@@ -54,27 +52,9 @@ def _read_local(uri: str) -> bytes | storage.PlaceError:
         return error
 
 
-def _read_remote(uris: Sequence[str]) -> dict[str, bytes | storage.PlaceError]:
-    """URIs of one scheme. One request in flight for each image, all at the same time."""
-    paths = {}
+def _read_remote(uri: str) -> bytes | storage.PlaceError:
     try:
-        for uri in uris:
-            fs, paths[uri] = storage.filesystem(uri)
-        with storage.guard(uris[0], "read"):
-            found = fs.cat(list(paths.values()), on_error="return")
-    except storage.PlaceError as error:
-        return dict.fromkeys(uris, error)
-    if isinstance(found, bytes):  # some file systems answer a list of one with its only content
-        found = {paths[uris[0]]: found}
-    return {uri: _content(uri, found.get(path, FileNotFoundError(path))) for uri, path in paths.items()}
-
-
-def _content(uri: str, content: bytes | Exception) -> bytes | storage.PlaceError:
-    if isinstance(content, bytes):
-        return content
-    try:
-        with storage.guard(uri, "read"):
-            raise content
+        return storage.read_bytes(uri)
     except storage.PlaceError as error:
         return error
 
@@ -98,6 +78,8 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
                 return np.array(_to_rgb(ImageOps.exif_transpose(image)))
     except Exception as error:  # Pillow's plugins raise whatever the parsing of a bad file meets
         line = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            line = "it is not an image of a known kind"  # Pillow names the buffer, by its address
         raise TrackletError(FailureCode.IMAGE_UNREADABLE, f"cannot read {name}: {line}") from error
 
 

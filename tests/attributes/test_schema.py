@@ -165,3 +165,10 @@ def test_a_schema_is_found_by_path_and_a_wrong_name_lists_the_shipped_ones(tmp_p
     assert load_schema(str(path)).score_fields == ("hat",)
     with pytest.raises(SchemaError, match=r"no such file, and not a shipped one \(duke, mars, street\)"):
         load_schema("marz")
+
+
+@pytest.mark.parametrize("name", ["status", "Scores", "model id", "tracklet_id", "camera_id", "embedding"])
+def test_a_group_may_not_be_called_like_a_column_that_every_table_has(name: str) -> None:
+    text = f'name = "mine"\n[[groups]]\nname = "{name}"\nkind = "binary"\ntext = "x"\n'
+    with pytest.raises(SchemaError, match="rename the group"):
+        AttributeSchema.parse(text, "mine.toml")

@@ -215,3 +215,57 @@ def test_relative_uris_are_taken_from_the_manifests_folder(tiny_weights: Path, t
     (row,) = pq.read_table(tmp_path / "out/attributes").to_pylist()
     assert row["status"] == "ok"
     assert row["video_uri"] == str(tmp_path / "archive/videos/a.mp4")
+
+
+def test_json_and_debug_come_from_the_environment_under_their_own_names(
+    manifest: str,
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PARJOB_INFER_JSON", "1")
+    assert infer(manifest=manifest, weights=tiny_weights, output=tmp_path / "out") == 0
+    assert json.loads(capsys.readouterr().out)["command"] == "infer"
+    monkeypatch.setenv("PARJOB_INFER_DEBUG", "1")
+    monkeypatch.setenv("PARJOB_DEBUG", "")  # restored after the test
+    monkeypatch.delenv("PARJOB_DEBUG")
+    assert infer(manifest="nosuch.parquet", weights=tiny_weights, output=tmp_path / "out") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_leaves_nothing_behind(manifest: str, tiny_weights: Path, tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert infer(manifest=manifest, weights=tiny_weights, output=tmp_path / "out", more=("--device", "cuda")) == 2
+    assert infer(manifest=manifest, weights=tiny_weights, output=tmp_path / "out", more=("--device", "cpu")) == 0
+
+
+def test_all_frames_of_a_tracklet_that_is_too_long_are_exit_2(
+    manifest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = write_tiny_weights(tmp_path / "w.safetensors", beyond_depth="refuse", frames=3)
+    assert infer(manifest=manifest, weights=weights, output=tmp_path / "out", more=("--sampling", "all")) == 2
+    assert "20 frames" in one_line(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("place", "x" * 300), ("place", "__HIVE_DEFAULT_PARTITION__"), ("a/b", "x"), ("a=b", "x")]
+)
+def test_partitions_that_no_folder_can_spell_are_refused_before_any_work(
+    column: str,
+    value: str,
+    manifest: str,
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = pq.read_table(manifest)
+    path = tmp_path / "m.parquet"
+    pq.write_table(table.append_column(column, pa.array([value] * len(table))), path)
+    assert infer(manifest=path, weights=tiny_weights, output=tmp_path / "out", more=("--partition-by", column)) == 2
+    assert "--partition-by" in one_line(capsys)
+    assert not (tmp_path / "out").exists()

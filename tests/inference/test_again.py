@@ -207,3 +207,13 @@ def test_remains_of_a_run_that_was_killed_after_run_json_are_swept(archive: Path
     assert names(archive / "out") == ["attributes", "run.json"]
     write_clips(archive)
     assert infer(archive, tiny_weights, "retry")["counts"]["tracklets"] == 14
+
+
+def test_add_takes_more_of_the_same_manifest(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights, limit=3)
+    with pytest.raises(OutputError, match="limit"):
+        infer(archive, tiny_weights, limit=6)
+    assert infer(archive, tiny_weights, "add", limit=6)["counts"]["tracklets"] == 6
+    assert infer(archive, tiny_weights, "add")["counts"]["tracklets"] == 14
+    infer(archive, tiny_weights, output=archive / "fresh")
+    assert_same_table(read(archive / "out"), read(archive / "fresh"))

@@ -75,7 +75,7 @@ def test_each_defect_has_its_code_and_makes_its_row_a_failure(
     assert isinstance(failure, Failure)
     assert (failure.row, failure.tracklet_id, failure.code) == (1, "t", FailureCode.INVALID_TRACKLET)
     told = row["frame_indices"] if row.get("frame_indices") is not None else row.get("image_uris")
-    assert failure.num_frames == (None if told is None else len(told))
+    assert failure.num_frames == (0 if told is None else len(told))
     refuse_ambiguous(Manifest.open(uri), load_schema("mars"))
 
 
