@@ -23,6 +23,7 @@ from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.table.parts import configure
 
 _BATCH_ROWS = 20_000
+_SEEKABLE = (".mp4", ".m4v", ".mov", ".mkv", ".webm")  # in which video/ seeks; all else it reads from the start
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,12 @@ def plan_units(
 
 
 def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
-    """Cut a stream that is sorted by video into units. Only a video of more than ``size.most`` tracklets is divided."""
+    """Cut a stream that is sorted by video into units. A video is divided only if it has more than ``size.most``
+    tracklets, and is of a kind that can be read from the middle."""
     waiting: list[pa.Table] = []
     count = 0
     for run, ends in _runs(sorted_batches, size):
-        if count + len(run) > size.most:
+        if waiting and count + len(run) > size.most:
             yield pa.concat_tables(waiting)
             waiting, count = [], 0
         waiting.append(run)
@@ -137,7 +139,7 @@ def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa
 
 
 def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[pa.Table, bool]]:
-    """Consecutive rows of one video, at most ``size.most``, and whether a unit may be closed after them."""
+    """Consecutive rows of one video, and whether a unit may be closed after them."""
     rest: pa.Table | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
@@ -147,7 +149,7 @@ def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[p
             yield from _pieces(table.slice(start, stop - start), size, video_ends=True)
         # The last video may go on in the next batch: only what a unit cannot hold anyway is passed on.
         rest = table.slice(starts[-1])
-        whole = len(rest) // size.most * size.most
+        whole = len(rest) // size.most * size.most if _divisible(rest) else 0
         yield from _pieces(rest.slice(0, whole), size, video_ends=False)
         rest = rest.slice(whole)
     if rest is not None:
@@ -156,9 +158,15 @@ def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[p
 
 def _pieces(video: pa.Table, size: UnitSize, *, video_ends: bool) -> Iterator[tuple[pa.Table, bool]]:
     stills = len(video) > 0 and not video["video_uri"][0].is_valid
-    step = size.enough if stills else size.most
+    step = size.enough if stills else size.most if _divisible(video) else max(1, len(video))
     for start in range(0, len(video), step):
         yield video.slice(start, step), stills or (video_ends and start + step >= len(video))
+
+
+def _divisible(video: pa.Table) -> bool:
+    """Whether a unit of its own for a late part would not have to decode all that lies before it."""
+    uri = video["video_uri"][0].as_py() if len(video) else None
+    return uri is None or uri.lower().endswith(_SEEKABLE)
 
 
 def _video_starts(uris: pa.ChunkedArray) -> list[int]:

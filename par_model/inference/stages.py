@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pyarrow as pa
 
@@ -48,8 +49,8 @@ class DecodeTables:
                     continue
             if waiting:
                 after = self._stage.counters.copy()
-                work.frames_decoded = after.frames_decoded - before.frames_decoded
-                work.frames_needed = after.frames_needed - before.frames_needed
+                for name, value in asdict(after.since(before)).items():
+                    setattr(work, name, value)
                 work.decode_worker = worker_number()
                 yield crops_to_table(waiting, work)
                 waiting, waiting_bytes, work, before = [], 0, Work(), after

@@ -25,6 +25,9 @@ _WORK_FIELDS = [
     pa.field("model_seconds", pa.float64()),
     pa.field("frames_decoded", pa.int64()),
     pa.field("frames_needed", pa.int64()),
+    pa.field("videos_opened", pa.int64()),
+    pa.field("seeks_refuted", pa.int64()),
+    pa.field("bytes_read", pa.int64()),
     pa.field("decode_worker", pa.int64()),
     pa.field("model_worker", pa.int64()),
 ]
@@ -48,6 +51,9 @@ class Work:
     model_seconds: float = 0.0
     frames_decoded: int = 0
     frames_needed: int = 0
+    videos_opened: int = 0
+    seeks_refuted: int = 0
+    bytes_read: int = 0
     decode_worker: int = 0
     model_worker: int = 0
 

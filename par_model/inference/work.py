@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+_COUNTED = ("frames_decoded", "frames_needed", "videos_opened", "seeks_refuted", "bytes_read")
 # A stage that was busy for less than this share did not hold the job back.
 _BUSY = 0.6
 
@@ -23,6 +24,9 @@ class TotalWork:
     model_seconds: float = 0.0
     frames_decoded: int = 0
     frames_needed: int = 0
+    videos_opened: int = 0
+    seeks_refuted: int = 0
+    bytes_read: int = 0
     decode_workers: set[int] = field(default_factory=set)
     model_workers: set[int] = field(default_factory=set)
     startup_seconds: float | None = None
@@ -30,7 +34,7 @@ class TotalWork:
 
     def add(self, table: pa.Table) -> None:
         """Add the numbers that ride in a table of outcomes."""
-        for name in ("decode_seconds", "model_seconds", "frames_decoded", "frames_needed"):
+        for name in ("decode_seconds", "model_seconds", *_COUNTED):
             setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
         self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
         self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
@@ -48,7 +52,7 @@ class TotalWork:
             "tracklets": tracklets,
             "startup_seconds": round(startup, 3),
             "tracklets_per_second": round(tracklets / working, 3) if working and tracklets else None,
-            "decode": decode | {"frames_decoded": self.frames_decoded, "frames_needed": self.frames_needed},
+            "decode": decode | {name: getattr(self, name) for name in _COUNTED},
             "model": model,
             "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),
         }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from par_model.inference.plan import UnitSize, cut
 
-URIS = st.lists(st.sampled_from(["a", "b", "c", "d", None]), max_size=60)
+URIS = st.lists(st.sampled_from(["a.mp4", "b.mkv", "c.MOV", "d.webm", None]), max_size=60)
 
 
 def batches(uris: list[str | None], rows: int) -> Iterator[pa.RecordBatch]:
@@ -35,10 +35,15 @@ def test_a_video_that_fits_one_unit_is_in_one_unit(uris: list[str | None], rows:
 
 
 def test_many_short_videos_share_a_unit_and_a_long_one_gets_several() -> None:
-    short = cut(batches([f"v{i:03}" for i in range(100)], 7), UnitSize(most=40, enough=25))
+    short = cut(batches([f"v{i:03}.mp4" for i in range(100)], 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in short] == [25, 25, 25, 25]
-    long = cut(batches(["v"] * 100, 7), UnitSize(most=40, enough=25))
+    long = cut(batches(["v.mp4"] * 100, 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in long] == [40, 40, 20]
+
+
+def test_a_video_that_can_only_be_read_from_the_start_is_one_unit() -> None:
+    units = cut(batches(["a.mp4"] * 3 + ["v.ts"] * 100 + ["w.mp4"] * 2, 7), UnitSize(most=40, enough=25))
+    assert [len(unit) for unit in units] == [3, 100, 2]
 
 
 def test_unit_size_follows_crop_bytes_and_leaves_every_worker_some() -> None:

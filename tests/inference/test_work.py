@@ -21,7 +21,7 @@ def test_work_adds_up_over_tables_and_workers() -> None:
 
 
 def test_rates_leave_the_start_out() -> None:
-    total = TotalWork(4.0, 9.0, 10, 8, {1, 2}, {3}, startup_seconds=5.0)
+    total = TotalWork(4.0, 9.0, 10, 8, 3, 1, 99, {1, 2}, {3}, startup_seconds=5.0)
     rates = total.rates(20, 15.0)
     assert rates == {
         "tracklets": 20,
@@ -34,6 +34,9 @@ def test_rates_leave_the_start_out() -> None:
             "tracklets_per_busy_second": 5.0,
             "frames_decoded": 10,
             "frames_needed": 8,
+            "videos_opened": 3,
+            "seeks_refuted": 1,
+            "bytes_read": 99,
         },
         "model": {"workers": 1, "busy_seconds": 9.0, "busy_share": 0.9, "tracklets_per_busy_second": 2.222},
         "held_back_by": "model",
@@ -45,7 +48,7 @@ def test_rates_leave_the_start_out() -> None:
     [(9.0, 3.0, "decoding held"), (3.0, 9.0, "the model held"), (1.0, 1.0, "neither held")],
 )
 def test_advice_names_the_stage_that_was_busy(decode: float, model: float, said: str) -> None:
-    total = TotalWork(decode, model, 0, 0, {1}, {2}, startup_seconds=0.0)
+    total = TotalWork(decode, model, decode_workers={1}, model_workers={2}, startup_seconds=0.0)
     assert said in advice(total.rates(5, 10.0))
 
 
