@@ -8,6 +8,7 @@ features' and image embedding's width.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, Self
 
 import torch
@@ -125,6 +126,17 @@ class Recogniser(nn.Module):
         self.backbone_tuned = mode == "full"
         self.train(self.training)
         return chosen
+
+    def for_frames(self, frames: int) -> Recogniser:
+        """The same network for K = ``frames`` by default, without the temporal blocks that K frames never run: those
+        that training with K frames has not touched."""
+        config = replace(self.config, frames=frames, temporal_depth=min(self.config.temporal_depth, frames))
+        if config == self.config:
+            return self
+        smaller = Recogniser(config)
+        names = smaller.state_dict().keys()
+        smaller.load_state_dict({name: tensor for name, tensor in self.state_dict().items() if name in names})
+        return smaller.eval()
 
     def train(self, mode: bool = True) -> Self:
         """As any module's, but a frozen image tower stays in evaluation mode."""

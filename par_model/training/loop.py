@@ -230,10 +230,11 @@ def _merit(row: dict[str, Any]) -> tuple[float, float]:
 def keep(learner: Learner, history: History, losses: list[float]) -> None:
     """Write what the epoch made. The checkpoint comes last: an epoch is done when it is there, or done again."""
     plan, row = learner.plan, history.epochs[-1]
+    trained = learner.recogniser.for_frames(plan.frames)
     for name in ["last", *(["best"] if row["best"] else [])]:
         save_weights(
             plan.place(f"{name}.safetensors"),
-            learner.recogniser,
+            trained,
             schema=learner.header.schema,
             preprocess=learner.header.preprocess,
             thresholds=history.last_thresholds,

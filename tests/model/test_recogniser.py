@@ -97,6 +97,16 @@ def test_an_imported_recognisers_idle_blocks_are_not_optimised() -> None:
     assert len(recogniser.tune("side", frames=1)) < len(parameters)
 
 
+@pytest.mark.parametrize("frames", [1, 3, 8])
+def test_what_training_with_k_frames_has_not_touched_is_not_there_for_more(frames: int) -> None:
+    recogniser = tiny_recogniser(tiny_config(frames=6, temporal_depth=8))
+    smaller = recogniser.for_frames(frames)
+    assert (smaller.config.frames, smaller.config.max_frames) == (frames, frames)
+    clip = frames_for(smaller.config)
+    with torch.inference_mode():
+        torch.testing.assert_close(smaller(clip), recogniser(clip), rtol=0, atol=0)
+
+
 def test_the_frozen_tower_has_no_gradient_and_stays_in_evaluation_mode() -> None:
     recogniser = tiny_recogniser().train()
     assert recogniser.training
