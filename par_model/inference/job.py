@@ -49,7 +49,7 @@ from par_model.table.lock import OutputLock
 from par_model.table.parts import PartStore
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
-from par_model.table.summary import read_summary, versions, write_summary
+from par_model.table.summary import read_record, read_summary, versions, write_summary
 from par_model.table.writer import check_folder_value
 
 # What to do with an output that is complete: leave it, do its failed rows again, or add the manifest's new tracklets.
@@ -257,18 +257,7 @@ def _claim(job: Job, fingerprint: Fingerprint, again: Again) -> str:
 
 
 def _read_claim(job: Job) -> dict[str, Any] | None:
-    place = job.place("_job.json")
-    try:
-        found = json.loads(storage.read_bytes(place))
-    except storage.PlaceError as error:
-        if error.reason is storage.Reason.NOT_FOUND:
-            return None
-        raise
-    except ValueError as error:
-        raise OutputError(f"{place} is not valid JSON ({error}): give another --output") from error
-    if not isinstance(found, dict) or not found.keys() >= {"job_id", "again", "fingerprint"}:
-        raise OutputError(f"{place} was not written by this version: give another --output")
-    return found
+    return read_record(job.place("_job.json"), ("job_id", "again", "fingerprint"))
 
 
 def _begin(job: Job, finished: dict[str, Any] | None, again: Again) -> tuple[Table, NDArray[np.bool_], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -14,6 +15,11 @@ _LIBRARIES = ("torch", "open_clip_torch", "ray", "av", "decord", "pyarrow", "num
 
 def read_summary(uri: str) -> dict[str, Any] | None:
     """The summary of a finished run, None if there is none. Raises OutputError if it is not one."""
+    return read_record(uri, ("fingerprint",))
+
+
+def read_record(uri: str, keys: Sequence[str]) -> dict[str, Any] | None:
+    """A JSON object that a job wrote, None if there is none. Raises OutputError if it lacks one of ``keys``."""
     try:
         document = json.loads(storage.read_bytes(uri))
     except storage.PlaceError as error:
@@ -22,8 +28,8 @@ def read_summary(uri: str) -> dict[str, Any] | None:
         raise
     except ValueError as error:
         raise OutputError(f"{uri} is not valid JSON ({error}): give another --output, or remove it") from error
-    if not isinstance(document, dict) or "fingerprint" not in document:
-        raise OutputError(f"{uri} is not the summary of a run: give another --output")
+    if not isinstance(document, dict) or not document.keys() >= set(keys):
+        raise OutputError(f"{uri} was not written by this version: give another --output")
     return document
 
 
