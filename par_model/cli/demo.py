@@ -15,12 +15,12 @@ from par_model.cli.command import Command
 _QUERIES = """
 Three queries to try:
 
-  python -c "import duckdb; duckdb.sql(\\"SELECT top_color, count(*) FROM '{table}' GROUP BY ALL\\").show()"
+  {python} -c "import duckdb; duckdb.sql(\\"SELECT top_color, count(*) FROM '{table}' GROUP BY ALL\\").show()"
 
-  python -c "import polars as pl; t = pl.scan_parquet('{table}')
+  {python} -c "import polars as pl; t = pl.scan_parquet('{table}')
   print(t.filter(pl.col('backpack'), camera_id='{camera}').select('tracklet_id', 'start_time', 'top_color').collect())"
 
-  python -c "import pandas as pd; t = pd.read_parquet('{folder}')
+  {python} -c "import pandas as pd; t = pd.read_parquet('{folder}')
   print(t[t.status == 'ok'].groupby('camera_id')[['hat', 'backpack', 'hand_bag']].mean())"
 """
 
@@ -94,7 +94,13 @@ def _show(manifest: Path, folder: Path) -> None:
     for row in rows:
         click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     camera = table["camera_id"][0].as_py()
-    click.echo(_QUERIES.format(table=f"{folder}/*.parquet", folder=folder, camera=camera))
+    click.echo(_QUERIES.format(python=_python(), table=f"{folder}/*.parquet", folder=folder, camera=camera))
+
+
+def _python() -> str:
+    """The interpreter that has this package, as one would type it here."""
+    relative = os.path.relpath(sys.executable)
+    return relative if not relative.startswith("..") else sys.executable
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,33 @@
+"""``parjob demo`` as a newcomer runs it, and the queries that it prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+PARJOB = [sys.executable, "-c", "from par_model.cli import main; main()"]
+
+
+@pytest.mark.slow
+def test_demo_makes_a_table_and_its_queries_run_as_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PARJOB, "demo", "--output", "street", "--no-ray"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "untrained" in done.stderr
+    table = pq.read_table(tmp_path / "street" / "table-0" / "attributes")
+    manifest = pq.read_table(tmp_path / "street" / "street-0" / "manifest.parquet")
+    assert table["tracklet_id"].to_pylist() == manifest["tracklet_id"].to_pylist()
+    assert set(table["status"].to_pylist()) == {"ok"}
+    queries = done.stdout.split("Three queries to try:")[1].strip().split("\n\n")
+    assert len(queries) == 3
+    for query in queries:
+        answer = subprocess.run(["sh", "-c", query], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert answer.stdout.strip(), query
+    again = subprocess.run(
+        [*PARJOB, "demo", "--output", "street", "--no-ray"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "nothing to do" in again.stderr
