@@ -12,17 +12,16 @@ import click
 from par_model.cli import options
 from par_model.cli.command import Command
 
+# One line each: a second line would have to start at the margin to be pasted into a shell.
 _QUERIES = """
 Three queries to try:
 
   {python} -c "import duckdb; duckdb.sql(\\"SELECT top_color, count(*) FROM '{table}' GROUP BY ALL\\").show()"
 
-  {python} -c "import polars as pl; t = pl.scan_parquet('{table}')
-  print(t.filter(pl.col('backpack'), camera_id='{camera}').select('tracklet_id', 'start_time', 'top_color').collect())"
+  {python} -c "import polars as pl; print(pl.read_parquet('{table}').filter(pl.col('backpack'), camera_id='{camera}').select('tracklet_id', 'start_time', 'top_color'))"
 
-  {python} -c "import pandas as pd; t = pd.read_parquet('{folder}')
-  print(t[t.status == 'ok'].groupby('camera_id')[['hat', 'backpack', 'hand_bag']].mean())"
-"""
+  {python} -c "import pandas as pd; print(pd.read_parquet('{folder}').groupby('camera_id')[['hat', 'backpack', 'hand_bag']].mean())"
+"""  # noqa: E501
 
 
 @click.command(cls=Command)
