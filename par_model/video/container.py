@@ -51,7 +51,11 @@ class VideoContainer:
         self._stream.codec_context.thread_count = threads
         if threads > 1:
             self._stream.thread_type = "AUTO"  # several frames at a time, and what is wrong with one is told later
-        self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, tells_at_once=threads == 1)
+        self.damage = DamageLog(
+            packets_are_frames=self.codec in ONE_FRAME_A_PACKET,
+            tells_at_once=threads == 1,
+            promised_end=self._promised_end(),
+        )
 
     def __enter__(self) -> VideoContainer:
         return self
@@ -62,6 +66,14 @@ class VideoContainer:
     def close(self) -> None:
         """Free the decoder."""
         self._container.close()
+
+    def _promised_end(self) -> float | None:
+        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
+        told = "matroska" in self.format or ("mp4" in self.format and self._stream.frames > 0)
+        if not told or not self._container.duration or self._stream.time_base is None:
+            return None
+        seconds = ((self._container.start_time or 0) + self._container.duration) / av.time_base
+        return float(seconds / self._stream.time_base)
 
     @property
     def format(self) -> str:

@@ -18,12 +18,16 @@ class DamageLog:
 
     packets_are_frames: whether each packet of this codec gives one frame, so that one that gives none was lost.
     tells_at_once: whether an error is of the packet that was sent last.
+    promised_end: time at which the file says that it ends, in the stream's units; None if it does not say.
     reason: the first damage, None so far. Frames that precede the damage are sound, also those that the decoder held
     back when it met it. A stream may start in the middle of a group of pictures: what is missing before its first
     sound frame is no damage.
     """
 
-    def __init__(self, *, packets_are_frames: bool, tells_at_once: bool = True) -> None:
+    def __init__(
+        self, *, packets_are_frames: bool, tells_at_once: bool = True, promised_end: float | None = None
+    ) -> None:
+        self._promised_end = promised_end
         self.reason: str | None = None
         self._tells_at_once = tells_at_once
         self._packets_are_frames = packets_are_frames
@@ -89,8 +93,11 @@ class DamageLog:
             return
         step = pts - self._previous
         shortest, longest = self._steps or (step, step)
-        # A file that ends before its time lacks frames that are shown before the last ones it has.
-        if flushed and self._frames > _LEARNING_FRAMES and longest < 1.5 * shortest and step > 1.5 * longest:
+        # A file that ends before its time lacks frames that are shown before the last ones it has. One that was cut
+        # without coding it again may lack them too, but it ends when it says.
+        breaks_off = self._promised_end is None or pts + 2 * step < self._promised_end
+        is_even = self._frames > _LEARNING_FRAMES and longest < 1.5 * shortest
+        if flushed and breaks_off and is_even and step > 1.5 * longest:
             self._lose(self._previous + shortest, f"frame {index} is missing at the end of the file")
         self._steps = (min(shortest, step), max(longest, step))
 

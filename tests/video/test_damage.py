@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,31 @@ def test_a_file_whose_header_is_not_yet_written_is_unreadable(folder: Path) -> N
     (failed,) = DecodeStage(None, Sampling())(wanted)
     assert isinstance(failed, Failure)
     assert failed.code is FailureCode.VIDEO_UNREADABLE
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_clip_that_was_cut_without_coding_it_again_is_sound_to_its_end(
+    tmp_path: Path, suffix: str, together: bool
+) -> None:
+    """The last pictures in order of decoding are missing, so that the clip's times have a hole near its end."""
+    whole = write_clip(tmp_path / "whole.mp4", 60, options={"g": "60", "bf": "3", "b-adapt": "0", "sc_threshold": "0"})
+    clip = tmp_path / f"clip.{suffix}"
+    with av.open(str(whole)) as given, av.open(str(clip), "w") as taken:
+        stream = taken.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size][:-6]
+        for packet in packets:
+            packet.stream = stream
+            taken.mux(packet)
+    with av.open(str(clip)) as container:
+        shown = [read(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    assert any(after - before > 1 for before, after in pairwise(shown)), "there is no hole"
+    wanted = [
+        Tracklet(i, str(i), video_uri=str(clip), frame_indices=np.array([i], np.int32)) for i in range(len(shown))
+    ]
+    stage = DecodeStage(None, Sampling(frames=1))
+    calls = [wanted] if together else [[tracklet] for tracklet in wanted[-4:]]
+    for call in calls:
+        for result in stage(call):
+            assert isinstance(result, RawCrops), result
+            assert read(result.images[0]) == shown[result.row]
