@@ -33,7 +33,7 @@ from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Preprocess, Tracklet
 from par_model.video.collect import RawCrops, Result, failure
 from par_model.video.counters import Counters
-from par_model.video.options import TIMED_FRAMES, DecodeOptions
+from par_model.video.options import MOST_SECONDS, TIMED_FRAMES, DecodeOptions
 
 SHARED_BYTES = 64 << 20
 _START_SECONDS = 120.0
@@ -52,7 +52,7 @@ class DecodeTask:
     def deadline(self) -> float:
         """Seconds that it may take."""
         last = max((int(t.frame_indices[-1]) for t in self.tracklets if t.frame_indices is not None), default=0)
-        return self.options.video_timeout * max(1.0, last / TIMED_FRAMES)
+        return min(MOST_SECONDS, self.options.video_timeout * max(1.0, last / TIMED_FRAMES))
 
 
 @dataclass(frozen=True, eq=False)

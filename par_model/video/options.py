@@ -11,6 +11,7 @@ Damaged = Literal["fail", "use"]
 DAMAGED: tuple[Damaged, ...] = get_args(Damaged)
 
 TIMED_FRAMES = 50_000
+MOST_SECONDS = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class DecodeOptions:
             raise ValueError(f"decoder {self.decoder!r} is not one of {', '.join(DECODERS)}")
         if self.damaged not in DAMAGED:
             raise ValueError(f"damaged {self.damaged!r} is not one of {', '.join(DAMAGED)}")
-        if not self.video_timeout > 0:
-            raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0")
+        if not 0 < self.video_timeout <= MOST_SECONDS:
+            raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0 and at most {MOST_SECONDS}")
         for name in ("threads", "memory_bytes", "crop_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")

@@ -128,19 +128,23 @@ class VideoReader:
         self._has_moved = True
         index = 0
         damage = self._video.damage
-        for packet in self._video.packets():
-            try:
-                frames = packet.decode()
-            except DECODER_ERRORS as error:
-                damage.packet_failed(packet, index, error)
-                continue
-            damage.packet_sent(packet, index)
-            for frame in frames:
-                yield ReadFrame(index, damage.of_frame(frame, index, flushed=not packet.size), frame, self._reformatter)
-                index += 1
-                self.count = index
-        if damage.reason is not None and self._file.identity is not None:
-            tables[self._file.identity] = None  # so that later requests meet the damage too
+        try:
+            for packet in self._video.packets():
+                try:
+                    frames = packet.decode()
+                except DECODER_ERRORS as error:
+                    damage.packet_failed(packet, index, error)
+                    continue
+                damage.packet_sent(packet, index)
+                for frame in frames:
+                    why = damage.of_frame(frame, index, flushed=not packet.size)
+                    yield ReadFrame(index, why, frame, self._reformatter)
+                    index += 1
+                    self.count = index
+        finally:
+            # Also when nobody wants the rest of the frames: later requests must meet the damage too.
+            if damage.reason is not None and self._file.identity is not None:
+                tables[self._file.identity] = None
         if index == 0:
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
 

@@ -131,6 +131,7 @@ def test_weights_that_cannot_be_used(
         (("--model-actors", "3:1"), "--model-actors"),
         (("--max-failure-rate", 2), "--max-failure-rate"),
         (("--video-timeout", 0), "timeout"),
+        (("--video-timeout", "inf"), "timeout"),
         (("--partition-by", "nope"), "nope"),
         (("--partition-by", "scores"), "scores"),
         (("--sampling", "best"), "--sampling"),
