@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import IO
@@ -20,8 +21,10 @@ class Progress:
         self._started = self._last_line = time.monotonic()
         self._bar = None
         if self._stream.isatty():
+            # Not tqdm's own way of asking: a terminal without a size, as of `docker run -t`, would show nothing.
+            columns = shutil.get_terminal_size().columns
             self._bar = tqdm(
-                total=total, initial=already, unit=f" {unit}", file=self._stream, dynamic_ncols=True, mininterval=0.2
+                total=total, initial=already, unit=f" {unit}", file=self._stream, ncols=columns, mininterval=0.2
             )
 
     def advance(self, count: int) -> None:

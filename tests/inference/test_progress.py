@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from par_model.inference import progress
+from par_model.inference.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_a_bar_with_rate_and_time_left() -> None:
+    stream = Terminal()
+    bar = Progress(10, "tracklets", already=4, stream=stream)
+    bar.advance(6)
+    bar.close()
+    last = stream.getvalue().split("\r")[-1]
+    assert "10/10" in last
+    assert "tracklets/s" in last
+    assert "<00:00" in last
+
+
+def test_elsewhere_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    stream = io.StringIO()
+    lines = Progress(100, "tracklets", already=20, stream=stream)
+    lines.advance(10)
+    assert stream.getvalue() == ""
+    now += 20
+    lines.advance(10)
+    lines.close()
+    assert stream.getvalue() == "40/100 tracklets, 1.0 tracklets/s, 0:01:00 left\n"
