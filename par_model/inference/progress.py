@@ -22,9 +22,15 @@ class Progress:
         self._bar = None
         if self._stream.isatty():
             # Not tqdm's own way of asking: a terminal without a size, as of `docker run -t`, would show nothing.
-            columns = shutil.get_terminal_size().columns
+            columns, lines = shutil.get_terminal_size()
             self._bar = tqdm(
-                total=total, initial=already, unit=f" {unit}", file=self._stream, ncols=columns, mininterval=0.2
+                total=total,
+                initial=already,
+                unit=f" {unit}",
+                file=self._stream,
+                ncols=columns,
+                nrows=lines,
+                mininterval=0.2,
             )
 
     def advance(self, count: int) -> None:
