@@ -13,6 +13,7 @@ import ray
 import ray.data
 import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
+from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
@@ -20,6 +21,7 @@ from par_model.errors import ClusterError, ParError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
+_PATIENCE_SECONDS = 1800.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 _BLOCK_BYTES = 32 * 2**20
@@ -41,7 +43,9 @@ class RayRunner:
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
         """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order."""
-        _configure()
+        # Decoding may be slow; a GPU that has to be started may take any time.
+        patience = -1.0 if self.pools.device == "cuda" else max(_PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
+        _configure(patience)
         on_gpu = self.pools.device == "cuda"
         dataset = (
             ray.data.from_arrow_refs([ray.put(unit) for unit in units])  # type: ignore[misc]
@@ -65,6 +69,11 @@ class RayRunner:
             yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
         except ray.exceptions.RayError as error:
             raise _par_error(error) from error
+        except ExecutionTimeoutError as error:
+            raise ClusterError(
+                f"nothing came out of any worker for {patience:g} s: what is left of the cluster may have too few CPUs "
+                f"for both decoding and the model; the same command again goes on with what is there"
+            ) from error
 
 
 _WHOLE_BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
@@ -101,8 +110,9 @@ def _pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
     return ActorPoolStrategy(min_size=sizes[0], max_size=sizes[1])
 
 
-def _configure() -> None:
+def _configure(patience: float) -> None:
     context = DataContext.get_current()
+    context.execution_no_progress_timeout_s = patience
     context.target_max_block_size = _BLOCK_BYTES
     context.enable_progress_bars = False
 

@@ -46,7 +46,8 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     monkeypatch.setenv("PYTHONPATH", str(HOOKS))
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    # Three CPUs for pools of two each: one of either kind is on this node, whatever lies on the other.
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "include_dashboard": False})
     yield cluster
     cluster.shutdown()
 
