@@ -31,7 +31,7 @@ def test_uniform_takes_the_centres_of_equal_parts(n: int, k: int, expected: list
 
 
 @given(COUNTS, FRAMES)
-def test_uniform_is_the_formula_of_the_contract_in_exact_arithmetic(n: int, k: int) -> None:
+def test_uniform_is_its_formula_in_exact_arithmetic(n: int, k: int) -> None:
     assert positions(n, k, "uniform").tolist() == [((2 * i + 1) * n) // (2 * k) for i in range(k)]
 
 

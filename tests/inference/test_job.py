@@ -84,7 +84,7 @@ def test_bad_tracklets_fail_each_with_its_code_and_the_rest_is_recognised(
             assert row["message"]
 
 
-def test_sampled_frames_are_the_contracts(good_manifest: str, tiny_weights: Path, tmp_path: Path) -> None:
+def test_sampled_frames_are_the_centres_of_equal_parts(good_manifest: str, tiny_weights: Path, tmp_path: Path) -> None:
     infer(good_manifest, tiny_weights, tmp_path / "out")
     rows = {row["tracklet_id"]: row for row in read(tmp_path / "out").to_pylist()}
     assert rows["t0"]["sampled_frames"] == [3, 10, 16]  # floor((i + 0.5) * 20 / 3)

@@ -1,4 +1,4 @@
-"""Analytics tools read the table with the types of the contract, a failed row included."""
+"""Analytics tools read the table with its own types, a failed row included."""
 
 from __future__ import annotations
 

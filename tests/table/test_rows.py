@@ -44,7 +44,7 @@ def failed(code: str = "video-not-found") -> dict:
     return {"error": code, "message": "why"}
 
 
-def test_columns_in_the_contracts_order_and_types() -> None:
+def test_columns_in_their_order_and_types() -> None:
     table = rows([ok(0.9, 0.1, 0.2, 0.3)])
     assert table.schema.names == [
         "tracklet_id", "camera_id", "status", "error", "message", "hat", "hat_score", "top_color", "top_color_score",
