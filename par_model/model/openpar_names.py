@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from par_model.model.config import RecogniserConfig
 
 SPATIAL, TEMPORAL = "spatial_sidenet.", "crossframe_sidenet."

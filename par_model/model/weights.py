@@ -119,6 +119,7 @@ def save_weights(
     The same recogniser gives the same bytes. Raises StorageError if the place cannot be written.
     """
     import safetensors.torch
+    import torch
 
     classes = recogniser.config.num_classes
     if schema.num_classes != classes:
@@ -132,7 +133,9 @@ def save_weights(
         "training": dict(training or {}),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in recogniser.state_dict().items()}
-    tensors |= {f"{UNUSED}{name}": tensor.detach().cpu().contiguous() for name, tensor in (unused or {}).items()}
+    # Cloned, for those of a checkpoint may share memory, which the format does not have.
+    carried = {f"{UNUSED}{name}": tensor.detach().cpu() for name, tensor in (unused or {}).items()}
+    tensors |= {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in carried.items()}
     # One metadata key only: the library writes several in any order, and the bytes would differ from run to run.
     storage.write_bytes(uri, safetensors.torch.save(tensors, metadata={"par": json.dumps(par)}))
 

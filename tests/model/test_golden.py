@@ -171,6 +171,7 @@ def test_loss_and_gradient_norms(clip_b16: Clip, mars_features: Tensor) -> None:
 def gradient_norm(recogniser: Recogniser, released_name: str) -> float | None:
     """The L2 norm of the gradient of what a released tensor became here; None if it became nothing, or has none."""
     parameters = dict(recogniser.named_parameters())
+    name: str | None
     side = "spatial" if released_name.startswith("spatial_sidenet.") else "temporal"
     number = next((int(part) for part in released_name.replace("_", ".").split(".") if part.isdecimal()), 0)
     kind = released_name.rpartition(".")[2]
@@ -187,7 +188,7 @@ def gradient_norm(recogniser: Recogniser, released_name: str) -> float | None:
         name, part = f"temporal.streams.{inner}_{kind}", slice(number, number + 1)
     else:
         name, part = our_name(released_name), slice(None)
-    gradient = parameters[name].grad if name in parameters else None
+    gradient = parameters[name].grad if name is not None and name in parameters else None
     return None if gradient is None else gradient[part].norm().item()
 
 

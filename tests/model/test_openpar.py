@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -14,12 +15,13 @@ from benchmarks import released
 from par_model.attributes import load_schema
 from par_model.errors import UsageError, WeightsError
 from par_model.model.config import INTERACTION_MAPS
-from par_model.model.openpar import import_openpar
+from par_model.model.openpar import convert_released, import_openpar
 from par_model.model.stage import RecogniseStage
 from par_model.model.weights import load_weights, read_header
 from par_model.types import Crops, Prediction, Preprocess
 from tests import released_weights as rule
 from tests.model.test_backbone import Bomb
+from tests.model.test_released import BACKBONE, tower_of
 from tests.released_weights import small_par_shapes
 
 State = dict[str, Tensor]
@@ -173,7 +175,7 @@ def test_options_that_contradict_the_tensors(
 def test_missing_tensors_are_listed(tmp_path: Path, clip: State, par: State, clip_file: str) -> None:
     less = {name: t for name, t in par.items() if name not in ("weight_layer.7.bias", "norm.weight")}
     checkpoint = write_checkpoint(tmp_path / "r.pth", less, clip)
-    with pytest.raises(WeightsError, match=r"lacks 2 tensors.*fusion\.norm\.weight, heads\.bias"):
+    with pytest.raises(WeightsError, match=r"lacks 2 tensors.*weight_layer\.7\.bias, fusion\.norm\.weight"):
         import_openpar(str(tmp_path / "w"), checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
 
 
@@ -186,10 +188,116 @@ def test_unknown_tensors_are_listed_and_kept(tmp_path: Path, clip: State, par: S
     load_weights(output)
 
 
-def test_tensors_of_another_shape_are_named(tmp_path: Path, clip: State, par: State, clip_file: str) -> None:
-    checkpoint = write_checkpoint(tmp_path / "r.pth", par | {"norm.weight": torch.ones(7)}, clip)
-    with pytest.raises(WeightsError, match=r"first fusion\.norm\.weight: \[7\] instead of \[144\]"):
+def test_nothing_of_a_checkpoint_is_dropped(tmp_path: Path, clip: State, par: State, clip_file: str) -> None:
+    """What is beyond what a released network has is carried and listed; so are names that are ours alone."""
+    surplus = {
+        "weight_layer.43.weight": torch.ones(1, 144),
+        "crossframe_sidenet.fusion_layers.layer_9.ln.bias": torch.ones(64),
+        "spatial_sidenet.fusion_layers.layer_9.input_proj.0.bias": torch.ones(64),
+        "spatial_sidenet.vit_model.blocks.9.norm1.bias": torch.ones(144),
+        "crossframe_sidenet.vit_model.blocks.9.norm1.bias": torch.ones(144),
+        "blocks.3.norm1.weight": torch.ones(144),
+        "heads.bias": torch.ones(43),
+        "clip_visual_extractor.head.bias": torch.ones(3),
+        "clip_visual_extractor.resblocks.12.ln_1.bias": torch.ones(64),
+        "clip_visual_extractor.resblocks.1.ls_1.gamma": torch.ones(64),
+    }
+    checkpoint, output = write_checkpoint(tmp_path / "r.pth", par, clip, **surplus), str(tmp_path / "w")
+    notes = import_openpar(output, checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
+    listed = next(note for note in notes if "unknown tensors" in note)
+    assert listed.startswith("10 unknown tensors, kept but not used: ")
+    assert set(listed.partition(": ")[2].split(", ")) == surplus.keys()
+    recogniser, header = load_weights(output)
+    assert {name: header.shapes[f"unused.{name}"] for name in surplus} == {
+        n: tuple(t.shape) for n, t in surplus.items()
+    }
+    assert torch.equal(recogniser.fusion.block.norm1.weight, par["blocks.7.norm1.weight"])
+    assert torch.equal(recogniser.heads.bias, torch.cat([par[f"weight_layer.{i}.bias"] for i in range(43)]))
+
+
+def test_one_frame_checkpoints_keep_their_later_frames_tensors(clip: State, par: State) -> None:
+    """A temporal net of one block has no use for its streams' projections."""
+    later = tuple(f"crossframe_sidenet.vit_model.blocks.{n}." for n in range(1, 8))
+    less = {name: tensor for name, tensor in par.items() if not name.startswith(later)}
+    openai = tower_of(clip)
+    found = convert_released(less, tower=openai, backbone=BACKBONE, frames=1)
+    layers = {name for name in par if name.startswith("crossframe_sidenet.fusion_layers.")}
+    assert len(layers) == 20
+    assert set(found.unknown) == layers <= found.unused.keys()
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        ("resblocks.3.mlp.c_fc.weight", r"lacks 1 tensors.*blocks\.3\.mlp\.fc1\.weight"),
+        ("resblocks.", r"lacks 144 tensors.* and 132 more"),
+        ("conv1.weight", r"lacks 1 tensors.*conv1\.weight"),
+    ],
+)
+def test_a_tower_with_holes_is_refused(
+    tmp_path: Path, clip: State, par: State, clip_file: str, lost: str, message: str
+) -> None:
+    """The CLIP file's tensors never stand in for those that the checkpoint was trained on."""
+    checkpoint = write_checkpoint(tmp_path / "r.pth", par, clip)
+    content = torch.load(checkpoint, weights_only=True)
+    state = content["model_state_dict"]
+    content["model_state_dict"] = {k: t for k, t in state.items() if not k.startswith(f"clip_visual_extractor.{lost}")}
+    torch.save(content, checkpoint)
+    with pytest.raises(WeightsError, match=message):
         import_openpar(str(tmp_path / "w"), checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("twice", ["module.norm.weight", "clip_visual_extractor.transformer.resblocks.0.ln_1.weight"])
+def test_one_tensor_under_two_names_is_refused(
+    tmp_path: Path, clip: State, par: State, clip_file: str, twice: str
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "r.pth", par, clip, **{twice: torch.ones(144)})
+    with pytest.raises(WeightsError, match=rf"one tensor twice: .* and {twice} are both"):
+        import_openpar(str(tmp_path / "w"), checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
+
+
+def test_tensors_that_share_memory_are_carried(tmp_path: Path, clip: State, par: State, clip_file: str) -> None:
+    both = torch.arange(6.0).reshape(2, 3)
+    shared = {"extra.one": both, "extra.two": both, "extra.three": both.T, "w_temporal": both[0, :1]}
+    checkpoint, output = write_checkpoint(tmp_path / "r.pth", par | shared, clip), str(tmp_path / "w")
+    import_openpar(output, checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
+    carried = safetensors.torch.load_file(output)
+    assert all(torch.equal(carried[f"unused.{name}"], tensor) for name, tensor in shared.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("norm.weight", torch.ones(7), r"\[7\] instead of \[144\]"),
+        ("norm.weight", torch.ones(144).long(), r"torch\.int64 instead of torch\.float32"),
+        ("norm.weight", [1.0] * 144, "is a list, not a tensor"),
+        ("extra.weight", torch.ones(3, dtype=torch.complex64), r"of a kind that no network here has: torch\.complex64"),
+        ("extra.weight", None, "is a NoneType, not a tensor"),
+        ("blocks.7.mlp.fc1.weight", torch.ones(144, 576), r"\[144, 576\] instead of \[576, 144\]"),
+        ("bn.weight", torch.tensor(1.0), r"\[\] instead of classes"),
+        ("bn.weight", torch.ones(36), r"bn\.bias .*\[43\] instead of \[36\]"),
+        ("word_embed.weight", torch.ones(144), r"\[144\] instead of width x text features"),
+        ("weight_layer.7.weight", torch.ones(1, 143), r"\[1, 143\] instead of \[1, 144\]"),
+        ("weight_layer.7.bias", torch.ones(2), r"\[2\] instead of \[1\]"),
+        ("spatial_sidenet.cls_embed", torch.tensor(0.5), r"\[\] instead of 1 x 1 x width"),
+        ("spatial_sidenet.cls_pos_embed", torch.tensor(0.5), r"\[\] instead of \[1, 144\]"),
+        ("crossframe_sidenet.cls_pos_embed", torch.ones(1, 1, 9), r"\[1, 1, 9\] instead of \[1, 144\]"),
+        ("crossframe_sidenet.vit_model.pos_embed", torch.ones(1, 9, 144), r"\[1, 9, 144\] instead of \[16, 144\]"),
+        ("crossframe_sidenet.fusion_layers.layer_2.ln.weight", torch.ones(3), r"\[3\] instead of \[1, 64\]"),
+        ("spatial_feat_aggregation.weight", torch.ones(6), r"\[6\] instead of 1 x frames x 1"),
+        ("spatial_feat_aggregation.weight", torch.ones(2, 6, 1), r"\[2, 6, 1\] instead of \[6\]"),
+    ],
+)
+def test_odd_tensors_are_named(
+    tmp_path: Path, clip: State, par: State, clip_file: str, name: str, value: Any, message: str
+) -> None:
+    extra = {"spatial_feat_aggregation.bias": torch.ones(1)} if name.startswith("spatial_feat") else {}
+    checkpoint = write_checkpoint(tmp_path / "r.pth", par | {name: value} | extra, clip)
+    with pytest.raises(WeightsError, match=message) as caught:
+        import_openpar(str(tmp_path / "w"), checkpoint=checkpoint, clip=clip_file, schema=load_schema("mars"))
+    assert message.startswith("bn") or str(caught.value).startswith(f"{name} of the checkpoint ")
+    assert not (tmp_path / "w").exists()
 
 
 def test_another_clip_is_noticed(tmp_path: Path, clip: State, par: State) -> None:
@@ -206,7 +314,11 @@ def test_another_clip_is_noticed(tmp_path: Path, clip: State, par: State) -> Non
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [({"weights": 1}, "model_state_dict"), ({"model_state_dict": {"a": torch.ones(1)}}, "not a VTFPAR")],
+    [
+        ({"weights": 1}, "model_state_dict"),
+        ({"model_state_dict": {"a": torch.ones(1)}}, "not a VTFPAR"),
+        ({"model_state_dict": {3: torch.ones(1)}}, "tensor named 3"),
+    ],
 )
 def test_what_is_no_checkpoint(tmp_path: Path, clip_file: str, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "r.pth")

@@ -36,11 +36,14 @@ def clip() -> dict[str, Tensor]:
     return rule.by_rule("clip", rule.small_clip_shapes())
 
 
+def tower_of(clip: dict[str, Tensor]) -> dict[str, Tensor]:
+    return convert_tower({name.removeprefix("visual."): t for name, t in clip.items() if name.startswith("visual.")})
+
+
 def build(
     clip: dict[str, Tensor], par: dict[str, Tensor], words: str = "MARS", **options: Any
 ) -> tuple[Recogniser, Tensor]:
-    tower = {name.removeprefix("visual."): t for name, t in clip.items() if name.startswith("visual.")}
-    found = convert_released(par, tower=convert_tower(tower), backbone=BACKBONE, **options)
+    found = convert_released(par, tower=tower_of(clip), backbone=BACKBONE, **options)
     tokens = rule.padded_tokens(words)
     found.recogniser.text_features.copy_(released.text_features(clip, tokens))
     return found.recogniser, tokens
