@@ -125,6 +125,12 @@ class Aggregation(nn.Module):
         last: Tensor = rearrange(outputs[:, -1], "(b l) d -> b l d", b=len(x_BGLD))
         return last
 
+    def parameters_run(self, count: int) -> list[nn.Parameter]:
+        """The parameters that matter where ``count`` things are aggregated: before a single one there is no state,
+        so that nothing depends on the weight that an LSTM or GRU multiplies it with."""
+        idle = "recurrent.weight_hh_l0" if count == 1 else None
+        return [parameter for name, parameter in self.named_parameters() if name != idle]
+
 
 def start_side_weights(module: nn.Module) -> None:
     """Random start of a side network's blocks, as timm's ViT: truncated normal 0.02 for Linears, zero biases."""

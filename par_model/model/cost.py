@@ -26,20 +26,29 @@ class ParameterCounts:
 
 
 def count_parameters(config: RecogniserConfig, shapes: Mapping[str, tuple[int, ...]]) -> ParameterCounts:
-    """Parameters among a weights file's tensors. Blocks that K frames never run through count as unused."""
+    """Parameters among a weights file's tensors. What K frames never use counts as unused."""
+    idle = _idle(config)
     trained = frozen = unused = 0
     for name, shape in shapes.items():
         if name in _BUFFERS:
             continue
-        idle = name.startswith("temporal.blocks.") and int(name.split(".")[2]) >= config.frames
-        idle = idle or (name.startswith("temporal.streams.") and config.frames == 1)
-        if name.startswith(UNUSED) or idle:
+        if name.startswith((UNUSED, *idle)):
             unused += prod(shape)
         elif name.startswith("backbone."):
             frozen += prod(shape)
         else:
             trained += prod(shape)
     return ParameterCounts(trained, frozen, unused)
+
+
+def _idle(config: RecogniserConfig) -> list[str]:
+    """How the names start of what ``Recogniser.tune`` leaves out of the side networks."""
+    idle = [f"temporal.blocks.{block}." for block in range(config.frames, config.temporal_depth)]
+    if config.frames == 1:
+        idle += ["temporal.streams.", "spatial_aggregation.recurrent.weight_hh_"]
+    if len(config.temporal_map) == 1:
+        idle.append("temporal_aggregation.recurrent.weight_hh_")
+    return idle
 
 
 def flops(config: RecogniserConfig, frames: int | None = None) -> int:

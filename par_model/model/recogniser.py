@@ -106,19 +106,21 @@ class Recogniser(nn.Module):
         """Let ``mode``'s parameters require gradients, all others not; returns the former.
 
         side: everything but the image tower. head: only what follows the visual tokens (and the baseline's Linear).
-        full: all of it, the tower as far as it is read. In every mode, blocks that K = ``frames`` (by default the
-        configuration's) never runs are left out: nothing is optimised that gets no gradient.
+        full: all of it, the tower as far as it is read. In every mode, what K = ``frames`` (by default the
+        configuration's) never uses is left out: nothing is optimised that gets no gradient.
         """
         for parameter in self.parameters():
             parameter.requires_grad_(False)
         head = [self.fusion, self.heads, self.bn, *([self.visual_embed] if self.config.sides == "none" else [])]
         chosen = [p for part in head for p in part.parameters()]
         if mode in ("side", "full"):
-            for name in ("spatial", "spatial_aggregation", "spatial_adapter", "temporal_aggregation"):
-                chosen += getattr(self, name).parameters() if hasattr(self, name) else []
+            k = self.config.frames if frames is None else frames
+            if self.config.has_spatial:
+                chosen += [*self.spatial.parameters(), *self.spatial_adapter.parameters()]
+                chosen += self.spatial_aggregation.parameters_run(k)
             if self.config.has_temporal:
-                k = self.config.frames if frames is None else frames
                 chosen += [*self.temporal_adapter.parameters(), *self.temporal.parameters_run(k)]
+                chosen += self.temporal_aggregation.parameters_run(len(self.config.temporal_map))
         if mode == "full":
             chosen += self.backbone.parameters_run(max(self.config.layers_read))
         for parameter in chosen:

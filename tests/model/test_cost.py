@@ -37,7 +37,12 @@ def test_parameters_are_what_tune_side_trains(variant: str) -> None:
     counts = count_parameters(recogniser.config, shapes | {"unused.x": (3, 4)})
     assert counts.trained == sum(p.numel() for p in recogniser.tune("side"))
     assert counts.frozen == sum(p.numel() for p in recogniser.backbone.parameters())
-    assert counts.unused == 12
+    idle = [
+        name for name, p in recogniser.named_parameters() if not p.requires_grad and not name.startswith("backbone.")
+    ]
+    assert all(name.endswith("recurrent.weight_hh_l0") for name in idle)
+    assert bool(idle) == (variant.startswith("one ") and variant != "one frame")
+    assert counts.unused == 12 + sum(recogniser.get_parameter(name).numel() for name in idle)
     assert counts.total == sum(p.numel() for p in recogniser.parameters()) + 12
 
 

@@ -39,6 +39,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "temporal side only": {"sides": "temporal", "temporal_width": 16},
     "no side": {"sides": "none"},
     "one frame": {"frames": 1},
+    "one frame, gru": {"frames": 1, "spatial_aggregation": "gru"},
+    "one frame, lstm": {"frames": 1, "spatial_aggregation": "lstm", "sides": "spatial"},
+    "one stream, lstm": {"temporal_map": ((2, 0),), "temporal_aggregation": "lstm"},
+    "one stream, gru": {"temporal_map": ((2, 0),), "temporal_aggregation": "gru", "sides": "temporal"},
     "more frames than blocks": {"frames": 11, "temporal_depth": 8, "beyond_depth": "last"},
     "maps that differ": {"spatial_map": ((0, 0), (3, 7)), "temporal_map": ((1, 0), (2, 1), (4, 2))},
 }
@@ -74,7 +78,7 @@ def test_every_variant_trains_all_that_it_optimises(variant: str, mode: Tune) ->
     assert [name for name in still if name != "heads.bias"] == []
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "one frame"])
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if not v.startswith("one ")])
 def test_fresh_recognisers_have_no_idle_parameters(variant: str) -> None:
     """Tuned in full, all but what follows the tower's last map that is read, and serves embeddings, is trained."""
     recogniser = Recogniser(tiny_config(**VARIANTS[variant]))
@@ -83,6 +87,29 @@ def test_fresh_recognisers_have_no_idle_parameters(variant: str) -> None:
     for name, parameter in recogniser.named_parameters():
         beyond = name.startswith("backbone.blocks.") and int(name.split(".")[2]) >= last
         assert (id(parameter) in trained) != (beyond or name.startswith(("backbone.ln_post", "backbone.proj"))), name
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_recurrence_over_a_single_thing_leaves_its_own_weight_alone(kind: Any) -> None:
+    """There is no state before the first frame or stream: what is multiplied with it can be anything."""
+    config = tiny_config(
+        frames=1, spatial_aggregation=kind, temporal_aggregation=kind, temporal_map=((1, 0),), temporal_depth=3
+    )
+    recogniser = tiny_recogniser(config)
+    recogniser.tune("side")
+    weights = [
+        part.recurrent.weight_hh_l0 for part in (recogniser.spatial_aggregation, recogniser.temporal_aggregation)
+    ]
+    assert [weight.requires_grad for weight in weights] == [False, False]
+    recogniser.tune("side", frames=2)
+    assert [weight.requires_grad for weight in weights] == [True, False]
+    one, two = frames_for(config), frames_for(config, frames=2)
+    with torch.no_grad():
+        of_one, of_two = recogniser(one), recogniser(two)
+        for weight in weights:
+            weight.add_(1.0)
+        assert torch.equal(recogniser(one), of_one)
+        assert not torch.equal(recogniser(two), of_two)
 
 
 def test_an_imported_recognisers_idle_blocks_are_not_optimised() -> None:
