@@ -295,6 +295,6 @@ def _storage_library_error(error: Exception) -> str | None:
     module = type(error).__module__.split(".")[0]
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or use a role"
-    if module in ("botocore", "aiobotocore", "aiohttp", "fsspec", "s3fs"):
+    if module in ("botocore", "aiobotocore", "aiohttp", "fsspec", "s3fs", "zipfile", "tarfile"):
         return _line(error)
     return None
