@@ -33,6 +33,7 @@ INTERACTION_MAPS: tuple[InteractionMap, ...] = (
 DEFAULT_MAP = 2
 MAP_LAYERS = 12  # the depth of the tower that the numbered maps were written for
 
+_JSON_TYPES = {"int": (int,), "float": (float, int), "bool": (bool,), "str": (str,)}
 _SIX_HEADS = (144, 240, 336, 432)  # the released code's side widths with six heads; its others have eight
 
 
@@ -131,6 +132,8 @@ class RecogniserConfig:
         _one_of("spatial aggregation", self.spatial_aggregation, Aggregate)
         _one_of("temporal aggregation", self.temporal_aggregation, Aggregate)
         _one_of("frames beyond the depth", self.beyond_depth, BeyondDepth)
+        if not 0.0 <= self.drop_path < 1.0:
+            raise UsageError(f"drop path {self.drop_path} is not a chance from 0 to below 1")
         if self.depth < 2:
             raise UsageError(f"depth {self.depth} is too small: the spatial network needs at least 2 positions")
         for width in (self.spatial_width, self.temporal_width, self.fusion_width):
@@ -220,10 +223,8 @@ class RecogniserConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RecogniserConfig:
         """The inverse of ``to_dict``. Raises ValueError on anything else."""
-        for known, given in ((cls, values), (BackboneConfig, values.get("backbone", {}))):
-            unknown = sorted(set(given) - {field.name for field in fields(known)})
-            if unknown:
-                raise ValueError(f"unknown setting {unknown[0]!r}: the weights may come from a newer version")
+        _check_settings("the configuration", cls, values)
+        _check_settings("its backbone", BackboneConfig, values.get("backbone"))
         maps = {name: _pairs(values[name]) for name in ("spatial_map", "temporal_map") if name in values}
         try:
             backbone = BackboneConfig(**values["backbone"])
@@ -267,6 +268,20 @@ def format_map(pairs: InteractionMap) -> str:
 def default_map(layers: int) -> InteractionMap:
     """Map 2 with its sources scaled from 12 blocks to ``layers``; itself at 12."""
     return tuple((round(source * layers / MAP_LAYERS), target) for source, target in INTERACTION_MAPS[DEFAULT_MAP])
+
+
+def _check_settings(what: str, known: type[RecogniserConfig | BackboneConfig], values: Any) -> None:
+    """Names and plain types. What is a number must be one, for a text or 2.5 would fail only where it is used."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{what} must be an object of settings, got {values!r:.60}")
+    types = {field.name: str(field.type) for field in fields(known)}
+    unknown = sorted(values.keys() - types.keys())
+    if unknown:
+        raise ValueError(f"unknown setting {unknown[0]!r}: the weights may come from a newer version")
+    for name, value in values.items():
+        allowed = _JSON_TYPES.get(types[name])
+        if allowed and type(value) not in allowed:
+            raise ValueError(f"setting {name!r} must be of type {types[name]}, got {value!r:.60}")
 
 
 def _pairs(values: Any) -> InteractionMap:

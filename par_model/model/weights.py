@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,8 @@ def save_weights(
 ) -> None:
     """Write one file; a local one appears complete or not at all. Default: thresholds 0.5, every class trained.
 
-    The same recogniser gives the same bytes. Raises StorageError if the place cannot be written.
+    The same recogniser gives the same bytes. Raises WeightsError if parts do not fit each other, StorageError if
+    the place cannot be written.
     """
     import safetensors.torch
     import torch
@@ -132,6 +134,10 @@ def save_weights(
         "preprocess": preprocess.to_dict(),
         "training": dict(training or {}),
     }
+    try:
+        _header(uri, par, {}, "", 0)
+    except (KeyError, TypeError, ValueError, ParError) as error:
+        raise WeightsError(f"weights {uri}: not written, for it could not be read again: {_reason(error)}") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in recogniser.state_dict().items()}
     # Cloned, for those of a checkpoint may share memory, which the format does not have.
     carried = {f"{UNUSED}{name}": tensor.detach().cpu() for name, tensor in (unused or {}).items()}
@@ -172,27 +178,64 @@ def _parse(uri: str, start: bytes, size: int, sha256: str) -> WeightsHeader:
             "make one with `parjob weights init --pretrained` or `weights import-openpar`"
         )
     try:
-        par = json.loads(text)
-        config = RecogniserConfig.from_dict(par["config"])
-        schema = AttributeSchema.parse(par["schema"], f"inside {uri}")
-        header = WeightsHeader(
-            uri=uri,
-            config=config,
-            schema=schema,
-            thresholds=tuple(float(value) for value in par["thresholds"]),
-            trained=tuple(bool(value) for value in par["trained"]),
-            preprocess=Preprocess.from_dict(par["preprocess"]),
-            training=dict(par["training"]),
-            shapes={name: tuple(tensor["shape"]) for name, tensor in tensors.items()},
-            sha256=sha256,
-            num_bytes=size,
-        )
-    except (KeyError, TypeError, ValueError, ParError) as error:
+        shapes = {name: tuple(tensor["shape"]) for name, tensor in tensors.items()}
+        return _header(uri, json.loads(text), shapes, sha256, size)
+    except (KeyError, TypeError, ValueError, RecursionError, ParError) as error:
         raise WeightsError(f"weights {uri}: damaged metadata: {_reason(error)}") from error
-    lengths = {config.num_classes, schema.num_classes, len(header.thresholds), len(header.trained)}
-    if len(lengths) > 1:
-        raise WeightsError(f"weights {uri}: damaged metadata: configuration, schema, thresholds and trained disagree")
+
+
+def _header(uri: str, par: Any, shapes: dict[str, tuple[int, ...]], sha256: str, size: int) -> WeightsHeader:
+    """Raises KeyError, TypeError, ValueError or a ParError where ``par`` is not what a weights file says of itself."""
+    _check_types(par)
+    header = WeightsHeader(
+        uri=uri,
+        config=RecogniserConfig.from_dict(par["config"]),
+        schema=AttributeSchema.parse(par["schema"], f"inside {uri}"),
+        thresholds=tuple(float(value) for value in par["thresholds"]),
+        trained=tuple(par["trained"]),
+        preprocess=Preprocess.from_dict(par["preprocess"]),
+        training=par["training"],
+        shapes=shapes,
+        sha256=sha256,
+        num_bytes=size,
+    )
+    _check_agreement(header)
     return header
+
+
+def _check_types(par: Any) -> None:
+    """Raises ValueError, or KeyError where something lacks."""
+    if not isinstance(par, dict):
+        raise ValueError(f"must be an object, got {par!r:.60}")
+    kinds = {"schema": str, "thresholds": list, "trained": list, "preprocess": dict, "training": dict}
+    for name, kind in kinds.items():
+        if not isinstance(par[name], kind):
+            raise ValueError(f"{name} must be a {kind.__name__}, got {par[name]!r:.60}")
+    for value in par["thresholds"]:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+            raise ValueError(f"thresholds must be numbers from 0 to 1, got {value!r:.60}")
+    for value in par["trained"]:
+        if not isinstance(value, bool):
+            raise ValueError(f"trained must say true or false for each class, got {value!r:.60}")
+    for side in ("height", "width"):
+        if type(par["preprocess"][side]) is not int:
+            raise ValueError(f"preprocess {side} must be a whole number, got {par['preprocess'][side]!r:.60}")
+
+
+def _check_agreement(header: WeightsHeader) -> None:
+    """Raises ValueError."""
+    config, preprocess = header.config, header.preprocess
+    lengths = {config.num_classes, header.schema.num_classes, len(header.thresholds), len(header.trained)}
+    if len(lengths) > 1:
+        raise ValueError("configuration, schema, thresholds and trained disagree")
+    wanted = (config.backbone.image_height, config.backbone.image_width)
+    if (preprocess.height, preprocess.width) != wanted:
+        raise ValueError(
+            f"preprocess gives {preprocess.height}x{preprocess.width} pixels, "
+            f"but the backbone takes {wanted[0]}x{wanted[1]}"
+        )
+    if not all(math.isfinite(value) for value in (*preprocess.mean, *preprocess.std)):
+        raise ValueError(f"mean {preprocess.mean} and std {preprocess.std} must be finite")
 
 
 def _parse_safetensors(uri: str, start: bytes, size: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
 import struct
 import subprocess
@@ -89,6 +90,24 @@ def spoil_header(data: bytes, **changes: Any) -> bytes:
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
+def par_of(data: bytes) -> dict[str, Any]:
+    (length,) = struct.unpack("<Q", data[:8])
+    par: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["par"])
+    return par
+
+
+def spoil_config(data: bytes, **changes: Any) -> bytes:
+    return spoil_header(data, config=par_of(data)["config"] | changes)
+
+
+def spoil_preprocess(data: bytes, **changes: Any) -> bytes:
+    return spoil_header(data, preprocess=par_of(data)["preprocess"] | changes)
+
+
+def spoil_first(data: bytes, name: str, value: Any) -> bytes:
+    return spoil_header(data, **{name: [value, *par_of(data)[name][1:]]})
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -104,7 +123,31 @@ def spoil_header(data: bytes, **changes: Any) -> bytes:
         (lambda data: spoil_header(data, config={"num_classes": 3}), "damaged metadata"),
         (lambda data: spoil_header(data, schema="name = 3"), "damaged metadata"),
         (lambda data: spoil_header(data, preprocess={"height": 3}), "damaged metadata"),
-        (lambda data: spoil_header(data, trained=None), "damaged metadata"),
+        (
+            lambda data: spoil_header(data, trained=None),
+            "damaged metadata: ValueError: trained must be a list, got None",
+        ),
+        (lambda data: spoil_header(data, config=[1]), "the configuration must be an object of settings"),
+        (lambda data: spoil_config(data, backbone=[1]), "its backbone must be an object of settings"),
+        (lambda data: spoil_config(data, backbone={"width": "32"}), "'width' must be of type int, got '32'"),
+        (lambda data: spoil_config(data, temporal_depth=2.5), "'temporal_depth' must be of type int, got 2.5"),
+        (lambda data: spoil_config(data, frames=True), "'frames' must be of type int, got True"),
+        (lambda data: spoil_config(data, drop_path=1), "drop path 1 is not a chance"),
+        (lambda data: spoil_config(data, sides=["both"]), r"sides \['both'\] is not one of"),
+        (lambda data: spoil_config(data, spatial_map=3), "must be a list of pairs"),
+        (lambda data: spoil_header(data, schema=3), "schema must be a str, got 3"),
+        (lambda data: spoil_header(data, thresholds="0.5"), "thresholds must be a list"),
+        (lambda data: spoil_first(data, "thresholds", math.nan), "thresholds must be numbers from 0 to 1, got nan"),
+        (lambda data: spoil_first(data, "thresholds", 1.5), "thresholds must be numbers from 0 to 1, got 1.5"),
+        (lambda data: spoil_first(data, "thresholds", "0.5"), "thresholds must be numbers from 0 to 1, got '0.5'"),
+        (lambda data: spoil_first(data, "trained", "no"), "trained must say true or false for each class, got 'no'"),
+        (lambda data: spoil_first(data, "trained", 1), "trained must say true or false for each class, got 1"),
+        (lambda data: spoil_header(data, training=[]), "training must be a dict"),
+        (lambda data: spoil_header(data, preprocess=[64, 32]), "preprocess must be a dict"),
+        (lambda data: spoil_preprocess(data, width=64), "preprocess gives 64x64 pixels, but the backbone takes 64x32"),
+        (lambda data: spoil_preprocess(data, height="64"), "preprocess height must be a whole number, got '64'"),
+        (lambda data: spoil_preprocess(data, std=[1, 1, math.nan]), "must be finite"),
+        (lambda data: spoil_preprocess(data, mean=0.5), "damaged metadata"),
     ],
 )
 def test_files_that_are_no_weights(tiny_weights: Path, tmp_path: Path, spoil: Any, message: str) -> None:
@@ -146,6 +189,22 @@ def test_tensors_must_fit_the_configuration(tiny_weights: Path, tmp_path: Path) 
 def test_a_schema_of_another_length_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="36 classes, the recogniser 5"):
         save_weights(str(tmp_path / "w"), tiny_recogniser(), schema=load_schema("duke"), preprocess=Preprocess())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"thresholds": [0.5, 0.5, math.nan, 0.5]}, "thresholds must be numbers from 0 to 1, got nan"),
+        ({"thresholds": [0.5]}, "disagree"),
+        ({"preprocess": Preprocess()}, "preprocess gives 224x224 pixels, but the backbone takes 64x32"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    schema = load_schema("street")
+    arguments: dict[str, Any] = {"schema": schema, "preprocess": Preprocess(height=64, width=32)} | options
+    with pytest.raises(WeightsError, match=f"not written.*{message}"):
+        save_weights(str(tmp_path / "w"), tiny_recogniser(tiny_config(schema.num_classes)), **arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
