@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from par_model.model.clip_file import convert_tower, read_clip_file, settings_fr
 from par_model.model.config import Activation, BackboneConfig
 
 OPENAI_TAG = "openai"
+_STATISTICS = ("mean", "std")
 _PLAIN = {  # what an image tower may say of itself; anything else is another network
     *("image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "no_ln_pre", "pool_type"),
     *("final_ln_after_pool", "ls_init_value", "act_kwargs", "norm_kwargs", "patch_dropout", "output_tokens"),
@@ -56,7 +58,8 @@ class Clip:
 def load_clip(
     backbone: str, pretrained: str | None = None, *, image_size: tuple[int, int] | None = None, seed: int = 0
 ) -> Clip:
-    """A CLIP model by open_clip name, or by path to a model configuration in open_clip's JSON format.
+    """A CLIP model by open_clip name, or by path to a model configuration in open_clip's JSON format: the model's own,
+    or ``{"model_cfg", "preprocess_cfg"}`` as beside published weights, whose mean and std are taken over.
 
     pretrained: a tag of that name, or a file: OpenAI's ``.pt`` (TorchScript or state dict) or an open_clip checkpoint.
     Without it the weights are random, drawn from ``seed``. OpenAI's weights, by tag or file, always get QuickGELU; any
@@ -65,7 +68,7 @@ def load_clip(
 
     Raises WeightsError if the name, the tag or the file is not known, does not fit, or cannot be had.
     """
-    settings = _settings(backbone)
+    settings, statistics = _settings(backbone)
     tag = get_pretrained_cfg(_open_clip_name(backbone), pretrained) if pretrained else {}
     state: dict[str, Tensor] | None = None
     openai = False
@@ -84,8 +87,8 @@ def load_clip(
     if state is not None:
         _load(model, state, f"--pretrained {pretrained} into backbone {backbone}")
     clip = _take_apart(backbone, settings, model, pretrained)
-    if tag.get("mean") and tag.get("std"):
-        clip = replace(clip, mean=_three(tag["mean"]), std=_three(tag["std"]))
+    known = statistics | {name: tag[name] for name in _STATISTICS if tag.get(name)}  # a tag's go first, as in open_clip
+    clip = replace(clip, mean=_three(known.get("mean", clip.mean)), std=_three(known.get("std", clip.std)))
     return _resized(clip, image_size)
 
 
@@ -100,7 +103,7 @@ def load_openai_clip(source: str) -> Clip:
         name = _open_clip_name(given)
         if name not in open_clip.list_models():
             raise WeightsError(f"--clip {source}: neither a file nor an open_clip name such as ViT-B-16")
-        settings = _settings(name)
+        settings, _ = _settings(name)
         if not settings.get("quick_gelu") and f"{name}-quickgelu" in open_clip.list_models():
             name = f"{name}-quickgelu"
         return load_clip(name, tag or OPENAI_TAG)
@@ -115,16 +118,22 @@ def _open_clip_name(backbone: str) -> str:
     return backbone.replace("/", "-")
 
 
-def _settings(backbone: str) -> dict[str, Any]:
-    """The model configuration, in open_clip's words."""
+def _settings(backbone: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The model configuration, in open_clip's words, and the pixel statistics that a file gives beside it."""
+    statistics: dict[str, Any] = {}
     if backbone.endswith(".json"):
         try:
             settings = json.loads(storage.read_bytes(backbone))
         except ValueError as error:
             raise WeightsError(f"backbone {backbone}: not JSON: {error}") from error
-        settings = settings.get("model_cfg", settings) if isinstance(settings, dict) else {}
-        if not {"embed_dim", "vision_cfg", "text_cfg"} <= settings.keys():
+        whole = settings if isinstance(settings, dict) else {}
+        settings = whole.get("model_cfg", whole)
+        if not isinstance(settings, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= settings.keys():
             raise WeightsError(f"backbone {backbone}: needs embed_dim, vision_cfg and text_cfg, as open_clip's own")
+        for part in ("vision_cfg", "text_cfg"):
+            if not isinstance(settings[part], dict):
+                raise WeightsError(f"backbone {backbone}: {part} must be an object, got {settings[part]!r:.60}")
+        statistics = _file_statistics(backbone, whole.get("preprocess_cfg"))
     elif _open_clip_name(backbone) in open_clip.list_models():
         settings = open_clip.get_model_config(_open_clip_name(backbone))
     else:
@@ -135,7 +144,22 @@ def _settings(backbone: str) -> dict[str, Any]:
     if strange or not isinstance(settings["vision_cfg"].get("layers", 12), int):
         what = f"has {', '.join(sorted(strange))}" if strange else "is a ResNet"
         raise WeightsError(f"backbone {backbone}: its image tower {what}: give a plain ViT, such as ViT-B-16")
-    return dict(settings)
+    return dict(settings), statistics
+
+
+def _file_statistics(backbone: str, given: Any) -> dict[str, Any]:
+    """``mean`` and ``std`` of a file's ``preprocess_cfg``, those that it has. Raises WeightsError."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise WeightsError(f"backbone {backbone}: preprocess_cfg must be an object, got {given!r:.60}")
+    found = {name: given[name] for name in _STATISTICS if given.get(name) is not None}
+    for name, values in found.items():
+        three = isinstance(values, list) and len(values) == 3 and all(type(v) in (int, float) for v in values)
+        if not three or not all(math.isfinite(v) and (v > 0 or name == "mean") for v in values):
+            above = ", all above 0" if name == "std" else ""
+            raise WeightsError(f"backbone {backbone}: {name} must be three numbers{above}, got {values!r:.60}")
+    return found
 
 
 def _check_activation(backbone: str, tag: str, tag_quick: bool, settings: Mapping[str, Any], openai: bool) -> None:
@@ -209,7 +233,7 @@ def _take_apart(backbone: str, settings: Mapping[str, Any], model: Any, pretrain
         norm_eps=block.ln_1.eps,
         pre_norm=not vision.get("no_ln_pre", False),
         pool="mean" if vision.get("pool_type") == "avg" else "token",
-        norm_after_pool=vision.get("final_ln_after_pool", False),
+        norm_after_pool=bool(vision.get("final_ln_after_pool", False)),
     )
     text = settings["text_cfg"]
     length = text.get("context_length", 77)

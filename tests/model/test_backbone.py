@@ -93,6 +93,49 @@ def test_text_features_are_encode_texts_without_normalisation(config: str) -> No
         assert torch.equal(clip.encode_texts(["a hat", "a person who wears a hat"]), clip.model.encode_text(tokens))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("preprocess", "mean", "std"),
+    [
+        ({"mean": [0.5, 0.4, 0], "std": [0.1, 0.2, 1], "resize_mode": "squash"}, (0.5, 0.4, 0), (0.1, 0.2, 1)),
+        ({"mean": [0.5, 0.4, 0.3], "std": None}, (0.5, 0.4, 0.3), open_clip.OPENAI_DATASET_STD),
+        ({}, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD),
+        (None, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD),
+    ],
+)
+def test_pixel_statistics_beside_a_configuration(
+    tmp_path: Path, config: str, preprocess: Any, mean: Any, std: Any
+) -> None:
+    both = {"model_cfg": json.loads(Path(config).read_text()), "preprocess_cfg": preprocess}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(both))
+    clip = load_clip(str(tmp_path / "open_clip_config.json"), image_size=(32, 32))
+    assert (clip.mean, clip.std) == (tuple(mean), tuple(std))
+    assert clip.config.width == 64
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "needs embed_dim, vision_cfg and text_cfg"),
+        ({"model_cfg": [1]}, "needs embed_dim, vision_cfg and text_cfg"),
+        ({"embed_dim": 48, "vision_cfg": [1], "text_cfg": TEXT}, r"vision_cfg must be an object, got \[1\]"),
+        ({"embed_dim": 48, "vision_cfg": VISION, "text_cfg": 5}, "text_cfg must be an object, got 5"),
+        ({"embed_dim": None, "vision_cfg": VISION, "text_cfg": TEXT}, "open_clip cannot build it"),
+        ({"preprocess_cfg": [0.5]}, r"preprocess_cfg must be an object, got \[0.5\]"),
+        ({"preprocess_cfg": {"mean": 0.5}}, "mean must be three numbers, got 0.5"),
+        ({"preprocess_cfg": {"mean": ["a", "b", "c"]}}, "mean must be three numbers, got"),
+        ({"preprocess_cfg": {"std": [1, 1]}}, "std must be three numbers, all above 0, got"),
+        ({"preprocess_cfg": {"std": [1, 1, 0]}}, "std must be three numbers, all above 0, got"),
+    ],
+)
+def test_configurations_that_make_no_sense(tmp_path: Path, config: str, content: Any, message: str) -> None:
+    if isinstance(content, dict) and "preprocess_cfg" in content:
+        content = {"model_cfg": json.loads(Path(config).read_text()), **content}
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    with pytest.raises(WeightsError, match=rf"backbone .*odd\.json: {message}") as caught:
+        load_clip(str(tmp_path / "odd.json"))
+    assert "\n" not in str(caught.value)
+
+
 def test_the_seed_makes_the_weights(config: str) -> None:
     one, same, other = (load_clip(config, seed=seed).tower["proj"] for seed in (1, 1, 2))
     assert torch.equal(one, same)
