@@ -18,6 +18,7 @@ from par_model.model.config import INTERACTION_MAPS, InteractionMap
 from par_model.model.openpar import convert_released
 from par_model.model.openpar_names import our_name
 from par_model.model.recogniser import Recogniser
+from par_model.model.tower import ImageTower
 from par_model.training.loss import weighted_bce
 from tests import released_weights as golden
 
@@ -124,16 +125,45 @@ def test_every_other_configuration(configuration: str, clip_b16: Clip, mars_feat
     check_configuration(configuration, clip_b16, features)
 
 
+def test_every_tensor_by_the_rule_is_the_golden_one() -> None:
+    """First value and float64 sum of all: without them, equal numbers further on could come from other weights."""
+    for stated in (*golden.facts()["clip_tensors"], *golden.facts()["par_tensors_default"]):
+        tensor = golden.tensor_by_rule(stated["name"], tuple(stated["shape"]))
+        assert str(tensor.dtype) == f"torch.{stated['dtype']}", stated["name"]
+        assert tuple(tensor.shape) == tuple(stated["shape"]), stated["name"]
+        values = tensor.numpy()
+        if stated.get("fill") == "zero (integer)":
+            assert values == 0
+            continue
+        assert values.flat[0] == np.float32(stated["first"]), stated["name"]
+        error = abs(values.sum(dtype=np.float64) - stated["sum64"])
+        assert error <= 1e-12 * max(1.0, float(np.abs(values).sum(dtype=np.float64))), stated["name"]
+
+
+def test_the_image_tower(clip_b16: Clip) -> None:
+    """Patch tokens as they are returned, the class token, which nothing reads, as it leaves each block."""
+    tower = ImageTower(clip_b16.config)
+    tower.load_state_dict(clip_b16.tower, strict=True)
+    tower.eval()
+    class_tokens: list[Tensor] = []
+    for module in (tower.ln_pre, *tower.blocks):
+        module.register_forward_hook(lambda _, __, out: class_tokens.append(out[0, 0]))
+    expected = golden.numbers("default")
+    with torch.no_grad():
+        maps, _ = tower(golden.golden_frames("default")[0, :1], range(13))
+    assert len(class_tokens) == 13
+    for k in range(13):
+        assert np.abs(maps[k][0, :4].numpy() - expected[f"clip_{k:02}_img0"]).max() < 2e-5, k
+        assert np.abs(class_tokens[k].numpy() - expected[f"clip_{k:02}_img0_cls"]).max() < 2e-5, k
+
+
 @pytest.mark.slow
-def test_the_image_tower_and_both_side_networks_before_aggregation(clip_b16: Clip, mars_features: Tensor) -> None:
+def test_both_side_networks_before_aggregation(clip_b16: Clip, mars_features: Tensor) -> None:
     recogniser = released_recogniser("default", clip_b16, mars_features)
     expected, seen, rows = golden.numbers("default"), observe(recogniser), [0, 1, 2, 3, 50, 100, 150, 196]
     frames = golden.golden_frames("default")
     with torch.no_grad():
-        maps, _ = recogniser.backbone(frames[0, :1], range(13))
         recogniser(frames)
-    for k in range(13):
-        assert np.abs(maps[k][0, :4].numpy() - expected[f"clip_{k:02}_img0"]).max() < 2e-5, k
     assert np.abs(seen["spatial_out"][[0, 11]][:, rows].numpy() - expected["spatial_out_img0_img11"]).max() < 2e-5
     assert np.abs(seen["temporal_out"][:, :, rows].numpy() - expected["temporal_out"]).max() < 2e-5
 
