@@ -66,8 +66,8 @@ def import_openpar(
     spatial_map, temporal_map, frames: what the tensors do not say; by default map 2 where several fit, and 6 frames.
     Text features are computed here, from the schema's released phrases, or a class's text where it has none.
 
-    Returns notes for the user. Raises WeightsError if the checkpoint cannot be read or lacks tensors (they are listed),
-    UsageError if an option contradicts its tensors.
+    Returns notes for the user. Raises WeightsError if the checkpoint cannot be read, lacks tensors (they are listed) or
+    has one of a wrong kind or shape, UsageError if an option contradicts its tensors.
     """
     state = read_checkpoint(checkpoint)
     openai = load_openai_clip(clip)

@@ -116,11 +116,11 @@ class Recogniser(nn.Module):
         if mode in ("side", "full"):
             k = self.config.frames if frames is None else frames
             if self.config.has_spatial:
-                chosen += [*self.spatial.parameters(), *self.spatial_adapter.parameters()]
-                chosen += self.spatial_aggregation.parameters_run(k)
+                chosen += [*self.spatial.parameters(), *self.spatial_aggregation.parameters_run(k)]
+                chosen += self.spatial_adapter.parameters()
             if self.config.has_temporal:
-                chosen += [*self.temporal_adapter.parameters(), *self.temporal.parameters_run(k)]
                 chosen += self.temporal_aggregation.parameters_run(len(self.config.temporal_map))
+                chosen += [*self.temporal_adapter.parameters(), *self.temporal.parameters_run(k)]
         if mode == "full":
             chosen += self.backbone.parameters_run(max(self.config.layers_read))
         for parameter in chosen:
