@@ -65,7 +65,8 @@ def reliability(truth: NDArray[np.bool_], scores: NDArray[np.floating], bins: in
 def calibrate_thresholds(labels_NC: NDArray[np.int8], scores_NC: NDArray[np.floating]) -> list[float]:
     """For each class the threshold with the best F1; of equal ones that nearest 0.5.
 
-    Candidates are 0.5 and the middles between neighbouring scores. A class without a positive label keeps 0.5.
+    Candidates are 0.5, the middles between neighbouring scores, and one below all scores. A class without a positive
+    label keeps 0.5.
     """
     return [_best_threshold(labels_NC[:, c], scores_NC[:, c]) for c in range(labels_NC.shape[1])]
 
@@ -76,7 +77,7 @@ def _best_threshold(labels_N: NDArray[np.int8], scores_N: NDArray[np.floating]) 
     if not truth.any():
         return 0.5
     levels = np.unique(scores)
-    candidates = np.concatenate([[0.5], (levels[1:] + levels[:-1]) / 2])
+    candidates = np.concatenate([[0.5, levels[0] / 2], (levels[1:] + levels[:-1]) / 2])
     order = np.argsort(scores)
     below = np.searchsorted(scores[order], candidates, side="right")  # scores that are not above the candidate
     hits = truth.sum() - np.concatenate([[0], np.cumsum(truth[order])])[below]

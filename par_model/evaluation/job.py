@@ -186,7 +186,8 @@ def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictio
         if len(at) and not any(said[i] for i in at):
             untrained.append(group.name)
         values = ["true"] if group.kind == "binary" else [c.value for c in group.classes]
-        decided[answered_N, span] = [[said[i] == value for value in values] for i in at]
+        answers = np.array([[said[i] == value for value in values] for i in at], bool)
+        decided[answered_N, span] = answers.reshape(len(at), len(values))
     return Predictions(
         answers=Answers(scores, decided, answered_N),
         failed=int(((at_N >= 0) & ~answered_N).sum()),

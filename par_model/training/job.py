@@ -12,6 +12,7 @@ OUT/run.json                 written last
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -77,7 +78,15 @@ class Job:
         labels = read_labels(manifest, header.schema, labelled_by=labelled_by)
         split = split_labels(labels, val_fraction=options.val_fraction, seed=options.seed, uri=options.manifest)
         content = manifest.content_fingerprint()
-        fingerprint = {"manifest": content, "weights": header.sha256, "frames": frames, **options.results()}
+        # Of the labels as they are read: another --schema gives the same file's labels another meaning.
+        meaning = hashlib.sha256(labels.values.tobytes()).hexdigest()
+        fingerprint = {
+            "manifest": content,
+            "labels": meaning,
+            "weights": header.sha256,
+            "frames": frames,
+            **options.results(),
+        }
         return cls(options, manifest, header, split, frames, content, fingerprint)
 
     def place(self, *parts: str) -> str:
@@ -268,7 +277,9 @@ def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
     if not names:
         return
     said = ", ".join(
-        name if name in ("manifest", "weights") else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
+        name
+        if name in ("manifest", "weights", "labels")
+        else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
         for name in names
     )
     raise OutputError(f"{job.options.output} holds another run; it differs in {said}: give another --output")

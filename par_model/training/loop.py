@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from par_model.errors import TrainingError
@@ -193,13 +194,19 @@ def validate(learner: Learner) -> Checked:
             logits[torch.from_numpy(batch.places)] = forward(learner, batch, None)
     with torch.no_grad():
         worker.add_up(logits)
-        loss = weighted_bce(logits, torch.from_numpy(plan.val.labels).to(worker.device), learner.ratios)
+        labels = torch.from_numpy(_known_labels(plan)).to(worker.device)
+        loss = weighted_bce(logits, labels, learner.ratios)
     return _checked(learner, float(loss), torch.sigmoid(logits).cpu().numpy())
+
+
+def _known_labels(plan: TrainPlan) -> NDArray[np.int8]:
+    """The validation labels [N, C], -1 for classes that are not trained: nothing is learnt of those."""
+    return np.where(np.asarray(plan.trained), plan.val.labels, -1).astype(np.int8)
 
 
 def _checked(learner: Learner, loss: float, scores_NC: Any) -> Checked:
     plan, schema = learner.plan, learner.header.schema
-    labels = np.where(np.asarray(plan.trained), plan.val.labels, -1).astype(np.int8)
+    labels = _known_labels(plan)
     if not isfinite(loss):
         return Checked(loss, {}, [0.5] * schema.num_classes)
     thresholds = calibrate_thresholds(labels, scores_NC)

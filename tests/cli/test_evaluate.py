@@ -180,3 +180,19 @@ def test_tables_in_object_stores_are_scored(archive: Path, s3: Callable[[], str]
         json.loads(storage.read_bytes(f"{place}/metrics.json")) for place in (f"{bucket}/scores", str(tmp_path))
     )
     assert {k: v for k, v in there.items() if k not in where} == {k: v for k, v in here.items() if k not in where}
+
+
+def test_tracklets_that_all_failed_or_are_all_missing_are_counted(archive: Path, tmp_path: Path) -> None:
+    rows = labelled_rows(archive)
+    write_manifest(str(tmp_path / "bad.parquet"), [rows[2]], label_schema=SCHEMA)
+    weights = archive / "w.safetensors"
+    parjob(
+        "infer", "--manifest", tmp_path / "bad.parquet", "--weights", weights, "--output", tmp_path / "o", "--no-ray"
+    )
+    assert evaluate(archive, tmp_path / "a", manifest=tmp_path / "bad.parquet", predictions=tmp_path / "o") == 0
+    counts = json.loads((tmp_path / "a" / "metrics.json").read_text())["counts"]
+    assert counts == {"labelled": 1, "failed": 1, "missing": 0}
+    write_manifest(str(tmp_path / "other.parquet"), [rows[0] | {"tracklet_id": "x"}], label_schema=SCHEMA)
+    assert evaluate(archive, tmp_path / "b", manifest=tmp_path / "other.parquet", predictions=tmp_path / "o") == 0
+    counts = json.loads((tmp_path / "b" / "metrics.json").read_text())["counts"]
+    assert counts == {"labelled": 1, "failed": 0, "missing": 1}

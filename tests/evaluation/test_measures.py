@@ -94,3 +94,14 @@ def test_thresholds_agree_with_trying_all() -> None:
     (found,) = calibrate_thresholds(labels, scores)
     best = max(f1(t) for t in np.arange(0.0, 1.0, 0.005))
     assert f1(found) == best
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [([1, 1], [0.2, 0.6], 0.1), ([1, 0, 1, 1], [0.1, 0.15, 0.2, 0.3], 0.05), ([1, 0], [0.3, 0.3], 0.15)],
+)
+def test_a_threshold_below_all_scores_is_taken_where_saying_yes_is_best(
+    labels: list[int], scores: list[float], expected: float
+) -> None:
+    found = calibrate_thresholds(np.array([labels], np.int8).T, np.array([scores]).T)
+    assert found == [pytest.approx(expected)]
