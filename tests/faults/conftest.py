@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Jobs:
     root: str
     environment: dict[str, str] = field(default_factory=dict)
     ray: bool = False
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, output: str, *more: str, **faults: object) -> subprocess.Popen[str]:
         """faults: variables of tests/faults/hooks."""
@@ -50,7 +51,16 @@ class Jobs:
         command = [sys.executable, "-c", "from par_model.cli import main; main()", "infer", *more]
         command += ["--manifest", self.manifest, "--weights", self.weights, "--output", self.place(output)]
         command += ["--batch-size", "1", "--device", "cpu", *([] if self.ray else ["--no-ray"])]
-        return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """Leave nothing running, nor a pipe open, whatever became of the test."""
+        for process in self.started:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     def run(self, output: str, *more: str, code: int = 0, **faults: object) -> str:
         """Run to the end, expect the exit code, and return what it said on stderr."""
@@ -109,5 +119,7 @@ def undisturbed(slow_archive: Path, tiny_weights: Path) -> pa.Table:
 
 
 @pytest.fixture
-def jobs(slow_archive: Path, tiny_weights: Path, tmp_path: Path) -> Jobs:
-    return Jobs(str(slow_archive / "manifest.parquet"), str(tiny_weights), str(tmp_path))
+def jobs(slow_archive: Path, tiny_weights: Path, tmp_path: Path) -> Iterator[Jobs]:
+    jobs = Jobs(str(slow_archive / "manifest.parquet"), str(tiny_weights), str(tmp_path))
+    yield jobs
+    jobs.end_all()

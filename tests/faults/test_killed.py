@@ -24,12 +24,12 @@ def on_s3(jobs: Jobs, s3: Callable[[], str], slow_archive: Path, tiny_weights: P
         storage.write_bytes(f"{bucket}/videos/v{v:02}.mp4", (slow_archive / f"v{v:02}.mp4").read_bytes())
     storage.write_bytes(f"{bucket}/w.safetensors", tiny_weights.read_bytes())
     write_manifest(f"{bucket}/manifest.parquet", slow_rows(f"{bucket}/videos", scheme=""))
-    return Jobs(f"{bucket}/manifest.parquet", f"{bucket}/w.safetensors", bucket)
+    return replace(jobs, manifest=f"{bucket}/manifest.parquet", weights=f"{bucket}/w.safetensors", root=bucket)
 
 
 def killed_and_repeated(jobs: Jobs, undisturbed: pa.Table) -> None:
     process = jobs.start("out")
-    jobs.wait_for_parts("out", 2)
+    jobs.wait_for_parts("out", 1)
     process.kill()
     process.communicate()
     assert "run.json" not in jobs.names("out")
