@@ -183,11 +183,11 @@ def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
 def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again) -> dict[str, Any]:
     settings = _settings(job, runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
-    job_id = _claim(job, fingerprint, again)
-    table, left_out, wanted = _begin(job, finished, again)
-
     run_id = uuid.uuid4().hex[:12]
     parts = PartStore(job.place("_parts"), run_id)
+    job_id = _claim(job, fingerprint, again, parts)
+    table, left_out, wanted = _begin(job, finished, again, parts)
+
     done = parts.done()
     left_out[done] = True
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -231,14 +231,13 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
     return summary
 
 
-def _claim(job: Job, fingerprint: Fingerprint, again: Again) -> str:
+def _claim(job: Job, fingerprint: Fingerprint, again: Again, parts: PartStore) -> str:
     """Record what is being done, or find that an interrupted run was doing the same; return the job's id.
 
     Raises OutputError if it was doing something else.
     """
     found = _read_claim(job)
-    nothing_done = not PartStore(job.place("_parts"), "").holds_any
-    if found is None or (nothing_done and found["again"] == "no" == again):
+    if found is None or (not parts.holds_any and found["again"] == "no" == again):
         if found is None and again == "no" and storage.list_files(job.table.folder):
             raise OutputError(
                 f"{job.options.output} holds a table without run.json that this job did not begin: "
@@ -260,7 +259,9 @@ def _read_claim(job: Job) -> dict[str, Any] | None:
     return read_record(job.place("_job.json"), ("job_id", "again", "fingerprint"))
 
 
-def _begin(job: Job, finished: dict[str, Any] | None, again: Again) -> tuple[Table, NDArray[np.bool_], int]:
+def _begin(
+    job: Job, finished: dict[str, Any] | None, again: Again, parts: PartStore
+) -> tuple[Table, NDArray[np.bool_], int]:
     """The table as it is; for each row of the manifest, whether it is not to be recognised; how many are."""
     left_out = np.zeros(job.manifest.num_rows, bool)
     if finished is None:
@@ -269,8 +270,7 @@ def _begin(job: Job, finished: dict[str, Any] | None, again: Again) -> tuple[Tab
     table = Table(job.table.folder, job.table.schema, job.table.partition_by, files)
     if again == "retry":
         # Rows of an interrupted retry count too: some files may have been replaced already.
-        begun = PartStore(job.place("_parts"), "").ids()
-        ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), begun]))
+        ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
         wanted = len(ids)
     else:
         ids = table.ids()

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.table.rows import OUTCOME_SCHEMA, concat_outcomes
+from par_model.table.rows import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
@@ -55,7 +55,7 @@ class PartStore:
     def flush(self) -> None:
         """Write what waits as one part."""
         if self._waiting:
-            table = concat_outcomes(self._waiting)
+            table = pa.concat_tables(self._waiting)
             table = table.append_column(PART_SCHEMA.field("run_id"), pa.repeat(pa.scalar(self._run_id), len(table)))
             number = 1 + max((_number(uri) for uri in self._uris), default=0)
             uri = storage.join(self._folder, f"part-{number:06d}.parquet")

@@ -5,7 +5,6 @@ Dimension letters: N rows, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,8 +106,3 @@ def _read_group(
 
 def _as(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return column if column.type == kind else column.cast(kind)
-
-
-def concat_outcomes(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of OUTCOME_SCHEMA."""
-    return pa.concat_tables(tables) if tables else OUTCOME_SCHEMA.empty_table()

@@ -33,12 +33,6 @@ def scores_type(schema: AttributeSchema) -> pa.StructType:
     return pa.struct([pa.field(name, pa.float32()) for name in schema.score_fields])
 
 
-def own_columns(schema: AttributeSchema) -> tuple[str, ...]:
-    """Every column that the table itself may add, which no manifest column may therefore be called."""
-    fixed = [f.name for f in (*HEAD, *TAIL, EMBEDDING)]
-    return (*fixed, "scores", *schema.columns)
-
-
 def table_schema(passed_through: Sequence[pa.Field], schema: AttributeSchema, *, embedding: bool) -> pa.Schema:
     """The Arrow schema of every file of the table.
 
