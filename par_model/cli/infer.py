@@ -29,6 +29,7 @@ from par_model.cli.command import Command
 @click.option(
     "--batch-size", type=int, metavar="N", help="Tracklets in one call of the model.  [default: 64 on GPUs, 8 on CPUs]"
 )
+@click.option("--compile", is_flag=True, help="Run the network under torch.compile: slow to start, then faster.")
 @click.option("--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: fits the cluster]")
 @click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: fits the cluster]")
 @options.ray

@@ -17,7 +17,7 @@ from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
-from par_model.errors import ClusterError, ParError
+from par_model.errors import ClusterError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
@@ -87,6 +87,11 @@ def _par_error(error: BaseException) -> ParError:
             return cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
+    # What stopped an actor from starting comes as text alone.
+    for kind in (UsageError, WeightsError, StorageError):
+        prefix = f"{kind.__module__}.{kind.__name__}: "
+        if lines[-1].strip().startswith(prefix):
+            return kind(lines[-1].strip().removeprefix(prefix))
     return ClusterError(f"a worker failed for good: {lines[-1].strip()}; the same command again goes on from here")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import IO, Any
 
 from par_model.errors import ClusterError
@@ -50,11 +51,24 @@ def ray_session(address: str | None) -> Iterator[None]:
             raise ClusterError(
                 f"cannot {'join' if address else 'start'} {where}: {line}; check the address, or use --no-ray"
             ) from error
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        # Ray Data logs whole tracebacks of what it then raises.
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         try:
-            yield
+            with redirect_stdout(_FirstLines()):
+                yield
         finally:
             ray.shutdown()
+
+
+class _FirstLines(io.TextIOBase):
+    """Ray prints what its daemons report (a worker out of memory, a task tried again), with the traceback of the
+    worker; the first line of each report is enough beside the exception that follows."""
+
+    def write(self, text: str) -> int:
+        lines = text.partition("Error: Traceback")[0].strip().splitlines()
+        if lines:
+            sys.stderr.write(f"{lines[0][:300]}\n")
+        return len(text)
 
 
 @contextmanager

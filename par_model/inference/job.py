@@ -321,6 +321,7 @@ def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
         device=device,
         precision=precision if options.precision == "auto" else options.precision,
         batch_size=options.batch_size or _BATCH_SIZE[device],
+        compile=options.compile,
         embedding=options.embedding,
     )
 
@@ -331,6 +332,7 @@ def _described(job: Job, settings: StageSettings) -> dict[str, Any]:
         "precision": settings.precision,
         "device": settings.device,
         "batch_size": settings.batch_size,
+        "compile": settings.compile,
         "video_timeout": settings.decode.video_timeout,
         "max_failure_rate": job.options.max_failure_rate,
     }

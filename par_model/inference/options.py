@@ -29,6 +29,7 @@ class InferOptions:
     limit: int | None = None
     batch_size: int | None = None
     precision: Precision = "auto"
+    compile: bool = False
     embedding: bool = False
     partition_by: tuple[str, ...] = ()
     max_failure_rate: float = 0.05
@@ -56,4 +57,5 @@ class StageSettings:
     device: Literal["cpu", "cuda"]
     precision: Literal["fp32", "bf16"]
     batch_size: int
+    compile: bool
     embedding: bool

@@ -83,6 +83,7 @@ class RecogniseTables:
             device=settings.device,
             precision=settings.precision,
             batch_size=settings.batch_size,
+            compile=settings.compile,
             embedding=settings.embedding,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +31,8 @@ class RecogniseStage:
     embedding: also give each tracklet's embedding; the whole image tower runs then.
     compile: let ``torch.compile`` make the network's kernels: minutes at the start, less time for each batch.
 
-    Raises WeightsError if the weights cannot be loaded, UsageError if there is no GPU for ``cuda``.
+    Raises WeightsError if the weights cannot be loaded, UsageError if there is no GPU for ``cuda`` or ``torch.compile``
+    cannot work here.
     """
 
     def __init__(
@@ -55,12 +56,34 @@ class RecogniseStage:
         recogniser, self.header = load_weights(weights_uri)
         self.recogniser = recogniser.to(self.device)
         self._recognise: Callable[..., Any] = self.recogniser.recognise
-        if compile:
-            self._recognise = torch.compile(self.recogniser.recognise)
         preprocess = self.header.preprocess
         self._size = (preprocess.height, preprocess.width)
         mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
         self._scale, self._shift = 1 / (255 * std), -mean / std
+        if compile:
+            self._compile()
+
+    def _compile(self) -> None:
+        """Compiles on a blank batch, since a compiler that is missing must stop the job and not fail each tracklet."""
+        self._recognise = torch.compile(self.recogniser.recognise)
+        frames = torch.zeros(2, self.header.config.frames, 3, *self._size, device=self.device)
+        try:
+            with self._inference():
+                self._recognise(frames, embed=self.embedding)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"--compile: torch.compile made no kernels here ({reason}): it needs a C++ compiler such as g++ for "
+                "CPUs, and Triton for GPUs; or leave --compile out"
+            ) from error
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        autocast: Any = nullcontext()
+        if self.precision == "bf16":
+            autocast = torch.autocast(self.device.type, torch.bfloat16)
+        with torch.inference_mode(), autocast:
+            yield
 
     def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
         """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
@@ -95,10 +118,7 @@ class RecogniseStage:
         if tuple(pixels.shape[2:4]) != self._size:
             height, width = self._size
             raise ValueError(f"crops are {pixels.shape[2]}x{pixels.shape[3]} pixels, the weights want {height}x{width}")
-        autocast: Any = nullcontext()
-        if self.precision == "bf16":
-            autocast = torch.autocast(self.device.type, torch.bfloat16)
-        with torch.inference_mode(), autocast:
+        with self._inference():
             frames = pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift
             logits, embeddings = self._recognise(frames, embed=self.embedding)
             scores = _numpy(torch.sigmoid(logits.float()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -91,3 +94,31 @@ def test_what_a_worker_raises_on_purpose_is_one_line_here(tiny_weights: Path, tm
 
     with pytest.raises(ParError, match=r"w\.safetensors"):
         run_inference(options, runner)
+
+
+@pytest.mark.slow
+def test_an_actor_that_cannot_start_ends_the_job_with_its_own_line(tiny_weights: Path, tmp_path: Path) -> None:
+    """Here for want of a compiler; Ray's own account, with tracebacks of three processes, is not shown."""
+    options = ["--manifest", write_archive(tmp_path / "archive"), "--weights", str(tiny_weights)]
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from par_model.cli import main; main()",
+            "infer",
+            *options,
+            "--output",
+            str(tmp_path / "out"),
+            "--compile",
+        ],
+        env=os.environ | {"CXX": "/nowhere/g++", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kernels")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2, said.stderr
+    assert said.stdout == ""
+    assert "Traceback" not in said.stderr
+    lines = said.stderr.splitlines()
+    assert lines[-1].startswith("parjob: --compile: torch.compile made no kernels here")
+    assert len(lines) < 6

@@ -152,5 +152,14 @@ def test_a_compiled_stage_gives_the_same_scores(tiny_weights: Path) -> None:
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
 
 
+def test_a_compiler_that_is_missing_stops_the_job(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler found\nand a long story")
+
+    monkeypatch.setattr(torch, "compile", lambda _: broken)
+    with pytest.raises(UsageError, match=r"made no kernels here \(no C\+\+ compiler found\)"):
+        RecogniseStage(str(tiny_weights), device="cpu", compile=True)
+
+
 def test_an_empty_batch_gives_nothing(tiny_weights: Path) -> None:
     assert RecogniseStage(str(tiny_weights), device="cpu")([]) == []
