@@ -86,10 +86,10 @@ def import_openpar(
     recogniser.text_features.copy_(features)
     without = [c.value for c in schema.classes if c.released is None]
     if without:
-        notes.append(f"{len(without)} classes have no released phrase and use their text: {_listed(without)}")
+        notes.append(f"{len(without)} classes have no released phrase and use their text: {', '.join(without)}")
     unknown = [*released.unknown, *unknown_tower]
     if unknown:
-        notes.append(f"{len(unknown)} unknown tensors, kept but not used: {_listed(unknown)}")
+        notes.append(f"{len(unknown)} unknown tensors, kept but not used: {', '.join(unknown)}")
     for side, given in (("spatial", spatial_map), ("temporal", temporal_map)):
         if given is None and getattr(config, f"has_{side}"):
             chosen = format_map(getattr(config, f"{side}_map"))
@@ -170,7 +170,7 @@ def convert_released(
     missing = [name for names in sources.values() for name in names if name not in state]
     missing += sorted(wanted.keys() - found.keys() - sources.keys())
     if missing:
-        raise WeightsError(f"the checkpoint lacks {len(missing)} tensors (in its names or ours): {_listed(missing)}")
+        raise WeightsError(f"the checkpoint lacks {len(missing)} tensors (in its names or ours): {', '.join(missing)}")
     for ours, names in sources.items():
         like = wanted[ours]
         shapes = [(rows[name], *like.shape[1:]) if name in rows else tuple(like.shape) for name in names]
@@ -296,7 +296,7 @@ def _tower(state: Mapping[str, Tensor], clip: Clip) -> tuple[list[str], dict[str
     missing = [name for name in clip.tower if name not in tower and name not in _ONLY_IN_CLIP]
     if missing:
         raise WeightsError(
-            f"the checkpoint's image tower lacks {len(missing)} tensors (by our names): {_listed(missing)}: "
+            f"the checkpoint's image tower lacks {len(missing)} tensors (by our names): {', '.join(missing)}: "
             "it is damaged, or --clip is not the CLIP model that it was trained on"
         )
     wrong = sorted(name for name, tensor in tower.items() if tensor.shape != clip.tower[name].shape)
@@ -316,8 +316,3 @@ def _tower_name(name: str) -> str | None:
     if not name.startswith(TOWER):
         return None
     return tower_name(re.sub(r"^resblocks\.", "transformer.resblocks.", name.removeprefix(TOWER)))
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
