@@ -17,6 +17,7 @@ from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
+from par_model.cluster.units import Units, served
 from par_model.errors import ClusterError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
@@ -29,9 +30,14 @@ _BLOCK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class RayRunner:
-    """Runs units on the cluster that this process is connected to."""
+    """Runs units on the cluster that this process is connected to.
+
+    decode, recognise: the stages; a stand-in shows what the rest costs.
+    """
 
     pools: Pools
+    decode: type[DecodeTables] = DecodeTables
+    recognise: type[RecogniseTables] = RecogniseTables
 
     @property
     def decode_workers(self) -> int:
@@ -46,27 +52,11 @@ class RayRunner:
         # Decoding may be slow; a GPU that has to be started may take any time.
         patience = -1.0 if self.pools.device == "cuda" else max(_PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
         _configure(patience)
-        on_gpu = self.pools.device == "cuda"
-        dataset = (
-            ray.data.from_arrow_refs([ray.put(unit) for unit in units])  # type: ignore[misc]
-            .map_batches(
-                DecodeTables,
-                fn_constructor_args=(settings,),
-                compute=_pool(self.pools.decode),
-                num_cpus=1,
-                **_WHOLE_BLOCKS,
-            )
-            .map_batches(
-                RecogniseTables,
-                fn_constructor_args=(settings,),
-                compute=_pool(self.pools.model),
-                num_cpus=0 if on_gpu else 1,
-                num_gpus=1 if on_gpu else 0,
-                **_WHOLE_BLOCKS,
-            )
-        )
         try:
-            yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+            with served(units) as planned:
+                if planned.count:
+                    graph = self._graph(planned, settings)
+                    yield from graph.iter_batches(batch_size=None, batch_format="pyarrow")
         except ray.exceptions.RayError as error:
             raise _par_error(error) from error
         except ExecutionTimeoutError as error:
@@ -74,6 +64,38 @@ class RayRunner:
                 f"nothing came out of any worker for {patience:g} s: what is left of the cluster may have too few CPUs "
                 f"for both decoding and the model; the same command again goes on with what is there"
             ) from error
+
+    def _graph(self, units: Units, settings: StageSettings) -> ray.data.Dataset:
+        on_gpu = self.pools.device == "cuda"
+        return (
+            ray.data.from_arrow_refs([ray.put(number) for number in units.numbers()])  # type: ignore[misc]
+            .map_batches(
+                _DecodeUnits,
+                fn_constructor_args=(units, self.decode, settings),
+                compute=_pool(self.pools.decode),
+                num_cpus=1,
+                **_WHOLE_BLOCKS,
+            )
+            .map_batches(
+                self.recognise,
+                fn_constructor_args=(settings,),
+                compute=_pool(self.pools.model),
+                num_cpus=0 if on_gpu else 1,
+                num_gpus=1 if on_gpu else 0,
+                **_WHOLE_BLOCKS,
+            )
+        )
+
+
+class _DecodeUnits:
+    """The decode stage on numbers of units."""
+
+    def __init__(self, units: Units, stage: type[DecodeTables], settings: StageSettings) -> None:
+        self._units = units
+        self._stage = stage(settings)
+
+    def __call__(self, numbers: pa.Table) -> Iterator[pa.Table]:
+        yield from self._stage(self._units.fetch(numbers))
 
 
 _WHOLE_BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
