@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn, cast
 
 import av
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.avi import chunks
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
+from par_model.video.flv import tags
+from par_model.video.layout import Bytes, LayoutCheck, Place
+from par_model.video.matroska import blocks
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
 
@@ -19,6 +23,9 @@ _FORMATS = (
     "h261,h263,h264,hevc,vvc,evc,m4v,vc1,cavsvideo,avs2,avs3,dirac,mjpeg,dv,gxf,wtv,rm,nuv,pva,dhav,lmlm4,gif,apng,"
     "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
 )
+
+# Containers whose demuxers pass over damage in silence.
+_WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "avi": chunks, "flv": tags}
 
 # Codecs whose packets give one frame each. MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames
 # that are never shown.
@@ -51,6 +58,8 @@ class VideoContainer:
         self._stream.codec_context.thread_count = threads
         if threads > 1:
             self._stream.thread_type = "AUTO"  # several frames at a time, and what is wrong with one is told later
+        walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
+        self._layout = LayoutCheck(walk(Bytes(file.peek))) if walk is not None else None
         self.damage = DamageLog(
             packets_are_frames=self.codec in ONE_FRAME_A_PACKET,
             tells_at_once=threads == 1,
@@ -99,7 +108,9 @@ class VideoContainer:
         packets = self._container.demux(self._stream)
         while True:
             try:
-                yield next(packets)
+                packet = next(packets)
+                self._compare(packet)
+                yield packet
             except StopIteration:
                 return
             except DECODER_ERRORS as error:
@@ -111,8 +122,22 @@ class VideoContainer:
                 yield cast("av.Packet[av.VideoStream]", flush)
                 return
 
+    def _compare(self, packet: av.Packet[av.VideoStream]) -> None:
+        if self._layout is None:
+            return
+        if not packet.size:
+            is_lost = self._layout.is_any_left()
+        elif packet.pos is not None:
+            is_lost = self._layout.is_lost(packet.pos)
+        else:
+            self._layout = None  # cut out of another packet, by a parser: it has no place of its own
+            return
+        if is_lost:
+            self.damage.packets_lost("the file's structure is damaged, and packets are lost")
+
     def seek(self, timestamp: int) -> None:
         """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
+        self._layout = None  # it knows only what comes from the start
         self._container.seek(timestamp, stream=self._stream)
 
     def _moving_pictures(self) -> av.VideoStream:

@@ -57,6 +57,10 @@ class DamageLog:
         """Nothing more can be read of the file."""
         self._lose(None, f"the file breaks off ({one_line(error)})")
 
+    def packets_lost(self, reason: str) -> None:
+        """The demuxer passed over packets. They may belong before frames that the decoder still holds back."""
+        self._lose(None, reason)
+
     def of_frame(self, frame: av.VideoFrame, index: int, *, flushed: bool) -> str | None:
         """Why frame ``index`` cannot be trusted, None if it can. flushed: it came out after the last packet."""
         pts = frame.pts

@@ -78,6 +78,19 @@ class VideoFile:
         self._local_bytes += len(data)
         return data
 
+    def peek(self, offset: int, size: int) -> bytes:
+        """Bytes from ``offset`` on, leaving the position where it is. Fewer where the file ends; they do not count."""
+        position = self._file.tell()
+        try:
+            self._file.seek(offset)
+            with storage.guard(self.uri, "read"):
+                return self._file.read(size)
+        except storage.PlaceError as error:
+            self.failure = video_error(error)
+            raise
+        finally:
+            self._file.seek(position)
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
             return self._file.seek(offset, whence)

@@ -55,17 +55,39 @@ def punch(data: bytearray, position: int, size: int) -> None:
     del data[position + 10 : position + size + 200]
 
 
+def garble(data: bytearray, position: int, size: int) -> None:
+    """The header before a packet is wrong."""
+    for i in range(position - 8, position):
+        data[i] ^= 0x5A
+
+
+def misname(data: bytearray, position: int, size: int) -> None:
+    """One bit before a packet is wrong."""
+    data[position - 1] ^= 0x40
+
+
+def blank(data: bytearray, position: int, size: int) -> None:
+    """The header before a packet, and its start, are overwritten with zeros."""
+    data[position - 12 : position + 20] = bytes(32)
+
+
+def drop(data: bytearray, position: int, size: int) -> None:
+    """Bytes around a packet's header are missing."""
+    del data[position - 20 : position + 44]
+
+
+HEADERS = (garble, misname, blank, drop)
 CASES = [
     ("h264.mp4", FASTSTART, (flip, erase, cut, punch)),
     ("fragmented.mp4", FRAGMENTED, (flip, erase, cut)),
-    ("h264.mkv", H264, (flip, erase, cut, punch)),
-    ("h264.avi", H264, (flip, erase, cut, punch)),
-    ("h264.flv", H264, (flip, cut)),
+    ("h264.mkv", H264, (flip, erase, cut, punch, *HEADERS)),
+    ("h264.avi", H264, (flip, erase, cut, punch, *HEADERS)),
+    ("h264.flv", H264, (flip, cut, garble, blank, drop)),
     ("h264.ts", H264, (cut,)),
     ("hevc.mkv", HEVC, (erase, cut, punch)),
-    ("vp9.webm", VP9, (erase, cut, punch)),
-    ("mpeg4.avi", MPEG4, (flip, erase, cut, punch)),
-    ("mjpeg.avi", MJPEG, (erase, cut)),
+    ("vp9.webm", VP9, (erase, cut, punch, *HEADERS)),
+    ("mpeg4.avi", MPEG4, (flip, erase, cut, punch, *HEADERS)),
+    ("mjpeg.avi", MJPEG, (erase, cut, *HEADERS)),
     ("mpeg2.mpg", MPEG2, (flip, erase, cut, punch)),
 ]
 PAIRS = [pytest.param(n, s, d, id=f"{n}-{d.__name__}") for n, s, damages in CASES for d in damages]

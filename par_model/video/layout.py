@@ -1,0 +1,104 @@
+"""Whether a demuxer gives every packet that a file holds.
+
+When FFmpeg's demuxers meet a damaged header in Matroska, AVI or FLV, they look for the next place that makes sense and
+say nothing: every later frame would be counted too low. Walking the headers beside them costs microseconds a packet,
+and shows each packet that did not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+# Headers are a few bytes; small packets and their neighbours are read together.
+_CHUNK = 512
+
+
+class BrokenError(Exception):
+    """The structure of the file does not go on from here."""
+
+
+class EndError(Exception):
+    """The file ends here."""
+
+
+class Place(NamedTuple):
+    """Where a packet lies. start: in bytes, as FFmpeg gives it as the packet's position. track: a number."""
+
+    start: int
+    track: int
+
+
+class Bytes:
+    """A file, of which the part that was read last is kept. read: from an offset, as many bytes, fewer at the end."""
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        self._read = read
+        self._start = 0
+        self._data = b""
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Exactly ``size`` bytes. Raises EndError."""
+        inside = offset - self._start
+        if not 0 <= inside <= len(self._data) - size:
+            self._start, self._data, inside = offset, self._read(offset, max(size, _CHUNK)), 0
+        found = self._data[inside : inside + size]
+        if len(found) < size:
+            raise EndError
+        return found
+
+
+class LayoutCheck:
+    """Compares the packets of one stream with the places that the file has for them.
+
+    places: of all streams, in file order; raises BrokenError where the structure ends.
+    """
+
+    def __init__(self, places: Iterator[Place]) -> None:
+        self._places = places
+        self._passed: set[int] = set()  # tracks that were met before the first packet
+        self._track: int | None = None
+        self._previous: int | None = None
+        self._is_over = False
+
+    def is_lost(self, position: int) -> bool:
+        """Whether a packet is missing between the one before and the one at ``position``.
+
+        Once one is, or where the demuxer does not count as the walk does, nothing more is compared.
+        """
+        if self._is_over or position == self._previous:  # several frames may share a block
+            return False
+        self._previous = position
+        try:
+            for place in self._places:
+                if place.start == position:
+                    self._track = place.track if self._track is None else self._track
+                    self._is_over = place.track != self._track or place.track in self._passed
+                    return self._is_over
+                if place.start > position:
+                    self._is_over = True
+                    return self._track is not None
+                if self._track is None:
+                    self._passed.add(place.track)
+                elif place.track == self._track:
+                    self._is_over = True
+                    return True
+        except BrokenError:
+            pass
+        except EndError:  # shorter than its header says: what comes has no place to compare with
+            self._is_over = True
+            return False
+        self._is_over = True
+        return True
+
+    def is_any_left(self) -> bool:
+        """Whether the file has more packets than came, now that no more come."""
+        if self._is_over or self._track is None:
+            return False
+        self._is_over = True
+        try:
+            return any(place.track == self._track for place in self._places)
+        except BrokenError:
+            return True
+        except EndError:
+            return False

@@ -1,0 +1,123 @@
+"""Where the blocks of a Matroska or WebM file lie. Elements and their numbers: RFC 8794 (EBML), RFC 9559 (Matroska)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+from par_model.video.layout import BrokenError, Bytes, Place
+
+_EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
+_TRACK_ENTRY, _TRACK_NUMBER = 0xAE, 0xD7
+_SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = 0xA3, 0xA0, 0xA1
+_VOID, _CRC = 0xEC, 0xBF
+# SeekHead, Info, Cues, Attachments, Chapters, Tags.
+_IN_SEGMENT = {0x114D9B74, 0x1549A966, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _TRACKS, _CLUSTER, _VOID, _CRC}
+# Timestamp, SilentTracks, Position, PrevSize, EncryptedBlock.
+_IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xAF, _SIMPLE_BLOCK, _BLOCK_GROUP, _VOID, _CRC}
+# BlockVirtual, BlockAdditions, BlockDuration, ReferencePriority, ReferenceBlock, ReferenceVirtual, CodecState,
+# DiscardPadding, Slices, ReferenceFrame.
+_IN_GROUP = {0xA2, 0x75A1, 0x9B, 0xFA, 0xFB, 0xFD, 0xA4, 0x75A2, 0x8E, 0xC8, _BLOCK, _VOID, _CRC}
+
+
+class _Element(NamedTuple):
+    """id: with its marker bits. start, end: of its content; end is None where the file leaves the size open."""
+
+    id: int
+    start: int
+    end: int | None
+
+
+def blocks(data: Bytes) -> Iterator[Place]:
+    """All blocks, in file order. Raises BrokenError."""
+    return _Walk(data).blocks()
+
+
+class _Walk:
+    def __init__(self, data: Bytes) -> None:
+        self._bytes = data
+        self._tracks: set[int] = set()
+
+    def blocks(self) -> Iterator[Place]:
+        head = self._element(0, {_EBML})
+        segment = self._element(head.end or 0, {_SEGMENT})
+        at = segment.start
+        while segment.end is None or at < segment.end:
+            element = self._element(at, _IN_SEGMENT)
+            if element.id == _CLUSTER:
+                at = yield from self._cluster(element)
+                continue
+            if element.end is None:
+                raise BrokenError
+            if element.id == _TRACKS:
+                self._tracks |= set(self._track_numbers(element))
+            at = element.end
+
+    def _cluster(self, cluster: _Element) -> Generator[Place, None, int]:
+        """Its blocks; returns where it ends."""
+        at = cluster.start
+        while cluster.end is None or at < cluster.end:
+            element = self._element(at, _IN_CLUSTER | (_IN_SEGMENT if cluster.end is None else set()))
+            if cluster.end is None and element.id in _IN_SEGMENT - _IN_CLUSTER:
+                return at
+            if element.end is None or (cluster.end is not None and element.end > cluster.end):
+                raise BrokenError
+            if element.id == _SIMPLE_BLOCK:
+                yield self._block(element)
+            elif element.id == _BLOCK_GROUP:
+                inner = element.start
+                while inner < element.end:
+                    part = self._element(inner, _IN_GROUP)
+                    if part.end is None or part.end > element.end:
+                        raise BrokenError
+                    if part.id == _BLOCK:
+                        yield self._block(part)
+                    inner = part.end
+            at = element.end
+        return at
+
+    def _track_numbers(self, tracks: _Element) -> Iterator[int]:
+        at = tracks.start
+        while at < (tracks.end or 0):
+            entry = self._element(at)
+            inner = entry.start
+            while entry.id == _TRACK_ENTRY and inner < (entry.end or 0):
+                part = self._element(inner)
+                if part.end is None:
+                    raise BrokenError
+                if part.id == _TRACK_NUMBER:
+                    yield int.from_bytes(self._bytes.at(part.start, part.end - part.start), "big")
+                inner = part.end
+            if entry.end is None:
+                raise BrokenError
+            at = entry.end
+
+    def _block(self, element: _Element) -> Place:
+        track, _ = self._number(element.start)
+        if track not in self._tracks:
+            raise BrokenError
+        return Place(element.start, track)
+
+    def _element(self, at: int, known: set[int] | None = None) -> _Element:
+        first = self._byte(at)
+        length = 9 - first.bit_length()
+        if length > 4:
+            raise BrokenError
+        name = int.from_bytes(self._bytes.at(at, length), "big")
+        if known is not None and name not in known:
+            raise BrokenError
+        size, start = self._number(at + length)
+        return _Element(name, start, None if size is None else start + size)
+
+    def _number(self, at: int) -> tuple[int | None, int]:
+        """A number of variable length, None where all its bits are set; and where it ends."""
+        length = 9 - self._byte(at).bit_length()
+        if length > 8:
+            raise BrokenError
+        data = self._bytes.at(at, length)
+        ones = (1 << 7 * length) - 1
+        value = int.from_bytes(data, "big") & ones
+        return None if value == ones else value, at + length
+
+    def _byte(self, at: int) -> int:
+        return self._bytes.at(at, 1)[0]
