@@ -18,6 +18,7 @@ _COMMANDS = {
     "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
     "evaluate": ("par_model.cli.evaluate:evaluate", "Score a table against a manifest's labels."),
+    "report": ("par_model.cli.report:report", "Write one HTML page about a run, with its tracklets to look at."),
 }
 
 

@@ -1,0 +1,65 @@
+"""``parjob report``: a run as one HTML page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+
+if TYPE_CHECKING:
+    from par_model.inference.progress import Progress
+
+
+@click.command(cls=Command)
+@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
+@click.option("--output", required=True, metavar="FILE.html", help="The page, local or s3://.")
+@click.option("--evaluation", metavar="URI", help="Output folder of `parjob evaluate` for this run.")
+@click.option("--manifest", metavar="URI", help="Where the crops and labels are.  [default: as the run recorded it]")
+@click.option(
+    "--limit",
+    type=int,
+    default=2000,
+    show_default=True,
+    metavar="N",
+    help="Most tracklets in the gallery, about 10 kB each; a random sample of those that the run has.",
+)
+@options.json_output
+def report(as_json: bool, **asked: Any) -> int:
+    """Write one HTML page about a run: its numbers, its attributes, its mistakes, and its tracklets with their crops.
+
+    The page needs no network and opens from disk. With --evaluation it also has precision, recall and F1, reliability,
+    confusion, and what is wrong in each tracklet. The numbers are of the whole run; --limit bounds the gallery alone.
+
+    \b
+    Example:
+      parjob report --predictions out --evaluation scores --output report.html
+    """
+    from par_model.inference.progress import Progress
+    from par_model.report.job import ReportOptions, run_report
+
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "tracklets"))
+        return bars[0].advance
+
+    try:
+        written = run_report(ReportOptions(**asked), start)
+    finally:
+        for bar in bars:
+            bar.close()
+    for note in written.notes:
+        sys.stderr.write(f"parjob: {' '.join(note.split())}\n")
+    if as_json:
+        click.echo(json.dumps(asdict(written)))
+    else:
+        size = f"{written.bytes / 1e6:.1f} MB"
+        click.echo(f"{written.output}: {written.tracklets} tracklets in the gallery, {size}; open it in a browser")
+    return 0

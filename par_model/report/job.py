@@ -1,0 +1,186 @@
+"""From a finished run, and an evaluation of it if there is one, to the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from par_model import storage
+from par_model.errors import OutputError, ParError, UsageError
+from par_model.manifest.read import Manifest
+from par_model.report.figures import class_figures, group_figures
+from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
+from par_model.report.labels import NOTHING, Truth, read_truth
+from par_model.report.page import json_in_html, render
+from par_model.report.result import Group, Result
+from par_model.report.thumbnails import HEIGHT, WIDTH, Strip, read_strips
+
+LIMIT = 2000
+_METRICS_KEYS = {"manifest", "schema", "split", "counts", "classes", "groups", "constant", "intervals", "means"}
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Values as in the command's help. Raises UsageError."""
+
+    predictions: str
+    output: str
+    evaluation: str | None = None
+    manifest: str | None = None
+    limit: int = LIMIT
+
+    def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise UsageError(f"--limit is {self.limit}: must be at least 0")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was made: the file, its size, its tracklets, those without crops, and notes on what could not be had."""
+
+    output: str
+    bytes: int
+    tracklets: int
+    without_crops: int
+    notes: tuple[str, ...]
+
+
+def run_report(
+    options: ReportOptions, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
+) -> Written:
+    """Write the page. ``start`` is told the number of tracklets whose crops will be read, and gives what counts them.
+
+    Crops or labels that cannot be had any more are notes on the page. Raises ParError where the run or the evaluation
+    itself cannot be read.
+    """
+    result = Result(options.predictions)
+    metrics = None if options.evaluation is None else read_metrics(options.evaluation)
+    notes: list[str] = []
+    truth = None if metrics is None else _truth(options, result, metrics, notes)
+    rows = result.sample(options.limit, None if truth is None else truth.ids)
+    strips = _strips(options, result, rows, start, notes)
+    ids = rows["tracklet_id"].to_pylist()
+    right = {} if truth is None else truth.right_answers(ids)
+    confusion = {} if truth is None else truth.confusion(result.answers())
+    groups = [_group(result, group, metrics, confusion) for group in result.groups]
+    page = render(
+        {
+            "run": result.summary,
+            "started": _when(result.summary["started"]),
+            "metrics": metrics,
+            "groups": groups,
+            "failures": result.failures(),
+            "cameras": result.cameras(),
+            "notes": notes,
+            "shown": len(ids),
+            "nothing": NOTHING,
+            "data": {
+                "groups": [{"name": g.name, "kind": g.kind, "answers": g.answers} for g in result.groups],
+                "rows": gallery_rows(rows.to_pylist(), result.groups, strips, right),
+                "block": BLOCK,
+                "cell": [WIDTH, HEIGHT],
+                "charts": [{k: g[k] for k in ("name", "distribution", "labelled", "reliability")} for g in groups],
+            },
+            "blocks": [json_in_html(block) for block in thumbnail_blocks(ids, strips)],
+        }
+    ).encode()
+    output = storage.absolute(options.output)
+    storage.write_bytes(output, page)
+    bare = sum(strip.webp is None for strip in strips.values())
+    return Written(output, len(page), len(ids), bare, tuple(notes))
+
+
+def read_metrics(uri: str) -> dict[str, Any]:
+    """metrics.json below the folder ``uri``, or that file. Raises OutputError if it is not one."""
+    place = storage.absolute(uri)
+    if not place.endswith(".json"):
+        place = storage.join(place, "metrics.json")
+    try:
+        metrics = json.loads(storage.read_bytes(place))
+    except ValueError as error:
+        raise OutputError(f"{place} is not valid JSON ({error}): run `parjob evaluate` again") from error
+    if not isinstance(metrics, dict) or not metrics.keys() >= _METRICS_KEYS:
+        raise OutputError(f"{place} is not what `parjob evaluate` writes: give the folder that its --output named")
+    return metrics
+
+
+def _truth(options: ReportOptions, result: Result, metrics: dict[str, Any], notes: list[str]) -> Truth | None:
+    try:
+        return read_truth(metrics, Manifest.open(options.manifest or metrics["manifest"]), result.groups)
+    except ParError as error:
+        notes.append(f"No confusion and no mistakes are shown, since the labels cannot be had: {error}")
+        return None
+
+
+def _strips(
+    options: ReportOptions,
+    result: Result,
+    rows: pa.Table,
+    start: Callable[[int], Callable[[int], None]],
+    notes: list[str],
+) -> dict[str, Strip]:
+    recognised = rows.filter(rows["sampled_frames"].is_valid())
+    if not len(recognised):
+        return {}
+    try:
+        manifest = Manifest.open(options.manifest or result.summary["manifest"]["uri"])
+        strips = read_strips(manifest, recognised, result.summary["options"], start(len(recognised)))
+    except ParError as error:
+        notes.append(f"No crops are shown, since the manifest cannot be read (--manifest says where it is): {error}")
+        return {}
+    missing = sum(strip.webp is None for strip in strips.values())
+    if missing:
+        notes.append(f"The crops of {missing} tracklets could not be read again; their cards say why.")
+    return strips
+
+
+def _group(result: Result, group: Group, metrics: dict[str, Any] | None, confusion: dict[str, Any]) -> dict[str, Any]:
+    """All that the page shows of a group."""
+    counts = result.distribution(group)
+    total = sum(counts.values())
+    figures = None if metrics is None else group_figures(metrics, group)
+    classes = []
+    for field, value in zip(group.score_fields, group.values, strict=True):
+        said = counts["yes" if group.kind == "binary" else value]
+        of_class = None if metrics is None else class_figures(metrics, field)
+        classes.append({"value": value, "said": said, "share": said / total if total else None, "figures": of_class})
+    return {
+        "name": group.name,
+        "kind": group.kind,
+        "names": group.values,
+        "classes": classes,
+        "total": total,
+        "figures": figures,
+        "distribution": {"labels": list(counts), "shares": [n / total if total else 0 for n in counts.values()]},
+        "labelled": _labelled_shares(group, classes),
+        "reliability": figures["reliability"] if figures else None,
+        "confusion": _confusion(confusion.get(group.name)),
+    }
+
+
+def _labelled_shares(group: Group, classes: list[dict[str, Any]]) -> list[float | None] | None:
+    """How common each answer is among the labels."""
+    if not any(c["figures"] for c in classes):
+        return None
+    shares = [c["figures"]["positives"] / c["figures"]["labelled"] if c["figures"] else None for c in classes]
+    return [1 - (shares[0] or 0.0), shares[0]] if group.kind == "binary" else shares
+
+
+def _confusion(counts: Any) -> list[list[dict[str, Any]]] | None:
+    """Cells of count, share of their row, and that share in tenths (the shade of the cell)."""
+    if counts is None:
+        return None
+    table = []
+    for row in counts.tolist():
+        total = sum(row) or 1
+        table.append([{"count": n, "share": n / total, "shade": -(-10 * n // total)} for n in row])
+    return table
+
+
+def _when(text: str) -> str:
+    return datetime.fromisoformat(text).strftime("%-d %B %Y, %H:%M %Z")

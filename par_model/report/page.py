@@ -1,0 +1,73 @@
+"""The page: a template that escapes everything, and data that no parser can take for markup.
+
+What comes from data reaches the page in two ways: through the template, which escapes it, or as JSON in which ``<``,
+``>`` and ``&`` are written as escapes, and which the script puts in place as text. The page's Content-Security-Policy
+allows the scripts and the style that are in it, by their hashes, pictures in data: URIs, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+_DASH = "\u2013"
+_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def json_in_html(value: Any) -> Markup:
+    """JSON that may stand in a script element whatever its texts hold: no ``<``, and ASCII alone."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return Markup(text.translate(_ESCAPES))
+
+
+def render(context: dict[str, Any]) -> str:
+    """The whole page. ``context``: what page.html.jinja names."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("par_model.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"json": json_in_html, "percent": percent, "number": number}
+    style, script, charts = (_file(name) for name in ("page.css", "page.js", "vendor/chart.umd.min.js"))
+    parts = {
+        "style": Markup(style),
+        "script": Markup(script),
+        "charts": Markup(charts),
+        "policy": "; ".join(
+            [
+                "default-src 'none'",
+                f"script-src {_hash(script)} {_hash(charts)}",
+                f"style-src {_hash(style)}",
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ]
+        ),
+    }
+    return environment.get_template("page.html.jinja").render(context | parts)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.1234 as ``12.3 %``, nothing as a dash."""
+    return _DASH if share is None else f"{100 * share:.{digits}f}\u202f%"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """With thousands set apart; nothing as a dash."""
+    return _DASH if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
+
+
+def _file(name: str) -> str:
+    return resources.files("par_model.report").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

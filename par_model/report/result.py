@@ -1,0 +1,179 @@
+"""A finished run of ``infer`` as the report reads it: run.json, and questions to its table.
+
+DuckDB answers them over a stream of the table's files, so that memory does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from par_model import storage
+from par_model.attributes.schema import field_name
+from par_model.errors import OutputError
+from par_model.table.summary import read_summary
+
+EXAMPLES = 3
+MOST_CAMERAS = 24
+_CAMERA = "camera_id"
+# Of the places in the gallery, at most this share is for failed rows, and for labelled ones where there are others.
+_FAILED_SHARE = 0.2
+_LABELLED_SHARE = 0.5
+_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Group:
+    """An attribute group as run.json names it. values: what the table may say, in the order of the labels."""
+
+    name: str
+    kind: Literal["binary", "exclusive"]
+    values: tuple[str, ...]
+
+    @property
+    def column(self) -> str:
+        """The group's column in the table."""
+        return field_name(self.name)
+
+    @property
+    def score_fields(self) -> tuple[str, ...]:
+        """Each class's field of ``scores``."""
+        return (self.column,) if self.kind == "binary" else tuple(field_name(self.name, v) for v in self.values)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a person reads: no and yes, or the values."""
+        return ("no", "yes") if self.kind == "binary" else self.values
+
+
+def groups_of(summary: dict[str, Any]) -> tuple[Group, ...]:
+    """The groups of run.json's schema; a group with one class is binary."""
+    return tuple(
+        Group(name, "binary" if len(values) == 1 else "exclusive", tuple(values))
+        for name, values in summary["schema"]["groups"].items()
+    )
+
+
+class Result:
+    """OUT of ``infer``. Raises OutputError where its run is not finished, StorageError where it cannot be read."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        place = storage.absolute(uri)
+        summary = read_summary(storage.join(place, "run.json"))
+        if summary is None:
+            raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+        if summary.get("command") != "infer" or "schema" not in summary:
+            raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
+        self.summary: dict[str, Any] = summary
+        self.groups = groups_of(summary)
+        folder = storage.join(place, "attributes")
+        filesystem, path = storage.arrow_filesystem(folder)
+        partitions = pa.schema([(name, pa.string()) for name in summary.get("partitions", {})])
+        self._folder = folder
+        with storage.guard(folder, "read"):
+            self._dataset = ds.dataset(
+                path, filesystem=filesystem, format="parquet", partitioning=ds.partitioning(partitions, flavor="hive")
+            )
+        self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether tracklets can be compared."""
+        return "embedding" in self.columns
+
+    def distribution(self, group: Group) -> dict[str, int]:
+        """How many rows say each of the group's answers; rows that say nothing are in none."""
+        column = f'CAST("{group.column}" AS VARCHAR)'
+        rows = self._rows(f"SELECT {column}, count(*) FROM result WHERE {column} IS NOT NULL GROUP BY 1")
+        said = dict(rows)
+        if group.kind == "binary":
+            return {"no": said.get("false", 0), "yes": said.get("true", 0)}
+        return {value: said.get(value, 0) for value in group.values}
+
+    def cameras(self) -> list[tuple[str, int, int]]:
+        """The cameras with most rows: name, rows, failed rows."""
+        if _CAMERA not in self.columns:
+            return []
+        return self._rows(
+            f"SELECT coalesce(camera_id, 'none'), count(*), count(error) FROM result GROUP BY 1 ORDER BY 2 DESC, 1 "
+            f"LIMIT {MOST_CAMERAS}"
+        )
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Each code with its number of rows and a few of them: code, count, examples (tracklet_id, message)."""
+        counts = sorted(self.summary["counts"]["error"].items(), key=lambda item: (-item[1], item[0]))
+        found = []
+        for code, count in counts:
+            examples = self._rows(
+                f"SELECT tracklet_id, left(message, {_MESSAGE}) FROM result WHERE error = $code "
+                f"ORDER BY md5(tracklet_id) LIMIT {EXAMPLES}",
+                {"code": code},
+            )
+            found.append({"code": code, "count": count, "examples": examples})
+        return found
+
+    def answers(self) -> pa.Table:
+        """tracklet_id, status and what each group says as text, of all rows."""
+        said = ", ".join(f'CAST("{group.column}" AS VARCHAR) AS "{group.column}"' for group in self.groups)
+        with self._connection() as connection:
+            return connection.sql(f"SELECT tracklet_id, status, {said} FROM result").to_arrow_table()
+
+    def sample(self, limit: int, labelled: pa.Table | None) -> pa.Table:
+        """At most ``limit`` rows for the gallery, in order of their ids.
+
+        All if they fit. Else a random sample, the same each time, for it is keyed by the ids: failed rows get up to a
+        fifth of the places and labelled ones (``labelled``: a table with the column tracklet_id) up to half.
+        """
+        with self._connection() as connection:
+            connection.register("labelled", labelled if labelled is not None else pa.table({"tracklet_id": [""][:0]}))
+            connection.execute(
+                """
+                CREATE TEMP TABLE chosen AS
+                WITH kinds AS (
+                    SELECT tracklet_id, CASE WHEN error IS NOT NULL THEN 'failed'
+                        WHEN tracklet_id IN (SELECT tracklet_id FROM labelled) THEN 'labelled' ELSE 'other' END AS kind
+                    FROM result
+                ), ranked AS (
+                    SELECT tracklet_id, kind, row_number() OVER (PARTITION BY kind ORDER BY md5(tracklet_id)) AS place
+                    FROM kinds
+                )
+                SELECT tracklet_id FROM ranked
+                ORDER BY CASE kind WHEN 'failed' THEN place > $failed WHEN 'labelled' THEN place > $labelled
+                    ELSE false END, kind = 'other', place
+                LIMIT $limit
+                """,
+                {"failed": limit * _FAILED_SHARE, "labelled": limit * _LABELLED_SHARE, "limit": limit},
+            )
+            columns = [
+                "tracklet_id",
+                *(name for name in (_CAMERA, "start_time") if name in self.columns),
+                "status",
+                "error",
+                "message",
+                *(group.column for group in self.groups),
+                "scores",
+                "sampled_frames",
+                "num_frames",
+                *(["embedding"] if self.has_embedding else []),
+            ]
+            listed = ", ".join(f'"{name}"' for name in columns)
+            return connection.sql(
+                f"SELECT {listed} FROM result WHERE tracklet_id IN (SELECT tracklet_id FROM chosen) ORDER BY 1"
+            ).to_arrow_table()
+
+    def _rows(self, query: str, values: dict[str, Any] | None = None) -> list[Any]:
+        with self._connection() as connection:
+            return connection.execute(query, values or {}).fetchall()
+
+    @contextmanager
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with storage.guard(self._folder, "read"), duckdb.connect() as connection:
+            connection.register("result", self._dataset)
+            yield connection
