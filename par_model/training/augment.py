@@ -1,6 +1,8 @@
 """The released augmentation, pad, crop, flip, on uint8 crops: drawn once for a tracklet, so that its frames agree.
 
-Dimension letters: B tracklets, K frames, H and W pixels.
+What a flip changes it changes in the labels too: who headed left now heads right.
+
+Dimension letters: B tracklets, K frames, H and W pixels, C classes.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+from par_model.attributes import AttributeSchema
 
 _PAD_SHARE = 10 / 224  # the released code pads 10 pixels of 224
 
@@ -44,3 +49,20 @@ def pad_crop_flip(pixels_BKHWC: Tensor, draws: Sequence[Draw]) -> Tensor:
         window = one_KHWC[:, y : y + height, x : x + width]
         cropped.append(window.flip(2) if d.flip else window)
     return torch.stack(cropped)
+
+
+def mirrored_classes(schema: AttributeSchema) -> list[int]:
+    """For each class the one that a flip makes of it: of a group with values ``left`` and ``right`` the other of the
+    two, else itself."""
+    mirrored = list(range(schema.num_classes))
+    for group, span in schema.spans():
+        places = {c.value: span.start + i for i, c in enumerate(group.classes) if group.kind == "exclusive"}
+        if {"left", "right"} <= places.keys():
+            mirrored[places["left"]], mirrored[places["right"]] = places["right"], places["left"]
+    return mirrored
+
+
+def flip_labels(labels_BC: NDArray[np.int8], draws: Sequence[Draw], mirrored: Sequence[int]) -> NDArray[np.int8]:
+    """Labels of what ``pad_crop_flip`` shows. mirrored: see ``mirrored_classes``."""
+    flipped_B = np.array([d.flip for d in draws], bool)
+    return np.where(flipped_B[:, None], labels_BC[:, list(mirrored)], labels_BC)

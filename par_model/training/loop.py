@@ -26,7 +26,7 @@ from par_model.evaluation.measures import answer, measure
 from par_model.evaluation.paper import paper_metrics
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import WeightsHeader, load_weights, save_weights
-from par_model.training.augment import draw, pad_crop_flip
+from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes, pad_crop_flip
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
 from par_model.training.loss import positive_ratios, weighted_bce
@@ -142,7 +142,7 @@ def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int
             torch.autograd.backward(recogniser.bn(empty).sum())
             continue
         logits = forward(learner, batch, epoch)
-        labels = torch.from_numpy(batch.labels).to(total.device)
+        labels = torch.from_numpy(_labels(learner, batch, epoch)).to(total.device)
         loss = weighted_bce(logits, labels, learner.ratios) * len(batch.ids) / tracklets
         torch.autograd.backward(loss)
         total += loss.detach()
@@ -155,13 +155,22 @@ def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int
     return float(total)
 
 
+def _draws(learner: Learner, batch: Batch, epoch: int) -> list[Draw]:
+    return [draw(learner.plan.options.seed, epoch, tracklet_id) for tracklet_id in batch.ids]
+
+
+def _labels(learner: Learner, batch: Batch, epoch: int) -> NDArray[np.int8]:
+    if not learner.plan.options.augment:
+        return batch.labels
+    return flip_labels(batch.labels, _draws(learner, batch, epoch), mirrored_classes(learner.header.schema))
+
+
 def forward(learner: Learner, batch: Batch, epoch: int | None) -> Tensor:
     """Logits [B, C] of uint8 crops; with an epoch, augmented by its draws."""
-    options = learner.plan.options
     assert batch.pixels is not None
     pixels = torch.from_numpy(batch.pixels).to(learner.worker.device, non_blocking=True)
-    if epoch is not None and options.augment:
-        pixels = pad_crop_flip(pixels, [draw(options.seed, epoch, tracklet_id) for tracklet_id in batch.ids])
+    if epoch is not None and learner.plan.options.augment:
+        pixels = pad_crop_flip(pixels, _draws(learner, batch, epoch))
     preprocess = learner.header.preprocess
     mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
     with _autocast(learner):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from par_model.training.augment import Draw, draw, pad_crop_flip
+from par_model.attributes import load_schema
+from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes, pad_crop_flip
 
 
 def test_the_draw_depends_on_seed_epoch_and_tracklet_alone() -> None:
@@ -32,3 +34,19 @@ def test_the_last_place_is_reached_and_not_passed() -> None:
     assert int(out[0, 0, -10:].sum()) == 0
     assert int(out[0, 0, 0, 10:].min()) == 9
     assert int(out[0, 0, :, :10].sum()) == 0
+
+
+def test_a_flip_exchanges_left_and_right_in_the_labels() -> None:
+    schema = load_schema("street")
+    names = list(schema.score_fields)
+    mirrored = mirrored_classes(schema)
+    assert [names[i] for i in mirrored if names[i] != names[mirrored[i]]] == ["direction_right", "direction_left"]
+    labels = np.zeros((2, len(names)), np.int8)
+    labels[:, names.index("direction_left")] = 1
+    labels[:, names.index("direction_away")] = -1
+    labels[:, names.index("hat")] = 1
+    kept, flipped = flip_labels(labels, [Draw(0, 0, False), Draw(0, 0, True)], mirrored)
+    assert kept.tolist() == labels[0].tolist()
+    assert {name for name, label in zip(names, flipped, strict=True) if label == 1} == {"direction_right", "hat"}
+    assert flipped[names.index("direction_away")] == -1
+    assert mirrored_classes(load_schema("mars")) == list(range(43))
