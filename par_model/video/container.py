@@ -8,10 +8,11 @@ from typing import NoReturn, cast
 import av
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video import mpegts
 from par_model.video.avi import chunks
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
-from par_model.video.layout import Bytes, LayoutCheck, Place
+from par_model.video.layout import Bytes, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
@@ -58,8 +59,7 @@ class VideoContainer:
         self._stream.codec_context.thread_count = threads
         if threads > 1:
             self._stream.thread_type = "AUTO"  # several frames at a time, and what is wrong with one is told later
-        walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
-        self._layout = LayoutCheck(walk(Bytes(file.peek))) if walk is not None else None
+        self._layout = self._check()
         self.damage = DamageLog(
             packets_are_frames=self.codec in ONE_FRAME_A_PACKET,
             tells_at_once=threads == 1,
@@ -75,6 +75,13 @@ class VideoContainer:
     def close(self) -> None:
         """Free the decoder."""
         self._container.close()
+
+    def _check(self) -> LayoutCheck | OrderCheck | None:
+        data = Bytes(self._file.peek)
+        if self.format == "mpegts":
+            return OrderCheck(mpegts.starts(data, self._stream.id))
+        walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
+        return LayoutCheck(walk(data)) if walk is not None else None
 
     def _promised_end(self) -> float | None:
         """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
@@ -113,7 +120,7 @@ class VideoContainer:
                 yield packet
             except StopIteration:
                 return
-            except DECODER_ERRORS as error:
+            except (*DECODER_ERRORS, IndexError) as error:  # IndexError: of a stream that appears on the way
                 if self._file.failure is not None:
                     raise self._file.failure from error
                 self.damage.file_broke_off(error)
@@ -127,7 +134,7 @@ class VideoContainer:
             return
         if not packet.size:
             is_lost = self._layout.is_any_left()
-        elif packet.pos is not None:
+        elif packet.pos is not None and packet.pos >= 0:
             is_lost = self._layout.is_lost(packet.pos)
         else:
             self._layout = None  # cut out of another packet, by a parser: it has no place of its own

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import av
+import numpy as np
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
 from par_model.errors import StorageError
 
@@ -11,6 +13,8 @@ from par_model.errors import StorageError
 DECODER_ERRORS = (FFmpegError, ValueError, OSError, EOFError, StorageError)
 
 _LEARNING_FRAMES = 12
+# Frames that a decoder may hold back: codecs allow 16.
+_HELD_BACK = 16
 
 
 class DamageLog:
@@ -82,6 +86,15 @@ class DamageLog:
         self._frames += 1
         is_before = was_sent and self._in_order and not self._all_lost and all(pts < lost for lost in self._lost)
         return None if is_before else self.reason
+
+    def ends_early(self, pts: NDArray[np.int64]) -> bool:
+        """Whether a file with frames at these times lacks some before its last ones, as one that was broken off."""
+        steps = np.diff(pts)
+        before, last = steps[:-_HELD_BACK], steps[-_HELD_BACK:]
+        if len(before) <= _LEARNING_FRAMES or before.max() >= 1.5 * before.min():
+            return False
+        breaks_off = self._promised_end is None or pts[-1] + 2 * before.max() < self._promised_end
+        return bool(breaks_off and last.max() > 1.5 * before.max())
 
     def _note_losses(self, frame: av.VideoFrame, pts: int, index: int, flushed: bool) -> None:
         """Frames that should have come before this one and did not."""

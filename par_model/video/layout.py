@@ -1,8 +1,8 @@
 """Whether a demuxer gives every packet that a file holds.
 
-When FFmpeg's demuxers meet a damaged header in Matroska, AVI or FLV, they look for the next place that makes sense and
-say nothing: every later frame would be counted too low. Walking the headers beside them costs microseconds a packet,
-and shows each packet that did not come.
+When FFmpeg's demuxers meet a damaged header in Matroska, AVI, FLV or MPEG-TS, they look for the next place that makes
+sense and say nothing: every later frame would be counted too low. Walking the headers beside them costs microseconds a
+packet, and shows each packet that did not come.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 # Headers are a few bytes; small packets and their neighbours are read together.
 _CHUNK = 512
+# What may lie between a packet's position and its start.
+_PREFIX = 16
 
 
 class BrokenError(Exception):
@@ -46,6 +48,40 @@ class Bytes:
         if len(found) < size:
             raise EndError
         return found
+
+    def up_to(self, offset: int, size: int) -> bytes:
+        """``size`` bytes, fewer where the file ends."""
+        return self._read(offset, size)
+
+
+class OrderCheck:
+    """Follows the places of a stream whose packets share them or take several, and sees only where they break off.
+
+    places: in file order; raises BrokenError where something is missing.
+    """
+
+    def __init__(self, places: Iterator[Place]) -> None:
+        self._places = places
+        self._next = -1
+        self._is_over = False
+
+    def is_lost(self, position: int) -> bool:
+        """Whether the packet at ``position``, or one before it, is incomplete. Told once."""
+        if self._is_over:
+            return False
+        try:
+            while self._next <= position + _PREFIX:
+                self._next = next(self._places).start
+        except BrokenError:
+            self._is_over = True
+            return True
+        except EndError:
+            self._is_over = True
+        return False
+
+    def is_any_left(self) -> bool:
+        """Whether something is missing between the last packet and the end of the file."""
+        return self.is_lost(1 << 62)
 
 
 class LayoutCheck:

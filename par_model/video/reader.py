@@ -4,12 +4,19 @@ Frame k is the k-th frame that the decoder gives in presentation order when it s
 takes nothing from timestamps, indices or frame rates, so it is right for every container and codec. Where few frames
 of a long video are wanted, and its table of packets can be trusted, the reader seeks, and checks every frame that comes
 out against the table; at the first contradiction it starts over and counts.
+
+Where a count meets damage, and the table can be trusted, each frame from there on is judged as a seek would: it is
+sound if all that comes out from the key frame before it, up to it, is what the table says. So the answer for a frame
+does not depend on what else is read with it. Without such a table, all that follows damage is marked.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from par_model.errors import FailureCode, TrackletError
@@ -53,6 +60,7 @@ class VideoReader:
         self._reformatter = VideoReformatter()
         self.count = 0
         self._has_moved = False
+        self._met: str | None = None
         self._video = VideoContainer(file, threads)
 
     def __enter__(self) -> VideoReader:
@@ -64,13 +72,13 @@ class VideoReader:
     @property
     def damage(self) -> str | None:
         """The first damage that was met so far."""
-        return self._video.damage.reason
+        return self._met or self._video.damage.reason
 
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[ReadFrame]:
         """All frames, or those of ascending indices ``wanted``, as far as there are that many, and some around them.
 
         In ascending order; but a seek that is refuted starts again with frame 0. Bad packets are skipped, what follows
-        them is marked. Raises TrackletError if storage fails, or if not a single frame comes out.
+        them is marked as the module says. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
         table = self._table(wanted) if wanted else None
         if self._file.is_ranged and self._share(wanted, table) > _LARGE_SHARE and self._file.fetch_whole():
@@ -84,12 +92,27 @@ class VideoReader:
                     return
                 except SeekRefutedError:
                     self._refuted()
-        yield from self._frames_from_start()
+        yield from self._frames_from_start(wanted or ())
 
     def frames_of_run(self, run: Run, table: PacketTable) -> Iterator[ReadFrame]:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
+        for frame in self._frames_from_key(run, table, "it is not what the packets promise"):
+            if frame.damage is not None:
+                raise SeekRefutedError
+            yield frame
+            if frame.index == run.stop:
+                return
+        raise SeekRefutedError
+
+    def _frames_from_key(self, run: Run, table: PacketTable, damage: str) -> Iterator[ReadFrame]:
+        """Frames from a key frame on, those after the first contradiction of the table marked with ``damage``.
+
+        Their indices are those of their timestamps. Raises SeekRefutedError if the seek leads elsewhere.
+        """
         key_pts = int(table.pts[run.start])
-        index = run.start
+        expected = run.start
+        mark: str | None = None
+        held: deque[tuple[int, VideoFrame]] = deque()
         self._has_moved = True
         self._file.expect(table.bytes_of(run))
         self._seek(key_pts)
@@ -98,22 +121,29 @@ class VideoReader:
             if is_first and (packet.pts != key_pts or not packet.is_keyframe):
                 raise SeekRefutedError
             is_first = False
+            is_over = not packet.size
             try:
                 frames = packet.decode()
-            except DECODER_ERRORS as error:
-                if packet.pts is not None and packet.pts < key_pts:
-                    continue  # it belongs to frames before the key frame, which are not wanted from here
-                raise SeekRefutedError from error
+            except DECODER_ERRORS:
+                # What belongs to frames before the key frame is not wanted from here.
+                mark = mark if packet.pts is not None and packet.pts < key_pts else damage
+                frames = []
             for frame in frames:
-                if frame.pts is not None and frame.pts < key_pts and index == run.start:
+                if frame.pts is not None and frame.pts < key_pts and expected == run.start:
                     continue
-                if frame.pts != table.pts[index] or frame.is_corrupt or (index == run.start and not frame.key_frame):
-                    raise SeekRefutedError
-                yield ReadFrame(index, None, frame, self._reformatter)
-                if index == run.stop:
+                index = table.index_of(frame.pts)
+                if index != expected or frame.is_corrupt or (index == run.start and not frame.key_frame):
+                    mark = damage
+                if index is None:
+                    continue
+                held.append((index, frame))
+                expected = index + 1
+            # Several threads tell what is wrong only when they have given other frames.
+            while len(held) > (0 if is_over or self._threads == 1 else 2 * self._threads):
+                index, frame = held.popleft()
+                yield ReadFrame(index, mark, frame, self._reformatter)
+                if index >= run.stop:
                     return
-                index += 1
-        raise SeekRefutedError
 
     def _share(self, wanted: Sequence[int] | None, table: PacketTable | None) -> float:
         """About which part of the file has to be read for the wanted frames."""
@@ -122,31 +152,63 @@ class VideoReader:
         total = self._video.num_frames
         return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
-    def _frames_from_start(self) -> Iterator[ReadFrame]:
+    def _frames_from_start(self, wanted: Sequence[int]) -> Iterator[ReadFrame]:
         if self._has_moved:
             self._start_over()
         self._has_moved = True
         index = 0
+        is_mended = False  # whether the table was asked what is sound after the damage
+        last_pts: int | None = None
         damage = self._video.damage
-        try:
-            for packet in self._video.packets():
-                try:
-                    frames = packet.decode()
-                except DECODER_ERRORS as error:
-                    damage.packet_failed(packet, index, error)
-                    continue
-                damage.packet_sent(packet, index)
-                for frame in frames:
-                    why = damage.of_frame(frame, index, flushed=not packet.size)
-                    yield ReadFrame(index, why, frame, self._reformatter)
-                    index += 1
-                    self.count = index
-        finally:
-            # Also when nobody wants the rest of the frames: later requests must meet the damage too.
-            if damage.reason is not None and self._file.identity is not None:
-                tables[self._file.identity] = None
+        for packet in self._video.packets():
+            try:
+                frames = packet.decode()
+            except DECODER_ERRORS as error:
+                damage.packet_failed(packet, index, error)
+                continue
+            damage.packet_sent(packet, index)
+            for frame in frames:
+                why = damage.of_frame(frame, index, flushed=not packet.size)
+                if why is not None and damage.reason is not None and wanted and not is_mended:
+                    is_mended = True
+                    table = self._table_beside(last_pts, index)
+                    if table is not None:
+                        self._met = damage.reason
+                        yield from self._frames_after_damage(index, wanted, table)
+                        return
+                yield ReadFrame(index, why, frame, self._reformatter)
+                last_pts = frame.pts
+                index += 1
+                self.count = index
         if index == 0:
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
+
+    def _table_beside(self, last_pts: int | None, index: int) -> PacketTable | None:
+        """The table of packets, if it can be trusted and agrees with the frames before ``index``, the last of which
+        is shown at ``last_pts``. The pass goes on as if nothing had happened."""
+        if not self._has_table:
+            return None
+        place = self._file.tell()
+        try:
+            with VideoContainer(self._file, self._threads) as beside:
+                table = read_table(beside, self._counters)
+        except TrackletError:
+            return None
+        finally:
+            self._file.seek(place)
+        return table if table is not None and table.index_of(last_pts) == index - 1 else None
+
+    def _frames_after_damage(self, index: int, wanted: Sequence[int], table: PacketTable) -> Iterator[ReadFrame]:
+        """Wanted frames from ``index`` on, each group of pictures judged on its own."""
+        damage = f"the frames from the key frame before it are damaged; the first damage of the file: {self._met}"
+        self.count = len(table)
+        later = [k for k in wanted if index <= k < len(table)]
+        self._start_over()
+        for key, group in groupby(later, key=table.key_before):
+            try:
+                yield from self._frames_from_key(Run(key, max(group)), table, damage)
+            except SeekRefutedError:
+                continue
 
     def _seek(self, timestamp: int) -> None:
         try:
@@ -161,35 +223,20 @@ class VideoReader:
         identity = self._file.identity
         if identity is not None and identity in tables:
             return tables[identity]
-        if self._video.format not in SEEKABLE_FORMATS or self._video.codec not in ONE_FRAME_A_PACKET:
-            return None
-        if not table_may_pay(wanted, self._video.num_frames):
+        if not self._has_table or not table_may_pay(wanted, self._video.num_frames):
             return None
         if self._file.fetch_whole():
             self._start_over()
-        table = self._read_table()
+        self._has_moved = True
+        table = read_table(self._video, self._counters)
         if identity is not None:
             tables[identity] = table
         return table
 
-    def _read_table(self) -> PacketTable | None:
-        self._has_moved = True
-        packets = []
-        shown: list[int | None] = []
-        for packet in self._video.packets():
-            if len(shown) < _PROOF_FRAMES:
-                try:
-                    frames = packet.decode()
-                except DECODER_ERRORS:
-                    return None
-                self._counters.frames_decoded += len(frames)
-                shown += [None if frame.is_corrupt else frame.pts for frame in frames]
-            if packet.size:
-                packets.append(describe(packet))
-        table = table_of_packets(packets)
-        if table is None or self.damage is not None or table.pts[: len(shown)].tolist() != shown:
-            return None
-        return table
+    @property
+    def _has_table(self) -> bool:
+        """Whether the video is of a kind whose table of packets tells its frames."""
+        return self._video.format in SEEKABLE_FORMATS and self._video.codec in ONE_FRAME_A_PACKET
 
     def _refuted(self) -> None:
         self._counters.seeks_refuted += 1
@@ -200,3 +247,23 @@ class VideoReader:
         self._video.close()
         self._video = VideoContainer(self._file, self._threads)
         self._has_moved = False
+
+
+def read_table(video: VideoContainer, counters: Counters) -> PacketTable | None:
+    """The table of packets of a video that has just been opened, None if it cannot be trusted."""
+    packets = []
+    shown: list[int | None] = []
+    for packet in video.packets():
+        if len(shown) < _PROOF_FRAMES:
+            try:
+                frames = packet.decode()
+            except DECODER_ERRORS:
+                return None
+            counters.frames_decoded += len(frames)
+            shown += [None if frame.is_corrupt else frame.pts for frame in frames]
+        if packet.size:
+            packets.append(describe(packet))
+    table = table_of_packets(packets)
+    if table is None or video.damage.reason is not None or table.pts[: len(shown)].tolist() != shown:
+        return None
+    return None if video.damage.ends_early(table.pts) else table

@@ -56,6 +56,13 @@ class PacketTable:
         """The last frame at or before ``index`` at which decoding can start."""
         return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
 
+    def index_of(self, pts: int | None) -> int | None:
+        """The frame that is shown at a time, None if there is none."""
+        if pts is None:
+            return None
+        index = int(np.searchsorted(self.pts, pts))
+        return index if index < len(self) and self.pts[index] == pts else None
+
     def bytes_of(self, run: Run) -> tuple[int, int] | None:
         """The part of the file, from byte to byte, that has to be read for a run."""
         if self.begins is None or self.ends is None:
