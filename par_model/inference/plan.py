@@ -23,6 +23,9 @@ from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.table.parts import configure
 
 _BATCH_ROWS = 20_000
+# Twenty minutes at 25 frames a second: so hours of video are shared by several workers, and what two neighbours both
+# decode (from a key frame on, and to the end of a tracklet) stays a few per cent.
+SPAN_FRAMES = 30_000
 _SEEKABLE = (".mp4", ".m4v", ".mov", ".mkv", ".webm")  # in which video/ seeks; all else it reads from the start
 
 
@@ -121,25 +124,29 @@ def plan_units(
 
 
 def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
-    """Cut a stream that is sorted by video into units. A video is divided only if it has more than ``size.most``
-    tracklets, and is of a kind that can be read from the middle."""
+    """Cut a stream that is sorted by video and first sampled frame into units.
+
+    A video is divided only if it has more than ``size.most`` tracklets, or they begin more than ``SPAN_FRAMES`` apart,
+    and if it is of a kind that can be read from the middle. Its parts are read from the key frame before their first
+    sampled frame to the end of their last tracklet.
+    """
     waiting: list[pa.Table] = []
     count = 0
-    for run, ends in _runs(sorted_batches, size):
+    for run, closes_at in _runs(sorted_batches, size):
         if waiting and count + len(run) > size.most:
             yield pa.concat_tables(waiting)
             waiting, count = [], 0
         waiting.append(run)
         count += len(run)
-        if count >= size.most or (ends and count >= size.enough):
+        if count >= closes_at:
             yield pa.concat_tables(waiting)
             waiting, count = [], 0
     if waiting:
         yield pa.concat_tables(waiting)
 
 
-def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[pa.Table, bool]]:
-    """Consecutive rows of one video, and whether a unit may be closed after them."""
+def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[pa.Table, int]]:
+    """Consecutive rows of one video, and how many rows a unit must have to be closed after them."""
     rest: pa.Table | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
@@ -156,11 +163,34 @@ def _runs(batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[tuple[p
         yield from _pieces(rest, size, video_ends=True)
 
 
-def _pieces(video: pa.Table, size: UnitSize, *, video_ends: bool) -> Iterator[tuple[pa.Table, bool]]:
-    stills = len(video) > 0 and not video["video_uri"][0].is_valid
-    step = size.enough if stills else size.most if _divisible(video) else max(1, len(video))
-    for start in range(0, len(video), step):
-        yield video.slice(start, step), stills or (video_ends and start + step >= len(video))
+def _pieces(video: pa.Table, size: UnitSize, *, video_ends: bool) -> Iterator[tuple[pa.Table, int]]:
+    if len(video) == 0:
+        return
+    at_the_end = size.enough if video_ends else size.most
+    if not video["video_uri"][0].is_valid:  # stills: any number is as good
+        for start in range(0, len(video), size.enough):
+            yield video.slice(start, size.enough), size.enough
+    elif not _divisible(video):
+        yield video, at_the_end
+    else:
+        stops = _stops(video, size.most)
+        for start, stop in pairwise([0, *stops]):
+            yield video.slice(start, stop - start), at_the_end if stop == len(video) else 1
+
+
+def _stops(video: pa.Table, most: int) -> list[int]:
+    """Where the parts of a video end: rows that begin within SPAN_FRAMES of each other, at most ``most``."""
+    frames = video["frame_indices"].combine_chunks()
+    begins = pc.list_element(frames.filter(pc.greater(pc.list_value_length(frames), 0)), 0)
+    if len(begins) < len(video):  # bad rows, which take no time; their neighbours may be cut by number
+        return [*range(most, len(video), most), len(video)]
+    first = begins.to_numpy(zero_copy_only=False)
+    stops, start = [], 0
+    while start < len(video):
+        beyond = np.flatnonzero(first[start : start + most] >= first[start] + SPAN_FRAMES)
+        start = min(start + (int(beyond[0]) if len(beyond) else most), len(video))
+        stops.append(start)
+    return stops
 
 
 def _divisible(video: pa.Table) -> bool:

@@ -80,17 +80,25 @@ def _read_video(
     waiting = {id(c): c for c in collectors}
     try:
         with open_video(uri) as file:
+            counted = 0
             try:
                 with _reader(file, options, counters) as reader:
                     counters.videos_opened += 1
                     for collector in collect(reader, collectors, counters):
                         del waiting[id(collector)]
+                        counted = _count_bytes(file, counters, counted)
                         yield collector.result()
             finally:
-                counters.bytes_read += file.bytes_read
+                _count_bytes(file, counters, counted)
     except TrackletError as error:
         for collector in waiting.values():
             yield failure(collector.tracklet, error)
+
+
+def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:
+    """Add what was read since ``counted``, before a result is given: after the last, nobody looks any more."""
+    counters.bytes_read += file.bytes_read - counted
+    return file.bytes_read
 
 
 def _reader(file: VideoFile, options: DecodeOptions, counters: Counters) -> VideoReader | DecordReader:
@@ -187,7 +195,10 @@ def read_stills(collector: Collector) -> Result:
                 raise image_error(content)
             picture = decode_image(content, uris[position])
         except TrackletError as error:
-            collector.miss(position, error, replaceable=error.code is not FailureCode.STORAGE_ERROR)
+            # An image that storage holds and does not give now is neither missing nor broken.
+            is_withheld = isinstance(content, storage.PlaceError) and content.reason is storage.Reason.ACCESS_DENIED
+            is_gone = error.code is not FailureCode.STORAGE_ERROR and not is_withheld
+            collector.miss(position, error, replaceable=is_gone)
         else:
             collector.take(position, picture)
         if collector.done:

@@ -4,24 +4,33 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from par_model.inference.plan import UnitSize, cut
+from par_model.inference.plan import SPAN_FRAMES, UnitSize, cut
 
 URIS = st.lists(st.sampled_from(["a.mp4", "b.mkv", "c.MOV", "d.webm", None]), max_size=60)
 
 
-def batches(uris: list[str | None], rows: int) -> Iterator[pa.RecordBatch]:
+def batches(uris: list[str | None], rows: int, apart: int = 1) -> Iterator[pa.RecordBatch]:
+    """apart: frames from the first of one tracklet to that of the next."""
     # Sorted by video, stills last, as the plan sorts them.
     order = sorted(range(len(uris)), key=lambda i: (uris[i] is None, uris[i] or "", i))
     videos = pa.array([uris[i] for i in order], pa.string())
-    table = pa.table({"video_uri": videos, "_row": pa.array(order, pa.int64())})
+    frames = [None if uri is None else [i * apart] for i, uri in enumerate(videos.to_pylist())]
+    columns = {"video_uri": videos, "frame_indices": pa.array(frames, pa.list_(pa.int32()))}
+    table = pa.table(columns | {"_row": pa.array(order, pa.int64())})
     yield from table.to_batches(max_chunksize=rows)
 
 
-@given(uris=URIS, rows=st.integers(1, 20), most=st.integers(1, 9), enough=st.integers(1, 9))
+@given(
+    uris=URIS,
+    rows=st.integers(1, 20),
+    most=st.integers(1, 9),
+    enough=st.integers(1, 9),
+    apart=st.integers(1, SPAN_FRAMES),
+)
 def test_units_hold_every_row_once_in_order_and_none_is_too_large(
-    uris: list[str | None], rows: int, most: int, enough: int
+    uris: list[str | None], rows: int, most: int, enough: int, apart: int
 ) -> None:
-    units = list(cut(batches(uris, rows), UnitSize(most=most, enough=min(most, enough))))
+    units = list(cut(batches(uris, rows, apart), UnitSize(most=most, enough=min(most, enough))))
     wanted = [row for batch in batches(uris, 1000) for row in batch["_row"].to_pylist()]
     assert [row for unit in units for row in unit["_row"].to_pylist()] == wanted
     assert all(1 <= len(unit) <= most for unit in units)
@@ -39,6 +48,19 @@ def test_many_short_videos_share_a_unit_and_a_long_one_gets_several() -> None:
     assert [len(unit) for unit in short] == [25, 25, 25, 25]
     long = cut(batches(["v.mp4"] * 100, 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in long] == [40, 40, 20]
+
+
+def test_hours_of_video_are_shared_even_where_few_are_seen() -> None:
+    size = UnitSize(most=40, enough=25)
+    units = cut(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 4), size)
+    assert [unit["frame_indices"].to_pylist()[0][0] // (SPAN_FRAMES // 4) for unit in units] == [0, 4, 8]
+    assert [len(unit) for unit in cut(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 9), size)] == [9]
+    assert [len(unit) for unit in cut(batches(["v.ts"] * 9, 5, apart=SPAN_FRAMES), size)] == [9]
+
+
+def test_rows_without_frames_are_cut_by_number() -> None:
+    table = pa.table({"video_uri": ["v.mp4"] * 5, "frame_indices": [[0], None, [], [2 * SPAN_FRAMES], [9]]})
+    assert [len(unit) for unit in cut(iter(table.to_batches()), UnitSize(most=3, enough=1))] == [3, 2]
 
 
 def test_a_video_that_can_only_be_read_from_the_start_is_one_unit() -> None:
