@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ Three queries to try:
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another day on the street.")
 @options.ray
 def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
-    """Render a small archive, recognise it, and show where the table is.
+    """Render a small archive, recognise it, score it, and write the report about it.
 
     \b
     Example:
@@ -44,9 +45,14 @@ def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
     else:
         _render(archive, seed)
     _say("the demo's weights are untrained so far: what they recognise means nothing yet")
-    code = _recognise(manifest, output.absolute() / f"table-{seed}", address=address, no_ray=no_ray)
+    table = output / f"table-{seed}"
+    code = _recognise(manifest, table.absolute(), address=address, no_ray=no_ray)
     if code == 0:
-        _show(manifest, output / f"table-{seed}" / "attributes")
+        metrics = _score(manifest, table.absolute(), output.absolute() / f"scores-{seed}")
+        page = output / f"report-{seed}.html"
+        _report(table.absolute(), output.absolute() / f"scores-{seed}", page.absolute())
+        _show_scores(metrics)
+        _show(manifest, table / "attributes", page)
     return code
 
 
@@ -72,7 +78,7 @@ def _render(archive: Path, seed: int) -> None:
 def _recognise(manifest: Path, output: Path, **where: Any) -> int:
     from par_model.cli.infer import infer
 
-    arguments = ["--manifest", str(manifest), "--weights", "demo", "--output", str(output)]
+    arguments = ["--manifest", str(manifest), "--weights", "demo", "--output", str(output), "--embedding"]
     if where["address"]:
         arguments += ["--address", where["address"]]
     if where["no_ray"]:
@@ -81,7 +87,39 @@ def _recognise(manifest: Path, output: Path, **where: Any) -> int:
     return int(result or 0)
 
 
-def _show(manifest: Path, folder: Path) -> None:
+def _score(manifest: Path, table: Path, output: Path) -> dict[str, Any]:
+    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+
+    return run_evaluation(EvaluateOptions(manifest=str(manifest), predictions=str(table), output=str(output)))
+
+
+def _report(table: Path, scores: Path, page: Path) -> None:
+    from par_model.inference.progress import Progress
+    from par_model.report.job import ReportOptions, run_report
+
+    _say("reading the crops again for the report")
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "tracklets"))
+        return bars[0].advance
+
+    run_report(ReportOptions(predictions=str(table), output=str(page), evaluation=str(scores)), start)
+    for bar in bars:
+        bar.close()
+
+
+def _show_scores(metrics: dict[str, Any]) -> None:
+    constant = metrics["constant"]["groups"]
+    click.echo(f"\nOn the {metrics['counts']['labelled']} tracklets of split {metrics['split']}:\n")
+    rows = [["attribute", "accuracy", "a constant answer's", "macro F1"]]
+    for name, group in metrics["groups"].items():
+        values = (group["accuracy"], constant[name]["accuracy"], group["macro_f1"])
+        rows.append([name, *("-" if value is None else f"{value:.2f}" for value in values)])
+    _print_aligned(rows)
+
+
+def _show(manifest: Path, folder: Path, page: Path) -> None:
     import pyarrow.parquet as pq
 
     table = pq.read_table(folder)
@@ -89,11 +127,16 @@ def _show(manifest: Path, folder: Path) -> None:
     click.echo(f"\nThe archive:  {manifest.parent}/videos/*.mp4, {manifest}")
     click.echo(f"The table:    {folder}/*.parquet, {len(table)} rows, {table.num_columns} columns; its first rows:\n")
     rows = [names] + [[str(row[name]) for name in names] for row in table.select(names).slice(0, 5).to_pylist()]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(names))]
-    for row in rows:
-        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _print_aligned(rows)
+    click.echo(f"\nThe report:   {page}; open it in a browser")
     camera = table["camera_id"][0].as_py()
     click.echo(_QUERIES.format(python=_python(), table=f"{folder}/*.parquet", folder=folder, camera=camera))
+
+
+def _print_aligned(rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _python() -> str:

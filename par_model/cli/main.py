@@ -10,7 +10,7 @@ from par_model import __version__
 from par_model.cli.command import LazyGroup, run
 
 _COMMANDS = {
-    "demo": ("par_model.cli.demo:demo", "Render a small archive, recognise it, and show where the table is."),
+    "demo": ("par_model.cli.demo:demo", "Render a small archive, recognise it, score it, write the report."),
     "manifest": ("par_model.cli.manifest:manifest", "Make, check and show manifests of tracklets."),
     "weights": ("par_model.cli.weights:weights", "Make and show weights files."),
     "attributes": ("par_model.cli.attributes:attributes", "List and show attribute schemas."),

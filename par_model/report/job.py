@@ -18,7 +18,7 @@ from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
 from par_model.report.page import json_in_html, render
 from par_model.report.result import Group, Result
-from par_model.report.thumbnails import HEIGHT, WIDTH, Strip, read_strips
+from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
 _METRICS_KEYS = {"manifest", "schema", "split", "counts", "classes", "groups", "constant", "intervals", "means"}
@@ -83,7 +83,6 @@ def run_report(
                 "groups": [{"name": g.name, "kind": g.kind, "answers": g.answers} for g in result.groups],
                 "rows": gallery_rows(rows.to_pylist(), result.groups, strips, right),
                 "block": BLOCK,
-                "cell": [WIDTH, HEIGHT],
                 "charts": [{k: g[k] for k in ("name", "distribution", "labelled", "reliability")} for g in groups],
             },
             "blocks": [json_in_html(block) for block in thumbnail_blocks(ids, strips)],

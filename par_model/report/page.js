@@ -59,14 +59,7 @@
       box.append(make("p", { textContent: why }));
       return box;
     }
-    const frames = row.f.length;
-    const image = make("img", {
-      width: frames * data.cell[0],
-      height: data.cell[1],
-      decoding: "async",
-      loading: "lazy",
-      alt: `Frames ${row.f.join(", ")}`,
-    });
+    const image = make("img", { decoding: "async", loading: "lazy", alt: `Frames ${row.f.join(", ")}` });
     image.src = `data:image/webp;base64,${webp}`;
     box.append(image);
     return box;

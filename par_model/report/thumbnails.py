@@ -21,15 +21,16 @@ from par_model.types import Crops, Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
-WIDTH, HEIGHT = 64, 128
+HEIGHT, MOST_WIDTH = 128, 96
 MOST_FRAMES = 6
+_GAP = 2
 _QUALITY = 62
 _BACKGROUND = (128, 128, 128)
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Crops side by side, WIDTH x HEIGHT pixels each, as WebP; or why there are none."""
+    """Crops side by side as WebP, HEIGHT pixels high; or why there are none."""
 
     webp: bytes | None
     frames: tuple[int, ...] = ()
@@ -45,14 +46,19 @@ def shown_frames(sampled: Sequence[int]) -> list[int]:
 
 
 def strip(images: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Pictures uint8 [h, w, 3] of any size, each scaled into its cell without distortion, from left to right."""
-    canvas = Image.new("RGB", (WIDTH * len(images), HEIGHT), _BACKGROUND)
-    for place, pixels in enumerate(images):
+    """Pictures uint8 [h, w, 3] of any size from left to right, each scaled to HEIGHT, or to MOST_WIDTH if it is wide,
+    without distortion."""
+    scaled = []
+    for pixels in images:
         image = Image.fromarray(np.ascontiguousarray(pixels))
-        scale = min(WIDTH / image.width, HEIGHT / image.height)
+        scale = min(MOST_WIDTH / image.width, HEIGHT / image.height)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        resized = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
-        canvas.paste(resized, (place * WIDTH + (WIDTH - size[0]) // 2, (HEIGHT - size[1]) // 2))
+        scaled.append(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))
+    canvas = Image.new("RGB", (sum(i.width for i in scaled) + _GAP * (len(scaled) - 1), HEIGHT), _BACKGROUND)
+    left = 0
+    for image in scaled:
+        canvas.paste(image, (left, (HEIGHT - image.height) // 2))
+        left += image.width + _GAP
     data = io.BytesIO()
     canvas.save(data, "WEBP", quality=_QUALITY, method=4)
     return data.getvalue()
