@@ -154,8 +154,10 @@ def guard(uri: str, action: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise PlaceError(f"cannot {action} {uri}: it is a folder", Reason.IS_A_FOLDER) from error
     except OSError as error:
-        reason = Reason.NOT_FOUND if error.errno == errno.ENAMETOOLONG else Reason.OTHER
-        raise PlaceError(f"cannot {action} {uri}: {_line(error)}", reason) from error
+        leads_nowhere = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+        reason = Reason.NOT_FOUND if leads_nowhere else Reason.OTHER
+        why = "its symbolic links lead in a circle" if error.errno == errno.ELOOP else _line(error)
+        raise PlaceError(f"cannot {action} {uri}: {why}", reason) from error
     except Exception as error:
         raised = _storage_library_error(error)
         if raised is None:

@@ -7,7 +7,7 @@ from typing import NoReturn, cast
 
 import av
 
-from par_model.errors import FailureCode, TrackletError
+from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video import mpegts
 from par_model.video.avi import chunks
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
@@ -33,6 +33,9 @@ _WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "av
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 
+_STILL = "it is an image file, not a video; still crops are named in image_uris"
+
+
 class VideoContainer:
     """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
 
@@ -53,7 +56,8 @@ class VideoContainer:
                 io_open=_refuse_to_open,
             )
         except DECODER_ERRORS as error:
-            message = f"cannot read {file.uri}: no video that can be opened ({one_line(error)})"
+            why = _STILL if _is_still(file) else f"no video that can be opened ({one_line(error)})"
+            message = f"cannot read {file.uri}: {why}"
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = threads
@@ -160,6 +164,14 @@ class VideoContainer:
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"the container refers to {url}, which is not opened")
+
+
+def _is_still(file: VideoFile) -> bool:
+    try:
+        head = file.peek(0, 12)
+    except StorageError:
+        return False
+    return head.startswith((b"\xff\xd8\xff", b"\x89PNG")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 
 
 def describe(packet: av.Packet[av.VideoStream]) -> Packet:

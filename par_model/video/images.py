@@ -37,6 +37,7 @@ def image_error(error: storage.PlaceError) -> TrackletError:
     codes = {
         storage.Reason.NOT_FOUND: FailureCode.IMAGE_NOT_FOUND,
         storage.Reason.IS_A_FOLDER: FailureCode.IMAGE_UNREADABLE,
+        storage.Reason.ACCESS_DENIED: FailureCode.IMAGE_UNREADABLE,
     }
     return TrackletError(codes.get(error.reason, FailureCode.STORAGE_ERROR), str(error))
 

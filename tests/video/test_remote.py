@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import fsspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from par_model import storage
 from par_model.errors import FailureCode
@@ -215,3 +217,24 @@ def test_a_ranged_file_reads_what_a_plain_file_reads(steps: list[tuple[int, int]
         assert file.tell() == max(position, min(position + size, len(DATA)))
     assert file.seek(-5, os.SEEK_END) == len(DATA) - 5
     assert file.read() == DATA[-5:]
+
+
+@pytest.mark.parametrize("damaged", ["fail", "use"])
+def test_an_image_that_may_not_be_read_is_unreadable_and_never_done_without(
+    damaged: Literal["fail", "use"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def cat_file(self, path: str) -> bytes:
+            if path.endswith("a.jpg"):
+                raise PermissionError("Forbidden")
+            return sound.getvalue()
+
+    sound = io.BytesIO()
+    Image.new("RGB", (20, 40)).save(sound, "png")
+
+    monkeypatch.setattr(storage, "filesystem", lambda uri: (Closed(), uri))
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False, damaged=damaged))
+    (failure,) = stage([Tracklet(0, "t", image_uris=("s3://bucket/a.jpg", "s3://bucket/b.png"))])
+    assert isinstance(failure, Failure)
+    assert failure.code is FailureCode.IMAGE_UNREADABLE
+    assert failure.message.startswith("cannot read s3://bucket/a.jpg: access denied; check the credentials")

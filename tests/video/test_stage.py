@@ -232,3 +232,25 @@ def test_a_stage_travels_to_other_processes(clip: str, stage: DecodeStage) -> No
     assert isinstance(before, Crops)
     assert isinstance(after, Crops)
     assert np.array_equal(before.pixels, after.pixels)
+
+
+def test_a_circle_of_links_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "b.mp4")
+    (tmp_path / "b.mp4").symlink_to(tmp_path / "a.mp4")
+    wanted = Tracklet(0, "t", video_uri=str(tmp_path / "a.mp4"), frame_indices=np.asarray([0], np.int32))
+    (result,) = DecodeStage(None, Sampling())([wanted])
+    assert isinstance(result, Failure)
+    assert result.code is FailureCode.VIDEO_NOT_FOUND
+    assert "symbolic links lead in a circle" in result.message
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp", "moving.webp"])
+def test_an_image_as_video_is_told_where_images_belong(name: str, tmp_path: Path) -> None:
+    picture = Image.new("RGB" if name.endswith("jpg") else "RGBA", (40, 60), (200, 10, 10))
+    more = {"save_all": True, "append_images": [Image.new("RGBA", (40, 60))]} if name == "moving.webp" else {}
+    picture.save(tmp_path / name, **more)
+    wanted = Tracklet(0, "t", video_uri=str(tmp_path / name), frame_indices=np.asarray([0], np.int32))
+    (result,) = DecodeStage(None, Sampling())([wanted])
+    assert isinstance(result, Failure)
+    assert result.code is FailureCode.VIDEO_UNREADABLE
+    assert "image_uris" in result.message
