@@ -305,8 +305,8 @@
   }
 
   for (const plot of document.querySelectorAll(".plot[data-rows]")) {
-    const two = data.charts[plot.firstElementChild.dataset.chart].labelled ? 1.4 : 1;
-    plot.style.height = `${Math.max(6.5, 3.2 + plot.dataset.rows * 1.05 * two)}rem`;
+    const two = data.charts[plot.firstElementChild.dataset.chart].labelled ? 1.3 : 1;
+    plot.style.height = `${3.5 + plot.dataset.rows * 1.2 * two}rem`;
   }
   const watch = new IntersectionObserver(
     (entries) => {

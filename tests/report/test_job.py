@@ -1,0 +1,166 @@
+"""The page of a made-up run, without a browser: what is in it, how large its gallery is, what may be missing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from par_model import storage
+from par_model.errors import OutputError, UsageError
+from par_model.report.job import ReportOptions, run_report
+from par_model.report.result import Result
+from par_model.report.thumbnails import shown_frames, strip
+from tests.report.results import SCHEMA, failed_row, ok_row, write_result
+from tests.report.test_page import policy_hashes
+
+LABELS = {"a": [1, 0, 0, 1, 0], "b": [1, 0, 0, 0, -1], "c": [0, 0, 1, 0, 1]}
+ROWS = [ok_row("a", backpack=0.9), ok_row("b", "blue"), failed_row("c"), ok_row("d", "green")]
+
+
+def data(page: str, name: str = "data") -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def written(out: Path, **options: Any) -> str:
+    page = out.parent / "report.html"
+    run_report(ReportOptions(predictions=str(out), output=str(page), **options))
+    return page.read_text(encoding="utf-8")
+
+
+def test_tracklets_come_with_answers_labels_and_crops(tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    page = written(out, evaluation=str(tmp_path / "scores"))
+    a, b, c, d = data(page)["rows"]
+    assert a == {
+        "id": "a", "camera": "1", "n": 2, "v": [0, 1, 0], "s": [800, 100, 100, 900, 100],
+        "y": [[0], [1], [0]], "f": [0, 1],
+    }  # fmt: skip
+    assert (b["v"], b["y"]) == ([1, 0, 0], [[0], [0], None])
+    assert c == {
+        "id": "c", "camera": "2", "n": 5, "y": [[2], [0], [1]],
+        "error": "video-not-found", "message": "cannot read it",
+    }  # fmt: skip
+    assert "y" not in d
+    crops = data(page, "block-0")
+    assert [bool(text) for text in crops] == [True, True, False, True]
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(crops[0]))).convert("RGB")).astype(int)
+    assert image.shape == (128, 64 + 2 + 64, 3)
+    assert image[64, 30, 0] > 150 > image[64, 30, 2]
+    assert image[64, 100, 2] > 150 > image[64, 100, 0]
+    allowed, own = policy_hashes(page)
+    assert len(own) == 3
+    assert allowed == own
+    assert not re.search(r'(src|href)="(?!#|data:,)', page)
+
+
+def test_confusion_is_by_row_with_what_failed_last(tmp_path: Path) -> None:
+    page = written(write_result(tmp_path, ROWS, LABELS), evaluation=str(tmp_path / "scores"))
+    table = page[page.index('class="confusion"') :]
+    cells = re.findall(r'<td class="h\d+[^>]*>([^<]*)</td>', table[: table.index("</table>")])
+    assert cells == ["1", "1", "·", "·", "·", "·", "·", "·", "·", "·", "·", "1"]
+    assert "3 labelled tracklets" in re.sub(r"\s+", " ", page)
+
+
+def test_without_videos_labels_or_manifest_the_page_is_made_and_says_so(tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    (tmp_path / "b.png").unlink()
+    page = written(out)
+    assert "The crops of 3 tracklets could not be read again" in page
+    assert "image-not-found" in data(page)["rows"][0]["miss"]
+    shutil.move(tmp_path / "manifest.parquet", tmp_path / "elsewhere.parquet")
+    page = written(out, evaluation=str(tmp_path / "scores"))
+    assert "No crops are shown" in page
+    assert "No confusion and no mistakes are shown" in page
+    assert "Precision" in page
+    page = written(out, evaluation=str(tmp_path / "scores"), manifest=str(tmp_path / "elsewhere.parquet"))
+    assert "No confusion" not in page
+    assert data(page)["rows"][0]["y"] == [[0], [1], [0]]
+
+
+def test_the_gallery_is_bounded_and_the_numbers_are_not(tmp_path: Path) -> None:
+    rows = [ok_row(f"t{i:03}", "red" if i % 4 else "blue") for i in range(80)]
+    rows += [failed_row(f"x{i}") for i in range(20)]
+    labels = {f"t{i:03}": [1, 0, 0, 0, 0] for i in range(10)}
+    out = write_result(tmp_path, rows, labels)
+    page = written(out, limit=20, evaluation=str(tmp_path / "scores"))
+    shown = data(page)["rows"]
+    assert len(shown) == 20
+    assert sum("error" in row for row in shown) == 4
+    assert sum("y" in row for row in shown) == 10
+    assert data(page) == data(written(out, limit=20, evaluation=str(tmp_path / "scores")))
+    assert data(page)["charts"][0]["distribution"]["shares"] == [0.75, 0.25, 0.0]
+    assert "A random sample of <b>20</b> of 100 tracklets" in page
+    assert len(data(written(out, limit=100))["rows"]) == 100
+    assert data(written(out, limit=0))["rows"] == []
+
+
+def test_questions_to_the_table(tmp_path: Path) -> None:
+    rows = [*ROWS, failed_row("e", "video-damaged", "x" * 400), failed_row("f")]
+    result = Result(str(write_result(tmp_path, rows)))
+    assert [g.score_fields for g in result.groups] == [g.score_fields for g in SCHEMA.groups]
+    assert result.distribution(result.groups[0]) == {"red": 1, "blue": 1, "green": 1}
+    assert result.distribution(result.groups[1]) == {"no": 2, "yes": 1}
+    assert result.cameras() == [("1", 3, 0), ("2", 3, 3)]
+    first, second = result.failures()
+    assert (first["code"], first["count"]) == ("video-not-found", 2)
+    assert sorted(first["examples"]) == [("c", "cannot read it"), ("f", "cannot read it")]
+    assert second["examples"] == [("e", "x" * 300)]
+
+
+def test_hostile_texts_are_escaped_in_the_template_too(tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=alert(1)>\n\u2028'\"" + "y" * 10_000
+    page = written(write_result(tmp_path, [failed_row(hostile, message=hostile), ok_row("a" + hostile)]))
+    assert "<img" not in page
+    assert [row["id"] for row in data(page)["rows"]] == [hostile, "a" + hostile]
+
+
+def test_s3_in_s3_out(tmp_path: Path, s3: Callable[[], str]) -> None:
+    bucket = s3()
+    write_result(tmp_path, ROWS, LABELS)
+    for file in [*tmp_path.rglob("*.parquet"), *tmp_path.rglob("*.json")]:
+        storage.write_bytes(f"{bucket}/{file.relative_to(tmp_path)}", file.read_bytes())
+    options = ReportOptions(
+        predictions=f"{bucket}/out",
+        output=f"{bucket}/report.html",
+        evaluation=f"{bucket}/scores",
+        manifest=f"{bucket}/manifest.parquet",
+    )
+    assert run_report(options).notes == ()
+    rows = data(storage.read_bytes(f"{bucket}/report.html").decode())["rows"]
+    assert [row["id"] for row in rows] == ["a", "b", "c", "d"]
+    assert rows[0]["y"] == [[0], [1], [0]]
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"has no run\.json"):
+        run_report(ReportOptions(str(tmp_path), str(tmp_path / "x.html")))
+    with pytest.raises(UsageError, match="--limit is -1"):
+        ReportOptions("a", "b", limit=-1)
+    out = write_result(tmp_path, ROWS)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(OutputError, match="is not what `parjob evaluate` writes"):
+        written(out, evaluation=str(tmp_path))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_frames_shown() -> None:
+    assert shown_frames([3, 3, 9, 9, 12]) == [3, 9, 12]
+    assert shown_frames(list(range(0, 120, 10))) == [10, 30, 50, 70, 90, 110]
+
+
+def test_a_strip_keeps_the_shape_of_its_crops() -> None:
+    tall, wide = np.zeros((256, 64, 3), np.uint8), np.zeros((10, 40, 3), np.uint8)
+    image = Image.open(io.BytesIO(strip([tall, wide])))
+    assert image.size == (32 + 2 + 96, 128)
