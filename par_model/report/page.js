@@ -350,8 +350,10 @@
     $("gallery").querySelector(".open")?.focus();
   }
   $("filters").addEventListener("input", filter);
+  // Not every way of choosing an option sends "input" too.
+  $("filters").addEventListener("change", (event) => event.target.matches("select") && filter());
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("sort").addEventListener("input", () => (like = null), { capture: true });
+  $("sort").addEventListener("change", () => (like = null), { capture: true });
   $("clear").addEventListener("click", clear);
   $("previous").addEventListener("click", () => turn(-1));
   $("next").addEventListener("click", () => turn(1));

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -99,11 +100,12 @@ def test_the_gallery_is_bounded_and_the_numbers_are_not(tmp_path: Path) -> None:
     assert len(shown) == 20
     assert sum("error" in row for row in shown) == 4
     assert sum("y" in row for row in shown) == 10
-    assert data(page) == data(written(out, limit=20, evaluation=str(tmp_path / "scores")))
+    labelled = pa.table({"tracklet_id": list(labels)})
+    result = Result(str(out))
+    assert result.sample(20, labelled)["tracklet_id"].to_pylist() == [row["id"] for row in shown]
+    assert [len(result.sample(limit, None)) for limit in (0, 1, 99, 100, 1000)] == [0, 1, 99, 100, 100]
     assert data(page)["charts"][0]["distribution"]["shares"] == [0.75, 0.25, 0.0]
     assert "A random sample of <b>20</b> of 100 tracklets" in page
-    assert len(data(written(out, limit=100))["rows"]) == 100
-    assert data(written(out, limit=0))["rows"] == []
 
 
 def test_questions_to_the_table(tmp_path: Path) -> None:
