@@ -70,7 +70,7 @@ class RayRunner:
         return (
             ray.data.from_arrow_refs([ray.put(number) for number in units.numbers()])  # type: ignore[misc]
             .map_batches(
-                _DecodeUnits,
+                DecodeUnits,
                 fn_constructor_args=(units, self.decode, settings),
                 compute=_pool(self.pools.decode),
                 num_cpus=1,
@@ -87,7 +87,7 @@ class RayRunner:
         )
 
 
-class _DecodeUnits:
+class DecodeUnits:
     """The decode stage on numbers of units."""
 
     def __init__(self, units: Units, stage: type[DecodeTables], settings: StageSettings) -> None:
