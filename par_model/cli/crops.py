@@ -82,7 +82,7 @@ def crops(
       parjob crops --manifest tracklets.parquet --output crops
     """
     from par_model.inference.plan import Selection
-    from par_model.inference.progress import Progress
+    from par_model.progress import Progress
 
     _check(limit, max_failure_rate)
     stage = _stage(asked)

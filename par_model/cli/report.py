@@ -14,7 +14,7 @@ from par_model.cli import options
 from par_model.cli.command import Command
 
 if TYPE_CHECKING:
-    from par_model.inference.progress import Progress
+    from par_model.progress import Progress
 
 
 @click.command(cls=Command)
@@ -41,7 +41,7 @@ def report(as_json: bool, **asked: Any) -> int:
     Example:
       parjob report --predictions out --evaluation scores --output report.html
     """
-    from par_model.inference.progress import Progress
+    from par_model.progress import Progress
     from par_model.report.job import ReportOptions, run_report
 
     bars: list[Progress] = []

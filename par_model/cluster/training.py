@@ -30,7 +30,7 @@ from par_model.errors import ClusterError, ParError, TrainingError
 from par_model.training.cache import Shard
 from par_model.training.loop import train
 from par_model.training.options import TrainOptions
-from par_model.training.pace import Say
+from par_model.training.pace import Say, Step
 from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 
@@ -153,13 +153,13 @@ class _Lines:
     """Carries progress lines from the first worker to the process that the user started."""
 
     def __init__(self) -> None:
-        self._waiting: list[str] = []
+        self._waiting: list[str | Step] = []
         self._stopped: str | None = None
 
-    def say(self, line: str) -> None:
-        self._waiting.append(line)
+    def say(self, said: str | Step) -> None:
+        self._waiting.append(said)
 
-    def take(self) -> list[str]:
+    def take(self) -> list[str | Step]:
         taken, self._waiting = self._waiting, []
         return taken
 
@@ -189,8 +189,8 @@ def _fit(trainer: TorchTrainer, lines: Any, say: Say) -> None:
     while running:
         thread.join(_POLL_SECONDS)
         running = thread.is_alive()
-        for line in ray.get(lines.take.remote()):
-            say(line)
+        for said in ray.get(lines.take.remote()):
+            say(said)
     if raised:
         raise raised[0]
 

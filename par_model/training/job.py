@@ -33,12 +33,14 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
+from par_model.progress import Progress
 from par_model.sampling import Sampling
 from par_model.table.lock import OutputLock
 from par_model.table.summary import read_summary, versions, write_summary
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
 from par_model.training.options import TrainOptions
+from par_model.training.pace import Say, Step
 from par_model.training.plan import Examples, TrainPlan
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
@@ -51,7 +53,7 @@ class Trainer(Protocol):
 
     def write_shards(self, shards: Sequence[Shard]) -> Iterator[int]: ...
 
-    def train(self, plan: TrainPlan, say: Callable[[str], None]) -> None: ...
+    def train(self, plan: TrainPlan, say: Say) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
     bad = failures(shards)
     plan = _plan(job, shards, bad)
     _warn(job, plan)
-    trainer.train(plan, _say)
+    _train(trainer, plan)
 
     history = load_history(plan.place(NAME), plan.fingerprint)
     if len(history.epochs) < job.options.epochs:
@@ -183,18 +185,34 @@ def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
 
 def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:
     todo = missing_shards(shards)
-    total, done, last = sum(len(shard.rows) for shard in todo), 0, time.monotonic()
+    wanted, left = (sum(len(shard.rows) for shard in some) for some in (shards, todo))
     if not todo:
-        _say(f"the crops of {sum(len(shard.rows) for shard in shards)} tracklets are decoded already")
+        _say(f"the crops of {wanted} tracklets are decoded already")
         return
-    _say(f"decoding the crops of {total} tracklets, once for all epochs")
-    began = last
-    for count in trainer.write_shards(todo):
-        done += count
-        now = time.monotonic()
-        if now - last >= 10 or done == total:
-            last, rate = now, done / max(1e-9, now - began)
-            _say(f"{done}/{total} tracklets decoded, {rate:.1f} tracklets/s, {(total - done) / rate:.0f} s left")
+    _say(f"decoding the crops of {left} of {wanted} tracklets, once for all epochs")
+    progress = Progress(left, "tracklets")
+    try:
+        for count in trainer.write_shards(todo):
+            progress.advance(count)
+    finally:
+        progress.close()
+
+
+def _train(trainer: Trainer, plan: TrainPlan) -> None:
+    each = len(plan.train)
+    done = len(load_history(plan.place(NAME), plan.fingerprint).epochs)
+    progress = Progress(plan.options.epochs * each, "tracklets", already=done * each)
+
+    def say(said: str | Step) -> None:
+        if isinstance(said, Step):
+            progress.reach(said.done, said.note)
+        else:
+            progress.say(f"parjob: {said}")
+
+    try:
+        trainer.train(plan, say)
+    finally:
+        progress.close()
 
 
 def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str]) -> TrainPlan:

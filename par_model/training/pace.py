@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 
-Say = Callable[[str], None]
-_LINE_SECONDS = 10.0
+_STEP_SECONDS = 1.0
+
+
+class Step(NamedTuple):
+    """How far training is. done: tracklets seen, over all epochs. note: epoch, step, loss, learning rate."""
+
+    done: int
+    note: str
+
+
+Say = Callable[[str | Step], None]
 
 
 class Pace:
-    """A line of progress every ten seconds: where training is, its loss, its rate, the time left."""
+    """Says once a second where training is."""
 
     def __init__(self, plan: TrainPlan, worker: Worker, say: Say) -> None:
         self._plan, self._say, self._speaks = plan, say, worker.rank == 0
-        self._started = self._last = time.monotonic()
-        self._done = 0
+        self._last = time.monotonic()
 
-    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float, tracklets: int) -> None:
-        self._done += tracklets
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        """After each step of the network."""
         now = time.monotonic()
-        if not self._speaks or now - self._last < _LINE_SECONDS:
+        if not self._speaks or now - self._last < _STEP_SECONDS:
             return
         self._last = now
-        per_second = self._done / (now - self._started)
-        epochs = self._plan.options.epochs
-        left = (epochs - epoch + 1 - step / steps) * len(self._plan.train) / per_second
-        minutes, seconds = divmod(round(left), 60)
-        self._say(
-            f"epoch {epoch}/{epochs}, step {step}/{steps}: loss {loss:.4f}, rate {rate:.2e}, "
-            f"{per_second:.1f} tracklets/s, {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-        )
+        done = (epoch - 1 + step / steps) * len(self._plan.train)
+        note = f"epoch {epoch}/{self._plan.options.epochs}, step {step}/{steps}, loss {loss:.4f}, rate {rate:.2e}"
+        self._say(Step(round(done), note))
 
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:

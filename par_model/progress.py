@@ -35,13 +35,27 @@ class Progress:
 
     def advance(self, count: int) -> None:
         """``count`` more are done."""
-        self._done += count
+        self.reach(self._done + count)
+
+    def reach(self, done: int, note: str = "") -> None:
+        """``done`` are done in all; the note says what else there is to know."""
+        self._done = done
         if self._bar is not None:
-            self._bar.update(count)
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done - self._bar.n)
         elif time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
-            self._stream.write(self._line() + "\n")
-            self._stream.flush()
+            self.say(self._line() + (f"; {note}" if note else ""))
+
+    def say(self, line: str) -> None:
+        """A line of its own, above the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        if self._bar is not None:
+            self._bar.refresh()
 
     def close(self) -> None:
         """Leave the terminal as it was."""

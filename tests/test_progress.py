@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from par_model.inference import progress
-from par_model.inference.progress import Progress
+from par_model import progress
+from par_model.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -35,3 +35,24 @@ def test_elsewhere_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
     lines.advance(10)
     lines.close()
     assert stream.getvalue() == "40/100 tracklets, 1.0 tracklets/s, 0:01:00 left\n"
+
+
+def test_notes_and_lines_leave_the_bar_whole() -> None:
+    stream = Terminal()
+    bar = Progress(10, "tracklets", stream=stream)
+    bar.reach(5, "loss 0.5")
+    bar.say("halfway")
+    bar.reach(10, "loss 0.25")
+    bar.close()
+    said = stream.getvalue()
+    assert "halfway\n" in said
+    assert "loss 0.25" in said.split("\r")[-1]
+    assert "10/10" in said.split("\r")[-1]
+
+
+def test_a_line_has_its_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    stream = io.StringIO()
+    Progress(10, "tracklets", stream=stream).reach(10, "epoch 1/1")
+    assert stream.getvalue().startswith("10/10 tracklets, ")
+    assert stream.getvalue().endswith("0:00:00 left; epoch 1/1\n")
