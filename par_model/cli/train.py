@@ -31,7 +31,7 @@ from par_model.cli.command import Command, option
     "--tune",
     type=click.Choice(["side", "full", "head"]),
     default="side",
-    help="side: all but the image tower. full: everything. head: only what follows the side networks.",
+    help="side: all but the image tower. full: everything. head: no side networks, only what follows them.",
 )
 @click.option("--frames", type=int, metavar="K", help="Frames of a tracklet in a step.  [default: from the weights]")
 @option(

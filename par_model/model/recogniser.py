@@ -105,7 +105,8 @@ class Recogniser(nn.Module):
     def tune(self, mode: Tune, *, frames: int | None = None) -> list[nn.Parameter]:
         """Let ``mode``'s parameters require gradients, all others not; returns the former.
 
-        side: everything but the image tower. head: only what follows the visual tokens (and the baseline's Linear).
+        side: everything but the image tower. head: only what follows the visual tokens, and the Linear that makes these
+        where there are no side networks (see ``without_sides``).
         full: all of it, the tower as far as it is read. In every mode, what K = ``frames`` (by default the
         configuration's) never uses is left out: nothing is optimised that gets no gradient.
         """
@@ -132,12 +133,20 @@ class Recogniser(nn.Module):
     def for_frames(self, frames: int) -> Recogniser:
         """The same network for K = ``frames`` by default, without the temporal blocks that K frames never run: those
         that training with K frames has not touched."""
-        config = replace(self.config, frames=frames, temporal_depth=min(self.config.temporal_depth, frames))
+        return self._smaller(
+            replace(self.config, frames=frames, temporal_depth=min(self.config.temporal_depth, frames))
+        )
+
+    def without_sides(self) -> Recogniser:
+        """The baseline of the same parts: no side networks, and a Linear, as torch starts it, that reads the tower."""
+        return self._smaller(replace(self.config, sides="none"))
+
+    def _smaller(self, config: RecogniserConfig) -> Recogniser:
         if config == self.config:
             return self
         smaller = Recogniser(config)
-        names = smaller.state_dict().keys()
-        smaller.load_state_dict({name: tensor for name, tensor in self.state_dict().items() if name in names})
+        there = self.state_dict()
+        smaller.load_state_dict({name: there.get(name, tensor) for name, tensor in smaller.state_dict().items()})
         return smaller.eval()
 
     def train(self, mode: bool = True) -> Self:

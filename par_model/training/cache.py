@@ -3,8 +3,9 @@
     FOLDER/<fingerprint>/shard-00000.parquet    one row a tracklet: its crops, or why it has none
 
 A shard appears whole or not at all, holds neighbours of the same videos, and is written by whichever worker gets it; so
-a cache that was interrupted goes on with the shards that a listing does not show. The fingerprint covers everything
-that changes a pixel. Quality 95 without chroma subsampling moves a pixel by about one level of 255.
+a cache that was interrupted goes on with the shards that are not there. What could not be decoded is tried again by
+each run that begins, for footage may have come back. The fingerprint covers everything that changes a pixel. Quality 95
+without chroma subsampling moves a pixel by about one level of 255.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ SHARD_SCHEMA = pa.schema(
 class Shard:
     """One shard to write. rows: TRACKLET_COLUMNS, ``_row``, ``_defect``; may be sent to another machine.
 
-    sampling: which frames are kept; repeats are kept once.
+    sampling: which frames are kept; repeats are kept once. again: what the shard has of other rows is kept.
     """
 
     uri: str
@@ -56,6 +57,7 @@ class Shard:
     preprocess: Preprocess
     sampling: Sampling
     decode: DecodeOptions
+    again: bool = False
 
     def write(self) -> int:
         """Decode and write; the number of tracklets. Raises StorageError. What one tracklet does is its row's error."""
@@ -69,6 +71,9 @@ class Shard:
         finally:
             stage.close()
         table = pa.Table.from_pylist(rows, schema=SHARD_SCHEMA)
+        if self.again:
+            there = _read(self.uri).cast(SHARD_SCHEMA)
+            table = pa.concat_tables([there.filter(there["error"].is_null()), table])
         with storage.atomic_writer(self.uri) as file:
             pq.write_table(table, file, compression="none")  # JPEG does not get smaller
         return len(rows)
@@ -113,22 +118,39 @@ def plan_shards(
 
 
 def missing_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Those that are not written yet: one listing a folder."""
+    """What is left to write: shards that are not there (one listing a folder) or cannot be read, and of the others the
+    rows that failed, to be tried again."""
     there = {file.uri for folder in {storage.parent(s.uri) for s in shards} for file in storage.list_files(folder)}
-    return [shard for shard in shards if shard.uri not in there]
+    found = []
+    for shard in shards:
+        try:
+            table = _read(shard.uri, ["tracklet_id", "error"]) if shard.uri in there else None
+        except pa.ArrowInvalid:
+            table = None
+        if table is None:
+            found.append(shard)
+        elif table["error"].null_count < len(table):
+            good = table.filter(table["error"].is_null())["tracklet_id"]
+            failed = pc.invert(pc.is_in(shard.rows["tracklet_id"], good))
+            found.append(replace(shard, rows=shard.rows.filter(failed), again=True))
+    return found
 
 
 def failures(shards: Sequence[Shard]) -> dict[str, str]:
     """tracklet_id -> "code: message" of every tracklet that has no crops."""
     found: dict[str, str] = {}
     for shard in shards:
-        filesystem, path = storage.arrow_filesystem(shard.uri)
-        with storage.guard(shard.uri, "read"):
-            table = pq.read_table(path, columns=["tracklet_id", "error", "message"], filesystem=filesystem)
+        table = _read(shard.uri, ["tracklet_id", "error", "message"])
         bad = table.filter(table["error"].is_valid())
         for row in bad.to_pylist():
             found[row["tracklet_id"]] = f"{row['error']}: {row['message']}"
     return found
+
+
+def _read(uri: str, columns: list[str] | None = None) -> pa.Table:
+    filesystem, path = storage.arrow_filesystem(uri)
+    with storage.guard(uri, "read"):
+        return pq.read_table(path, columns=columns, filesystem=filesystem)
 
 
 def _row(item: Crops | Failure) -> dict[str, object]:

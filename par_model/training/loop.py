@@ -56,6 +56,9 @@ class Learner:
     @classmethod
     def start(cls, plan: TrainPlan, worker: Worker) -> Learner:
         recogniser, header = load_weights(plan.weights)
+        if plan.options.tune == "head":
+            torch.manual_seed(_torch_seed(plan.options.seed, 0, 0))  # every worker starts from the same Linear
+            recogniser = recogniser.without_sides()
         recogniser.config = replace(recogniser.config, frames=plan.frames)
         recogniser.bn = OverallBatchNorm.of(recogniser.bn)
         recogniser.to(worker.device)
@@ -96,7 +99,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
             "workers": worker.count,
         }
         if not isfinite(checked.loss):
-            raise TrainingError(f"validation loss is {checked.loss} after epoch {epoch}; {_ADVICE}")
+            raise TrainingError(f"validation loss is {checked.loss} after epoch {epoch}; {_advice(epoch)}")
         _follow(history, row, checked.thresholds)
         if worker.rank == 0:
             keep(learner, history, losses)
@@ -120,9 +123,11 @@ def train_epoch(learner: Learner, epoch: int, rate: float, pace: Pace) -> list[f
         loss = train_step(learner, epoch, reader, len(step), len(batch))
         if not isfinite(loss):
             ids = ", ".join(plan.train.ids[place] for place in batch)
-            raise TrainingError(f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_ADVICE}")
+            raise TrainingError(
+                f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_advice(epoch)}"
+            )
         losses.append(loss)
-        pace.step(epoch, number, len(batches), loss, rate, len(batch))
+        pace.step(epoch, number, len(batches), loss, rate)
     return losses
 
 
@@ -276,7 +281,9 @@ def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_ADVICE = "the weights of the last whole epoch are kept; lower --lr, or set --clip-norm 1, with another --output"
+def _advice(epoch: int) -> str:
+    kept = f"the weights of epoch {epoch - 1} are kept" if epoch > 1 else "no epoch is complete, so no weights are kept"
+    return f"{kept}; lower --lr, or set --clip-norm 1, with another --output"
 
 
 def _autocast(learner: Learner) -> AbstractContextManager[Any]:

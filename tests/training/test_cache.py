@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.errors import StorageError
@@ -45,10 +46,12 @@ def test_crops_are_those_that_infer_would_decode(
     assert [len(shard.rows) for shard in shards] == [5, 5, 4]
     assert missing_shards(shards) == shards
     assert shards[1].write() == 5
-    assert missing_shards(shards) == [shards[0], shards[2]]
+    assert {shard.uri for shard in missing_shards(shards) if not shard.again} == {shards[0].uri, shards[2].uri}
     for shard in missing_shards(shards):
         shard.write()
-    assert missing_shards(shards_of(manifest, tmp_path)) == []
+    again = missing_shards(shards_of(manifest, tmp_path))
+    assert sorted(i for shard in again for i in shard.rows["tracklet_id"].to_pylist()) == sorted(failures(shards))
+    assert all(shard.again for shard in again)
     assert len(missing_shards(shards_of(manifest, tmp_path, frames=9))) == 3
     assert len(missing_shards(shards_of(manifest, tmp_path, height=32))) == 3
     bad = failures(shards)
@@ -105,3 +108,32 @@ def test_a_place_that_cannot_be_written_is_a_storage_error(manifest: str, tmp_pa
     (shard,) = shards_of(manifest, tmp_path / "file")
     with pytest.raises(StorageError, match="file"):
         shard.write()
+
+
+def test_what_failed_is_tried_again_and_a_torn_shard_is_written_anew(tmp_path: Path) -> None:
+    manifest = write_archive(tmp_path)
+    videos = sorted({str(row["video_uri"]) for b in Manifest.open(manifest).iter_batches() for row in b.to_pylist()})
+    away = Path(videos[0].removeprefix("file://"))
+    away.rename(away.with_suffix(".away"))
+    (shard,) = shards_of(manifest, tmp_path / "crops")
+    shard.write()
+    lost = failures([shard])
+    assert lost
+    assert all(why.startswith("video-not-found") for why in lost.values())
+    (again,) = missing_shards([shard])
+    assert again.write() == len(lost)
+    assert failures([shard]) == lost
+    before = {r["tracklet_id"]: r for r in pq.read_table(shard.uri.removeprefix("file://")).to_pylist()}
+
+    away.with_suffix(".away").rename(away)
+    (again,) = missing_shards([shard])
+    assert again.write() == len(lost)
+    assert missing_shards([shard]) == []
+    after = {r["tracklet_id"]: r for r in pq.read_table(shard.uri.removeprefix("file://")).to_pylist()}
+    assert after.keys() == before.keys()
+    assert all(after[i] == row for i, row in before.items() if i not in lost)
+    assert all(after[i]["crops"] for i in lost)
+
+    file = Path(shard.uri.removeprefix("file://"))
+    file.write_bytes(file.read_bytes()[:100])
+    assert missing_shards([shard]) == [shard]

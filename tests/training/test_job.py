@@ -72,8 +72,10 @@ def test_frozen_means_frozen(tune: Any, changed: set[str], labelled: Archive, tm
     before = tensors(labelled.weights)
     train_here(labelled.options(tmp_path, tune=tune, epochs=1))
     after = tensors(tmp_path / "last.safetensors")
-    differing = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert differing == changed
+    both = before.keys() & after.keys()
+    assert {name.partition(".")[0] for name in both if not torch.equal(before[name], after[name])} == changed
+    sides = {name.partition(".")[0] for name in before.keys() ^ after.keys()}
+    assert sides == (set() if tune == "side" else {"spatial", "temporal", "visual_embed"})
 
 
 def test_full_tuning_changes_the_image_tower(labelled: Archive, tmp_path: Path) -> None:

@@ -16,8 +16,17 @@ def test_the_released_table() -> None:
 
 
 def test_other_lengths_and_peaks_end_on_the_floor() -> None:
-    assert learning_rate(1, epochs=1) == 2e-6
+    assert learning_rate(4, epochs=4) == 2e-6
     assert learning_rate(4, epochs=10, peak=1e-4) == pytest.approx(1e-5 + 4 * 9e-5 / 5)
     assert learning_rate(5, epochs=10, peak=1e-4) == pytest.approx(2e-6 + 0.5 * 9.8e-5)
     with pytest.raises(ValueError, match="1 to 10"):
         learning_rate(11, epochs=10)
+
+
+def test_one_epoch_learns_something() -> None:
+    assert learning_rate(1, epochs=1) == learning_rate(1)
+
+
+@pytest.mark.parametrize("peak", [1e-6, 5e-6, 2e-5])
+def test_no_rate_is_above_a_small_peak(peak: float) -> None:
+    assert max(learning_rate(epoch, epochs=10, peak=peak) for epoch in range(1, 11)) <= peak * (1 + 1e-12)
