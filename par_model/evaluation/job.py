@@ -4,7 +4,8 @@ metrics.json, in which a number that cannot be told is null:
 
     manifest, predictions, schema, split, threshold
     counts      labelled, failed, missing: a tracklet that failed or is missing predicts nothing, and counts
-    left_out    names of classes: untrained, never_annotated (in no number at all), without_a_positive (no F1, no AUROC)
+    left_out    names of classes: untrained, undecided (of a group with an untrained class, which the table leaves null)
+                and never_annotated are in no number at all; without_a_positive have no F1 and no AUROC
     paper       accuracy, precision, recall, f1 at ``threshold``, and ``groups`` with the same four
     means       of classes: macro_f1, precision, recall, mA, auroc, average_precision, ece; of groups: group_accuracy
     groups      by name: kind, labelled, accuracy (exclusive: by the class that the table names), macro_f1
@@ -33,7 +34,7 @@ from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, OutputError, SchemaError, UsageError
 from par_model.evaluation import bootstrap
-from par_model.evaluation.measures import Answers, constant_answers, measure
+from par_model.evaluation.measures import Answers, commonest, constant_answers, measure
 from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
@@ -61,19 +62,21 @@ class EvaluateOptions:
             raise UsageError(f"--threshold is {self.threshold}: must be at least 0 and below 1")
         if self.resamples < 1:
             raise UsageError(f"--resamples is {self.resamples}: must be at least 1")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}: must be at least 0")
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What a table says of the labelled tracklets, row for row.
 
-    missing: tracklets that the table does not have. untrained: groups that the weights were never trained for.
+    missing: tracklets that the table does not have. untrained: classes that the weights were never trained for.
     """
 
     answers: Answers
     failed: int
     missing: int
-    untrained: tuple[str, ...]
+    untrained: frozenset[str]
 
 
 def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
@@ -98,28 +101,34 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
 def score(
     labels_NC: NDArray[np.int8], predictions: Predictions, schema: AttributeSchema, options: EvaluateOptions
 ) -> dict[str, Any]:
-    """All numbers. Classes of untrained groups and classes without labels are in none of them, and listed by name."""
+    """All numbers. Classes of groups with an untrained class, which the table leaves null, and classes without labels
+    are in none of them, and listed by name."""
     labels_NC = labels_NC.copy()
+    undecided = []
     for group, span in schema.spans():
-        if group.name in predictions.untrained:
+        if not predictions.untrained.isdisjoint(group.score_fields):
             labels_NC[:, span] = -1
+            undecided += [name for name in group.score_fields if name not in predictions.untrained]
+    untrained = [name for name in schema.score_fields if name in predictions.untrained]
     answers, constant = predictions.answers, constant_answers(labels_NC, schema)
-    untrained = [name for group in schema.groups if group.name in predictions.untrained for name in group.score_fields]
     annotated = np.count_nonzero(labels_NC >= 0, axis=0)
     found = measure(labels_NC, answers, schema)
     return {
         "counts": {"labelled": len(labels_NC), "failed": predictions.failed, "missing": predictions.missing},
         "left_out": {
             "untrained": untrained,
+            "undecided": undecided,
             "never_annotated": [
-                name for i, name in enumerate(schema.score_fields) if not annotated[i] and name not in untrained
+                name
+                for i, name in enumerate(schema.score_fields)
+                if not annotated[i] and name not in (*untrained, *undecided)
             ],
             "without_a_positive": [name for name, c in found["classes"].items() if not c["positives"]],
         },
         "paper": _paper(paper_metrics(labels_NC, answers.scores, schema, threshold=options.threshold)),
         **found,
         "constant": {
-            "paper": _paper(paper_metrics(labels_NC, constant.scores, schema, threshold=options.threshold)),
+            "paper": _paper(paper_metrics(labels_NC, commonest(constant), schema, threshold=options.threshold)),
             **measure(labels_NC, constant, schema),
         },
         "intervals": {"level": bootstrap.LEVEL, "resamples": options.resamples, "seed": options.seed}
@@ -180,11 +189,8 @@ def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictio
     struct = rows["scores"].combine_chunks()
     for c, name in enumerate(schema.score_fields):
         scores[answered_N, c] = struct.field(name).to_numpy(zero_copy_only=False)[at]
-    untrained = []
     for group, span in schema.spans():
         said = rows[group.column].cast(pa.string()).to_pylist()
-        if len(at) and not any(said[i] for i in at):
-            untrained.append(group.name)
         values = ["true"] if group.kind == "binary" else [c.value for c in group.classes]
         answers = np.array([[said[i] == value for value in values] for i in at], bool)
         decided[answered_N, span] = answers.reshape(len(at), len(values))
@@ -192,7 +198,7 @@ def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictio
         answers=Answers(scores, decided, answered_N),
         failed=int(((at_N >= 0) & ~answered_N).sum()),
         missing=int((at_N < 0).sum()),
-        untrained=tuple(untrained),
+        untrained=frozenset(summary["schema"].get("untrained", ())),
     )
 
 

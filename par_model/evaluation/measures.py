@@ -57,6 +57,12 @@ def constant_answers(labels_NC: NDArray[np.int8], schema: AttributeSchema) -> An
     return answer(np.tile(rates, (len(labels_NC), 1)), schema, [0.5] * schema.num_classes)
 
 
+def commonest(constant: Answers) -> NDArray[np.floating]:
+    """1 or 0 [N, C], from ``constant_answers``: each class's commonest label by itself, as the paper's protocol takes
+    every column by itself. Of nine colours none is common, so this says nothing, and is right in eight of nine."""
+    return (constant.scores > 0.5).astype(np.float64)
+
+
 def measure(labels_NC: NDArray[np.int8], answers: Answers, schema: AttributeSchema) -> Measured:
     """``classes`` by field name, ``groups`` by name, ``means`` over classes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+_PAPER = ("accuracy", "precision", "recall", "f1")
 _CLASS_COLUMNS = ("f1", "precision", "recall", "mA", "auroc", "average_precision", "ece")
 
 
@@ -20,7 +21,7 @@ def describe(metrics: dict[str, Any]) -> str:
         f"Paper's protocol at {metrics['threshold']:g}, mean over groups",
     ]
     intervals = metrics["intervals"]
-    for name in ("accuracy", "precision", "recall", "f1"):
+    for name in _PAPER:
         lines.append(
             f"  {name:18}{_pair(metrics['paper'][name], constant['paper'][name], intervals['paper'].get(name))}"
         )
@@ -35,10 +36,12 @@ def describe(metrics: dict[str, Any]) -> str:
 
 
 def _group_rows(metrics: dict[str, Any]) -> list[list[str]]:
-    rows = [["group", "accuracy", "macro F1"]]
+    rows = [["group", "accuracy", "macro F1", *(f"paper's {name}" for name in _PAPER)]]
+    paper, constant_paper = metrics["paper"]["groups"], metrics["constant"]["paper"]["groups"]
     for name, group in metrics["groups"].items():
         constant = metrics["constant"]["groups"][name]
-        rows.append([name, *(_pair(group[m], constant[m]) for m in ("accuracy", "macro_f1"))])
+        table = (_pair(group[m], constant[m]) for m in ("accuracy", "macro_f1"))
+        rows.append([name, *table, *(_pair(paper[name][m], constant_paper[name][m]) for m in _PAPER)])
     return rows
 
 
@@ -46,8 +49,8 @@ def _class_rows(metrics: dict[str, Any]) -> list[list[str]]:
     rows = [["class", "positive", *("AP" if n == "average_precision" else n for n in _CLASS_COLUMNS)]]
     for name, measures in metrics["classes"].items():
         constant = metrics["constant"]["classes"][name]
-        cells = [_number(measures["positive_rate"]), _pair(measures["f1"], constant["f1"])]
-        rows.append([name, *cells, *(_number(measures[m]) for m in _CLASS_COLUMNS[1:])])
+        cells = (_pair(measures[m], constant[m]) for m in _CLASS_COLUMNS)
+        rows.append([name, _number(measures["positive_rate"]), *cells])
     return rows
 
 

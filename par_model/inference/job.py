@@ -38,12 +38,12 @@ from par_model.inference.fingerprint import (
 from par_model.inference.finish import Table
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.plan import Selection, UnitSize, plan_units
-from par_model.inference.progress import Progress
 from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
+from par_model.progress import Progress
 from par_model.sampling import Sampling
 from par_model.table.lock import OutputLock
 from par_model.table.parts import PartStore
@@ -217,6 +217,7 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
         "schema": {
             "name": job.header.schema.name,
+            "untrained": list(job.header.untrained),
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
         },
         "counts": counts,

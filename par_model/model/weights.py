@@ -57,6 +57,11 @@ class WeightsHeader:
     num_bytes: int
 
     @property
+    def untrained(self) -> tuple[str, ...]:
+        """Score fields of the classes that had no labels."""
+        return tuple(name for name, known in zip(self.schema.score_fields, self.trained, strict=True) if not known)
+
+    @property
     def model_id(self) -> str:
         """First 12 hex digits of the file's sha256."""
         return self.sha256[:12]

@@ -42,7 +42,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("labelled")
     write_clips(folder)
     write_manifest(str(folder / "manifest.parquet"), labelled_rows(folder), label_schema=SCHEMA)
-    trained = [not name.startswith("bottom_color") for name in SCHEMA.score_fields]
+    trained = [name != "bottom_color_red" for name in SCHEMA.score_fields]
     weights = write_tiny_weights(folder / "w.safetensors", trained=trained)
     manifest = folder / "manifest.parquet"
     code = parjob("infer", "--manifest", manifest, "--weights", weights, "--output", folder / "out", "--no-ray")
@@ -72,8 +72,9 @@ def test_the_test_split_is_scored_and_nothing_is_left_out_in_silence(
     assert (metrics["split"], metrics["threshold"]) == ("test", 0.45)
     assert metrics["counts"] == {"labelled": 7, "failed": 1, "missing": 0}
     assert metrics["left_out"]["never_annotated"] == [SCHEMA.score_fields[3]]
-    assert all(name.startswith("bottom_color_") for name in metrics["left_out"]["untrained"])
-    assert len(metrics["left_out"]["untrained"]) == 7
+    assert metrics["left_out"]["untrained"] == ["bottom_color_red"]
+    bottoms = [name for name in SCHEMA.score_fields if name.startswith("bottom_color_")]
+    assert metrics["left_out"]["undecided"] == [name for name in bottoms if name != "bottom_color_red"]
     assert "bottom_color" not in metrics["groups"]
 
     table = {row["tracklet_id"]: row for row in pq.read_table(archive / "out" / "attributes").to_pylist()}
@@ -98,8 +99,15 @@ def test_a_readable_table_names_what_was_left_out(
     assert evaluate(archive, tmp_path) == 0
     out = capsys.readouterr().out
     assert "7 labelled tracklets (split test), 1 of them failed, 0 missing" in out
-    assert "untrained: bottom_color_black" in out
-    assert "top_color" in out
+    assert "untrained: bottom_color_red\n" in out
+    assert "undecided: bottom_color_black, " in out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    lines = {line.split("  ")[0]: line for line in out.splitlines()}
+    for name in ("accuracy", "precision", "recall", "f1"):
+        paper, constant = (m["paper"]["groups"]["top_color"][name] for m in (metrics, metrics["constant"]))
+        assert f"{paper:.3f} ({constant:.3f})" in lines["top_color"]
+    hat, constant_hat = (m["classes"]["hat"] for m in (metrics, metrics["constant"]))
+    assert f"{hat['ece']:.3f} ({constant_hat['ece']:.3f})" in out
 
 
 def test_tracklets_that_the_table_does_not_have_are_missing(archive: Path, tmp_path: Path) -> None:
@@ -124,6 +132,7 @@ def test_tracklets_that_the_table_does_not_have_are_missing(archive: Path, tmp_p
         ("split", "its splits: test, val"),
         ("predictions", "no run.json"),
         ("threshold", "--threshold"),
+        ("seed", "--seed is -1"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -140,11 +149,13 @@ def test_bad_input_is_one_line(
         more = ["--split", "tset"]
     elif kind == "threshold":
         more = ["--threshold", 45]
+    elif kind == "seed":
+        more = ["--seed", -1]
     schema = {"no schema": None, "other schema": load_schema("duke")}.get(kind, SCHEMA)
     write_manifest(str(manifest), rows, label_schema=schema)
     predictions = tmp_path if kind == "predictions" else None
     code = evaluate(archive, tmp_path / "scores", *more, manifest=manifest, predictions=predictions)
-    assert code == (2 if kind == "threshold" else 1)
+    assert code == (2 if kind in ("threshold", "seed") else 1)
     assert said in one_line(capsys)
     assert not (tmp_path / "scores").exists()
 

@@ -7,7 +7,7 @@ import pytest
 
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.evaluation.calibration import calibrate_thresholds, reliability
-from par_model.evaluation.measures import Answers, answer, constant_answers, decide, measure
+from par_model.evaluation.measures import Answers, answer, commonest, constant_answers, decide, measure
 
 SCHEMA = AttributeSchema(
     "small",
@@ -105,3 +105,14 @@ def test_a_threshold_below_all_scores_is_taken_where_saying_yes_is_best(
 ) -> None:
     found = calibrate_thresholds(np.array([labels], np.int8).T, np.array([scores]).T)
     assert found == [pytest.approx(expected)]
+
+
+def test_the_commonest_label_of_a_class_is_no_matter_of_the_threshold() -> None:
+    """46 of 100 are positive: at the paper's 0.45 the rate itself would say yes to all."""
+    labels = np.full((100, SCHEMA.num_classes), -1, np.int8)
+    labels[:, -1] = np.arange(100) < 46
+    labels[:, 0] = np.arange(100) < 54
+    constant = constant_answers(labels, SCHEMA)
+    assert constant.scores[0, -1] > 0.45
+    assert not commonest(constant)[:, -1].any()
+    assert commonest(constant)[:, 0].all()

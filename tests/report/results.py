@@ -101,7 +101,11 @@ def _summary(folder: Path, rows: list[Any]) -> dict[str, Any]:
         "versions": {"par_model": "0"},
         "manifest": {"uri": str(folder / "manifest.parquet")},
         "weights": {"uri": "w", "sha256": "00", "model_id": "0"},
-        "schema": {"name": "small", "groups": {g.name: [c.value for c in g.classes] for g in SCHEMA.groups}},
+        "schema": {
+            "name": "small",
+            "untrained": [],
+            "groups": {g.name: [c.value for c in g.classes] for g in SCHEMA.groups},
+        },
         "counts": {
             "tracklets": len(rows),
             "status": {"ok": len(rows) - len(errors), "failed": len(errors)},
