@@ -31,8 +31,11 @@ class CropLayout:
 
 MARS = CropLayout(
     splits={"bbox_train": "train", "bbox_test": "test"},
+    # The folder names the same person; a copy of it beside it would double its crops.
     pattern=re.compile(
-        r"(?:.*/)?(?P<person>\d{4}|00-1)C(?P<camera>\d+)T(?P<tracklet>\d+)F(?P<frame>\d+)\.jpe?g", re.IGNORECASE
+        r"(?:(?P<folder>\d{4}|00-1)/)?(?P<person>(?(folder)(?P=folder)|(?:\d{4}|00-1)))"
+        r"C(?P<camera>\d+)T(?P<tracklet>\d+)F(?P<frame>\d+)\.jpe?g",
+        re.IGNORECASE,
     ),
     example="bbox_train/0001/0001C1T0001F001.jpg",
 )

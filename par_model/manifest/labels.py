@@ -63,10 +63,12 @@ def read_labels(manifest: Manifest, schema: AttributeSchema, *, labelled_by: Att
     of ``schema``; their order may differ.
 
     Raises ManifestError where no schema is known, a row has another number of labels than classes or a value other
-    than 1, 0 and -1; SchemaError where the classes differ.
+    than 1, 0 and -1, or people are no plain values; SchemaError where the classes differ.
     """
     order = _class_order(manifest, labelled_by or manifest.label_schema, schema)
     further = [PERSON] if PERSON in manifest.schema.names else []
+    if further and pa.types.is_nested(kind := manifest.schema.field(PERSON).type):
+        raise ManifestError(f"manifest {manifest.uri}: column {PERSON!r} is {kind}: give text or numbers")
     rows: list[NDArray[np.int64]] = []
     values: list[NDArray[np.int8]] = []
     texts: dict[str, list[str | None]] = {"tracklet_id": [], "split": [], PERSON: []}

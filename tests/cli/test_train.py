@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
@@ -87,6 +88,15 @@ def test_options_that_make_no_run(
     assert train(manifest, weights, tmp_path / "out", *more) == 2
     assert said in one_line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_people_must_be_plain_values(weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.Table.from_pylist([row | {"person_id": ["one", "two"]} for row in rows()])
+    pq.write_table(table, tmp_path / "m.parquet")
+    schema = tmp_path / "schema.toml"
+    schema.write_text(SCHEMA.to_toml())
+    assert train(tmp_path / "m.parquet", weights, tmp_path / "out", "--schema", schema) == 1
+    assert "column 'person_id' is list<" in one_line(capsys)
 
 
 def test_a_place_that_cannot_be_written_is_named(

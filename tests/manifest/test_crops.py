@@ -22,6 +22,8 @@ MARS_FILES = [
     "bbox_train/0001/0001C1T0001F1001.jpg",
     "bbox_train/0001/0001C2T0001F001.jpg",
     "bbox_train/0003/0003C6T0120F001.JPG",
+    "bbox_train/0003/0001C1T0001F002.jpg",
+    "bbox_train/copy of 0001/0001C1T0001F002.jpg",
     "bbox_test/0000/0000C1T0009F001.jpg",
     "bbox_test/00-1/00-1C1T0005F001.jpg",
     "bbox_test/0002/0002C1T0001F001.jpg",
@@ -95,7 +97,7 @@ def test_mars_crops_get_the_labels_of_their_name(root: str, capsys: pytest.Captu
         "6 annotated tracklets of 4 people",
         "attributes not annotated: short_sleeves, short_bottoms, shoulder_bag, backpack, hand_bag, long_hair, "
         "trousers, pose, motion, bottom_color, age",
-        "1 file not named like crops left out",
+        "3 files not named like crops left out",
         "2 tracklets with crops but without annotation: all labels -1",
         "2 annotated tracklets without crops left out",
         f"{output}: 6 tracklets",
