@@ -59,7 +59,7 @@ def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
 def _render(archive: Path, seed: int) -> None:
     from par_model.demo.config import StreetConfig
     from par_model.demo.street import render_street
-    from par_model.inference.progress import Progress
+    from par_model.progress import Progress
 
     config = StreetConfig(seed=seed)
     _say(f"rendering {config.cameras} cameras of {config.seconds:g} s each into {archive}")
@@ -94,7 +94,7 @@ def _score(manifest: Path, table: Path, output: Path) -> dict[str, Any]:
 
 
 def _report(table: Path, scores: Path, page: Path) -> None:
-    from par_model.inference.progress import Progress
+    from par_model.progress import Progress
     from par_model.report.job import ReportOptions, run_report
 
     _say("reading the crops again for the report")

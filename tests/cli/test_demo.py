@@ -25,7 +25,7 @@ def test_demo_makes_a_table_and_its_queries_run_as_printed(tmp_path: Path) -> No
     assert "\nOn the " in done.stdout
     page = (tmp_path / "street" / "report-0.html").read_text(encoding="utf-8")
     assert all(tracklet_id in page for tracklet_id in table["tracklet_id"].to_pylist())
-    assert page.count("data:image") == 0  # the script makes those addresses when a picture is shown
+    assert page.count("data:image") == 1  # in the script, which makes an address of a picture when it is shown
     assert "street/report-0.html" in done.stdout
     queries = done.stdout.split("Three queries to try:")[1].strip().split("\n\n")
     assert len(queries) == 3
