@@ -35,3 +35,18 @@ def test_workers_start_from_zero_and_the_head_runs_no_stage(cluster: dict[str, A
 
 def test_nothing_lies_where_it_would_shadow_the_package(cluster: dict[str, Any]) -> None:
     assert not any(target.rstrip("/").endswith("/par_model") for target in cluster["file_mounts"])
+
+
+def test_the_provider_knows_every_key(cluster: dict[str, Any]) -> None:
+    """Ray passes what is below node_config on to EC2, and reads of provider what its own code names."""
+    import botocore.session
+    from botocore.validate import ParamValidator
+    from ray.autoscaler._private import aws
+
+    launch = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    for name, kind in cluster["available_node_types"].items():
+        whole = kind["node_config"] | {"MinCount": 1, "MaxCount": 1}
+        assert not ParamValidator().validate(whole, launch).has_errors(), name
+        assert kind["node_config"].keys() <= launch.members.keys(), name
+    read = "".join(path.read_text(encoding="utf-8") for path in Path(aws.__path__[0]).glob("*.py"))
+    assert all(f'"{key}"' in read for key in cluster["provider"] if key != "type")
