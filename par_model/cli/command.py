@@ -20,6 +20,7 @@ from par_model.errors import ParError
 
 INTERRUPTED = 130
 DEBUG = "PARJOB_DEBUG"
+HELP = ["-h", "--help"]
 
 
 class Command(click.Command):
@@ -86,7 +87,9 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as clean as Ctrl-C
     try:
-        code = command.main(arguments, prog_name=name, auto_envvar_prefix=prefix, standalone_mode=False)
+        code = command.main(
+            arguments, prog_name=name, auto_envvar_prefix=prefix, standalone_mode=False, help_option_names=HELP
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code

@@ -22,7 +22,7 @@ _COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_COMMANDS)
 @click.version_option(__version__, prog_name="parjob")
 def parjob() -> None:
     """Pedestrian attributes from video archives: tracklet manifests in, a Parquet table out.
