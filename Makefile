@@ -6,7 +6,7 @@ export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
 
-.PHONY: help setup demo test test-slow check format bench clean
+.PHONY: help setup demo demo-weights test test-slow check format bench clean
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow  the tests that take longer, at most 35 minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
+	@echo "make demo-weights  render another street, train the weights that ship on it, and score them"
 	@echo "make clean      remove .venv and everything that was made here"
 
 setup: .venv/installed
@@ -48,6 +49,9 @@ bench: setup
 		grep -q '__main__' $$script || continue; \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; \
 	done
+
+demo-weights: setup
+	$(BIN)/python -m benchmarks.demo_weights --train
 
 clean:
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist parjob-demo

@@ -1,4 +1,4 @@
-"""Weights that come with the package."""
+"""Weights that come with the package. They know only the rendered street; `make demo-weights` makes them anew."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_demo_makes_a_table_and_its_queries_run_as_printed(tmp_path: Path) -> No
     done = subprocess.run(
         [*PARJOB, "demo", "--output", "street", "--no-ray"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert "untrained" in done.stderr
+    assert "know only the rendered street" in done.stderr
     table = pq.read_table(tmp_path / "street" / "table-0" / "attributes")
     manifest = pq.read_table(tmp_path / "street" / "street-0" / "manifest.parquet")
     assert table["tracklet_id"].to_pylist() == manifest["tracklet_id"].to_pylist()
