@@ -10,6 +10,22 @@ from pathlib import Path
 
 import pytest
 
+_HERE = Path(__file__).parent
+_START_RAY = ("cluster", "faults", "test_jobs.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For two processes side by side: a file's tests stay together and share its fixtures; all that start Ray are one
+    group, so that no two clusters meet, and begin first, since they take longest."""
+
+    def group(item: pytest.Item) -> str:
+        path = item.path.relative_to(_HERE)
+        return "ray" if path.parts[0] in _START_RAY else str(path)
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: group(item) != "ray")
+
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
