@@ -125,6 +125,7 @@ def planned(manifest: str, weights: str) -> tuple[list[pa.Table], Any]:
         batch_size=usual.BATCH,
         compile=False,
         embedding=False,
+        zero_shot=False,
     )
     return list(plan_units(rows, Selection(), left_out, usual.FRAMES, size)), settings
 

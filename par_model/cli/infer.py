@@ -22,6 +22,11 @@ from par_model.cli.command import Command
 @click.option("--retry-failed", is_flag=True, help="Of a complete output, do the failed tracklets again.")
 @click.option("--add", is_flag=True, help="Of a complete output whose manifest has grown, do the new tracklets.")
 @click.option("--embedding", is_flag=True, help="Add each tracklet's CLIP image embedding.")
+@click.option(
+    "--zero-shot",
+    is_flag=True,
+    help="Compare CLIP's image embedding with the schema's texts, untrained; for weights of a pre-trained CLIP.",
+)
 @click.option("--partition-by", multiple=True, metavar="COLUMN", help="Write Hive folders by this column (repeatable).")
 @options.failures
 @options.device

@@ -183,6 +183,7 @@ def show(file: str, as_json: bool) -> None:
         f"{sum(header.trained)} with labels in training",
         "thresholds": ", ".join(thresholds) if len(thresholds) <= 3 else f"{thresholds[0]} to {thresholds[-1]}",
         "training": ", ".join(f"{key} {value}" for key, value in header.training.items()) or "not recorded",
+        "zero-shot": "yes" if config.zero_shot else "no: the image tower is not known to be a pre-trained CLIP's",
         "parameters": f"{counts.total:,} total: {counts.trained:,} trained, {counts.frozen:,} frozen, "
         f"{counts.unused:,} unused",
         "FLOPs": f"{cost / 1e9:.1f} G a tracklet of {config.frames} frames",

@@ -37,6 +37,7 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
         "decoder": options.decode.decoder,
         "damaged": options.decode.damaged,
         "embedding": options.embedding,
+        "zero_shot": options.zero_shot,
         "partition_by": list(options.partition_by),
         "limit": options.limit,
         "split": options.split,

@@ -88,12 +88,14 @@ class Job:
         """Read what there is to read and refuse what cannot be done. Writes nothing."""
         header = read_header(weights_uri(options.weights))
         frames = options.frames or header.config.frames
-        if options.sampling != "all":
+        if options.zero_shot:
+            header.check_zero_shot()
+        elif options.sampling != "all":
             header.config.check_frames(frames)
         manifest = Manifest.open(options.manifest)
         refuse_ambiguous(manifest, header.schema)
         selection = Selection(options.split, options.limit)
-        if options.sampling == "all" and header.config.max_frames is not None:
+        if options.sampling == "all" and header.config.max_frames is not None and not options.zero_shot:
             header.config.check_frames(selection.longest(manifest))
         passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
         schema = table_schema(passed_through, header.schema, embedding=options.embedding)
@@ -113,6 +115,15 @@ class Job:
             table=Table(folder, schema, options.partition_by),
             fingerprint=fingerprint_of(options, header, manifest, frames),
         )
+
+    def reading(self) -> Reading:
+        """How scores become answers. Zero-shot, nothing is trained, and thresholds that were found for the trained
+        network do not count."""
+        header = self.header
+        thresholds, trained = header.thresholds, header.trained
+        if self.options.zero_shot:
+            thresholds, trained = (0.5,) * len(thresholds), (True,) * len(trained)
+        return Reading(header.schema, thresholds, trained, header.model_id)
 
     def place(self, *parts: str) -> str:
         """A URI below the output folder."""
@@ -198,7 +209,7 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
     seconds = time.perf_counter() - clock
 
     _say("writing the table")
-    reading = Reading(job.header.schema, job.header.thresholds, job.header.trained, job.header.model_id)
+    reading = job.reading()
     if again == "retry":
         table = table.with_replaced(parts, reading)
     else:
@@ -217,7 +228,7 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
         "schema": {
             "name": job.header.schema.name,
-            "untrained": list(job.header.untrained),
+            "untrained": [] if job.options.zero_shot else list(job.header.untrained),
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
         },
         "counts": counts,
@@ -324,6 +335,7 @@ def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
         batch_size=options.batch_size or _BATCH_SIZE[device],
         compile=options.compile,
         embedding=options.embedding,
+        zero_shot=options.zero_shot,
     )
 
 

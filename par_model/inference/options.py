@@ -31,6 +31,7 @@ class InferOptions:
     precision: Precision = "auto"
     compile: bool = False
     embedding: bool = False
+    zero_shot: bool = False
     partition_by: tuple[str, ...] = ()
     max_failure_rate: float = 0.05
     decode: DecodeOptions = field(default_factory=DecodeOptions)
@@ -59,3 +60,4 @@ class StageSettings:
     batch_size: int
     compile: bool
     embedding: bool
+    zero_shot: bool

@@ -85,6 +85,7 @@ class RecogniseTables:
             batch_size=settings.batch_size,
             compile=settings.compile,
             embedding=settings.embedding,
+            zero_shot=settings.zero_shot,
         )
 
     def __call__(self, table: pa.Table) -> pa.Table:

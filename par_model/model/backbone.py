@@ -54,6 +54,12 @@ class Clip:
             features: Tensor = self.model.encode_text(self.tokenizer(list(texts)))  # type: ignore[operator]
         return features.float()
 
+    @property
+    def logit_scale(self) -> Tensor:
+        """The logarithm of what the model multiplies cosines by."""
+        scale: Tensor = self.model.logit_scale.detach()  # type: ignore[operator]
+        return scale.float().reshape(())
+
 
 def load_clip(
     backbone: str, pretrained: str | None = None, *, image_size: tuple[int, int] | None = None, seed: int = 0

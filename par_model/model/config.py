@@ -105,6 +105,8 @@ class RecogniserConfig:
     ``temporal_depth``; ``last`` sends every further frame through the last block again, so that the net becomes
     recurrent there and K has no limit. Up to ``temporal_depth`` frames, the two give the same numbers.
     drop_path: chance that training skips a branch of the fusion block, for one tracklet.
+    zero_shot: whether the tower is that of a contrastively pre-trained CLIP, so that its embeddings can be compared
+    with texts; what that takes, beside the text features, is kept then.
 
     Raises UsageError on values that make no network.
     """
@@ -124,6 +126,7 @@ class RecogniserConfig:
     temporal_depth: int = 8
     beyond_depth: BeyondDepth = "refuse"
     drop_path: float = 0.1
+    zero_shot: bool = False
 
     def __post_init__(self) -> None:
         for field in ("num_classes", "frames", "temporal_depth"):

@@ -9,7 +9,14 @@ from math import prod
 from par_model.model.config import RecogniserConfig
 from par_model.model.weights import UNUSED
 
-_BUFFERS = ("text_features", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked")
+_BUFFERS = (
+    "text_features",
+    "negative_features",
+    "logit_scale",
+    "bn.running_mean",
+    "bn.running_var",
+    "bn.num_batches_tracked",
+)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class ModelOptions:
             depth=self.depth,
             temporal_depth=self.depth,
             beyond_depth=self.beyond_depth,
+            zero_shot=clip.pretrained is not None,
         )
 
 
@@ -86,6 +87,10 @@ def initialise_weights(
     config = (options or ModelOptions()).config(clip, schema.num_classes)
     features = clip.encode_texts([c.text for c in schema.classes])
     recogniser = new_recogniser(config, tower=clip.tower, text_features=features, seed=seed)
+    if config.zero_shot:
+        opposed = {i: c.negative_text for i, c in enumerate(schema.classes) if c.negative_text is not None}
+        recogniser.negative_features[list(opposed)] = clip.encode_texts(list(opposed.values()))
+        recogniser.logit_scale.copy_(clip.logit_scale)
     preprocess = Preprocess(
         height=config.backbone.image_height,
         width=config.backbone.image_width,

@@ -30,12 +30,16 @@ class Recogniser(nn.Module):
     """Frames [B, T, 3, H, W], normalised, to logits [B, A]; the sigmoid is the caller's.
 
     The image tower runs in evaluation mode and without gradient, only as far as the highest feature map that is read,
-    unless ``tune("full")`` says otherwise. Text features are a buffer [A, E]: there is no text tower here.
+    unless ``tune("full")`` says otherwise. Text features are a buffer [A, E]: there is no text tower here. Zero-shot
+    answers take the negative texts' features too, [A, E], zero where a class has none, and CLIP's ``logit_scale``,
+    a logarithm.
 
     Raises UsageError if the network cannot take T frames (see ``RecogniserConfig.check_frames``).
     """
 
     text_features: Tensor
+    negative_features: Tensor
+    logit_scale: Tensor
 
     def __init__(self, config: RecogniserConfig) -> None:
         super().__init__()
@@ -61,6 +65,9 @@ class Recogniser(nn.Module):
         self.heads = ClassHeads(config.num_classes, config.fusion_width)
         self.bn = nn.BatchNorm1d(config.num_classes)
         self.register_buffer("text_features", torch.zeros(config.num_classes, config.backbone.embed_dim))
+        if config.zero_shot:
+            self.register_buffer("negative_features", torch.zeros_like(self.text_features))
+            self.register_buffer("logit_scale", torch.zeros(()))
         self.tune("side")
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -68,15 +75,9 @@ class Recogniser(nn.Module):
         return logits_BA
 
     def recognise(self, frames: Tensor, *, embed: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Logits [B, A], and with ``embed`` the tracklets' embeddings [B, E] of length 1, else None.
-
-        A tracklet's embedding: each frame's CLIP image embedding L2-normalised, averaged, normalised again.
-        """
-        if frames.ndim != 5:
-            raise ValueError(f"frames must be [tracklets, frames, 3, height, width], got shape {list(frames.shape)}")
-        B, T = frames.shape[:2]
-        self.config.check_frames(T)
-        images = rearrange(frames, "b t c h w -> (b t) c h w")
+        """Logits [B, A], and with ``embed`` the tracklets' embeddings [B, E] as ``embed`` gives them, else None."""
+        images, B = _images(frames)
+        self.config.check_frames(frames.shape[1])
 
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.backbone_tuned):
             maps, image_embeddings = self.backbone(images, self.config.layers_read, embed=embed)
@@ -85,6 +86,16 @@ class Recogniser(nn.Module):
         text_BAF = self.fusion(visual_BLF, self.text_features)
         logits_BA: Tensor = self.bn(self.heads(text_BAF))
         return logits_BA, None if image_embeddings is None else _tracklet_embedding(image_embeddings, B)
+
+    def embed(self, frames: Tensor) -> Tensor:
+        """Embeddings [B, E] of length 1: each frame's CLIP image embedding L2-normalised, averaged, normalised again.
+
+        Only the image tower runs, which takes any number of frames.
+        """
+        images, B = _images(frames)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.backbone_tuned):
+            _, image_embeddings = self.backbone(images, (), embed=True)
+        return _tracklet_embedding(image_embeddings, B)
 
     def _visual_tokens(self, images: Tensor, maps: Mapping[int, Tensor], B: int) -> Tensor:
         """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F]."""
@@ -141,6 +152,10 @@ class Recogniser(nn.Module):
         """The baseline of the same parts: no side networks, and a Linear, as torch starts it, that reads the tower."""
         return self._smaller(replace(self.config, sides="none"))
 
+    def without_zero_shot(self) -> Recogniser:
+        """The same network without what zero-shot answers take: for a tower that CLIP's texts no longer belong to."""
+        return self._smaller(replace(self.config, zero_shot=False))
+
     def _smaller(self, config: RecogniserConfig) -> Recogniser:
         if config == self.config:
             return self
@@ -158,6 +173,13 @@ class Recogniser(nn.Module):
 
 def _adapter(width: int, fusion_width: int) -> nn.Module:
     return nn.Identity() if width == fusion_width else nn.Linear(width, fusion_width)
+
+
+def _images(frames: Tensor) -> tuple[Tensor, int]:
+    """[B * T, 3, H, W], and B."""
+    if frames.ndim != 5:
+        raise ValueError(f"frames must be [tracklets, frames, 3, height, width], got shape {list(frames.shape)}")
+    return rearrange(frames, "b t c h w -> (b t) c h w"), len(frames)
 
 
 def _tracklet_embedding(image_embeddings: Tensor, B: int) -> Tensor:

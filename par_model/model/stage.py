@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from par_model.errors import FailureCode, UsageError
 from par_model.model.weights import load_weights
+from par_model.model.zero_shot import ZeroShot
 from par_model.types import Crops, Failure, Prediction
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -29,10 +30,11 @@ class RecogniseStage:
     device: ``auto`` is the GPU if torch sees one. precision: ``auto`` is bf16 autocast on a GPU, fp32 on a CPU.
     batch_size: tracklets in one forward pass. Outcomes do not depend on it, beyond rounding.
     embedding: also give each tracklet's embedding; the whole image tower runs then.
+    zero_shot: the image tower's embedding against the schema's texts (``ZeroShot``) instead of the trained network.
     compile: let ``torch.compile`` make the network's kernels: minutes at the start, less time for each batch.
 
-    Raises WeightsError if the weights cannot be loaded, UsageError if there is no GPU for ``cuda`` or ``torch.compile``
-    cannot work here.
+    Raises WeightsError if the weights cannot be loaded, UsageError if there is no GPU for ``cuda``, ``torch.compile``
+    cannot work here, or the weights are not for ``zero_shot``.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class RecogniseStage:
         precision: Precision = "auto",
         batch_size: int = 16,
         embedding: bool = False,
+        zero_shot: bool = False,
         compile: bool = False,
     ) -> None:
         if batch_size < 1:
@@ -55,7 +58,11 @@ class RecogniseStage:
         self.embedding = embedding
         recogniser, self.header = load_weights(weights_uri)
         self.recogniser = recogniser.to(self.device)
-        self._recognise: Callable[..., Any] = self.recogniser.recognise
+        self._zero_shot: ZeroShot | None = None
+        if zero_shot:
+            self.header.check_zero_shot()
+            self._zero_shot = ZeroShot(self.recogniser, self.header.schema)
+        self._network: Any = self.recogniser.embed if zero_shot else self.recogniser.recognise
         preprocess = self.header.preprocess
         self._size = (preprocess.height, preprocess.width)
         mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
@@ -65,11 +72,10 @@ class RecogniseStage:
 
     def _compile(self) -> None:
         """Compiles on a blank batch, since a compiler that is missing must stop the job and not fail each tracklet."""
-        self._recognise = torch.compile(self.recogniser.recognise)
+        self._network = torch.compile(self._network)
         frames = torch.zeros(2, self.header.config.frames, 3, *self._size, device=self.device)
         try:
-            with self._inference():
-                self._recognise(frames, embed=self.embedding)
+            self._scores(frames)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
@@ -118,11 +124,20 @@ class RecogniseStage:
         if tuple(pixels.shape[2:4]) != self._size:
             height, width = self._size
             raise ValueError(f"crops are {pixels.shape[2]}x{pixels.shape[3]} pixels, the weights want {height}x{width}")
+        scores, embeddings = self._scores(pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift)
+        given = [None] * len(batch) if embeddings is None else _numpy(embeddings)
+        return list(zip(_numpy(scores), given, strict=True))
+
+    def _scores(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
+        """float32 [B, C], and if wanted the embeddings [B, D]."""
+        if self._zero_shot is not None:
+            with self._inference():
+                embeddings = self._network(frames)
+            # Outside autocast: a scale of 100 makes bf16's rounding of a cosine visible.
+            return self._zero_shot(embeddings), embeddings if self.embedding else None
         with self._inference():
-            frames = pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift
-            logits, embeddings = self._recognise(frames, embed=self.embedding)
-            scores = _numpy(torch.sigmoid(logits.float()))
-        return list(zip(scores, [None] * len(batch) if embeddings is None else _numpy(embeddings), strict=True))
+            logits, embeddings = self._network(frames, embed=self.embedding)
+        return torch.sigmoid(logits.float()), embeddings
 
 
 def _outcome(crops: Crops, scores: NDArray[np.float32], embedding: NDArray[np.float32] | None) -> Prediction | Failure:

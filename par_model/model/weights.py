@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from par_model import storage
 from par_model.attributes import AttributeSchema
-from par_model.errors import ParError, WeightsError
+from par_model.errors import ParError, UsageError, WeightsError
 from par_model.model.config import RecogniserConfig
 from par_model.types import Preprocess
 
@@ -60,6 +60,20 @@ class WeightsHeader:
     def untrained(self) -> tuple[str, ...]:
         """Score fields of the classes that had no labels."""
         return tuple(name for name, known in zip(self.schema.score_fields, self.trained, strict=True) if not known)
+
+    def check_zero_shot(self) -> None:
+        """Raises UsageError, saying why, if ``ZeroShot`` cannot answer for every group from this file."""
+        if not self.config.zero_shot:
+            raise UsageError(
+                f"--zero-shot, but the image tower of {self.uri} is not known to be a contrastively pre-trained "
+                "CLIP's: make weights with `parjob weights init --pretrained`"
+            )
+        lacking = [g.name for g in self.schema.groups if g.kind == "binary" and g.classes[0].negative_text is None]
+        if lacking:
+            raise UsageError(
+                f"--zero-shot, but binary groups of schema {self.schema.name} have no negative_text to compare with: "
+                f"{', '.join(lacking)}: give them one and make the weights again"
+            )
 
     @property
     def model_id(self) -> str:

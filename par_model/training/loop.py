@@ -33,7 +33,7 @@ from par_model.training.loss import positive_ratios, weighted_bce
 from par_model.training.pace import Pace, Say, epoch_line
 from par_model.training.plan import Batch, Reader, TrainPlan
 from par_model.training.record import write_events, write_metrics
-from par_model.training.schedule import learning_rate
+from par_model.training.schedule import learning_rate, smooth_rate
 from par_model.training.store import CropStore, gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker
 
@@ -59,6 +59,8 @@ class Learner:
         if plan.options.tune == "head":
             torch.manual_seed(_torch_seed(plan.options.seed, 0, 0))  # every worker starts from the same Linear
             recogniser = recogniser.without_sides()
+        if plan.options.tune == "full":
+            recogniser = recogniser.without_zero_shot()  # the tower leaves the space of CLIP's texts
         recogniser.config = replace(recogniser.config, frames=plan.frames)
         recogniser.bn = OverallBatchNorm.of(recogniser.bn)
         recogniser.to(worker.device)
@@ -83,8 +85,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
     for epoch in range(history.next_epoch, plan.options.epochs + 1):
         started = time.perf_counter()
         torch.manual_seed(_torch_seed(plan.options.seed, epoch, worker.rank))
-        rate = learning_rate(epoch, epochs=plan.options.epochs, peak=plan.options.lr)
-        losses = train_epoch(learner, epoch, rate, pace)
+        losses, rate = train_epoch(learner, epoch, pace)
         checked = validate(learner)
         seconds = time.perf_counter() - started
         row = {
@@ -108,18 +109,17 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
         report(row)
 
 
-def train_epoch(learner: Learner, epoch: int, rate: float, pace: Pace) -> list[float]:
-    """Every training tracklet once; the loss of each step."""
+def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], float]:
+    """Every training tracklet once; the loss of each step, and the last step's learning rate."""
     plan, worker = learner.plan, learner.worker
     options = plan.options
-    for group in learner.optimiser.param_groups:
-        group["lr"] = rate
     batches = steps(epoch_order(len(plan.train), options.seed, epoch), options.batch_size)
     parts = [micro_steps(batch, worker.count, options.micro_batch) for batch in batches]
     mine = [share(part, worker.rank, worker.count) for step in parts for part in step]
     reader = Reader(learner.store, plan.train, plan.frames, options.sampling, options.seed).batches(mine, epoch)
     losses = []
     for number, (batch, step) in enumerate(zip(batches, parts, strict=True), start=1):
+        rate = _set_rate(learner, epoch, number, len(batches))
         loss = train_step(learner, epoch, reader, len(step), len(batch))
         if not isfinite(loss):
             ids = ", ".join(plan.train.ids[place] for place in batch)
@@ -128,7 +128,19 @@ def train_epoch(learner: Learner, epoch: int, rate: float, pace: Pace) -> list[f
             )
         losses.append(loss)
         pace.step(epoch, number, len(batches), loss, rate)
-    return losses
+    return losses, rate
+
+
+def _set_rate(learner: Learner, epoch: int, step: int, steps: int) -> float:
+    """Give the optimiser the rate of a step, counted from 1 to ``steps`` in its epoch, and return it."""
+    options = learner.plan.options
+    if options.schedule == "step":
+        rate = smooth_rate((epoch - 1 + (step - 0.5) / steps) / options.epochs, peak=options.lr)
+    else:
+        rate = learning_rate(epoch, epochs=options.epochs, peak=options.lr)
+    for group in learner.optimiser.param_groups:
+        group["lr"] = rate
+    return rate
 
 
 def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int, tracklets: int) -> float:

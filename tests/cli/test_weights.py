@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,18 +15,13 @@ from par_model.model.weights import load_weights, read_header
 from tests import released_weights as rule
 from tests.model.test_openpar import write_checkpoint, write_clip
 from tests.released_weights import small_clip_shapes, small_par_shapes
-
-CONFIG: dict[str, Any] = {
-    "embed_dim": 32,
-    "vision_cfg": {"image_size": 32, "layers": 4, "width": 32, "head_width": 8, "patch_size": 8},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
+from tests.small_clip import SETTINGS
 
 
 @pytest.fixture
 def backbone(tmp_path: Path) -> str:
     path = tmp_path / "small.json"
-    path.write_text(json.dumps(CONFIG))
+    path.write_text(json.dumps(SETTINGS))
     return str(path)
 
 
@@ -101,7 +95,7 @@ def test_the_same_seed_makes_the_same_file(backbone: str, tmp_path: Path) -> Non
 def test_pretrained_from_a_file(backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import open_clip
 
-    torch.save(open_clip.CLIP(**CONFIG).state_dict(), tmp_path / "clip.pt")
+    torch.save(open_clip.CLIP(**SETTINGS).state_dict(), tmp_path / "clip.pt")
     assert init(backbone, tmp_path / "w", "--pretrained", tmp_path / "clip.pt") == 0
     assert "UNTRAINED" not in capsys.readouterr().err
     assert read_header(str(tmp_path / "w")).training["pretrained"] == str(tmp_path / "clip.pt")

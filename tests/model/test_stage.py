@@ -98,7 +98,7 @@ def test_an_exception_on_a_batch_is_retried_one_by_one(tiny_weights: Path, monke
             raise RuntimeError("out of\nmemory")
         return recognise(frames, **options)
 
-    monkeypatch.setattr(stage, "_recognise", poisoned)
+    monkeypatch.setattr(stage, "_network", poisoned)
     bright = make_crops(1)
     bright.pixels[:] = 255
     outcomes = stage([make_crops(0), bright, make_crops(2)])
@@ -118,7 +118,7 @@ def test_scores_that_are_not_finite_fail_their_tracklet(tmp_path: Path) -> None:
         logits[1, 0] = float("nan")
         return logits, embeddings
 
-    stage._recognise = half_broken
+    stage._network = half_broken
     first, second = stage([make_crops(0), make_crops(1)])
     assert isinstance(first, Prediction)
     assert isinstance(second, Failure)

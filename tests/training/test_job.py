@@ -14,7 +14,9 @@ from par_model.errors import ManifestError, OutputError, TrainingError
 from par_model.model.weights import load_weights, read_header
 from par_model.training import loop
 from par_model.training.checkpoint import NAME
+from par_model.training.schedule import smooth_rate
 from tests.cli.test_infer import parjob
+from tests.tiny import write_tiny_weights
 from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
 
 
@@ -79,22 +81,27 @@ def test_frozen_means_frozen(tune: Any, changed: set[str], labelled: Archive, tm
 
 
 def test_full_tuning_changes_the_image_tower(labelled: Archive, tmp_path: Path) -> None:
-    before = tensors(labelled.weights)
-    train_here(labelled.options(tmp_path, tune="full", epochs=1, clip_norm=1.0))
-    after = tensors(tmp_path / "last.safetensors")
-    changed = [name for name in before if name.startswith("backbone.") and not torch.equal(before[name], after[name])]
-    assert changed
+    """And so takes it out of the space of CLIP's texts: zero-shot answers are for the frozen tower alone."""
+    weights = write_tiny_weights(tmp_path / "clip.safetensors", SCHEMA, zero_shot=True)
+    for tune in ("full", "head"):
+        train_here(labelled.options(tmp_path / tune, weights=weights, tune=tune, epochs=1, clip_norm=1.0))
+    before, full, head = map(tensors, (weights, tmp_path / "full/last.safetensors", tmp_path / "head/last.safetensors"))
+    tower = [name for name in before if name.startswith("backbone.")]
+    assert any(not torch.equal(before[name], full[name]) for name in tower)
+    assert all(torch.equal(before[name], head[name]) for name in [*tower, "negative_features", "logit_scale"])
+    assert "logit_scale" not in full
 
 
 def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in epoch 2, and again in epoch 3 after its weights were written but before its checkpoint."""
-    options = {"epochs": 4}
+    """Killed in epoch 2, and again in epoch 3 after its weights were written but before its checkpoint; the rate, which
+    here changes at every step of three, goes on too."""
+    options = {"epochs": 4, "schedule": "step", "lr": 1e-3}
     train_here(labelled.options(tmp_path / "whole", **options))
     train_epoch, save = loop.train_epoch, loop.save_checkpoint
 
-    def killed_epoch(learner: Any, epoch: int, *others: Any) -> list[float]:
+    def killed_epoch(learner: Any, epoch: int, *others: Any) -> tuple[list[float], float]:
         if epoch == 2:
             raise Killed
         return train_epoch(learner, epoch, *others)
@@ -113,6 +120,8 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     train_here(labelled.options(tmp_path / "out", **options))
     curves = [pq.read_table(tmp_path / name / "metrics.parquet") for name in ("whole", "out")]
     assert curves[1]["epoch"].to_pylist() == [1, 2, 3, 4]
+    last_steps = [smooth_rate((epoch + 2.5 / 3) / 4, peak=1e-3) for epoch in range(4)]
+    assert curves[1]["learning_rate"].to_pylist() == pytest.approx(last_steps)
     for name in ("train_loss", "val_loss", "val_macro_f1", "best"):
         assert curves[0][name].to_pylist() == curves[1][name].to_pylist(), name
     for name in ("last", "best"):
