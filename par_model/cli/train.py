@@ -19,6 +19,13 @@ from par_model.cli.command import Command, option
 @option("--workers", type=int, default=1, metavar="N", help="Training processes; they share the machine's cores.")
 @option("--epochs", type=int, default=30, metavar="N", help="Each sees every training tracklet once.")
 @option("--lr", type=float, default=1e-3, metavar="RATE", help="Peak learning rate of the schedule.")
+@option(
+    "--schedule",
+    type=click.Choice(["epoch", "step"]),
+    default="epoch",
+    help="epoch: the released one, set once an epoch: five of warm-up, then a cosine whose last epoch is at 2e-6. "
+    "step: set at every step, 5 % of them warm-up, then a cosine to 0; better for few, long epochs.",
+)
 @option("--batch-size", type=int, default=16, metavar="N", help="Tracklets of one step, over all workers.")
 @click.option(
     "--micro-batch",

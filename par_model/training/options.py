@@ -10,6 +10,7 @@ from par_model.video.options import DecodeOptions
 
 Tune = Literal["side", "full", "head"]
 TrainSampling = Literal["random", "uniform", "first"]
+Schedule = Literal["epoch", "step"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class TrainOptions:
 
     batch_size: tracklets of one step, over all workers. micro_batch: tracklets that one worker takes at a time.
     cache_frames: most frames of a training tracklet that are decoded and kept; each epoch draws among these.
+    schedule: epoch is the released one; step warms up over the first 5 % of the steps and ends at 0.
     crops: folder that keeps decoded crops, so that several runs share them.
     """
 
@@ -28,6 +30,7 @@ class TrainOptions:
     workers: int = 1
     epochs: int = 30
     lr: float = 1e-3
+    schedule: Schedule = "epoch"
     batch_size: int = 16
     micro_batch: int | None = None
     tune: Tune = "side"
@@ -70,7 +73,7 @@ class TrainOptions:
     def results(self) -> dict[str, Any]:
         """The options that change results: with others, an output is another run's."""
         names = (
-            *("epochs", "lr", "batch_size", "micro_batch", "tune", "sampling", "augment", "cache_frames"),
+            *("epochs", "lr", "schedule", "batch_size", "micro_batch", "tune", "sampling", "augment", "cache_frames"),
             *("clip_norm", "val_fraction", "precision", "seed"),
         )
         decoding = {"decoder": self.decode.decoder, "damaged": self.decode.damaged}

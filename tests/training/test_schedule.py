@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from par_model.training.schedule import learning_rate
+from par_model.training.schedule import learning_rate, smooth_rate
 from tests.released_weights import GOLDEN
 
 
@@ -30,3 +30,8 @@ def test_one_epoch_learns_something() -> None:
 @pytest.mark.parametrize("peak", [1e-6, 5e-6, 2e-5])
 def test_no_rate_is_above_a_small_peak(peak: float) -> None:
     assert max(learning_rate(epoch, epochs=10, peak=peak) for epoch in range(1, 11)) <= peak * (1 + 1e-12)
+
+
+def test_the_smooth_rate_rises_falls_and_ends_at_zero() -> None:
+    rates = [smooth_rate(done, peak=2e-3) for done in (0.0, 0.025, 0.05, 0.525, 1.0)]
+    assert rates == pytest.approx([0.0, 1e-3, 2e-3, 1e-3, 0.0], abs=1e-12)
