@@ -18,7 +18,12 @@ def attributes() -> None:
 @attributes.command("list", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_schemas(as_json: bool) -> None:
-    """List the schemas that come with the package."""
+    """List the schemas that come with the package.
+
+    \b
+    Example:
+      parjob attributes list
+    """
     schemas = [load_schema(name) for name in shipped_schemas()]
     if as_json:
         rows = [{"name": s.name, "groups": len(s.groups), "classes": s.num_classes} for s in schemas]
@@ -32,7 +37,12 @@ def list_schemas(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show one schema: a shipped one by NAME, your own by path or URI. Prints TOML that can be edited and used."""
+    """Show one schema: a shipped one by NAME, your own by path or URI. Prints TOML that can be edited and used.
+
+    \b
+    Example:
+      parjob attributes show mars > own.toml
+    """
     schema = load_schema(name)
     if as_json:
         groups = [

@@ -19,6 +19,8 @@ _COMMANDS = {
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
     "evaluate": ("par_model.cli.evaluate:evaluate", "Score a table against a manifest's labels."),
     "report": ("par_model.cli.report:report", "Write one HTML page about a run, with its tracklets to look at."),
+    "doctor": ("par_model.cli.doctor:doctor", "Say what is installed and what works here, for a bug report."),
+    "completion": ("par_model.cli.completion:completion", "Print what a shell needs to complete commands and options."),
 }
 
 

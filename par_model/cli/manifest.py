@@ -62,6 +62,10 @@ def from_mot(
     """Make a manifest from the tracks of one video in MOTChallenge text.
 
     Nine columns are ground truth: rows with confidence 0 or a class other than 1 are left out.
+
+    \b
+    Example:
+      parjob manifest from-mot --video cam1.mp4 --tracks cam1.txt --camera 1 --output cam1.parquet
     """
     from par_model import storage
     from par_model.errors import ManifestError
@@ -102,6 +106,10 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
     Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+
+    \b
+    Example:
+      parjob manifest from-mars --root MARS --annotations mars_attributes.csv --output mars.parquet
     """
     from par_model.manifest.crops import MARS
 
@@ -117,6 +125,10 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
     Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+
+    \b
+    Example:
+      parjob manifest from-duke --root DUKE --annotations duke_attributes.csv --output duke.parquet
     """
     from par_model.manifest.crops import DUKE
 
@@ -131,6 +143,10 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
     """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
 
     N counts from 0 over the files in name order. Exit code 0 without defects, 1 with.
+
+    \b
+    Example:
+      parjob manifest check cam1.parquet
     """
     from par_model.attributes import load_schema
     from par_model.errors import ManifestError
@@ -155,7 +171,12 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
 @click.argument("uri")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def show(uri: str, as_json: bool) -> None:
-    """Show what the manifest at URI holds: tracklets, videos, frames, cameras, splits, labels, and its first rows."""
+    """Show what the manifest at URI holds: tracklets, videos, frames, cameras, splits, labels, and its first rows.
+
+    \b
+    Example:
+      parjob manifest show cam1.parquet
+    """
     from par_model.manifest import Manifest
     from par_model.manifest.summary import summarise
 

@@ -71,7 +71,12 @@ def init(
     temporal_map: str | None,
     **options: Any,
 ) -> None:
-    """Make a new weights file: CLIP's image tower, side networks that still have to be trained, text features."""
+    """Make a new weights file: CLIP's image tower, side networks that still have to be trained, text features.
+
+    \b
+    Example:
+      parjob weights init --backbone ViT-B-16 --pretrained openai --schema mars --output w.safetensors
+    """
     known = load_schema(schema)
     spatial, temporal = _map(spatial_map), _map(temporal_map)
     size = _image_size(image_size)
@@ -113,7 +118,12 @@ def import_released(
     temporal_map: str | None,
     frames: int | None,
 ) -> None:
-    """Make a weights file from a released VTFPAR++ CHECKPOINT and the CLIP model that it was trained on."""
+    """Make a weights file from a released VTFPAR++ CHECKPOINT and the CLIP model that it was trained on.
+
+    \b
+    Example:
+      parjob weights import-openpar mars.pth --clip ViT-B-16 --schema mars --output w.safetensors
+    """
     known, spatial, temporal = load_schema(schema), _map(spatial_map), _map(temporal_map)
     from par_model.model.openpar import import_openpar
 
@@ -134,7 +144,12 @@ def import_released(
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: str, as_json: bool) -> None:
-    """Show a weights FILE, or `demo`: its network, schema, preprocessing, parameters and what a tracklet costs."""
+    """Show a weights FILE, or `demo`: its network, schema, preprocessing, parameters and what a tracklet costs.
+
+    \b
+    Example:
+      parjob weights show w.safetensors
+    """
     from par_model.model.cost import count_parameters, flops
     from par_model.model.shipped import weights_uri
     from par_model.model.weights import read_header

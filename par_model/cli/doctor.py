@@ -1,0 +1,158 @@
+"""``parjob doctor``: what is installed and what works here, to put into a bug report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+from par_model.errors import ParError
+
+_FRAMES = (2, 5, 9)
+_LEVELS = [20 * i + 10 for i in range(12)]  # brightness of each frame of the clip that decoders are tried on
+_TOLERANCE = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. ok: None where there is nothing to be right or wrong, such as a GPU that is not there."""
+
+    check: str
+    ok: bool | None
+    says: str
+
+
+@click.command(cls=Command)
+@click.option("--s3", metavar="URI", help="An s3:// folder or file to look at, with the credentials of a job.")
+@options.ray
+@options.json_output
+def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> int:
+    """Say what is installed and what works here: versions, GPUs, decoders, S3 access, Ray.
+
+    Each decoder reads frames out of a small clip, and Ray is started or joined. Put the output into a bug report; it
+    has no credentials in it.
+
+    \b
+    Exit codes: 0 all that was tried works; 1 something does not.
+    \b
+    Example:
+      parjob doctor --s3 s3://bucket/archive
+    """
+    from par_model.table.summary import versions
+
+    found = {"python": platform.python_version(), "platform": platform.platform()} | versions()
+    if not as_json:
+        for name, version in found.items():
+            click.echo(f"{'':8}{name:16} {version}")
+    checks: dict[str, Callable[[], tuple[bool | None, str]]] = {
+        "gpu": _gpu,
+        "decoder pyav": lambda: _decoder("pyav"),
+        "decoder decord": lambda: _decoder("decord"),
+        "s3": lambda: _s3(s3),
+        "ray": lambda: _ray(address, no_ray),
+    }
+    findings = []
+    for name, check in checks.items():
+        findings.append(_look(name, check))
+        if not as_json:
+            click.echo(_line(findings[-1]))
+    well = all(finding.ok is not False for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"ok": well, "versions": found, "checks": [asdict(finding) for finding in findings]}))
+    return 0 if well else 1
+
+
+def _look(name: str, check: Callable[[], tuple[bool | None, str]]) -> Finding:
+    try:
+        ok, says = check()
+    except ParError as error:
+        ok, says = False, str(error)
+    except Exception as error:  # noqa: BLE001  # whatever is broken here, the other checks are still wanted
+        ok, says = False, f"{type(error).__name__}: {error}"
+    return Finding(name, ok, " ".join(says.split()))
+
+
+def _line(finding: Finding) -> str:
+    mark = {True: "ok", False: "FAILED", None: "-"}[finding.ok]
+    return f"{mark:8}{finding.check:16} {finding.says}"
+
+
+def _gpu() -> tuple[bool | None, str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return None, f"torch sees none: the model runs on CPUs, of which there are {os.cpu_count()}"
+    torch.ones(1, device="cuda").sum().item()
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return True, f"{', '.join(names)}; CUDA {torch.version.cuda}"
+
+
+def _decoder(name: Literal["pyav", "decord"]) -> tuple[bool | None, str]:
+    """Read some frames of a clip whose brightness is their number, as a job would: in a process of its own."""
+    from importlib.util import find_spec
+
+    import numpy as np
+
+    from par_model.sampling import Sampling
+    from par_model.types import Failure, Tracklet
+    from par_model.video.options import DecodeOptions
+    from par_model.video.stage import DecodeStage
+
+    if name == "decord" and find_spec("decord") is None:
+        return None, "not installed: it has wheels for x86-64 only, and nothing needs it"
+    with tempfile.TemporaryDirectory() as folder:
+        clip = _write_clip(Path(folder) / "clip.mp4")
+        stage = DecodeStage(None, Sampling("uniform", len(_FRAMES)), DecodeOptions(decoder=name))
+        try:
+            (result,) = stage([Tracklet(0, "clip", video_uri=clip, frame_indices=np.array(_FRAMES, np.int32))])
+        finally:
+            stage.close()
+    if isinstance(result, Failure):
+        return False, f"{result.code}: {result.message}"
+    levels = [round(float(image.mean())) for image in result.images]  # type: ignore[union-attr]
+    wanted = [_LEVELS[frame] for frame in _FRAMES]
+    if any(abs(level - want) > _TOLERANCE for level, want in zip(levels, wanted, strict=True)):
+        return False, f"frames {_FRAMES} of a clip are as bright as {levels}, not {wanted}"
+    return True, f"frames {_FRAMES} of a clip are right"
+
+
+def _write_clip(path: Path) -> str:
+    import numpy as np
+
+    from par_model.video.writer import ClipWriter
+
+    with ClipWriter(path, width=64, height=64, fps=25) as clip:
+        for level in _LEVELS:
+            clip.write(np.full((64, 64, 3), level, np.uint8))
+    return str(path)
+
+
+def _s3(uri: str | None) -> tuple[bool | None, str]:
+    from par_model import storage
+
+    if uri is None:
+        return None, "not tried: --s3 URI looks at one"
+    if not storage.exists(uri):
+        return False, f"{uri}: nothing is there"
+    return True, f"{uri} can be read"
+
+
+def _ray(address: str | None, no_ray: bool) -> tuple[bool | None, str]:
+    if no_ray:
+        return None, "not tried: --no-ray"
+    from par_model.cluster.session import ray_session
+    from par_model.cluster.sizing import Resources
+
+    with ray_session(address) as joined:
+        there = Resources.of_cluster(joined=joined)
+    where = f"joined {address or os.environ.get('RAY_ADDRESS')}" if joined else "a local one starts"
+    return True, f"{where}: {there.live_cpus:g} CPUs, {there.live_gpus:g} GPUs"
