@@ -38,6 +38,12 @@ def describe_machine() -> str:
     return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
+def peak_mib() -> float:
+    """Most memory that this process ever had, of its own: what getrusage tells begins with that of its parent."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.results import table, write_section
+from benchmarks.results import peak_mib, table, write_section
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.wire import OUTCOME_WIRE_SCHEMA
@@ -134,7 +133,7 @@ def measure(rows: int, weights: str, folder: str, pipe: Any) -> None:
             "resumed": resumed.planned,
             "second_half": second_half,
             "nothing": time.perf_counter() - started,
-            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mib": peak_mib(),
             "files": len(summary["files"]),
         }
     )
@@ -156,6 +155,7 @@ def main() -> None:
             ours, theirs = context.Pipe()
             process = context.Process(target=measure, args=(rows, weights, folder, theirs))
             process.start()
+            theirs.close()  # so that the end of a process that failed is seen
             results.append(ours.recv())
             process.join()
             print(json.dumps(results[-1]), flush=True)

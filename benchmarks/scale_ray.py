@@ -11,10 +11,9 @@ import argparse
 import json
 import multiprocessing
 import re
-import resource
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,64 +23,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.results import table, write_section
+from benchmarks import stand_ins
+from benchmarks.results import peak_mib, table, write_section
 from par_model.attributes import load_schema
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
-from par_model.inference.stages import DecodeTables, RecogniseTables
+from par_model.inference.stages import RecogniseTables
 from par_model.manifest.schema import COLUMNS
 from par_model.model.initialise import initialise_weights
-from par_model.types import Crops, Prediction, Tracklet
-from par_model.video.counters import Counters
 
 _EXPLAINED = """{rows:,} tracklets through Ray Data on one machine, one decode worker, one model actor. Stand-ins take
 the place of both stages; the crops between them are blank but of full size, {crop_kib:.0f} KiB a tracklet,
 {crops_gib:.1f} GiB in all, against an object store of {store_gib:.1f} GiB."""
-_FRAMES = 6
 _BACKBONE = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 224, "patch_size": 32, "width": 32, "layers": 2, "head_width": 16},
     "text_cfg": {"width": 16, "heads": 2, "layers": 1},
 }
-
-
-class BlankCrops:
-    """In the place of DecodeStage."""
-
-    def __init__(self, settings: StageSettings) -> None:
-        self._shape = (_FRAMES, settings.preprocess.height, settings.preprocess.width, 3)
-        self.counters = Counters()
-
-    def __call__(self, tracklets: Iterable[Tracklet]) -> Iterator[Crops]:
-        for t in tracklets:
-            frames = np.arange(_FRAMES, dtype=np.int32)
-            yield Crops(t.row, t.tracklet_id, t.num_frames, frames, np.zeros(self._shape, np.uint8))
-
-
-class NoDecoding(DecodeTables):
-    def __init__(self, settings: StageSettings) -> None:
-        self._stage = BlankCrops(settings)  # type: ignore[assignment]
-        self._rows = settings.batch_size
-
-
-class SameAnswer:
-    """In the place of RecogniseStage."""
-
-    def __init__(self) -> None:
-        self._scores = np.full(load_schema("street").num_classes, 0.25, np.float32)
-
-    def __call__(self, batch: list[Crops]) -> list[Prediction]:
-        return [
-            Prediction(crops.row, crops.tracklet_id, crops.num_frames, crops.sampled_frames, self._scores)
-            for crops in batch
-        ]
-
-
-class NoNetwork(RecogniseTables):
-    def __init__(self, settings: StageSettings) -> None:
-        self._preprocess = settings.preprocess
-        self._stage = SameAnswer()  # type: ignore[assignment]
 
 
 def write_manifest(path: Path, rows: int, videos: int) -> None:
@@ -100,7 +59,7 @@ def write_manifest(path: Path, rows: int, videos: int) -> None:
     pq.write_table(pa.Table.from_pylist(found, schema=COLUMNS), path)
 
 
-def measure(manifest: str, weights: str, pipe: Any) -> None:
+def measure(manifest: str, weights: str, network: type[RecogniseTables], pipe: Any) -> None:
     """In a process of its own, so that its peak memory is its own."""
     found: dict[str, Any] = {"units": 0, "largest": 0}
 
@@ -110,7 +69,7 @@ def measure(manifest: str, weights: str, pipe: Any) -> None:
         from ray._private.internal_api import memory_summary
 
         with ray_runner(None, "cpu", 1, (1, 1)) as plain:
-            yield _Counting(**vars(replace(plain, decode=NoDecoding, recognise=NoNetwork)), found=found)
+            yield _Counting(**vars(replace(plain, decode=stand_ins.NoDecoding, recognise=network)), found=found)
             spilled = re.search(r"Spilled (\d+) MiB", memory_summary(stats_only=True))
             found["spilled_mib"] = int(spilled[1]) if spilled else 0
             found["store_gib"] = ray.cluster_resources()["object_store_memory"] / 2**30  # type: ignore[no-untyped-call]
@@ -122,9 +81,16 @@ def measure(manifest: str, weights: str, pipe: Any) -> None:
         "seconds": time.perf_counter() - started,
         "counts": summary["counts"]["status"],
         "rate": summary["stages"]["tracklets_per_second"],
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_mib(),
     }
     pipe.send(found)
+
+
+_SHAPES = (
+    ("one video", 1, stand_ins.NoNetwork),
+    ("a video each", None, stand_ins.NoNetwork),
+    ("one video, the model slower than decoding", 1, stand_ins.SlowNetwork),
+)
 
 
 class _Counting(RayRunner):
@@ -155,19 +121,19 @@ def main() -> None:
         initialise_weights(
             weights, backbone=f"{folder}/clip.json", schema=load_schema("street"), options=None, fit="pad", seed=0
         )
-        for name, videos in (("one video", 1), ("a video each", rows)):
-            manifest = Path(folder) / f"{videos}.parquet"
-            write_manifest(manifest, rows, videos)
-            ours, theirs = multiprocessing.get_context("spawn").Pipe()
-            process = multiprocessing.get_context("spawn").Process(
-                target=measure, args=(str(manifest), weights, theirs)
-            )
+        for name, videos, network in _SHAPES:
+            manifest = Path(folder) / f"{name}.parquet"
+            write_manifest(manifest, rows, videos or rows)
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            process = context.Process(target=measure, args=(str(manifest), weights, network, theirs))
             process.start()
+            theirs.close()  # so that the end of a process that failed is seen
             results.append(ours.recv() | {"name": name})
             process.join()
             print(json.dumps(results[-1]), flush=True)
             assert results[-1]["counts"] == {"ok": rows, "failed": 0}
-    crop = _FRAMES * 224 * 224 * 3
+    crop = stand_ins.FRAMES * 224 * 224 * 3
     header = ["shape", "units", "largest unit's crops", "tracklets a second", "spilled", "driver's peak memory"]
     body = [
         [
