@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import ray
@@ -18,6 +18,7 @@ from ray.data.exceptions import ExecutionTimeoutError
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
 from par_model.cluster.units import Units, served
+from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
@@ -25,7 +26,7 @@ from par_model.inference.stages import DecodeTables, RecogniseTables
 _PATIENCE_SECONDS = 1800.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
-_BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,27 @@ class RayRunner:
 
     def _graph(self, units: Units, settings: StageSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"
+        versions = versions_here()
         return (
             ray.data.from_arrow_refs([ray.put(number) for number in units.numbers()])  # type: ignore[misc]
             .map_batches(
                 DecodeUnits,
-                fn_constructor_args=(units, self.decode, settings),
+                fn_constructor_args=(units, self.decode, settings, versions),
                 compute=_pool(self.pools.decode),
                 num_cpus=1,
-                **_WHOLE_BLOCKS,
+                batch_size=None,
+                batch_format="pyarrow",
             )
             .map_batches(
-                self.recognise,
-                fn_constructor_args=(settings,),
+                RecogniseCrops,
+                fn_constructor_args=(self.recognise, settings, versions),
                 compute=_pool(self.pools.model),
                 num_cpus=0 if on_gpu else 1,
                 num_gpus=1 if on_gpu else 0,
-                **_WHOLE_BLOCKS,
+                # Ray Data wants a size where there are GPUs, and waits until it has that many; on CPUs a block is
+                # taken as soon as it is there.
+                batch_size=settings.batch_size if on_gpu else None,
+                batch_format="pyarrow",
             )
         )
 
@@ -90,7 +96,8 @@ class RayRunner:
 class DecodeUnits:
     """The decode stage on numbers of units."""
 
-    def __init__(self, units: Units, stage: type[DecodeTables], settings: StageSettings) -> None:
+    def __init__(self, units: Units, stage: type[DecodeTables], settings: StageSettings, versions: Versions) -> None:
+        refuse_other_node(versions)
         self._units = units
         self._stage = stage(settings)
 
@@ -98,7 +105,15 @@ class DecodeUnits:
         yield from self._stage(self._units.fetch(numbers))
 
 
-_WHOLE_BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
+class RecogniseCrops:
+    """The recognise stage."""
+
+    def __init__(self, stage: type[RecogniseTables], settings: StageSettings, versions: Versions) -> None:
+        refuse_other_node(versions)
+        self._stage = stage(settings)
+
+    def __call__(self, crops: pa.Table) -> pa.Table:
+        return self._stage(crops)
 
 
 def _par_error(error: BaseException) -> ParError:
@@ -110,7 +125,7 @@ def _par_error(error: BaseException) -> ParError:
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
     # What stopped an actor from starting comes as text alone.
-    for kind in (UsageError, WeightsError, StorageError):
+    for kind in (UsageError, WeightsError, StorageError, ClusterError):
         prefix = f"{kind.__module__}.{kind.__name__}: "
         if lines[-1].strip().startswith(prefix):
             return kind(lines[-1].strip().removeprefix(prefix))
@@ -125,8 +140,8 @@ def ray_runner(
     model_actors: tuple[int, int] | None,
 ) -> Iterator[RayRunner]:
     """A RayRunner on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
-    with ray_session(address):
-        resources = Resources.of_cluster()
+    with ray_session(address) as joined:
+        resources = Resources.of_cluster(joined=joined)
         chosen = choose_device(device, resources)
         pools = choose_pools(chosen, resources, decode_workers, model_actors)
         _announce(pools, resources)
@@ -140,14 +155,18 @@ def _pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
 def _configure(patience: float) -> None:
     context = DataContext.get_current()
     context.execution_no_progress_timeout_s = patience
-    context.target_max_block_size = _BLOCK_BYTES
+    context.target_max_block_size = BLOCK_BYTES
     context.enable_progress_bars = False
 
 
 def _announce(pools: Pools, resources: Resources) -> None:
     where = "GPU" if pools.device == "cuda" else "CPU"
-    sys.stderr.write(
-        f"parjob: up to {pools.decode[1]} decode workers, up to {pools.model[1]} model actors on {where}\n"
-    )
+    if resources.grows:
+        sizes = f"decode workers and model actors on {where}, as many as the cluster has room for"
+    else:
+        sizes = f"up to {pools.decode[1]} decode workers, up to {pools.model[1]} model actors on {where}"
+    sys.stderr.write(f"parjob: {sizes}\n")
     if pools.device == "cuda" and resources.live_gpus == 0:
         sys.stderr.write("parjob: no live node has a GPU: waiting for the cluster to start one\n")
+    elif resources.live_cpus == 0:
+        sys.stderr.write("parjob: no live node has a CPU: waiting for the cluster to start one\n")

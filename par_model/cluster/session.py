@@ -24,8 +24,11 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
-    """A connection to Ray, ended at exit. What Ray prints goes to stderr. Raises ClusterError."""
+def ray_session(address: str | None) -> Iterator[bool]:
+    """A connection to Ray, ended at exit. What Ray prints goes to stderr. Yields whether other machines may be in it.
+
+    Raises ClusterError, also where nodes of a cluster have other versions than this process.
+    """
     address = address or os.environ.get("RAY_ADDRESS")
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -35,7 +38,7 @@ def ray_session(address: str | None) -> Iterator[None]:
         import ray
 
         if ray.is_initialized():  # the caller's own session, as in a notebook: use it, leave it
-            yield
+            yield sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
             return
         options: dict[str, Any] = {"address": address or "local"}
         if address is None:
@@ -55,7 +58,11 @@ def ray_session(address: str | None) -> Iterator[None]:
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         try:
             with redirect_stdout(_FirstLines()):
-                yield
+                if address is not None:
+                    from par_model.cluster.versions import refuse_other_nodes
+
+                    refuse_other_nodes()
+                yield address is not None
         finally:
             ray.shutdown()
 

@@ -7,35 +7,74 @@ zero, live nodes show no GPU, and a job that believed them would never ask for o
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from par_model.errors import ClusterError, UsageError
+
+# Where `ray up` leaves the head its own, resolved copy of cluster.yaml. Ray's autoscaler tells nobody else what it may
+# start.
+BOOTSTRAP = "~/ray_bootstrap_config.yaml"
+_ANY = 1024  # as good as no limit
 
 
 @dataclass(frozen=True)
 class Resources:
-    """CPUs and GPUs of a cluster: now, and at most."""
+    """CPUs and GPUs of a cluster: now, and at most.
+
+    grows: nodes may join of which nothing is known yet, so that ``most`` is no limit.
+    """
 
     live_cpus: int
     live_gpus: int
     most_cpus: int
     most_gpus: int
+    grows: bool = False
 
     @classmethod
-    def of_cluster(cls) -> Resources:
-        """Of the Ray cluster that this process is connected to."""
+    def of_cluster(cls, *, joined: bool) -> Resources:
+        """Of the Ray cluster that this process is connected to. joined: it is not this process's own."""
         import ray
         from ray._private.state import state
 
         live = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        most = state.get_max_resources_from_cluster_config() or {}
+        most = (state.get_max_resources_from_cluster_config() or _of_ray_up(live)) if joined else None
         return cls(
             live_cpus=int(live.get("CPU", 0)),
             live_gpus=int(live.get("GPU", 0)),
-            most_cpus=_most(live.get("CPU", 0), most.get("CPU", 0)),
-            most_gpus=_most(live.get("GPU", 0), most.get("GPU", 0)),
+            most_cpus=_most(live.get("CPU", 0), (most or {}).get("CPU", 0)),
+            most_gpus=_most(live.get("GPU", 0), (most or {}).get("GPU", 0)),
+            grows=joined and not most,
         )
+
+
+def most_of_node_types(config: Mapping[str, Any]) -> dict[str, float]:
+    """CPUs and GPUs when every node type of a cluster.yaml has all its workers."""
+    most: dict[str, float] = {}
+    for name, kind in config.get("available_node_types", {}).items():
+        count = 1 if name == config.get("head_node_type") else kind.get("max_workers", config.get("max_workers", 0))
+        for resource in ("CPU", "GPU"):
+            most[resource] = most.get(resource, 0) + count * kind.get("resources", {}).get(resource, 0)
+    return most
+
+
+def _of_ray_up(live: Mapping[str, float]) -> dict[str, float]:
+    """What the cluster that this head belongs to may have at most; empty where `ray up` did not start it."""
+    import ray
+    import yaml
+
+    here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    path = os.path.expanduser(BOOTSTRAP)
+    if not any(name == f"node:{here}" for name in live) or not os.path.exists(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            most = most_of_node_types(yaml.safe_load(file))
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
+        return {}  # not a file that `ray up` wrote
+    return most if any(most.values()) else {}
 
 
 @dataclass(frozen=True)
@@ -62,11 +101,13 @@ def choose_pools(
 ) -> Pools:
     """Pools that fit. A GPU actor takes one GPU and no CPU of its own; a CPU actor takes one CPU, a decode worker too.
 
+    Where the cluster grows, the upper ends are open: Ray Data shares out what there is, and what joins.
+
     Raises ClusterError when a set size can never fit.
     """
-    cpus = max(1, resources.most_cpus)
+    cpus = _ANY if resources.grows else max(1, resources.most_cpus)
     if device == "cuda":
-        model = model_actors or (1, max(1, resources.most_gpus))
+        model = model_actors or (1, _ANY if resources.grows else max(1, resources.most_gpus))
         decode = (1, decode_workers or cpus)
     elif model_actors is not None:
         model = model_actors
@@ -102,4 +143,4 @@ def parse_model_actors(text: str | None) -> tuple[int, int] | None:
 
 def _most(live: float, configured: float) -> int:
     # An autoscaler without a limit reports infinity, or a number as good as that.
-    return int(max(live, configured if math.isfinite(configured) and configured < 1e6 else 1024))
+    return int(max(live, configured if math.isfinite(configured) and configured < 1e6 else _ANY))

@@ -50,11 +50,18 @@ def choose_seat(workers: int, device: Literal["cpu", "cuda"], resources: Resourc
     """One CPU, or an equal part of what there is where workers outnumber CPUs; with GPUs the same of these.
 
     More is not reserved, since it might fit on no node; a worker takes its part of its node's cores all the same.
-    NCCL refuses two workers on one GPU, so such share by gloo. Raises ClusterError if there is no GPU for ``cuda``.
+    NCCL refuses two workers on one GPU, so such share by gloo. What a cluster may still start of its own is not known
+    where it grows: with nothing there yet, each worker asks for a CPU and a GPU of its own.
+
+    Raises ClusterError if there is no GPU for ``cuda``.
     """
     cpus = min(1.0, max(0.01, math.floor(100 * resources.most_cpus / workers) / 100))
+    if resources.grows and resources.live_cpus == 0:
+        cpus = 1.0
     if device == "cpu":
         return Seat(cpus, 0, "gloo")
+    if resources.grows and resources.live_gpus == 0:
+        return Seat(cpus, 1, "nccl")
     if resources.most_gpus < 1:
         raise ClusterError("--device cuda, but the cluster has no GPU: use --device cpu or auto")
     each = math.ceil(workers / resources.most_gpus)
@@ -110,8 +117,8 @@ def ray_trainer(
     address: str | None, device: Literal["auto", "cpu", "cuda"], options: TrainOptions
 ) -> Iterator[RayTrainer]:
     """A RayTrainer on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
-    with ray_session(address):
-        resources = Resources.of_cluster()
+    with ray_session(address) as joined:
+        resources = Resources.of_cluster(joined=joined)
         chosen = choose_device(device, resources)
         seat = choose_seat(options.workers, chosen, resources)
         where = f"{seat.gpus:g} GPU and {seat.cpus:g} CPU" if seat.gpus else f"{seat.cpus:g} CPU"

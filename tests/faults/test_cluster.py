@@ -27,7 +27,7 @@ def workers(job: int, stage: str) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("stage", ["DecodeUnits", "RecogniseTables"])
+@pytest.mark.parametrize("stage", ["DecodeUnits", "RecogniseCrops"])
 def test_an_actor_is_killed(jobs: Jobs, undisturbed: pa.Table, stage: str) -> None:
     """SIGKILL to the actor that decodes, or to the one that holds the model: another takes over, no row is lost."""
     jobs = replace(jobs, ray=True)
