@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,46 @@ def test_the_provider_knows_every_key(cluster: dict[str, Any]) -> None:
         assert kind["node_config"].keys() <= launch.members.keys(), name
     read = "".join(path.read_text(encoding="utf-8") for path in Path(aws.__path__[0]).glob("*.py"))
     assert all(f'"{key}"' in read for key in cluster["provider"] if key != "type")
+
+
+def test_credentials_are_the_instance_role_alone(cluster: dict[str, Any]) -> None:
+    for name, kind in cluster["available_node_types"].items():
+        assert kind["node_config"]["IamInstanceProfile"]["Name"], name
+        assert {"instance", "volume"} == {tags["ResourceType"] for tags in kind["node_config"]["TagSpecifications"]}
+    text = (ROOT / "cluster.yaml").read_text(encoding="utf-8").lower()
+    assert "aws_" not in text
+    assert ".aws" not in text
+
+
+def test_the_object_store_holds_what_the_decode_workers_have_on_their_way(cluster: dict[str, Any]) -> None:
+    """Two blocks that a worker has made and two that are passed on, all of the largest size."""
+    from ray.data import DataContext
+
+    from par_model.cluster.inference import BLOCK_BYTES
+
+    (store,) = re.findall(r"--object-store-memory=(\d+)", " ".join(cluster["worker_start_ray_commands"]))
+    most = max(kind["resources"]["CPU"] for kind in cluster["available_node_types"].values())
+    made = DataContext.get_current()._max_num_blocks_in_streaming_gen_buffer
+    assert most * 2 * made * BLOCK_BYTES <= int(store) / 2
+
+
+def test_every_setting_is_an_option_of_its_command(cluster: dict[str, Any]) -> None:
+    from par_model.cli.infer import infer
+    from par_model.cli.train import train
+
+    known = {
+        f"PARJOB_{command.name}_{name[2:]}".upper().replace("-", "_")
+        for command in (infer, train)
+        for option in command.params
+        for name in option.opts
+    }
+    lines = cluster["head_setup_commands"][0]
+    settings = re.findall(r"export (PARJOB_\w+)=", lines)
+    assert {"PARJOB_INFER_MANIFEST", "PARJOB_TRAIN_MANIFEST"} <= set(settings) <= known
+    assert lines.count("CHANGE-ME") == sum("s3://" in line for line in lines.splitlines())
+
+
+def test_the_image_has_the_ray_that_the_tests_ran_with(cluster: dict[str, Any]) -> None:
+    import ray
+
+    assert f":{ray.__version__}-py3" in cluster["docker"]["image"]

@@ -1,9 +1,17 @@
 import pytest
 
-from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools, parse_model_actors
+from par_model.cluster.sizing import (
+    Pools,
+    Resources,
+    choose_device,
+    choose_pools,
+    most_of_node_types,
+    parse_model_actors,
+)
 from par_model.errors import ClusterError, UsageError
 
 LAPTOP = Resources(live_cpus=2, live_gpus=0, most_cpus=2, most_gpus=0)
+UNKNOWN = Resources(live_cpus=0, live_gpus=0, most_cpus=0, most_gpus=0, grows=True)
 FROM_ZERO = Resources(live_cpus=4, live_gpus=0, most_cpus=100, most_gpus=8)
 
 
@@ -24,6 +32,9 @@ def test_auto_counts_gpus_that_the_cluster_may_still_start() -> None:
         ("cuda", FROM_ZERO, None, None, Pools("cuda", (1, 100), (1, 8))),
         ("cuda", FROM_ZERO, 20, (4, 4), Pools("cuda", (20, 20), (4, 4))),
         ("cuda", LAPTOP, None, None, Pools("cuda", (1, 2), (1, 1))),
+        ("cuda", UNKNOWN, None, None, Pools("cuda", (1, 1024), (1, 1024))),
+        ("cuda", UNKNOWN, 32, (1, 8), Pools("cuda", (32, 32), (1, 8))),
+        ("cpu", UNKNOWN, None, (1, 8), Pools("cpu", (1, 1016), (1, 8))),
     ],
 )
 def test_pools(device, resources, decode_workers, model_actors, expected) -> None:
@@ -44,3 +55,17 @@ def test_model_actors(text, sizes) -> None:
 def test_model_actors_that_make_no_sense(text: str) -> None:
     with pytest.raises(UsageError, match="--model-actors"):
         parse_model_actors(text)
+
+
+def test_the_node_types_of_ray_up_say_what_a_cluster_may_have() -> None:
+    config = {
+        "max_workers": 24,
+        "head_node_type": "head",
+        "available_node_types": {
+            "head": {"resources": {"CPU": 4}, "max_workers": 0},
+            "gpu": {"resources": {"CPU": 16, "GPU": 1}, "max_workers": 8},
+            "decode": {"resources": {"CPU": 16}},
+        },
+    }
+    assert most_of_node_types(config) == {"CPU": 4 + 8 * 16 + 24 * 16, "GPU": 8}
+    assert most_of_node_types({}) == {}

@@ -1,8 +1,8 @@
 """`ray up`, `ray submit` and `ray job submit` with cluster.yaml as it is, on a cluster that is this machine.
 
 Ray reaches its head through a real sshd on loopback, with a key and a home folder that live as long as the test.
-Footage, weights and tables lie on S3. Of cluster.yaml only the provider, the login, the user's settings and what would
-meet another Ray of this machine are replaced.
+Footage, weights and tables lie on S3. Of cluster.yaml only the provider, the login, the container, the user's settings
+and what would meet another Ray of this machine are replaced.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ def login(tmp_path: Path) -> Iterator[Login]:
     yield found
     server.terminate()
     server.wait()
-    _end_all(str(found.home))
+    end_all(str(found.home))
 
 
-def _end_all(home: str) -> None:
+def end_all(home: str) -> None:
     """Kill what was started through the login, and nothing else."""
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -102,7 +102,7 @@ def _end_all(home: str) -> None:
 def cluster_yaml(login: Login, settings: dict[str, str], name: str, ports: dict[str, int]) -> dict[str, Any]:
     """cluster.yaml for this machine as head and no workers."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text(encoding="utf-8"))
-    for key in ("available_node_types", "head_node_type", "max_workers"):
+    for key in ("available_node_types", "head_node_type", "max_workers", "docker"):
         del config[key]
     config |= {
         "cluster_name": name,
@@ -203,7 +203,7 @@ def head(login: Login, s3: Callable[[], str], tiny_weights: Path, tmp_path: Path
     found = Head(checkout, environment, f"http://127.0.0.1:{ports['dashboard']}", bucket)
     found.ray("up", "--yes", "cluster.yaml")
     yield found
-    _end_all(str(login.home))
+    end_all(str(login.home))
     for left in (Path(f"/tmp/ray/cluster-{name}.state"), Path(f"/tmp/ray/cluster-{name}.lock")):
         left.unlink(missing_ok=True)
     shutil.rmtree(short, ignore_errors=True)
