@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -84,7 +83,7 @@ def from_mot(
         from par_model.video.timestamps import timestamps
 
         first_frames = [boxes[0].frame for boxes in kept.boxes.values()]
-        seconds = timestamps(video, count=max(first_frames) + 1, threads=os.cpu_count() or 1)
+        seconds = timestamps(video, count=max(first_frames) + 1)
     prefix = next(p for p in (id_prefix, camera, _stem(video)) if p is not None)
     rows = kept.rows(storage.absolute(video), prefix, camera_id=camera, start_time=start_time, seconds=seconds)
     write_manifest(output, rows)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import NoReturn, cast
 
 import av
+from av.logging import get_last_error
 
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video import mpegts
@@ -39,14 +41,16 @@ _STILL = "it is an image file, not a video; still crops are named in image_uris"
 class VideoContainer:
     """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
 
-    file: read from its beginning; the decoder opens nothing else. threads: how many the decoder may use.
-    damage: what the packets and frames that passed gave away.
+    file: read from its beginning; the decoder opens nothing else. damage: what the packets and frames that passed gave
+    away. One thread decodes: several give a frame before they know what is wrong with it.
 
     Raises TrackletError if the file cannot be read, or there is no video in it.
     """
 
-    def __init__(self, file: VideoFile, threads: int) -> None:
+    def __init__(self, file: VideoFile) -> None:
         self._file = file
+        if av.logging.get_level() is None:
+            av.logging.set_level(av.logging.PANIC)  # prints nothing, but errors are counted; see decode
         file.seek(0)
         try:
             self._container = av.open(
@@ -60,15 +64,9 @@ class VideoContainer:
             message = f"cannot read {file.uri}: {why}"
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
         self._stream = self._moving_pictures()
-        self._stream.codec_context.thread_count = threads
-        if threads > 1:
-            self._stream.thread_type = "AUTO"  # several frames at a time, and what is wrong with one is told later
+        self._stream.codec_context.thread_count = 1
         self._layout = self._check()
-        self.damage = DamageLog(
-            packets_are_frames=self.codec in ONE_FRAME_A_PACKET,
-            tells_at_once=threads == 1,
-            promised_end=self._promised_end(),
-        )
+        self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
 
     def __enter__(self) -> VideoContainer:
         return self
@@ -106,6 +104,11 @@ class VideoContainer:
         return self._stream.codec_context.codec.canonical_name
 
     @property
+    def time_base(self) -> Fraction | None:
+        """The unit of timestamps, in seconds."""
+        return self._stream.time_base
+
+    @property
     def num_frames(self) -> int | None:
         """How many frames the header promises, None if it does not."""
         if self._stream.frames:
@@ -132,6 +135,22 @@ class VideoContainer:
                 flush.stream = self._stream
                 yield cast("av.Packet[av.VideoStream]", flush)
                 return
+
+    def decode(self, packet: av.Packet[av.VideoStream]) -> tuple[list[av.VideoFrame], str | None]:
+        """The frames that come out after a packet, and what the decoder complained of, None if of nothing.
+
+        FFmpeg fills what it cannot decode from other pictures, gives that as a sound frame, and says so in its log
+        alone. So errors that it logs meanwhile are complaints too.
+        """
+        errors, _ = get_last_error()
+        try:
+            frames, complaint = packet.decode(), None
+        except DECODER_ERRORS as error:
+            frames, complaint = [], one_line(error)
+        errors_now, last = get_last_error()
+        if errors_now != errors and last is not None:
+            complaint = " ".join(last[2].split())
+        return frames, complaint
 
     def _compare(self, packet: av.Packet[av.VideoStream]) -> None:
         if self._layout is None:

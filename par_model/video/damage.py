@@ -18,63 +18,66 @@ _HELD_BACK = 16
 
 
 class DamageLog:
-    """Where damage was met, and which frames it makes unreliable: it and all that follow it in presentation order.
+    """Where damage was met, and which frames it makes unreliable: all that come out of the decoder from then on.
 
     packets_are_frames: whether each packet of this codec gives one frame, so that one that gives none was lost.
-    tells_at_once: whether an error is of the packet that was sent last.
     promised_end: time at which the file says that it ends, in the stream's units; None if it does not say.
-    reason: the first damage, None so far. Frames that precede the damage are sound, also those that the decoder held
-    back when it met it. A stream may start in the middle of a group of pictures: what is missing before its first
-    sound frame is no damage.
+    reason: the first damage, None so far. Frames that the decoder held back when it met it are not sound either: it may
+    notice with one packet that what it made of an earlier one was wrong. A stream may start in the middle of a group of
+    pictures: what precedes its first key frame is no damage, but not sound.
     """
 
-    def __init__(
-        self, *, packets_are_frames: bool, tells_at_once: bool = True, promised_end: float | None = None
-    ) -> None:
+    def __init__(self, *, packets_are_frames: bool, promised_end: float | None = None) -> None:
         self._promised_end = promised_end
         self.reason: str | None = None
-        self._tells_at_once = tells_at_once
         self._packets_are_frames = packets_are_frames
         self._pending: set[int] = set()  # timestamps of packets that were sent and gave no frame yet
-        self._lost: list[int] = []  # the earliest timestamp of a frame that will never come, if any
-        self._all_lost = False  # nor is it known which
+        self._has_key = False
+        self._key: int | None = None  # the first key frame's timestamp
+        self._lacks_start = False  # something before it could not be decoded
         self._first: int | None = None  # the first sound frame's timestamp
         self._previous: int | None = None
         self._in_order = True
         self._frames = 0
         self._steps: tuple[int, int] | None = None  # the shortest and the longest time between two frames
 
-    def packet_sent(self, packet: av.Packet[av.VideoStream], index: int) -> None:
-        """The decoder took a packet; ``index`` frames came out before."""
-        if packet.is_corrupt and self._first is not None:
-            self._lose(packet.pts, f"a packet near frame {index} is damaged")
-        elif packet.pts is not None and not packet.is_discard:
-            self._pending.add(packet.pts)
+    def packet_sent(self, packet: av.Packet[av.VideoStream], index: int, complaint: str | None) -> None:
+        """The decoder took a packet, and complained of it or not; ``index`` frames came out before."""
+        if packet.is_keyframe and not self._has_key:
+            self._has_key, self._key = True, packet.pts
+        if complaint is None and packet.is_corrupt:
+            complaint = "it is marked as damaged"
+        if complaint is None:
+            if packet.pts is not None and not packet.is_discard:
+                self._pending.add(packet.pts)
+        elif self._precedes_key(packet.pts):
+            self._lacks_start = True
+        else:
+            self._note(f"a packet near frame {index} cannot be decoded as it should ({complaint})")
 
-    def packet_failed(self, packet: av.Packet[av.VideoStream], index: int, error: Exception) -> None:
-        """The decoder refused a packet."""
-        if self._first is not None:
-            lost = packet.pts if self._tells_at_once else None
-            self._lose(lost, f"a packet near frame {index} could not be decoded ({one_line(error)})")
+    def _precedes_key(self, pts: int | None) -> bool:
+        """Whether a packet is of the group of pictures whose start the file lacks."""
+        return not self._has_key or (pts is not None and self._key is not None and pts < self._key)
 
     def file_broke_off(self, error: Exception) -> None:
         """Nothing more can be read of the file."""
-        self._lose(None, f"the file breaks off ({one_line(error)})")
+        self._note(f"the file breaks off ({one_line(error)})")
 
     def packets_lost(self, reason: str) -> None:
         """The demuxer passed over packets. They may belong before frames that the decoder still holds back."""
-        self._lose(None, reason)
+        self._note(reason)
 
     def of_frame(self, frame: av.VideoFrame, index: int, *, flushed: bool) -> str | None:
         """Why frame ``index`` cannot be trusted, None if it can. flushed: it came out after the last packet."""
         pts = frame.pts
-        was_sent = pts in self._pending
         if pts is not None:
             self._pending.discard(pts)
         if frame.is_corrupt:
             if self._first is not None:
-                self._lose(pts, f"frame {index} is damaged")
+                self._note(f"frame {index} is damaged")
             return f"frame {index} is damaged"
+        if self._lacks_start and self._first is None and not (frame.key_frame and self._has_key):
+            return f"frame {index} is of a group of pictures whose start the file lacks"
         if pts is None:
             return self.reason
         if self._first is None:
@@ -84,8 +87,7 @@ class DamageLog:
         self._note_losses(frame, pts, index, flushed)
         self._previous = pts
         self._frames += 1
-        is_before = was_sent and self._in_order and not self._all_lost and all(pts < lost for lost in self._lost)
-        return None if is_before else self.reason
+        return self.reason
 
     def ends_early(self, pts: NDArray[np.int64]) -> bool:
         """Whether a file with frames at these times lacks some before its last ones, as one that was broken off."""
@@ -105,7 +107,7 @@ class DamageLog:
             if self._frames < _LEARNING_FRAMES or frame.interlaced_frame:
                 self._packets_are_frames &= self._frames == 0
             elif self._packets_are_frames and self._in_order:
-                self._lose(min(skipped), f"frame {index} was lost")
+                self._note(f"frame {index} was lost")
         if self._previous is None or not self._in_order:
             return
         step = pts - self._previous
@@ -115,15 +117,11 @@ class DamageLog:
         breaks_off = self._promised_end is None or pts + 2 * step < self._promised_end
         is_even = self._frames > _LEARNING_FRAMES and longest < 1.5 * shortest
         if flushed and breaks_off and is_even and step > 1.5 * longest:
-            self._lose(self._previous + shortest, f"frame {index} is missing at the end of the file")
+            self._note(f"frame {index} is missing at the end of the file")
         self._steps = (min(shortest, step), max(longest, step))
 
-    def _lose(self, pts: int | None, reason: str) -> None:
+    def _note(self, reason: str) -> None:
         self.reason = self.reason or reason
-        if pts is None:
-            self._all_lost = True
-        else:
-            self._lost = [min([pts, *self._lost])]
 
 
 def one_line(error: BaseException) -> str:

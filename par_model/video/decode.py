@@ -103,10 +103,10 @@ def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:
 
 def _reader(file: VideoFile, options: DecodeOptions, counters: Counters) -> VideoReader | DecordReader:
     if options.decoder == "pyav":
-        return VideoReader(file, threads=options.threads, counters=counters)
+        return VideoReader(file, counters=counters)
     from par_model.video.decord_reader import DecordReader
 
-    return DecordReader(file, threads=options.threads)
+    return DecordReader(file)
 
 
 def collect(source: FrameSource, collectors: Sequence[Collector], counters: Counters) -> Iterator[Collector]:

@@ -48,12 +48,11 @@ class DecordReader:
 
     damage: str | None = None
 
-    def __init__(self, file: VideoFile, *, threads: int = 1) -> None:
+    def __init__(self, file: VideoFile) -> None:
         self.name = file.uri
-        self._threads = threads
         file.fetch_whole()
         # What is no video at all is reported as such.
-        with VideoContainer(file, threads) as container:
+        with VideoContainer(file) as container:
             is_supported = container.format in SEEKABLE_FORMATS
             packets = _packets(container) if is_supported else []
         if not is_supported:
@@ -101,7 +100,7 @@ class DecordReader:
         self._error: type[Exception] = decord.DECORDError
         try:
             source = storage.local_path(file.uri) if storage.is_local(file.uri) else file.rewound()
-            return decord.VideoReader(source, ctx=decord.cpu(0), num_threads=self._threads)
+            return decord.VideoReader(source, ctx=decord.cpu(0), num_threads=1)
         except (decord.DECORDError, OSError) as error:
             raise self._refusal("it cannot open it") from error
 
@@ -121,7 +120,7 @@ class DecordReader:
 
     def _check_landings(self, table: PacketTable, file: VideoFile) -> str | None:
         """Seek to each key frame, last first, and compare with what PyAV decodes there."""
-        with VideoReader(file, threads=self._threads) as exact:
+        with VideoReader(file) as exact:
             for key in reversed(table.keys.tolist()):
                 try:
                     (frame,) = exact.frames_of_run(Run(key, key), table)

@@ -24,7 +24,6 @@ class DecodeOptions:
         later one. A tracklet without a single readable frame fails either way.
     video_timeout: seconds that the reading of one video may take, in one call; as many for every TIMED_FRAMES frames
         up to the last wanted one, so that a day's recording has the time that it needs.
-    threads: of the decoder. One, since as many workers as processors decode at the same time.
     isolate: decode in a child process. Without, a video that crashes or hangs its decoder takes this process along.
     memory_bytes: most memory that the child process may take for a video.
     crop_bytes: most bytes of unfinished crops held at a time. More tracklets at once are read in several passes. One
@@ -34,7 +33,6 @@ class DecodeOptions:
     decoder: Decoder = "pyav"
     damaged: Damaged = "fail"
     video_timeout: float = 900.0
-    threads: int = 1
     isolate: bool = True
     memory_bytes: int = 4 << 30
     crop_bytes: int = 512 << 20
@@ -46,6 +44,6 @@ class DecodeOptions:
             raise ValueError(f"damaged {self.damaged!r} is not one of {', '.join(DAMAGED)}")
         if not 0 < self.video_timeout <= MOST_SECONDS:
             raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0 and at most {MOST_SECONDS}")
-        for name in ("threads", "memory_bytes", "crop_bytes"):
+        for name in ("memory_bytes", "crop_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")

@@ -12,11 +12,10 @@ does not depend on what else is read with it. Without such a table, all that fol
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import groupby
 
-from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from par_model.errors import FailureCode, TrackletError
@@ -48,20 +47,19 @@ class SeekRefutedError(Exception):
 class VideoReader:
     """Frames of one video file. A context manager that closes the decoder, not the file.
 
-    threads: how many the decoder may use. count: how many frames a pass from the start has met.
+    count: how many frames a pass from the start has met.
     Raises TrackletError if the file cannot be read or holds no video.
     """
 
-    def __init__(self, file: VideoFile, *, threads: int = 1, counters: Counters | None = None) -> None:
+    def __init__(self, file: VideoFile, *, counters: Counters | None = None) -> None:
         self.name = file.uri
         self._file = file
-        self._threads = threads
         self._counters = counters or Counters()
         self._reformatter = VideoReformatter()
         self.count = 0
         self._has_moved = False
         self._met: str | None = None
-        self._video = VideoContainer(file, threads)
+        self._video = VideoContainer(file)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -112,7 +110,6 @@ class VideoReader:
         key_pts = int(table.pts[run.start])
         expected = run.start
         mark: str | None = None
-        held: deque[tuple[int, VideoFrame]] = deque()
         self._has_moved = True
         self._file.expect(table.bytes_of(run))
         self._seek(key_pts)
@@ -121,13 +118,10 @@ class VideoReader:
             if is_first and (packet.pts != key_pts or not packet.is_keyframe):
                 raise SeekRefutedError
             is_first = False
-            is_over = not packet.size
-            try:
-                frames = packet.decode()
-            except DECODER_ERRORS:
-                # What belongs to frames before the key frame is not wanted from here.
-                mark = mark if packet.pts is not None and packet.pts < key_pts else damage
-                frames = []
+            frames, complaint = self._video.decode(packet)
+            # What belongs to frames before the key frame is not wanted from here.
+            if complaint is not None and (packet.pts is None or packet.pts >= key_pts):
+                mark = damage
             for frame in frames:
                 if frame.pts is not None and frame.pts < key_pts and expected == run.start:
                     continue
@@ -136,11 +130,7 @@ class VideoReader:
                     mark = damage
                 if index is None:
                     continue
-                held.append((index, frame))
                 expected = index + 1
-            # Several threads tell what is wrong only when they have given other frames.
-            while len(held) > (0 if is_over or self._threads == 1 else 2 * self._threads):
-                index, frame = held.popleft()
                 yield ReadFrame(index, mark, frame, self._reformatter)
                 if index >= run.stop:
                     return
@@ -161,12 +151,8 @@ class VideoReader:
         last_pts: int | None = None
         damage = self._video.damage
         for packet in self._video.packets():
-            try:
-                frames = packet.decode()
-            except DECODER_ERRORS as error:
-                damage.packet_failed(packet, index, error)
-                continue
-            damage.packet_sent(packet, index)
+            frames, complaint = self._video.decode(packet)
+            damage.packet_sent(packet, index, complaint)
             for frame in frames:
                 why = damage.of_frame(frame, index, flushed=not packet.size)
                 if why is not None and damage.reason is not None and wanted and not is_mended:
@@ -190,7 +176,7 @@ class VideoReader:
             return None
         place = self._file.tell()
         try:
-            with VideoContainer(self._file, self._threads) as beside:
+            with VideoContainer(self._file) as beside:
                 table = read_table(beside, self._counters)
         except TrackletError:
             return None
@@ -217,6 +203,15 @@ class VideoReader:
             if self._file.failure is not None:
                 raise self._file.failure from error
             raise SeekRefutedError from error
+
+    def table_times(self) -> list[Fraction] | None:
+        """When each frame is shown, in seconds of the container's clock, where the table of packets can be trusted."""
+        base = self._video.time_base
+        if not self._has_table or base is None:
+            return None
+        self._has_moved = True
+        table = read_table(self._video, self._counters)
+        return None if table is None else [pts * base for pts in table.pts.tolist()]
 
     def _table(self, wanted: Sequence[int]) -> PacketTable | None:
         """The video's table of packets, if it can be trusted and may save more than it costs."""
@@ -245,7 +240,7 @@ class VideoReader:
 
     def _start_over(self) -> None:
         self._video.close()
-        self._video = VideoContainer(self._file, self._threads)
+        self._video = VideoContainer(self._file)
         self._has_moved = False
 
 
@@ -255,9 +250,8 @@ def read_table(video: VideoContainer, counters: Counters) -> PacketTable | None:
     shown: list[int | None] = []
     for packet in video.packets():
         if len(shown) < _PROOF_FRAMES:
-            try:
-                frames = packet.decode()
-            except DECODER_ERRORS:
+            frames, complaint = video.decode(packet)
+            if complaint is not None:
                 return None
             counters.frames_decoded += len(frames)
             shown += [None if frame.is_corrupt else frame.pts for frame in frames]

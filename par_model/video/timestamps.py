@@ -7,15 +7,19 @@ from par_model.video.reader import VideoReader
 from par_model.video.source import open_video
 
 
-def timestamps(uri: str, count: int | None = None, *, threads: int = 1) -> list[float]:
+def timestamps(uri: str, count: int | None = None) -> list[float]:
     """Presentation time in seconds of the first ``count`` frames (None: of all), counted from that of frame 0.
 
-    Frames are decoded to count them, as everywhere: containers list packets that give no frame. Fewer are returned
-    where the video ends before. Raises TrackletError if it cannot be read, or a frame has no timestamp.
+    A table of packets tells where it can be trusted. Else frames are decoded to count them, since containers list
+    packets that give no frame. Fewer are returned where the video ends before. Raises TrackletError if it cannot be
+    read, or a frame has no timestamp.
     """
     seconds: list[float] = []
     first = None
-    with open_video(uri) as file, VideoReader(file, threads=threads) as reader:
+    with open_video(uri) as file, VideoReader(file) as reader:
+        told = reader.table_times()
+        if told is not None:
+            return [float(time - told[0]) for time in told[:count]]
         for frame in reader.frames():
             if len(seconds) == count:
                 break

@@ -59,6 +59,7 @@ def write_clip(
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.options = options or {}
+        stream.codec_context.thread_count = 1  # the same bytes on every machine
         for name, value in codec_settings.items():
             setattr(stream.codec_context, name, value)
         for i, number in enumerate(range(numbers) if isinstance(numbers, int) else numbers):

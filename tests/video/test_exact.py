@@ -81,18 +81,3 @@ def test_no_access_pattern_gives_a_wrong_frame(case: corpus.Case, folder: Path) 
         legible = [[k for k in r if truth[k] >= 0] for r in requests if any(truth[k] >= 0 for k in r)]
         for k, picture in pictures(uri, legible).items():
             assert np.array_equal(picture, forward[k]), f"frame {k} of {legible}"
-
-
-THREADED = ("h264.mp4", "h264.avi", "h264-open.ts", "h264-interlaced.mp4", "hevc.mp4", "mpeg4-b.avi", "vp9.webm")
-
-
-@pytest.mark.parametrize("case", [c for c in corpus.CASES if c.name in THREADED], ids=str)
-def test_more_threads_give_the_same_frames(case: corpus.Case, folder: Path) -> None:
-    uri = video(case, folder)
-    requests = [list(range(0, 75, 5)), [70]]
-    one = pictures(uri, requests)
-    several = pictures(uri, requests, DecodeOptions(isolate=False, threads=3))
-    assert several.keys() == one.keys()
-    for k, picture in one.items():
-        assert np.array_equal(several[k], picture)
-        assert read(picture) == k

@@ -220,7 +220,9 @@ def test_crops_of_any_size_are_bounded_too(boxes: list[list[float]] | None, clip
     assert stage.counters.videos_opened == 3
 
 
-@pytest.mark.parametrize("values", [{"decoder": "opencv"}, {"damaged": "skip"}, {"video_timeout": 0}, {"threads": 0}])
+@pytest.mark.parametrize(
+    "values", [{"decoder": "opencv"}, {"damaged": "skip"}, {"video_timeout": 0}, {"memory_bytes": 0}]
+)
 def test_options_check_themselves(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(values)))):
         DecodeOptions(**values)  # type: ignore[arg-type]
