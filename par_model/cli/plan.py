@@ -1,0 +1,179 @@
+"""``parjob plan``: how long a job takes, on what, and at what price."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from par_model.cli import options
+from par_model.cli.command import Command
+
+if TYPE_CHECKING:
+    from par_model.inference.forecast import Archive, Forecast, Measured
+
+_SIZES = tuple(10**power for power in range(4, 10))
+_NODES = 8
+
+
+@click.command(cls=Command)
+@options.manifest
+@options.selection
+@click.option("--run", metavar="OUT", help="Output of a finished `parjob infer` over a sample, with its run.json.")
+@click.option("--sample", type=int, metavar="N", help="Or recognise the first N tracklets now, here, and time that.")
+@click.option("--weights", metavar="URI", help="For --sample: weights file (.safetensors), or 'demo'.")
+@options.device
+@click.option(
+    "--tracklets",
+    type=int,
+    multiple=True,
+    metavar="N",
+    help="Plan for so many (repeatable).  [default: what the manifest has, and 10^4 to 10^9]",
+)
+@click.option(
+    "--nodes", type=int, metavar="N", help=f"GPU nodes, CPU nodes where there is no GPU.  [default: {_NODES}]"
+)
+@click.option("--hours", type=float, metavar="HOURS", help="Instead of --nodes: as many as it takes to keep this.")
+@click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="GPUs of a GPU node.")
+@click.option("--gpu-node-cpus", type=int, default=16, show_default=True, metavar="N", help="CPUs of a GPU node.")
+@click.option("--cpu-node-cpus", type=int, default=16, show_default=True, metavar="N", help="CPUs of a CPU node.")
+@click.option("--gpu-price", type=float, metavar="PRICE", help="Of a GPU node's hour, in any currency.")
+@click.option("--cpu-price", type=float, metavar="PRICE", help="Of a CPU node's hour.")
+@click.option(
+    "--efficiency",
+    type=float,
+    default=0.85,
+    show_default=True,
+    metavar="SHARE",
+    help="Part of the slower stage's rate that a whole job reaches.",
+)
+@options.json_output
+def plan(
+    manifest: str,
+    split: str | None,
+    limit: int | None,
+    tracklets: Sequence[int],
+    nodes: int | None,
+    hours: float | None,
+    efficiency: float,
+    as_json: bool,
+    **asked: Any,
+) -> int:
+    """Say how long a job takes, on which nodes, and at what price.
+
+    Counts the manifest's frames and scales what a sample of it measured: give --run of a sample that ran on the
+    machines you mean to use (parjob infer --limit 1000), or --sample N for a quick one here, in this process. CPU nodes
+    are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
+    par_model/inference/forecast.py.
+
+    \b
+    Example:
+      parjob plan --manifest m.parquet --run sample --hours 24 --gpu-price 1.4 --cpu-price 0.8
+    """
+    from par_model.errors import ManifestError, UsageError
+    from par_model.inference.forecast import Archive, Nodes, cpus_per_gpu, forecast
+    from par_model.inference.plan import Selection
+    from par_model.manifest.read import Manifest
+
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit is {limit}: must be at least 1")
+    kinds = Nodes(
+        gpus=asked["gpus"],
+        gpu_node_cpus=asked["gpu_node_cpus"],
+        cpu_node_cpus=asked["cpu_node_cpus"],
+        gpu_node_price=asked["gpu_price"],
+        cpu_node_price=asked["cpu_price"],
+    )
+    archive = Archive.of_manifest(Manifest.open(manifest), Selection(split, limit))
+    if archive.tracklets == 0:
+        raise ManifestError(f"{manifest} has no tracklet of split {split!r}: nothing to plan")
+    measured = _measured(manifest, split, asked)
+    wanted = sorted({*tracklets} or {archive.tracklets, *_SIZES})
+    count = _NODES if nodes is None and hours is None else nodes
+    each = archive.frames / archive.tracklets
+    plans = [
+        forecast(number, each, measured, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
+    ]
+    if as_json:
+        document = {
+            "manifest": {"uri": manifest} | asdict(archive),
+            "measured": asdict(measured) | {"cpus_per_gpu": cpus_per_gpu(measured)},
+            "nodes": asdict(kinds) | {"efficiency": efficiency},
+            "plans": [asdict(found) for found in plans],
+        }
+        click.echo(json.dumps(document))
+    else:
+        for line in _lines(manifest, archive, measured, cpus_per_gpu(measured), plans):
+            click.echo(line)
+    return 0
+
+
+def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measured:
+    from par_model import storage
+    from par_model.errors import OutputError, UsageError
+    from par_model.inference.forecast import Measured
+    from par_model.inference.sample import run_sample
+    from par_model.table.summary import read_summary
+
+    run, sample = asked["run"], asked["sample"]
+    if (run is None) == (sample is None):
+        raise UsageError("give either --run, the output of a sample's `parjob infer`, or --sample 200 with --weights")
+    if sample is not None:
+        if asked["weights"] is None:
+            raise UsageError("--sample runs the network: give --weights too")
+        summary = run_sample(manifest, asked["weights"], sample, split, asked["device"])
+        return Measured.of_run(summary, f"the sample of {sample}")
+    where = storage.join(storage.absolute(run), "run.json")
+    found = read_summary(where)
+    if found is None:
+        raise OutputError(
+            f"{run} is not a finished run, it has no run.json: let `parjob infer` finish, or give another"
+        )
+    return Measured.of_run(found, where)
+
+
+def _lines(
+    manifest: str, archive: Archive, measured: Measured, balance: float | None, plans: list[Forecast]
+) -> Iterator[str]:
+    per_video = f", {archive.tracklets / archive.videos:.1f} a video" if archive.videos else ""
+    counts = f"{archive.tracklets:,} tracklets, {archive.frames:,} frames, {archive.videos:,} videos{per_video}"
+    yield f"{manifest}: {counts}"
+    on = "GPU" if measured.device == "cuda" else "CPU"
+    yield (
+        f"measured over {measured.tracklets:,} tracklets, each: {measured.decode_seconds:.3g} s of a CPU for decoding "
+        f"{measured.frames_decoded:.3g} frames of {_bytes(measured.bytes_read)}, {measured.model_seconds:.3g} s of a "
+        f"{on} for the model"
+    )
+    if balance is not None:
+        yield f"in balance {balance:.1f} CPUs decode for one GPU"
+    header = ["tracklets", "frames", "read", "CPU hours", "GPU hours", "GPU nodes", "CPU nodes", "hours", "cost"]
+    rows = [
+        [
+            f"{p.tracklets:,}",
+            f"{p.frames:.3g}",
+            _bytes(p.bytes_read),
+            f"{p.cpu_hours:.3g}",
+            f"{p.gpu_hours:.3g}",
+            str(p.gpu_nodes),
+            str(p.cpu_nodes),
+            f"{p.hours:.3g}",
+            "-" if p.cost is None else f"{p.cost:,.2f}",
+        ]
+        for p in plans
+    ]
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    if any(p.cost is None for p in plans):
+        yield "cost: give --gpu-price and --cpu-price, of one node's hour"
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} PB"

@@ -1,0 +1,236 @@
+"""How long a job takes, on which nodes, and at what price, from what a sample of it measured.
+
+Symbols, each for one tracklet on average, from ``stages`` of the sample's ``run.json``:
+
+    d   seconds of one CPU for decoding           decode.busy_seconds / tracklets
+    m   seconds of one model actor                model.busy_seconds / tracklets
+        (an actor has one GPU, or one CPU where the sample ran on CPUs)
+
+A GPU node has g GPUs and c CPUs, a CPU node C CPUs; there are G and D of them.
+
+    work            N d / 3600 CPU hours, N m / 3600 GPU hours (CPU hours too where the sample ran on CPUs)
+    balance         one GPU takes 1/m tracklets a second, for which d/m CPUs decode;
+                    D = ceil((G g d/m - G c) / C), at least 0: fewer would leave GPUs idle, more are idle themselves
+    rate            e min(G g / m, (G c + D C) / d); without GPUs e D C / (d + m)
+                    e: the part of the slower stage's rate that a whole job reaches, 0.86 in benchmarks/RESULTS.md
+    hours           N / rate / 3600 + N s / 3600
+                    s: seconds of the process that the user starts, before the first unit and after the last outcome;
+                    nothing else runs then. "Scale of the driver" in benchmarks/RESULTS.md
+    cost            hours (G times the price of a GPU node's hour + D times that of a CPU node's)
+
+With ``hours`` given, G (D without GPUs) is the smallest number that needs no more.
+
+What this does not know: other tracklets may be longer, or fewer to a video, than the sample's. Starting nodes takes
+minutes, once. Requests to object stores and traffic between regions cost on top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+
+from par_model.errors import OutputError, UsageError
+from par_model.inference.plan import Selection
+from par_model.manifest.read import Manifest
+
+EFFICIENCY = 0.85
+DRIVER_SECONDS = 1e-4
+_SECONDS = 3600.0
+_MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Means over the tracklets of a sample; seconds, frames and bytes of one tracklet."""
+
+    tracklets: int
+    device: Literal["cpu", "cuda"]
+    decode_seconds: float
+    model_seconds: float
+    frames_decoded: float
+    bytes_read: float
+
+    @classmethod
+    def of_run(cls, summary: Mapping[str, Any], where: str) -> Measured:
+        """From the run.json of ``infer``. Raises OutputError if it measured nothing."""
+        try:
+            stages, device = summary["stages"], summary["options"]["device"]
+            tracklets = int(stages["tracklets"])
+            busy = float(stages["decode"]["busy_seconds"]), float(stages["model"]["busy_seconds"])
+            read = int(stages["decode"]["frames_decoded"]), int(stages["decode"]["bytes_read"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise OutputError(f"{where} is not the run.json of parjob infer: it lacks {error}") from error
+        if tracklets < 1 or min(busy) <= 0 or device not in ("cpu", "cuda"):
+            raise OutputError(
+                f"{where} measured nothing: its last run recognised {tracklets} tracklets; run a sample into a new "
+                f"folder (parjob infer --limit 200), or give --sample 200"
+            )
+        return cls(tracklets, device, *(b / tracklets for b in busy), *(r / tracklets for r in read))
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What a node of either kind has, and what its hour costs, in any currency. Raises UsageError."""
+
+    gpus: int = 1
+    gpu_node_cpus: int = 16
+    cpu_node_cpus: int = 16
+    gpu_node_price: float | None = None
+    cpu_node_price: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, count, least in (
+            ("--gpus", self.gpus, 1),
+            ("--gpu-node-cpus", self.gpu_node_cpus, 0),
+            ("--cpu-node-cpus", self.cpu_node_cpus, 1),
+        ):
+            if count < least:
+                raise UsageError(f"{name} is {count}: must be at least {least}")
+        for name, price in (("--gpu-price", self.gpu_node_price), ("--cpu-price", self.cpu_node_price)):
+            if price is not None and not (0 <= price < math.inf):
+                raise UsageError(f"{name} is {price}: must be 0 or more, for an hour of one node")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The selected rows of a manifest. frames: boxes and stills, before sampling."""
+
+    tracklets: int
+    videos: int
+    frames: int
+
+    @classmethod
+    def of_manifest(cls, manifest: Manifest, selection: Selection) -> Archive:
+        """Reads the manifest once."""
+        tracklets = frames = 0
+        videos: set[str] = set()
+        for rows in selection.batches(manifest, ["video_uri", "frame_indices", "image_uris"]):
+            tracklets += len(rows)
+            videos.update(rows["video_uri"].drop_null().unique().to_pylist())
+            for name in ("frame_indices", "image_uris"):
+                frames += pc.sum(pc.list_value_length(rows[name])).as_py() or 0
+        return cls(tracklets, len(videos), frames)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """For one number of tracklets. driver_hours: of ``hours``, those of the process that the user starts, alone.
+
+    cost: None where a price is missing.
+    """
+
+    tracklets: int
+    frames: int
+    frames_decoded: int
+    bytes_read: int
+    cpu_hours: float
+    gpu_hours: float
+    gpu_nodes: int
+    cpu_nodes: int
+    driver_hours: float
+    hours: float
+    cost: float | None
+
+
+def cpus_per_gpu(measured: Measured) -> float | None:
+    """CPUs that decode for one GPU in balance; None where the sample ran on CPUs."""
+    return measured.decode_seconds / measured.model_seconds if measured.device == "cuda" else None
+
+
+def cpu_nodes_for(gpu_nodes: int, measured: Measured, nodes: Nodes) -> int:
+    """CPU nodes beside so many GPU nodes, so that no GPU waits for decoding."""
+    wanted = gpu_nodes * nodes.gpus * measured.decode_seconds / measured.model_seconds
+    return max(0, math.ceil(round((wanted - gpu_nodes * nodes.gpu_node_cpus) / nodes.cpu_node_cpus, 9)))
+
+
+def forecast(
+    tracklets: int,
+    frames_each: float,
+    measured: Measured,
+    nodes: Nodes,
+    *,
+    count: int | None = None,
+    hours: float | None = None,
+    efficiency: float = EFFICIENCY,
+) -> Forecast:
+    """count: GPU nodes, or CPU nodes where the sample ran on CPUs. hours: instead, how long it may take.
+
+    Raises UsageError for values that make no sense, and for hours that no number of nodes can keep.
+    """
+    _check(tracklets, count, hours, efficiency)
+    driver = tracklets * DRIVER_SECONDS / _SECONDS
+    if count is None:
+        assert hours is not None
+        if hours <= driver:
+            raise UsageError(
+                f"--hours {hours:g} for {tracklets:,} tracklets: the process that you start takes {driver:.3g} hours "
+                "by itself, with any number of nodes; give more hours, or cut the manifest into several jobs"
+            )
+        count = _smallest(tracklets, (hours - driver) * _SECONDS, measured, nodes, efficiency)
+    gpu_nodes, cpu_nodes = _mix(count, measured, nodes)
+    total = tracklets / (efficiency * _rate(gpu_nodes, cpu_nodes, measured, nodes)) / _SECONDS + driver
+    on_gpu = measured.device == "cuda"
+    model = tracklets * measured.model_seconds / _SECONDS
+    prices = [(gpu_nodes, nodes.gpu_node_price), (cpu_nodes, nodes.cpu_node_price)]
+    missing = any(number and price is None for number, price in prices)
+    return Forecast(
+        tracklets=tracklets,
+        frames=round(tracklets * frames_each),
+        frames_decoded=round(tracklets * measured.frames_decoded),
+        bytes_read=round(tracklets * measured.bytes_read),
+        cpu_hours=tracklets * measured.decode_seconds / _SECONDS + (0.0 if on_gpu else model),
+        gpu_hours=model if on_gpu else 0.0,
+        gpu_nodes=gpu_nodes,
+        cpu_nodes=cpu_nodes,
+        driver_hours=driver,
+        hours=total,
+        cost=None if missing else total * sum(number * (price or 0.0) for number, price in prices),
+    )
+
+
+def _check(tracklets: int, count: int | None, hours: float | None, efficiency: float) -> None:
+    if tracklets < 1:
+        raise UsageError(f"--tracklets is {tracklets}: must be at least 1")
+    if (count is None) == (hours is None):
+        raise UsageError("--nodes and --hours: give one of them; the other follows")
+    if count is not None and not 1 <= count <= _MOST_NODES:
+        raise UsageError(f"--nodes is {count}: must be from 1 to {_MOST_NODES}")
+    if hours is not None and not 0 < hours < math.inf:
+        raise UsageError(f"--hours is {hours}: must be more than 0")
+    if not 0 < efficiency <= 1:
+        raise UsageError(f"--efficiency is {efficiency}: must be above 0 and at most 1")
+
+
+def _mix(count: int, measured: Measured, nodes: Nodes) -> tuple[int, int]:
+    if measured.device == "cpu":
+        return 0, count
+    return count, cpu_nodes_for(count, measured, nodes)
+
+
+def _rate(gpu_nodes: int, cpu_nodes: int, measured: Measured, nodes: Nodes) -> float:
+    """Tracklets a second of the slower stage."""
+    cpus = gpu_nodes * nodes.gpu_node_cpus + cpu_nodes * nodes.cpu_node_cpus
+    if measured.device == "cpu":
+        return cpus / (measured.decode_seconds + measured.model_seconds)
+    return min(gpu_nodes * nodes.gpus / measured.model_seconds, cpus / measured.decode_seconds)
+
+
+def _smallest(tracklets: int, seconds: float, measured: Measured, nodes: Nodes, efficiency: float) -> int:
+    """The fewest nodes that do so many tracklets in time. The rate grows with each."""
+
+    def enough(count: int) -> bool:
+        return tracklets <= seconds * efficiency * _rate(*_mix(count, measured, nodes), measured, nodes)
+
+    low, high = 0, 1
+    while not enough(high):
+        low, high = high, 2 * high
+        if low > _MOST_NODES:
+            raise UsageError(f"--hours leaves {seconds:.3g} s of work for more than {_MOST_NODES} nodes: give more")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -1,0 +1,41 @@
+"""A quick look at how fast a job would be: its first tracklets, in this process, into a folder that is thrown away."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+from par_model.errors import UsageError
+from par_model.inference.job import run_inference
+from par_model.inference.local import LocalRunner
+from par_model.inference.options import InferOptions
+
+
+def run_sample(
+    manifest: str, weights: str, tracklets: int, split: str | None, device: Literal["auto", "cpu", "cuda"]
+) -> dict[str, Any]:
+    """The summary of a run over the first ``tracklets``; on a CPU with one thread, as an actor of a cluster has.
+
+    Raises ParError as ``infer`` does.
+    """
+    if tracklets < 1:
+        raise UsageError(f"--sample is {tracklets}: must be at least 1")
+    runner = LocalRunner(device)
+    with tempfile.TemporaryDirectory(prefix="parjob-sample-") as folder, _one_thread(runner.device()):
+        options = InferOptions(manifest, weights, folder, split=split, limit=tracklets, max_failure_rate=1.0)
+        return run_inference(options, lambda: nullcontext(runner))
+
+
+@contextmanager
+def _one_thread(device: Literal["cpu", "cuda"]) -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

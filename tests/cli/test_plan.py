@@ -1,0 +1,116 @@
+"""parjob plan: from a sample's run.json, or a sample made now, to nodes, hours and cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.archive import write_archive
+from tests.cli.test_infer import one_line, parjob
+
+PRICES = ("--cpu-price", 0.5, "--gpu-price", 1.5)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Ten tracklets of two videos: nine of twenty frames, one of two."""
+    return write_archive(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
+def sample(manifest: str, tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sample") / "out"
+    where = ("--manifest", manifest, "--weights", tiny_weights, "--output", out)
+    assert parjob("infer", *where, "--limit", 4, "--no-ray", "--device", "cpu") == 0
+    return out
+
+
+def as_measured_on_a_gpu(sample: Path, folder: Path) -> Path:
+    """A run.json with round numbers: 2 CPU seconds, 0.05 GPU seconds, 90 frames and 3 MB for each of 100 tracklets."""
+    summary = json.loads((sample / "run.json").read_text())
+    summary["options"]["device"] = "cuda"
+    summary["stages"] |= {"tracklets": 100, "model": {"busy_seconds": 5.0}}
+    summary["stages"]["decode"] = {"busy_seconds": 200.0, "frames_decoded": 9000, "bytes_read": 300_000_000}
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(summary))
+    return folder
+
+
+def test_from_ten_thousand_to_a_billion(
+    manifest: str, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = as_measured_on_a_gpu(sample, tmp_path / "run")
+    assert parjob("plan", "--manifest", manifest, "--run", run, *PRICES, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {name: said["manifest"][name] for name in ("tracklets", "videos", "frames")} == {
+        "tracklets": 10,
+        "videos": 2,
+        "frames": 182,
+    }
+    assert said["measured"]["cpus_per_gpu"] == pytest.approx(40)
+    assert [plan["tracklets"] for plan in said["plans"]] == [10, *(10**power for power in range(4, 10))]
+    million = said["plans"][3]
+    assert (million["gpu_nodes"], million["cpu_nodes"], million["frames"]) == (8, 12, 18_200_000)
+    assert million["hours"] == pytest.approx(1e6 / (0.85 * 160) / 3600 + 100 / 3600)
+    assert million["cost"] == pytest.approx(million["hours"] * 18)
+
+    assert parjob("plan", "--manifest", manifest, "--run", run, "--tracklets", 10**6, "--hours", 24, *PRICES) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(": 10 tracklets, 182 frames, 2 videos, 5.0 a video")
+    assert lines[2] == "in balance 40.0 CPUs decode for one GPU"
+    cells = lines[4].split()
+    assert (cells[0], cells[-5:-2]) == ("1,000,000", ["13.9", "1", "2"])  # GPU hours and nodes
+
+
+def test_what_a_sample_measured_and_one_made_now(
+    manifest: str, sample: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By options and by their variables; the two agree on what does not depend on the clock."""
+    assert parjob("plan", "--manifest", manifest, "--run", sample, "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    stages = json.loads((sample / "run.json").read_text())["stages"]
+    assert first["measured"]["decode_seconds"] == pytest.approx(stages["decode"]["busy_seconds"] / 4)
+    assert first["measured"]["device"] == "cpu"
+    assert all(plan["gpu_nodes"] == 0 and plan["cost"] is None for plan in first["plans"])
+
+    for name, value in {"MANIFEST": manifest, "SAMPLE": 4, "WEIGHTS": tiny_weights, "DEVICE": "cpu"}.items():
+        monkeypatch.setenv(f"PARJOB_PLAN_{name}", str(value))
+    assert parjob("plan", "--json") == 0
+    second = json.loads(capsys.readouterr().out)
+    assert second["manifest"] == first["manifest"]
+    assert second["measured"]["frames_decoded"] == first["measured"]["frames_decoded"]
+    assert second["measured"]["tracklets"] == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        ((), 2, "give either --run"),
+        (("--run", "RUN", "--sample", 2), 2, "give either --run"),
+        (("--sample", 2), 2, "give --weights too"),
+        (("--sample", 0, "--weights", "demo"), 2, "--sample is 0"),
+        (("--run", "nowhere"), 1, "nowhere is not a finished run"),
+        (("--run", "RUN", "--nodes", 0), 2, "--nodes is 0"),
+        (("--run", "RUN", "--nodes", 2, "--hours", 2), 2, "give one of them"),
+        (("--run", "RUN", "--tracklets", -5), 2, "--tracklets is -5"),
+        (("--run", "RUN", "--gpu-price", -1), 2, "--gpu-price is -1.0"),
+        (("--run", "RUN", "--cpu-node-cpus", 0), 2, "--cpu-node-cpus is 0"),
+        (("--run", "RUN", "--efficiency", 2), 2, "--efficiency is 2.0"),
+        (("--run", "RUN", "--split", "nope"), 1, "no tracklet of split 'nope'"),
+        (("--run", "RUN", "--limit", 0), 2, "--limit is 0"),
+    ],
+)
+def test_bad_input(
+    more: tuple[object, ...], code: int, said: str, manifest: str, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [sample if option == "RUN" else option for option in more]
+    assert parjob("plan", "--manifest", manifest, *given) == code
+    assert said in one_line(capsys)
+
+
+def test_a_run_that_is_not_inference(manifest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"fingerprint": {}, "epochs": 3}))
+    assert parjob("plan", "--manifest", manifest, "--run", tmp_path) == 1
+    assert "is not the run.json of parjob infer" in one_line(capsys)
