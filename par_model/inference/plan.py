@@ -1,7 +1,7 @@
 """From a manifest to work units: small tables of tracklets that are read from the same videos.
 
-Tracklets are sorted by video and by their first sampled frame, on disk where memory does not suffice, so that each
-unit reads one stretch of one video, or a few short videos, front to back.
+Tracklets are sorted by video and by their first sampled frame, on disk and a bucket of videos at a time, so that each
+unit reads one stretch of one video, or a few short videos, front to back, and memory does not grow with the manifest.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from zlib import crc32
 
 import duckdb
 import numpy as np
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, ROW
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
-from par_model.table.parts import configure
+from par_model.table.buckets import Buckets, enough_buckets
 
-_BATCH_ROWS = 20_000
+_BATCH_ROWS = 4096
+_ORDER = "video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row"
 # Twenty minutes at 25 frames a second: so hours of video are shared by several workers, and what two neighbours both
 # decode (from a key frame on, and to the end of a tracklet) stays a few per cent.
 SPAN_FRAMES = 30_000
@@ -103,24 +105,35 @@ def plan_units(
     first = next(batches, None)
     if first is None:
         return
-    schema = first.schema
+    count = enough_buckets(manifest.num_rows, first.nbytes / len(first))
+    with Buckets(first.schema, count) as buckets:
+        for batch in chain([first], batches):
+            buckets.add(pa.Table.from_batches([batch]), _bucket_of_video(batch["video_uri"], count))
+        yield from cut(_sorted_batches(buckets, frames), size)
 
-    def chained() -> Iterator[pa.RecordBatch]:
-        yield first
-        yield from batches
 
+def _bucket_of_video(uris: pa.Array, count: int) -> NDArray[np.int64]:
+    """Equal for equal URIs, anything from 0 to ``count - 1``; stills come last."""
+    each = uris.dictionary_encode()
+    known = np.array([crc32(uri.encode()) % count for uri in each.dictionary.to_pylist()], np.int64)
+    numbers = np.append(known, count - 1)[each.indices.fill_null(len(known)).to_numpy()]
+    return np.asarray(numbers, np.int64)
+
+
+def _sorted_batches(buckets: Buckets, frames: int) -> Iterator[pa.RecordBatch]:
+    """Bucket by bucket, by video and first sampled frame. One video alone may make a bucket larger than memory."""
     with tempfile.TemporaryDirectory(prefix="parjob-plan-") as spill, duckdb.connect() as connection:
-        configure(connection, spill)
-        connection.register("todo", pa.RecordBatchReader.from_batches(schema, chained()))
-        reader = connection.sql(
-            """
-            SELECT * FROM todo
-            ORDER BY video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row
-            """,
-            params={"k": frames},
-        ).to_arrow_reader(_BATCH_ROWS)
-        for unit in cut(reader, size):
-            yield unit.cast(schema)
+        connection.execute("SET memory_limit = '400MB'")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET temp_directory = ?", [spill])
+        connection.execute("SET autoinstall_known_extensions = false")
+        connection.execute("SET autoload_known_extensions = false")
+        for bucket in buckets.tables():
+            connection.register("bucket", bucket)
+            found = connection.sql(f"SELECT * FROM bucket ORDER BY {_ORDER}", params={"k": frames})
+            for batch in found.to_arrow_reader(_BATCH_ROWS):
+                yield batch.cast(bucket.schema)
+            connection.unregister("bucket")
 
 
 def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:

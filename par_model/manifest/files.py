@@ -108,7 +108,8 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
             # Columns are read in turns, far apart in the file: a read-ahead cache would fetch most of it in vain.
             fs, path = storage.filesystem(uri)
             source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
-        with pq.ParquetFile(source, buffer_size=READ_BUFFER) as file:
+        # Without pre_buffer=False all column chunks would be read ahead, and kept to the end.
+        with pq.ParquetFile(source, buffer_size=READ_BUFFER, pre_buffer=False) as file:
             yield file
 
 

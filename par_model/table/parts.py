@@ -2,31 +2,31 @@
 
 A part appears whole or not at all, holds whole rows, and is never changed. One process writes them (the job holds the
 output's lock), a few large ones rather than many: when a twentieth of the run's time has passed since the last, at
-least a second and at most five minutes, or when 64 MiB wait. So a job that is killed loses that share of its work and
+least a second and at most five minutes, or when 32 MiB wait. So a job that is killed loses that share of its work and
 nothing else, days of work are some hundred parts, and what is done is known from one listing and one narrow column.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
+from itertools import chain
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from par_model import storage
+from par_model.table.buckets import Buckets, enough_buckets
 from par_model.table.rows import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
 _FLUSH_SHARE = 1 / 20
 _FLUSH_SECONDS = (1.0, 300.0)
-_FLUSH_BYTES = 64 * 2**20
+_FLUSH_BYTES = 32 * 2**20
+_BATCH_ROWS = 4096
 
 
 class PartStore:
@@ -71,26 +71,33 @@ class PartStore:
 
     def done(self) -> NDArray[np.int64]:
         """Manifest rows that the parts on disk hold, in no order."""
-        if not self._uris:
-            return np.empty(0, np.int64)
-        rows: NDArray[np.int64] = self._dataset().to_table(columns=["_row"])["_row"].to_numpy()
-        return rows
+        return np.concatenate([np.empty(0, np.int64), *(b["_row"].to_numpy() for b in self._batches(["_row"]))])
 
     def ids(self) -> pa.Array:
         """tracklet_ids that the parts on disk hold, in no order."""
-        if not self._uris:
-            return pa.array([], pa.string())
-        return self._dataset().to_table(columns=["tracklet_id"])["tracklet_id"].combine_chunks()
+        found = [batch["tracklet_id"] for batch in self._batches(["tracklet_id"])]
+        return pa.concat_arrays(found) if found else pa.array([], pa.string())
 
     def in_row_order(self, rows_per_batch: int) -> Iterator[pa.Table]:
-        """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice."""
-        with tempfile.TemporaryDirectory(prefix="parjob-sort-") as spill, duckdb.connect() as connection:
-            configure(connection, spill)
-            reader = self._dataset().scanner().to_reader() if self._uris else PART_SCHEMA.empty_table().to_reader()
-            connection.register("parts", reader)
-            result = connection.sql("SELECT * FROM parts ORDER BY _row").to_arrow_reader(rows_per_batch)
-            for batch in result:
-                yield pa.Table.from_batches([batch]).cast(PART_SCHEMA)
+        """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice.
+
+        Of a row that is there twice, the outcome that came first counts: a worker that was lost after it had sent some
+        of its unit may have sent them again.
+        """
+        if not self._uris:
+            return
+        done = self.done()
+        batches = self._batches(PART_SCHEMA.names)
+        first = next(batches)
+        count, last = enough_buckets(len(done), first.nbytes / len(first)), int(done.max())
+        with Buckets(PART_SCHEMA, count) as buckets:
+            for batch in chain([first], batches):
+                numbers = batch["_row"].to_numpy() * count // (last + 1)
+                buckets.add(pa.Table.from_batches([batch], PART_SCHEMA), numbers)
+            for table in buckets.tables():
+                _, firsts = np.unique(table["_row"].to_numpy(), return_index=True)
+                for start in range(0, len(firsts), rows_per_batch):
+                    yield table.take(pa.array(firsts[start : start + rows_per_batch]))
 
     def remove(self) -> None:
         """Remove all parts: their rows are in the table."""
@@ -102,19 +109,12 @@ class PartStore:
         least, most = _FLUSH_SECONDS
         return now - self._last_flush >= min(most, max(least, _FLUSH_SHARE * (now - self._started)))
 
-    def _dataset(self) -> pyarrow.dataset.Dataset:
-        fs, _ = storage.arrow_filesystem(self._folder)
-        paths = [storage.arrow_filesystem(uri)[1] for uri in self._uris]
-        return pyarrow.dataset.dataset(paths, schema=PART_SCHEMA, filesystem=fs, format="parquet")
-
-
-def configure(connection: duckdb.DuckDBPyConnection, spill: str) -> None:
-    """Bounded memory, spill to a temporary folder, and nothing from the network."""
-    connection.execute("SET memory_limit = '400MB'")
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET temp_directory = ?", [spill])
-    connection.execute("SET autoinstall_known_extensions = false")
-    connection.execute("SET autoload_known_extensions = false")
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows, in the order in which they were written."""
+        for uri in self._uris:
+            fs, path = storage.arrow_filesystem(uri)
+            with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as file:
+                yield from file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 
 def _number(uri: str) -> int:

@@ -45,3 +45,14 @@ def test_what_a_killed_writer_left_is_not_read_and_goes(tmp_path: Path) -> None:
 
 def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
     assert list(PartStore(str(tmp_path / "none"), "run").in_row_order(10)) == []
+
+
+def test_a_row_that_came_twice_counts_once_as_it_came_first(tmp_path: Path) -> None:
+    folder = str(tmp_path / "_parts")
+    for run, rows in (("first", (5, 2)), ("second", (2, 3))):
+        store = PartStore(folder, run)
+        store.append(outcomes(*rows))
+        store.flush()
+    found = pa.concat_tables(PartStore(folder, "x").in_row_order(10))
+    assert found["_row"].to_pylist() == [2, 3, 5]
+    assert found["run_id"].to_pylist() == ["first", "second", "first"]
