@@ -24,9 +24,9 @@ from par_model.inference.plan import Selection
 from par_model.manifest.read import Manifest
 from par_model.table.parts import PartStore
 from par_model.table.rows import Reading, table_rows
-from par_model.table.writer import TableWriter, write_file
+from par_model.table.writer import TableWriter, replacing
 
-_MERGE_ROWS = 20_000
+_MERGE_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,19 @@ class Table:
 
         Raises OutputError if an outcome is missing or surplus.
         """
-        writer = TableWriter(self.folder, self.schema, self.partition_by, keep=self.files)
         outcomes = _Stream(parts.in_row_order(_MERGE_ROWS))
-        for selected in selection.batches(manifest, manifest.pass_through):
-            rows = selected.filter(pa.array(~left_out[selected["_row"].to_numpy()]))
-            if not len(rows):
-                continue
-            found = outcomes.take(len(rows))
-            if not _same_tracklets(rows, found):
-                raise OutputError(f"{self.folder}: {_mismatch(rows, found)}; run the same command again")
-            writer.write(table_rows(rows, found, reading, self.schema))
-        surplus = outcomes.take(1)
-        if len(surplus):
-            raise OutputError(f"{self.folder}: row {surplus['_row'][0]} was recognised, but it is not wanted")
-        writer.close()
+        with TableWriter(self.folder, self.schema, self.partition_by, keep=self.files) as writer:
+            for selected in selection.batches(manifest, manifest.pass_through):
+                rows = selected.filter(pa.array(~left_out[selected["_row"].to_numpy()]))
+                if not len(rows):
+                    continue
+                found = outcomes.take(len(rows))
+                if not _same_tracklets(rows, found):
+                    raise OutputError(f"{self.folder}: {_mismatch(rows, found)}; run the same command again")
+                writer.write(table_rows(rows, found, reading, self.schema))
+            surplus = outcomes.take(1)
+            if len(surplus):
+                raise OutputError(f"{self.folder}: row {surplus['_row'][0]} was recognised, but it is not wanted")
         return replace(self, files=(*self.files, *writer.files))
 
     def with_replaced(self, parts: PartStore, reading: Reading) -> Self:
@@ -114,17 +113,24 @@ class Table:
         outcomes = pa.concat_tables([*parts.in_row_order(_MERGE_ROWS)])
         for uri in self.files:
             fs, path = storage.arrow_filesystem(uri)
-            old = pq.read_table(path, filesystem=fs, partitioning=None)
-            places = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
-            here = outcomes.filter(places.is_valid())
-            if not len(here):
-                continue
-            at = places.drop_null().to_numpy()
-            new = table_rows(old.take(pa.array(at)), here, reading, old.schema)
-            order = np.arange(len(old))
-            order[at] = len(old) + np.arange(len(at))
-            write_file(uri, pa.concat_tables([old, new]).take(pa.array(order)))
+            with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as old:
+                ids = old.read(["tracklet_id"])["tracklet_id"]
+                if not pc.any(pc.is_in(ids, outcomes["tracklet_id"])).as_py():
+                    continue
+                with replacing(uri, old.schema_arrow) as writer:
+                    for group in range(old.num_row_groups):
+                        writer.write_table(_replaced(old.read_row_group(group), outcomes, reading))
         return self
+
+
+def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
+    """Rows of a table's file, those that ``outcomes`` has anew."""
+    places = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
+    at = places.drop_null().to_numpy()
+    new = table_rows(old.take(pa.array(at)), outcomes.filter(places.is_valid()), reading, old.schema)
+    order = np.arange(len(old))
+    order[at] = len(old) + np.arange(len(at))
+    return pa.concat_tables([old, new]).take(pa.array(order))
 
 
 class _Stream:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -17,22 +20,29 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 _NAME_BYTES = 255
 _FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
-_BUFFERED_BYTES = 768 * 2**20  # over all partitions
+_BUFFERED_BYTES = 256 * 2**20  # over all partitions
+_OPEN_FILES = 16
+_ROW_GROUP_BYTES = 48 * 2**20
 _ROW_GROUP_ROWS = 65_536
 
 
 @dataclass
 class _Folder:
-    tables: list[pa.Table] = field(default_factory=list)
+    """waiting: rows for the next row group. written: bytes of the open file."""
+
+    waiting: list[pa.Table] = field(default_factory=list)
     nbytes: int = 0
+    rows: int = 0
     files: int = 0
+    written: int = 0
 
 
 class TableWriter:
-    """Writes rows below ``folder`` in the order in which they come; every file appears whole.
+    """Writes rows below ``folder`` in the order in which they come; every file appears whole, or not at all where the
+    ``with`` block ends with an exception.
 
     partition_by: columns that become folders (``camera_id=3``) and leave the files. keep: files of the table that stay
-    as they are; new ones are numbered after them.
+    as they are; new ones are numbered after them. files: those that were begun so far.
     """
 
     def __init__(
@@ -42,27 +52,44 @@ class TableWriter:
         self._partition_by = tuple(partition_by)
         self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
         self._keep = frozenset(keep)
-        self._open: dict[str, _Folder] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._open: dict[str, tuple[ExitStack, pq.ParquetWriter]] = {}  # the one written to last comes last
         self.files: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            for stack, _ in self._open.values():
+                with suppress(Exception):  # of a writer that is cut off; the first error is the one to tell
+                    stack.__exit__(kind, error, trace)
+            return
+        self._finish()
 
     def write(self, rows: pa.Table) -> None:
         """Add rows of the whole table schema."""
-        for folder, part in self._split(rows):
-            waiting = self._open.setdefault(folder, _Folder(files=self._kept_in(folder)))
-            waiting.tables.append(part)
-            waiting.nbytes += part.nbytes
-            if waiting.nbytes >= _FILE_BYTES:
-                self._flush(folder)
-        while sum(f.nbytes for f in self._open.values()) > _BUFFERED_BYTES:
-            self._flush(max(self._open, key=lambda name: self._open[name].nbytes))
+        for name, part in self._split(rows):
+            folder = self._folders.setdefault(name, _Folder(files=self._kept_in(name)))
+            folder.waiting.append(part)
+            folder.nbytes += part.nbytes
+            folder.rows += len(part)
+            if folder.rows >= _ROW_GROUP_ROWS or folder.nbytes >= _ROW_GROUP_BYTES:
+                self._flush(name)
+        while sum(f.nbytes for f in self._folders.values()) > _BUFFERED_BYTES:
+            self._flush(max(self._folders, key=lambda name: self._folders[name].nbytes))
 
-    def close(self) -> None:
+    def _finish(self) -> None:
         """Write what is left, and remove files that an earlier, interrupted writing left. A table without rows is one
         file without rows, so that readers find its schema."""
-        if not self._open and not self._keep:
-            self._open[""] = _Folder([self._schema.empty_table()])
-        for folder in sorted(self._open):
-            self._flush(folder)
+        if not self._folders and not self._keep:
+            self._folders[""] = _Folder([self._schema.empty_table()])
+        for name in sorted(self._folders):
+            self._flush(name)
+            if name in self._open:
+                self._close(name)
         written = self._keep | set(self.files)
         for file in storage.list_files(self._folder):
             if file.uri not in written:
@@ -90,20 +117,41 @@ class TableWriter:
         names = [storage.name(uri) for uri in self._keep if storage.parent(uri) == place]
         return 1 + max((int(n.removeprefix("part-").removesuffix(".parquet")) for n in names), default=-1)
 
-    def _flush(self, folder: str) -> None:
-        waiting = self._open[folder]
-        if not waiting.tables:
+    def _flush(self, name: str) -> None:
+        """What waits becomes a row group of the folder's open file."""
+        folder = self._folders[name]
+        if not folder.waiting:
             return
-        uri = storage.join(self._folder, folder, f"part-{waiting.files:05d}.parquet")
-        write_file(uri, pa.concat_tables(waiting.tables))
+        stack, writer = self._open.pop(name) if name in self._open else self._begin(name)
+        self._open[name] = stack, writer
+        writer.write_table(pa.concat_tables(folder.waiting), row_group_size=_ROW_GROUP_ROWS)
+        folder.written += folder.nbytes
+        folder.waiting, folder.nbytes, folder.rows = [], 0, 0
+        if folder.written >= _FILE_BYTES:
+            self._close(name)
+        elif len(self._open) > _OPEN_FILES:
+            self._close(next(iter(self._open)))
+
+    def _begin(self, name: str) -> tuple[ExitStack, pq.ParquetWriter]:
+        folder = self._folders[name]
+        uri = storage.join(self._folder, name, f"part-{folder.files:05d}.parquet")
+        folder.files += 1
+        folder.written = 0
         self.files.append(uri)
-        waiting.tables, waiting.nbytes, waiting.files = [], 0, waiting.files + 1
+        stack = ExitStack()
+        file = stack.enter_context(storage.atomic_writer(uri))
+        return stack, stack.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
+
+    def _close(self, name: str) -> None:
+        stack, _ = self._open.pop(name)
+        stack.close()
 
 
-def write_file(uri: str, rows: pa.Table) -> None:
-    """One file of the table, in the place of what is there; a reader sees the old file or the new one."""
-    with storage.atomic_writer(uri) as file:
-        pq.write_table(rows, file, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+@contextmanager
+def replacing(uri: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A writer of one file of the table, in the place of what is there; a reader sees the old file or the new one."""
+    with storage.atomic_writer(uri) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield writer
 
 
 def check_folder_value(column: str, value: object) -> None:

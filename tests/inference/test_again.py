@@ -89,6 +89,7 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
     archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_FILE_BYTES", 1)  # a file for every batch
+    monkeypatch.setattr(writer, "_ROW_GROUP_ROWS", 1)
     monkeypatch.setattr(finish, "_MERGE_ROWS", 1)
     infer(archive, tiny_weights, partition_by=("camera_id",))
     provide_missing_video(archive)
@@ -96,14 +97,14 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
         infer(archive, tiny_weights, "retry", runner=Interrupted(1), batch_size=1, partition_by=("camera_id",))
     replaced: list[str] = []
 
-    def killed(uri: str, rows: pa.Table) -> None:
+    def killed(uri: str, schema: pa.Schema) -> Any:
         if replaced:
             raise KeyboardInterrupt
         replaced.append(uri)
-        writer.write_file(uri, rows)
+        return writer.replacing(uri, schema)
 
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "write_file", killed)
+        patch.setattr(finish, "replacing", killed)
         with pytest.raises(KeyboardInterrupt):
             infer(archive, tiny_weights, "retry", partition_by=("camera_id",))
     assert len(read(archive / "out")) == 14

@@ -17,16 +17,16 @@ def table(*rows: tuple[int, str | None, int | None]) -> pa.Table:
 
 
 def test_rows_come_out_in_the_order_in_which_they_came(tmp_path: Path) -> None:
-    out = TableWriter(str(tmp_path), SCHEMA)
-    out.write(table((3, "a", 1), (1, "b", 2)))
-    out.write(table((2, None, None)))
-    out.close()
+    with TableWriter(str(tmp_path), SCHEMA) as out:
+        out.write(table((3, "a", 1), (1, "b", 2)))
+        out.write(table((2, None, None)))
     assert out.files == [str(tmp_path / "part-00000.parquet")]
     assert pq.read_table(tmp_path / "part-00000.parquet") == table((3, "a", 1), (1, "b", 2), (2, None, None))
 
 
 def test_a_table_without_rows_still_has_its_schema(tmp_path: Path) -> None:
-    TableWriter(str(tmp_path), SCHEMA).close()
+    with TableWriter(str(tmp_path), SCHEMA):
+        pass
     found = pq.read_table(tmp_path)
     assert found.schema == SCHEMA
     assert len(found) == 0
@@ -37,20 +37,20 @@ def test_files_are_closed_at_their_size_and_none_stays_from_before(
 ) -> None:
     (tmp_path / "part-00007.parquet").write_bytes(b"from a run that was killed")
     monkeypatch.setattr(writer, "_FILE_BYTES", 1000)
-    out = TableWriter(str(tmp_path), SCHEMA)
-    for start in range(0, 300, 10):
-        out.write(table(*((i, "camera", i) for i in range(start, start + 10))))
-    out.close()
+    monkeypatch.setattr(writer, "_ROW_GROUP_ROWS", 20)
+    with TableWriter(str(tmp_path), SCHEMA) as out:
+        for start in range(0, 300, 10):
+            out.write(table(*((i, "camera", i) for i in range(start, start + 10))))
     assert sorted(str(p) for p in tmp_path.iterdir()) == out.files
     assert len(out.files) > 3
+    assert pq.ParquetFile(out.files[0]).num_row_groups > 1
     assert pq.read_table(out.files)["id"].to_pylist() == list(range(300))
 
 
 def test_hive_folders_that_duckdb_and_arrow_read_back(tmp_path: Path) -> None:
-    out = TableWriter(str(tmp_path), SCHEMA, ["camera", "day"])
     rows = table((1, "a/b c", 1), (2, None, 1), (3, "a/b c", 2), (4, "ü=%", None), (5, "a/b c", 1))
-    out.write(rows)
-    out.close()
+    with TableWriter(str(tmp_path), SCHEMA, ["camera", "day"]) as out:
+        out.write(rows)
     folders = {str(p.parent.relative_to(tmp_path)) for p in tmp_path.rglob("*.parquet")}
     assert folders == {
         "camera=a%2Fb%20c/day=1",
@@ -72,12 +72,27 @@ def test_many_partitions_are_flushed_before_they_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_BUFFERED_BYTES", 2000)
-    out = TableWriter(str(tmp_path), SCHEMA, ["camera"])
-    for i in range(200):
-        out.write(table((i, f"c{i % 50}", i)))
-    assert out.files, "nothing was flushed"
-    out.close()
+    monkeypatch.setattr(writer, "_OPEN_FILES", 4)
+    with TableWriter(str(tmp_path), SCHEMA, ["camera"]) as out:
+        for i in range(200):
+            out.write(table((i, f"c{i % 50}", i)))
+        assert len(list(tmp_path.rglob("_partial-*"))) == 4
     assert sorted(pq.read_table(out.files, partitioning=None)["id"].to_pylist()) == list(range(200))
+
+
+def test_what_ends_with_an_error_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_ROW_GROUP_ROWS", 1)
+    out = TableWriter(str(tmp_path), SCHEMA, ["camera"])
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(out)
+    assert len(out.files) == 2
+    assert [*tmp_path.rglob("*.parquet"), *tmp_path.rglob("_partial*")] == []
+
+
+def interrupted(out: TableWriter) -> None:
+    with out:
+        out.write(table((1, "a", 1), (2, "b", 2)))
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
