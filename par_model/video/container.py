@@ -10,7 +10,7 @@ import av
 from av.logging import get_last_error
 
 from par_model.errors import FailureCode, StorageError, TrackletError
-from par_model.video import mpegts
+from par_model.video import asf, mpegts, mxf
 from par_model.video.avi import chunks
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
@@ -51,6 +51,7 @@ class VideoContainer:
         self._file = file
         if av.logging.get_level() is None:
             av.logging.set_level(av.logging.PANIC)  # prints nothing, but errors are counted; see decode
+        errors, _ = get_last_error()
         file.seek(0)
         try:
             self._container = av.open(
@@ -67,6 +68,8 @@ class VideoContainer:
         self._stream.codec_context.thread_count = 1
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
+        if self.format == "ogg" and _logged_since(errors, self.format) is not None:  # its pages have checksums
+            self.damage.packets_lost("a page near the file's start is damaged")
 
     def __enter__(self) -> VideoContainer:
         return self
@@ -82,6 +85,10 @@ class VideoContainer:
         data = Bytes(self._file.peek)
         if self.format == "mpegts":
             return OrderCheck(mpegts.starts(data, self._stream.id))
+        if self.format == "asf":
+            return OrderCheck(asf.data_packets(data, self._stream.id))
+        if self.format.startswith("mxf"):
+            return OrderCheck(mxf.elements(data))
         walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
         return LayoutCheck(walk(data)) if walk is not None else None
 
@@ -121,8 +128,12 @@ class VideoContainer:
         """Packets from here on, ended by an empty one that flushes the decoder also where the file breaks off."""
         packets = self._container.demux(self._stream)
         while True:
+            errors, _ = get_last_error()
             try:
                 packet = next(packets)
+                complaint = _logged_since(errors, self.format)
+                if complaint is not None:
+                    self.damage.packets_lost(f"the file's structure is damaged ({complaint})")
                 self._compare(packet)
                 yield packet
             except StopIteration:
@@ -147,10 +158,7 @@ class VideoContainer:
             frames, complaint = packet.decode(), None
         except DECODER_ERRORS as error:
             frames, complaint = [], one_line(error)
-        errors_now, last = get_last_error()
-        if errors_now != errors and last is not None:
-            complaint = " ".join(last[2].split())
-        return frames, complaint
+        return frames, _logged_since(errors) or complaint
 
     def _compare(self, packet: av.Packet[av.VideoStream]) -> None:
         if self._layout is None:
@@ -179,6 +187,14 @@ class VideoContainer:
             self.close()
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
         return stream
+
+
+def _logged_since(errors: int, by: str | None = None) -> str | None:
+    """The last error that FFmpeg logged, if it has logged more than so many. by: the part of it that did."""
+    errors_now, last = get_last_error()
+    if errors_now == errors or last is None or (by is not None and last[1] != by):
+        return None
+    return " ".join(last[2].split())
 
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:

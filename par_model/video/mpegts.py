@@ -16,8 +16,6 @@ from par_model.video.layout import BrokenError, Bytes, EndError, Place
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after
 _PACKETS = 2048
-# PES packets without the fields that follow the length elsewhere: ISO/IEC 13818-1, 2.4.3.7.
-_PLAIN_STREAMS = frozenset({0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF})
 _PROOF = 5  # sync bytes in a row that tell the size
 
 
@@ -25,6 +23,7 @@ def starts(data: Bytes, pid: int) -> Iterator[Place]:
     """Where a PES packet of stream ``pid`` begins, in file order. Raises BrokenError where packets are missing."""
     at, size = _first_packet(data)
     before: NDArray[np.uint8] | None = None  # the stream's packet before
+    stream_number: int | None = None  # of its PES packets
     while True:
         block = np.frombuffer(data.up_to(at, size * _PACKETS), np.uint8)
         packets = block[: len(block) // size * size].reshape(-1, size)[:, : _SIZES[0]]
@@ -40,7 +39,9 @@ def starts(data: Bytes, pid: int) -> Iterator[Place]:
             gap = None if gap is None else gap - (before is not None)
             for row in ours[:gap]:
                 if packets[row, 1] & 0x40:
-                    if not _begins_picture(packets[row]):
+                    number = _pes_stream(packets[row])
+                    stream_number = number if stream_number is None else stream_number
+                    if number is None or number != stream_number:
                         raise BrokenError
                     yield Place(at + int(row) * size, pid)
             if gap is not None:
@@ -51,13 +52,12 @@ def starts(data: Bytes, pid: int) -> Iterator[Place]:
         at += len(packets) * size
 
 
-def _begins_picture(packet: NDArray[np.uint8]) -> bool:
-    """Whether a packet that says so holds the header of a PES packet, without which the demuxer drops it."""
+def _pes_stream(packet: NDArray[np.uint8]) -> int | None:
+    """The stream number of the PES packet whose header a packet holds, None if it holds none, so that it is dropped."""
     start = 4 + (1 + int(packet[4]) if packet[3] & 0x20 else 0)
     header = packet[start : start + 7].tolist()
-    if len(header) < 7:
-        return False
-    return header[:3] == [0, 0, 1] and header[3] >= 0xBC and (header[3] in _PLAIN_STREAMS or header[6] & 0xC0 == 0x80)
+    is_sound = len(header) == 7 and header[:3] == [0, 0, 1] and header[6] & 0xC0 == 0x80
+    return int(header[3]) if is_sound else None
 
 
 def _first_gap(stream: NDArray[np.uint8]) -> int | None:

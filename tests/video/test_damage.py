@@ -33,6 +33,7 @@ VP9: dict[str, Any] = {"codec": "libvpx-vp9", "options": {"g": "20", "deadline":
 MPEG4: dict[str, Any] = {"codec": "mpeg4", "options": {"g": "20"}, "bit_rate": 2_000_000}
 MJPEG: dict[str, Any] = {"codec": "mjpeg", "pix_fmt": "yuvj420p", "bit_rate": 8_000_000}
 MPEG2: dict[str, Any] = {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}, "bit_rate": 3_000_000}
+WMV2: dict[str, Any] = {"codec": "wmv2", "options": {"g": "20"}, "bit_rate": 2_000_000}
 
 Picture = NDArray[np.uint8]
 Damage = Callable[[bytearray, int, int], None]
@@ -263,6 +264,13 @@ def lose_packets(data: bytearray, places: list[int], draw: np.random.Generator) 
     del data[place : place + int(draw.integers(1, 3000))]
 
 
+def spoil_anywhere(data: bytearray, places: list[int], draw: np.random.Generator) -> None:
+    """Some bytes are others, wherever they are."""
+    place = int(draw.integers(places[10], len(data) - 200))
+    length = int(draw.integers(1, 60))
+    data[place : place + length] = bytes(draw.integers(256, size=length, dtype=np.uint8))
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "spoil"),
     [
@@ -272,6 +280,10 @@ def lose_packets(data: bytearray, places: list[int], draw: np.random.Generator) 
         ("vp9.webm", VP9, spoil_cluster),
         ("h264.flv", H264, spoil_headers),
         ("h264.ts", H264, lose_packets),
+        ("h264.ts", H264, spoil_anywhere),
+        ("wmv2.asf", WMV2, lose_packets),
+        ("mpeg2.mxf", MPEG2, lose_packets),
+        ("mpeg2.mxf", MPEG2, spoil_anywhere),
     ],
 )
 def test_frames_that_a_demuxer_passes_over_are_never_miscounted(
@@ -283,7 +295,7 @@ def test_frames_that_a_demuxer_passes_over_are_never_miscounted(
     with av.open(str(whole)) as container:
         places = [packet.pos for packet in container.demux(video=0) if packet.size and packet.pos is not None]
     failures = 0
-    for seed in range(8):
+    for seed in range(10):
         data = bytearray(whole.read_bytes())
         spoil(data, places, np.random.default_rng(seed))
         path = folder / f"{spoil.__name__}-{seed}-{name}"

@@ -10,14 +10,19 @@ from typing import Any
 import av
 import pytest
 
+from par_model.video.asf import data_packets
 from par_model.video.avi import chunks
 from par_model.video.flv import tags
 from par_model.video.layout import BrokenError, Bytes, EndError, LayoutCheck, Place
 from par_model.video.matroska import blocks
+from par_model.video.mpegts import starts
+from par_model.video.mxf import elements
 from tests.video.frame_numbers import write_clip
 
 MPEG4: dict[str, Any] = {"codec": "mpeg4", "bit_rate": 1_000_000}
 VP9: dict[str, Any] = {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}
+WMV2: dict[str, Any] = {"codec": "wmv2", "bit_rate": 1_000_000}
+MPEG2: dict[str, Any] = {"codec": "mpeg2video", "bit_rate": 2_000_000}
 LIVE: dict[str, Any] = {"container_options": {"live": "1"}}  # clusters of unknown size
 FILES = [
     ("h264.mkv", {}, blocks),
@@ -83,7 +88,29 @@ def test_the_walk_finds_each_packet_where_the_demuxer_does(
     assert len(found) == 30
 
 
-@pytest.mark.parametrize("walk", [blocks, chunks, tags])
+@pytest.mark.parametrize(
+    ("name", "settings", "walk"),
+    [
+        ("h264.ts", {}, lambda data: starts(data, 256)),
+        ("wmv2.asf", WMV2, lambda data: data_packets(data, 1)),
+        ("mpeg2.mxf", MPEG2, elements),
+    ],
+)
+def test_the_walk_goes_to_the_end_of_a_sound_file_and_finds_the_places_of_packets(
+    name: str, settings: dict[str, Any], walk: Callable[[Bytes], Iterator[Place]], tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path / name, 30, **settings)
+    with av.open(str(path)) as container:
+        expected = {packet.pos for packet in container.demux(video=0) if packet.size}
+    found = set()
+    with suppress(EndError):
+        for place in walk(from_memory(path.read_bytes())):
+            found.add(place.start)
+    assert expected <= found
+    assert len(expected) >= 5
+
+
+@pytest.mark.parametrize("walk", [blocks, chunks, tags, elements, lambda data: data_packets(data, 1)])
 def test_what_is_no_such_file_is_broken_or_ends(walk: Callable[[Bytes], Iterator[Place]]) -> None:
     for data in (b"", b"\x00" * 4000, bytes(range(256)) * 20):
         with pytest.raises((BrokenError, EndError)):

@@ -1,0 +1,30 @@
+"""Where the elements of an MXF file lie: SMPTE ST 336, keys of 16 bytes with a length and a value each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from par_model.video.layout import BrokenError, Bytes, EndError, Place
+
+_LABEL = bytes.fromhex("060e2b34")
+# What kinds of keys may follow the label: dictionaries, groups, containers and labels, all of SMPTE.
+_KINDS = frozenset({1, 2, 3, 4})
+_KEY = 16
+
+
+def elements(data: Bytes) -> Iterator[Place]:
+    """All elements, in file order. Raises BrokenError."""
+    if not data.up_to(0, 4) == _LABEL:
+        raise EndError  # something else precedes the file's own start
+    at = 0
+    while True:
+        key = data.at(at, _KEY)
+        if key[:4] != _LABEL or key[4] not in _KINDS:
+            raise BrokenError
+        yield Place(at, 0)
+        first = data.at(at + _KEY, 1)[0]
+        more = first & 0x7F if first & 0x80 else 0
+        if more > 8:
+            raise BrokenError
+        size = int.from_bytes(data.at(at + _KEY + 1, more), "big") if more else first
+        at += _KEY + 1 + more + size
