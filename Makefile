@@ -8,7 +8,7 @@ export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
 
-.PHONY: help setup demo demo-weights test test-slow check format bench clean
+.PHONY: help setup demo demo-weights test test-slow check format bench bench-gpu clean
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow  the tests that take longer, at most 35 minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
+	@echo "make bench-gpu  the benchmark of the network on a GPU, on a machine that has one"
 	@echo "make demo-weights  render another street, train the weights that ship on it, and score them"
 	@echo "make clean      remove .venv and everything that was made here"
 
@@ -48,9 +49,12 @@ format: setup
 
 bench: setup
 	@for script in benchmarks/[a-z]*.py; do \
-		grep -q '__main__' $$script || continue; \
+		grep -q '__main__' $$script && [ $$script != benchmarks/gpu.py ] || continue; \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; \
 	done
+
+bench-gpu: setup
+	$(BIN)/python -m benchmarks.gpu
 
 demo-weights: setup
 	$(BIN)/python -m benchmarks.demo_weights --train

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import released
+from benchmarks.released_names import released_classifier
 from benchmarks.results import table, write_section
 from par_model.model.backbone import load_clip
 from par_model.model.clip_file import convert_tower
@@ -42,40 +43,6 @@ def released_tensors() -> tuple[dict[str, Tensor], dict[str, Tensor], BackboneCo
     towers = {name: tensor.detach().clone() for name, tensor in clip.model.state_dict().items()}
     config = ModelOptions(frames=8).config(clip, CLASSES)
     return towers, released_classifier(Recogniser(config)), clip.config
-
-
-def released_classifier(recogniser: Recogniser) -> dict[str, Tensor]:
-    """A recogniser's tensors (both sides, equal widths) taken apart into the released ones."""
-    par: dict[str, Tensor] = {}
-    for name, tensor in recogniser.state_dict().items():
-        part, _, rest = name.partition(".")
-        side = {"spatial": "spatial_sidenet", "temporal": "crossframe_sidenet"}.get(part, "")
-        if rest == "class_token":
-            par[f"{side}.cls_embed"] = tensor[None, None]
-        elif rest == "positions":
-            par[f"{side}.cls_pos_embed"], par[f"{side}.vit_model.pos_embed"] = tensor[None, :1], tensor[None, 1:]
-        elif rest.startswith("patch_embed."):
-            par[f"{side}.vit_model.{rest.replace('patch_embed', 'patch_embed.proj')}"] = tensor
-        elif side and rest.startswith("blocks."):
-            par[f"{side}.vit_model.{rest}"] = tensor
-        elif rest.startswith("taps."):
-            _, position, kind, leaf = rest.split(".")
-            shaped = tensor[:, :, None, None] if tensor.ndim == 2 else tensor
-            par[f"{side}.fusion_layers.layer_{position}.input_proj.{int(kind == 'proj')}.{leaf}"] = shaped
-        elif rest.startswith("first."):
-            par[f"{side}.frist_linear.{rest.removeprefix('first.')}"] = tensor
-        elif rest.startswith("streams."):
-            kind, _, leaf = rest.removeprefix("streams.").partition("_")
-            for s, one in enumerate(tensor):
-                inner = "ln" if kind == "norm" else "input_proj"
-                par[f"{side}.fusion_layers.layer_{s}.{inner}.{leaf}"] = one[:, :, None] if one.ndim == 2 else one
-        elif part == "heads":
-            par |= {f"weight_layer.{a}.{rest}": one[None] for a, one in enumerate(tensor)}
-        elif part == "fusion":
-            par[rest.replace("block.", "blocks.7.")] = tensor
-        elif part == "bn":
-            par[name] = tensor
-    return par
 
 
 def in_turns(first: Callable[[], Any], second: Callable[[], Any], repeat: int) -> tuple[float, float]:

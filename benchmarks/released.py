@@ -2,7 +2,8 @@
 
 The reference of tests and benchmarks: plain functions over a state dict, one step after the other, nothing shared with
 par_model. It computes what the released code computes and what that code wastes: the text tower at every call, the
-image tower's last block, streams and tracklets one by one, a Linear for each class.
+image tower's last block, streams and tracklets one by one, a Linear for each class. On a GPU the released code holds
+CLIP in half precision, as ``half_precision`` makes it, and all else in float32.
 
 Dimension letters: B tracklets, T frames, S streams, L tokens, D the tower's width, E a side's width, A classes.
 """
@@ -29,8 +30,24 @@ MAPS = {
 SIDE_HEADS = {144: 6, 240: 6, 336: 6, 432: 6, 256: 8, 512: 8, 768: 8}
 
 
+def half_precision(clip: State) -> dict[str, Tensor]:
+    """Both CLIP towers as CLIP's loader leaves them on a GPU: all in float16 but the LayerNorms.
+
+    Embeddings, which that loader leaves in float32, are cast to float16 wherever they are used, so they are here.
+    """
+    return {name: t if ".ln_" in f".{name}" or not t.is_floating_point() else t.half() for name, t in clip.items()}
+
+
 def layer_norm(x: Tensor, state: State, name: str, eps: float) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], eps)
+    """A float16 input is normalised in float32 and cast back, as CLIP's own LayerNorm does."""
+    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+    return F.layer_norm(x.to(weight.dtype), x.shape[-1:], weight, bias, eps).to(x.dtype)
+
+
+def channel_norm(map_MLD: Tensor, state: State, name: str) -> Tensor:
+    """The spatial net's: its statistics are those of the map's own dtype, and the affine step gives float32."""
+    normed = F.layer_norm(map_MLD, map_MLD.shape[-1:], eps=1e-6)
+    return normed * state[f"{name}.weight"] + state[f"{name}.bias"]
 
 
 def linear(x: Tensor, state: State, name: str) -> Tensor:
@@ -64,21 +81,24 @@ def count_blocks(state: State, prefix: str) -> int:
 def text_features(clip: State, tokens: Tensor) -> Tensor:
     """Token ids [A, 77], zero padded, to [A, text embedding]."""
     x = clip["token_embedding.weight"][tokens] + clip["positional_embedding"]
-    mask = torch.full((x.shape[1], x.shape[1]), float("-inf"), dtype=x.dtype).triu(1)
+    mask = torch.full((x.shape[1], x.shape[1]), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
     for i in range(count_blocks(clip, "transformer.resblocks.")):
         x = clip_block(x, clip, f"transformer.resblocks.{i}", max(1, x.shape[-1] // 64), mask)
     x = layer_norm(x, clip, "ln_final", 1e-5)
-    return x[torch.arange(len(x)), tokens.argmax(dim=-1)] @ clip["text_projection"]
+    return x[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)] @ clip["text_projection"]
 
 
-def image_maps(clip: State, images: Tensor) -> list[Tensor]:
-    """Every feature map [B T, L, D] of the image tower, class token first: 0 before the blocks, k after block k."""
+def image_maps(clip: State, images: Tensor, blocks: int | None = None) -> list[Tensor]:
+    """Every feature map [B T, L, D] of the image tower, class token first: 0 before the blocks, k after block k.
+
+    blocks: how many of them run; all, unless told.
+    """
     weight = clip["visual.conv1.weight"]
-    x = F.conv2d(images, weight, stride=weight.shape[-1]).flatten(2).transpose(1, 2)
+    x = F.conv2d(images.to(weight.dtype), weight, stride=weight.shape[-1]).flatten(2).transpose(1, 2)
     x = torch.cat([clip["visual.class_embedding"].expand(len(x), 1, -1), x], dim=1)
     x = layer_norm(x + clip["visual.positional_embedding"], clip, "visual.ln_pre", 1e-5)
     maps = [x]
-    for i in range(count_blocks(clip, "visual.transformer.resblocks.")):
+    for i in range(count_blocks(clip, "visual.transformer.resblocks.") if blocks is None else blocks):
         maps.append(clip_block(maps[-1], clip, f"visual.transformer.resblocks.{i}", max(1, x.shape[-1] // 64)))
     return maps
 
@@ -94,7 +114,7 @@ def spatial_net(par: State, images: Tensor, maps: list[Tensor], pairs: Mapping[i
     for i in range(8):
         x = side_block(x, par, f"{vit}.blocks.{i - 1}") if i else x
         if i in sources:
-            y = layer_norm(maps[sources[i]][:, 1:], par, f"{side}.fusion_layers.layer_{i}.input_proj.0", 1e-6)
+            y = channel_norm(maps[sources[i]][:, 1:], par, f"{side}.fusion_layers.layer_{i}.input_proj.0")
             y = linear(y, par, f"{side}.fusion_layers.layer_{i}.input_proj.1")
             x = torch.cat([x[:, :1], x[:, 1:] + y], dim=1)
         if 0 < i < 7:
@@ -109,7 +129,7 @@ def temporal_net(par: State, maps_BTLD: list[Tensor]) -> Tensor:
     streams = []
     for s, map_BTLD in enumerate(maps_BTLD):
         tracklets = []
-        for frames in map_BTLD:
+        for frames in map_BTLD.to(positions.dtype):
             x = linear(frames[None, 0, 1:], par, f"{side}.frist_linear")
             x = side_block(torch.cat([par[f"{side}.cls_embed"], x], dim=1) + positions, par, f"{vit}.blocks.0")
             for f in range(1, len(frames)):
@@ -138,15 +158,19 @@ def forward(
     spatial_map: Mapping[int, int] | None = None,
     temporal_map: Mapping[int, int] | None = None,
     training: bool = False,
+    text: Tensor | None = None,
+    blocks: int | None = None,
 ) -> dict[str, Tensor]:
     """Frames [B, T, 3, H, W] to ``logits`` [B, A] and what lies before them. A map that is None: that side is off.
 
     training: BatchNorm by the batch's own statistics; drop-path is not simulated.
+    text, blocks: two things that the released code does not do, for benchmarks that tell what each of them costs: text
+    features computed before, and an image tower that ends after so many blocks.
     """
     B, T = frames.shape[:2]
     images = frames.flatten(0, 1)
-    maps = image_maps(clip, images)
-    found: dict[str, Tensor] = {"text_features": text_features(clip, tokens)}
+    maps = image_maps(clip, images, blocks)
+    found: dict[str, Tensor] = {"text_features": text_features(clip, tokens) if text is None else text}
     visual = []
     if spatial_map is not None:
         found["spatial_out"] = spatial_net(par, images, maps, spatial_map)
@@ -156,7 +180,7 @@ def forward(
         found["temporal_out"] = temporal_net(par, [maps[source].unflatten(0, (B, T)) for source in temporal_map])
         found["temporal_agg"] = aggregate(found["temporal_out"].transpose(0, 1), par, "temporal_feat_aggregation")
         visual.append(found["temporal_agg"])
-    found["word_embed"] = linear(found["text_features"], par, "word_embed")
+    found["word_embed"] = linear(found["text_features"].to(images.dtype), par, "word_embed")
     found["fusion_in"] = torch.cat([found["word_embed"].expand(B, -1, -1), sum(visual[1:], visual[0])], dim=1)
     found["fusion_block_out"] = side_block(found["fusion_in"], par, "blocks.7")
     found["fused_tokens"] = layer_norm(found["fusion_block_out"], par, "norm", 1e-6)
