@@ -84,7 +84,7 @@ class VideoContainer:
     def _check(self) -> LayoutCheck | OrderCheck | None:
         data = Bytes(self._file.peek)
         if self.format == "mpegts":
-            return OrderCheck(mpegts.starts(data, self._stream.id))
+            return OrderCheck(mpegts.starts(data, self._stream.id), one_each=True)
         if self.format == "asf":
             return OrderCheck(asf.data_packets(data, self._stream.id))
         if self.format.startswith("mxf"):

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 # Headers are a few bytes; small packets and their neighbours are read together.
 _CHUNK = 512
+# So many packets tell whether there is one for each place.
+_LEARNING_PACKETS = 12
 # What may lie between a packet's position and its start.
 _PREFIX = 16
 
@@ -57,27 +59,36 @@ class Bytes:
 class OrderCheck:
     """Follows the places of a stream whose packets share them or take several, and sees only where they break off.
 
-    places: in file order; raises BrokenError where something is missing.
+    places: in file order; raises BrokenError where something is missing. one_each: whether it may be that each place
+    gives a packet, which the first of them tell.
     """
 
-    def __init__(self, places: Iterator[Place]) -> None:
+    def __init__(self, places: Iterator[Place], *, one_each: bool = False) -> None:
         self._places = places
-        self._next = -1
+        self._one_each = one_each
+        self._next = self._previous = -1
+        self._packets = 0
         self._is_over = False
 
     def is_lost(self, position: int) -> bool:
         """Whether the packet at ``position``, or one before it, is incomplete. Told once."""
         if self._is_over:
             return False
+        is_skipped = False
         try:
             while self._next <= position + _PREFIX:
+                is_skipped |= self._previous < self._next < position
                 self._next = next(self._places).start
         except BrokenError:
             self._is_over = True
             return True
         except EndError:
             self._is_over = True
-        return False
+        self._previous = position
+        self._packets += 1
+        if is_skipped and self._packets <= _LEARNING_PACKETS:
+            self._one_each = False
+        return is_skipped and self._one_each
 
     def is_any_left(self) -> bool:
         """Whether something is missing between the last packet and the end of the file."""

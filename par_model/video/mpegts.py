@@ -16,14 +16,18 @@ from par_model.video.layout import BrokenError, Bytes, EndError, Place
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after
 _PACKETS = 2048
+_RARE_FIELDS = 0x3E  # flags of a PES header: clock, rate, trick mode, copyright, checksum
 _PROOF = 5  # sync bytes in a row that tell the size
 
 
 def starts(data: Bytes, pid: int) -> Iterator[Place]:
-    """Where a PES packet of stream ``pid`` begins, in file order. Raises BrokenError where packets are missing."""
+    """Where a PES packet of stream ``pid`` with a time of its own begins, in file order.
+
+    Raises BrokenError where packets are missing, or such a header makes no sense.
+    """
     at, size = _first_packet(data)
     before: NDArray[np.uint8] | None = None  # the stream's packet before
-    stream_number: int | None = None  # of its PES packets
+    usual: tuple[int, int] | None = None  # what the headers of its PES packets have in common
     while True:
         block = np.frombuffer(data.up_to(at, size * _PACKETS), np.uint8)
         packets = block[: len(block) // size * size].reshape(-1, size)[:, : _SIZES[0]]
@@ -39,11 +43,12 @@ def starts(data: Bytes, pid: int) -> Iterator[Place]:
             gap = None if gap is None else gap - (before is not None)
             for row in ours[:gap]:
                 if packets[row, 1] & 0x40:
-                    number = _pes_stream(packets[row])
-                    stream_number = number if stream_number is None else stream_number
-                    if number is None or number != stream_number:
+                    header = _pes_header(packets[row])
+                    if header is None or header[0] != (usual or header[0]):
                         raise BrokenError
-                    yield Place(at + int(row) * size, pid)
+                    usual, has_time = header
+                    if has_time:  # the others go on with a picture
+                        yield Place(at + int(row) * size, pid)
             if gap is not None:
                 raise BrokenError
             before = stream[-1].copy()
@@ -52,12 +57,16 @@ def starts(data: Bytes, pid: int) -> Iterator[Place]:
         at += len(packets) * size
 
 
-def _pes_stream(packet: NDArray[np.uint8]) -> int | None:
-    """The stream number of the PES packet whose header a packet holds, None if it holds none, so that it is dropped."""
+def _pes_header(packet: NDArray[np.uint8]) -> tuple[tuple[int, int], bool] | None:
+    """What is usual in a stream (its number, and which rare fields there are), and whether a time is told, from the
+    header of the PES packet that begins in a packet. None if there is none.
+
+    The demuxer drops what has no such header, and skips as many bytes of a picture as a wrong one says.
+    """
     start = 4 + (1 + int(packet[4]) if packet[3] & 0x20 else 0)
-    header = packet[start : start + 7].tolist()
-    is_sound = len(header) == 7 and header[:3] == [0, 0, 1] and header[6] & 0xC0 == 0x80
-    return int(header[3]) if is_sound else None
+    header = packet[start : start + 8].tolist()
+    is_sound = len(header) == 8 and header[:3] == [0, 0, 1] and header[6] & 0xC0 == 0x80
+    return ((header[3], header[7] & _RARE_FIELDS), header[7] & 0x80 != 0) if is_sound else None
 
 
 def _first_gap(stream: NDArray[np.uint8]) -> int | None:

@@ -13,7 +13,7 @@ import pytest
 from par_model.video.asf import data_packets
 from par_model.video.avi import chunks
 from par_model.video.flv import tags
-from par_model.video.layout import BrokenError, Bytes, EndError, LayoutCheck, Place
+from par_model.video.layout import BrokenError, Bytes, EndError, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
 from par_model.video.mpegts import starts
 from par_model.video.mxf import elements
@@ -72,6 +72,21 @@ def test_what_counts_as_lost(
     found: list[tuple[int, int]], packets: list[int], end: type[Exception] | None, lost: list[bool]
 ) -> None:
     assert is_lost(found, packets, end) == lost
+
+
+@pytest.mark.parametrize(
+    ("packets", "lost"),
+    [
+        (range(0, 2000, 100), []),
+        ([*range(0, 1500, 100), *range(1600, 2000, 100)], [1600]),
+        ([0, *range(200, 2000, 100)], []),  # the first ones tell that a place may give none
+        ([p for p in range(0, 2000, 100) if p != 1900], [1 << 62]),
+        ([*range(0, 1300, 100), 1240, 1270, *range(1300, 2000, 100)], []),  # several from one place
+    ],
+)
+def test_where_each_place_gives_a_packet_one_that_gives_none_is_lost(packets: list[int], lost: list[int]) -> None:
+    check = OrderCheck(places([(start, 0) for start in range(0, 2000, 100)], EndError), one_each=True)
+    assert [position for position in [*packets, 1 << 62] if check.is_lost(position)] == lost
 
 
 @pytest.mark.parametrize(("name", "settings", "walk"), FILES, ids=[name for name, _, _ in FILES])
