@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 import torch
 
+from benchmarks.gpu_candidates import candidates_table, measure_candidates
 from benchmarks.gpu_clock import Ceilings, measure_ceilings
 from benchmarks.gpu_forward import AIM_BATCH, aim_line, forward_table, give_memory_back, measure_forward
 from benchmarks.gpu_networks import MODES, NETWORKS, TEXT_TOWERS, Check, network_config
@@ -35,7 +36,7 @@ from benchmarks.gpu_profile import measure_profile, profile_tables
 from benchmarks.gpu_released import golden_checks, measure_released, released_tables
 from benchmarks.results import describe_machine, table, write_section
 
-PARTS = ("ceilings", "forward", "released", "profile", "training")
+PARTS = ("ceilings", "forward", "released", "profile", "candidates", "training")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class Run:
             checks += more
             give_memory_back()
         return "\n\n".join(bodies), checks
+
+    def candidates(self, name: str) -> tuple[str, list[Check]]:
+        found, checks = measure_candidates(
+            network_config(name), self.device, batch=AIM_BATCH, seconds=self.options.seconds
+        )
+        return candidates_table(found, AIM_BATCH), checks
 
     def training(self, name: str) -> tuple[str, list[Check]]:
         from benchmarks.gpu_training import measure_training, training_table

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from benchmarks import gpu, released
+from benchmarks.gpu_candidates import candidates_table, measure_candidates
 from benchmarks.gpu_clock import Measured, measure, measure_ceilings
 from benchmarks.gpu_forward import Forward, aim_line, forward_table, measure_forward
 from benchmarks.gpu_networks import NETWORKS, Check, apart, network_config, random_crops
@@ -168,6 +169,17 @@ def test_where_the_time_goes(config: RecogniserConfig) -> None:
     assert "aten::addmm" in {name for name, _, _ in found.kernels}
     assert found.busy > 0
     assert "| whole |" in profile_tables(found)
+
+
+def test_candidates_compute_the_same(config: RecogniserConfig) -> None:
+    found, checks = measure_candidates(config, CPU, batch=2, seconds=0)
+    assert (len(found), len(checks)) == (8, 7)
+    assert all(check.holds for check in checks), checks
+    rounded = [one for one in found if one.now_off and one.other_off]
+    assert len(rounded) == 7, "both ways round, so neither is without error"
+    held = next(one for one in found if one.what.startswith("weights of Linears"))
+    assert held.now_off == held.other_off, "autocast rounds the same weights at every call"
+    assert candidates_table(found, 2).count("\n") == 9
 
 
 def test_training_from_memory_and_through_the_reader(config: RecogniserConfig) -> None:
