@@ -1,8 +1,9 @@
 """The README as a reader follows it: every command and query in it, top-down, in one folder.
 
 What a test cannot have has a stand-in, all of them below: a download becomes a small CLIP file, data sets become a few
-made-up crops of the same layout, `make demo` the command that it ends with, eight workers one epoch of one. Ray is left
-out here, for tests/cluster has it; so are the commands of ELSEWHERE, which the tests named there run.
+made-up crops of the same layout, `make demo` the command that it ends with, eight workers one epoch of one, `ray down`
+its help, for on one machine it would stop every Ray that there is. Jobs run without Ray here, for tests/cluster has it;
+the commands of ELSEWHERE are run by the tests named there.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ ELSEWHERE = {
     "ray up": "tests/cluster/test_submit.py",
     "ray submit": "tests/cluster/test_submit.py",
     "ray exec": "tests/cluster/test_submit.py",
-    "ray down": "tests/cluster/test_submit.py",
 }
 STAND_INS = {
     "make demo": "parjob demo --output parjob-demo",
     "--backbone ViT-B-16 --pretrained openai": "--backbone small.json --pretrained small.pt",
     "--workers 8": "--epochs 1",
+    "ray down cluster.yaml": "ray down --help",
 }
 FIRST = {  # what makes the output that a command reads, where README's own command for it is one of ELSEWHERE
     "parjob plan": "parjob infer --manifest m.parquet --weights w.safetensors --limit 3 --output sample",
