@@ -34,15 +34,26 @@ class RemoteObject:
         self.uri = uri
         self.bytes_fetched = 0
         self._fs, self._path = storage.filesystem(uri)
-        with storage.guard(uri, "read"):
-            info: dict[str, Any] = self._fs.info(self._path)
+        info = self._info()
         if info.get("type") == "directory":
             raise storage.PlaceError(f"cannot read {uri}: it is a folder", storage.Reason.IS_A_FOLDER)
         if info.get("size") is None:
             raise storage.PlaceError(f"cannot read {uri}: its storage does not tell its size")
         self.size = int(info["size"])
+        self.version = self._version(info)
+
+    def _info(self) -> dict[str, Any]:
+        with storage.guard(self.uri, "read"):
+            found: dict[str, Any] = self._fs.info(self._path)
+        return found
+
+    def _was_replaced(self) -> bool:
+        self._fs.invalidate_cache(self._path)
+        return self._version(self._info()) != self.version
+
+    def _version(self, info: dict[str, Any]) -> str | None:
         marks = [str(info[key]) for key in ("ETag", "etag", "LastModified", "mtime", "created") if info.get(key)]
-        self.version = f"{uri}:{self.size}:{':'.join(marks)}" if marks else None
+        return f"{self.uri}:{info.get('size')}:{':'.join(marks)}" if marks else None
 
     def read_range(self, start: int, stop: int) -> bytes:
         """Bytes start..stop-1. What may pass is tried again, with longer and longer pauses. Raises PlaceError."""
@@ -77,6 +88,9 @@ class RemoteObject:
             for start in range(0, self.size, _FETCH):
                 copy.write(self.read_range(start, min(start + _FETCH, self.size)))
             copy.seek(0)
+            # Several requests may have met several objects of the same size.
+            if self.size > _FETCH and self._was_replaced():
+                raise storage.PlaceError(f"cannot read {self.uri}: it was replaced while it was read")
         except OSError as error:
             copy.close()
             raise storage.PlaceError(f"cannot keep a local copy of {self.uri}: {error.strerror or error}") from error

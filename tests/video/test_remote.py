@@ -145,7 +145,10 @@ class Flaky:
         self.data, self.faults, self.reads = data, faults, 0
 
     def info(self, path: str) -> dict[str, Any]:
-        return {"type": "file", "size": len(self.data), "ETag": "1"}
+        return {"type": "file", "size": len(self.data), "ETag": str(hash(self.data))}
+
+    def invalidate_cache(self, path: str) -> None:
+        """Nothing is kept."""
 
     def cat_file(self, path: str, start: int, end: int) -> bytes:
         self.reads += 1
@@ -174,6 +177,23 @@ def test_what_does_not_pass_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     _, source, _ = flaky(monkeypatch, ["short"] * 3)
     with pytest.raises(storage.PlaceError, match="9 bytes came of 10 from 10 on"):
         source.read_range(10, 20)
+
+
+def test_an_object_that_is_replaced_while_it_is_fetched_is_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fs, source, _ = flaky(monkeypatch, [])
+    monkeypatch.setattr(remote, "_FETCH", 100)
+    with source.fetch() as copy:
+        assert copy.read() == fs.data
+    whole = remote.RemoteObject.read_range
+
+    def replace(self: RemoteObject, start: int, stop: int) -> bytes:
+        found = whole(self, start, stop)
+        fs.data = bytes(256)
+        return found
+
+    monkeypatch.setattr(remote.RemoteObject, "read_range", replace)
+    with pytest.raises(storage.PlaceError, match="it was replaced while it was read"):
+        source.fetch()
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("gone"), PermissionError("no")])
