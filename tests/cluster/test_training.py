@@ -17,7 +17,7 @@ import pytest
 
 from par_model import storage
 from par_model.cluster.sizing import Resources
-from par_model.cluster.training import choose_seat, ray_trainer
+from par_model.cluster.training import Seat, choose_seat, ray_trainer
 from par_model.errors import ClusterError, StorageError, TrainingError
 from par_model.model.weights import read_header
 from par_model.training.job import run_training
@@ -56,6 +56,13 @@ def test_workers_share_what_there_is(
     found = choose_seat(workers, device, Resources(cpus, gpus, cpus, gpus))
     assert (found.cpus, found.gpus, found.backend) == seat
     assert found.cpus * workers <= cpus
+
+
+def test_where_nothing_is_there_yet_each_worker_asks_for_its_own() -> None:
+    from_zero = Resources(0, 0, 0, 0, grows=True)
+    assert choose_seat(8, "cuda", from_zero) == Seat(1.0, 1, "nccl")
+    assert choose_seat(8, "cpu", from_zero) == Seat(1.0, 0, "gloo")
+    assert choose_seat(8, "cpu", Resources(2, 0, 2, 0, grows=True)) == Seat(0.25, 0, "gloo")
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:
