@@ -167,9 +167,10 @@ def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int
     learner.worker.add_up(total)
     if learner.plan.options.clip_norm is not None:
         nn.utils.clip_grad_norm_(learner.parameters, learner.plan.options.clip_norm)
-    if bool(torch.isfinite(total)):
+    loss_of_all = float(total)  # read before the update, so that the next step's work follows it without a wait
+    if isfinite(loss_of_all):
         learner.optimiser.step()
-    return float(total)
+    return loss_of_all
 
 
 def _draws(learner: Learner, batch: Batch, epoch: int) -> list[Draw]:
