@@ -199,13 +199,20 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
     job_id = _claim(job, fingerprint, again, parts)
     table, left_out, wanted = _begin(job, finished, again, parts)
 
-    done = parts.done()
-    left_out[done] = True
+    done = np.unique(parts.done())
+    already = len(done)
     started, clock = datetime.now(UTC), time.perf_counter()
-    if len(done):
-        _say(f"{len(done)} of {wanted} tracklets are done already; going on with the others")
-    work = _recognise(job, runner, settings, parts, left_out, wanted, len(done))
-    left_out[parts.done()] = False
+    if already:
+        _say(f"{already} of {wanted} tracklets are done already; going on with the others")
+    work = TotalWork()
+    while True:
+        left_out[done] = True
+        _recognise(job, runner, settings, parts, left_out, wanted, len(done), work)
+        before, done = len(done), np.unique(parts.done())
+        if len(done) >= wanted or len(done) == before:
+            break
+        _say(f"{wanted - len(done)} tracklets went with a worker that was lost: once more")
+    left_out[done] = False
     seconds = time.perf_counter() - clock
 
     _say("writing the table")
@@ -232,7 +239,7 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
         },
         "counts": counts,
-        "stages": work.rates(wanted - len(done), seconds),
+        "stages": work.rates(wanted - already, seconds),
         "partitions": {name: str(table.schema.field(name).type) for name in job.options.partition_by},
         "files": [uri.removeprefix(job.place()).lstrip("/") for uri in table.files],
         "fingerprint": fingerprint,
@@ -302,11 +309,11 @@ def _recognise(
     left_out: NDArray[np.bool_],
     wanted: int,
     done: int,
-) -> TotalWork:
+    work: TotalWork,
+) -> None:
     """Run what is missing into the parts, and keep what is done whatever happens."""
-    work = TotalWork()
     if done >= wanted:
-        return work
+        return
     crop_bytes = settings.sampling.frames * settings.preprocess.crop_bytes
     size = UnitSize.choose(wanted - done, crop_bytes, runner.decode_workers)
     units = plan_units(job.manifest, job.selection, left_out, settings.sampling.frames, size)
@@ -319,7 +326,6 @@ def _recognise(
     finally:
         parts.flush()
         progress.close()
-    return work
 
 
 def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:

@@ -12,16 +12,18 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
+from par_model.errors import FailureCode
 from par_model.inference.options import StageSettings
 from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops, worker_number
 from par_model.manifest.tracklets import tracklets
 from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
-from par_model.types import Crops, Failure, Tracklet
+from par_model.types import Crops, Failure, Outcome, Tracklet
 from par_model.video.collect import RawCrops
 from par_model.video.stage import DecodeStage
 
 _TABLE_BYTES = 32 * 2**20
+_CRASHED, _MODEL_ERROR = FailureCode.VIDEO_CRASHED, FailureCode.MODEL_ERROR
 
 
 class DecodeTables:
@@ -56,6 +58,16 @@ class DecodeTables:
                 waiting, waiting_bytes, work, before = [], 0, Work(), after
             if item is None:
                 return
+
+    def failed(self, unit: pa.Table) -> pa.Table:
+        """Failed rows for tracklets whose decoding ended the processes of the workers that tried it."""
+        message = "the worker that decodes ended while it read this, and so did another"
+        outcomes = [
+            t if isinstance(t, Failure) else Failure(t.row, t.tracklet_id, t.num_frames, _CRASHED, message)
+            for batch in unit.to_batches()
+            for t in tracklets(batch)
+        ]
+        return crops_to_table(outcomes, Work())
 
     def close(self) -> None:
         """End the decoding process."""
@@ -97,3 +109,12 @@ class RecogniseTables:
         outcomes = [i if isinstance(i, Failure) else next(recognised) for i in items]
         work.model_seconds += time.perf_counter() - started
         return outcomes_to_table(outcomes, work)
+
+    def failed(self, table: pa.Table) -> pa.Table:
+        """Failed rows for tracklets that ended the processes of the workers that tried to recognise them."""
+        message = "the worker that runs the model ended while it had this tracklet, and so did another"
+        outcomes: list[Outcome] = [
+            i if isinstance(i, Failure) else Failure(i.row, i.tracklet_id, i.num_frames, _MODEL_ERROR, message)
+            for i in table_to_crops(table, self._preprocess)
+        ]
+        return outcomes_to_table(outcomes, Work.of(table))
