@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.layout import BrokenError, Bytes, Place
+from par_model.video.layout import BrokenError, Bytes, EndError, Place
 
 _KINDS = (b"dc", b"db")
 _OTHERS = (b"wb", b"tx", b"pc", b"sb", b"iv", b"__")
 _HEADER = 8
+_SLOPPY = 64  # bytes that writers count too much
 
 
 def chunks(data: Bytes) -> Iterator[Place]:
@@ -20,7 +21,12 @@ def chunks(data: Bytes) -> Iterator[Place]:
             raise BrokenError
         # A recording that was never closed has no sizes yet.
         end = at + _HEADER + size if size else None
-        yield from _inside(data, at + _HEADER + 4, end, in_movi=False)
+        try:
+            yield from _inside(data, at + _HEADER + 4, end, in_movi=False)
+        except EndError:
+            if end is not None and not data.up_to(end - _SLOPPY, 1):
+                raise BrokenError from None  # the file was cut off
+            raise
         assert end is not None
         at = end + end % 2
 

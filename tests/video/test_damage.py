@@ -352,6 +352,30 @@ def test_a_file_whose_header_is_not_yet_written_is_unreadable(folder: Path) -> N
     assert failed.code is FailureCode.VIDEO_UNREADABLE
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("h264.avi", H264), ("h264.mkv", H264), ("h264.ts", H264), ("h264.flv", H264), ("mpeg2.mxf", MPEG2)],
+)
+def test_the_last_frames_of_a_file_that_was_cut_off_are_never_others(
+    name: str, settings: dict[str, Any], folder: Path
+) -> None:
+    """What a decoder still holds when a file ends may be shown after frames that are missing."""
+    whole = folder / name
+    if not whole.exists():
+        write_clip(whole, FRAMES, **settings)
+    with av.open(str(whole)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size and packet.pos is not None]
+    for number in range(HIT, HIT + 7):
+        for end in (places[number] - 30, places[number] + 60):
+            path = folder / f"cut-{end}-{name}"
+            path.write_bytes(whole.read_bytes()[:end])
+            found = one_by_one(str(path), "fail")
+            read_well = [k for k, shown in found.items() if not isinstance(shown, FailureCode)]
+            assert read_well == list(range(len(read_well)))
+            assert len(read_well) >= SOUND
+            assert {k: shown for k, shown in found.items() if shown != k and k in read_well} == {}, (number, end)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("together", [True, False])
 def test_a_clip_that_was_cut_without_coding_it_again_is_sound_to_its_end(
