@@ -44,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one stream, lstm": {"temporal_map": ((2, 0),), "temporal_aggregation": "lstm"},
     "one stream, gru": {"temporal_map": ((2, 0),), "temporal_aggregation": "gru", "sides": "temporal"},
     "more frames than blocks": {"frames": 11, "temporal_depth": 8, "beyond_depth": "last"},
+    "zero-shot": {"zero_shot": True},
     "maps that differ": {"spatial_map": ((0, 0), (3, 7)), "temporal_map": ((1, 0), (2, 1), (4, 2))},
 }
 
