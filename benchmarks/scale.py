@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -31,7 +32,8 @@ from par_model.manifest.schema import COLUMNS
 
 _EXPLAINED = """Both stages are stand-ins that answer at once: what is left is the work of the process that the user
 starts, with a manifest of forty boxes a tracklet, fifty tracklets a video, rows of one video far apart. Times until the
-first work unit is ready include hashing, checking and sorting the manifest."""
+first work unit is ready include hashing, checking and sorting the manifest. Load average over the last 15 minutes:
+{load:.0f}; what is above the number of cores is other work, and makes times longer, not memory larger."""
 _VIDEO_TRACKLETS = 50
 _FRAMES = 40
 _CHUNK = 50_000
@@ -170,7 +172,7 @@ def main() -> None:
     ]
     times = ("planned", "first_half", "resumed", "second_half", "nothing")
     rows = [[f"{r['rows']:,}", *(f"{r[t]:.1f} s" for t in times), f"{r['peak_mib']:.0f} MiB"] for r in results]
-    body = f"{_EXPLAINED}\n\n{table(header, rows)}"
+    body = f"{_EXPLAINED.format(load=os.getloadavg()[2])}\n\n{table(header, rows)}"
     write_section("Scale of the driver", body)
     print(table(header, rows))
 

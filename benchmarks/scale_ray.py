@@ -70,7 +70,9 @@ def measure(manifest: str, weights: str, network: type[RecogniseTables], pipe: A
 
         with ray_runner(None, "cpu", 1, (1, 1)) as plain:
             yield _Counting(**vars(replace(plain, decode=stand_ins.NoDecoding, recognise=network)), found=found)
-            spilled = re.search(r"Spilled (\d+) MiB", memory_summary(stats_only=True))
+            spilled = re.search(
+                r"Spilled (\d+) MiB", memory_summary(address=ray.get_runtime_context().gcs_address, stats_only=True)
+            )
             found["spilled_mib"] = int(spilled[1]) if spilled else 0
             found["store_gib"] = ray.cluster_resources()["object_store_memory"] / 2**30  # type: ignore[no-untyped-call]
 
