@@ -1,7 +1,7 @@
 """Several machines on one: Ray's nodes, a job over them in a process of its own, and notes of what ran where.
 
 No node has a GPU, whatever it advertises; the stages here are the job's own but for the device that the network is put
-on, and for a pause, by which a job waits rather than computes.
+on, and for a pause before each unit.
 
     python -m tests.cluster.simulated --address ADDRESS --manifest M --weights W --output OUT
 """
@@ -30,7 +30,9 @@ from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
+ROOT = Path(__file__).parent.parent.parent
 NOTES, PAUSE = "PARJOB_TEST_NOTES", "PARJOB_TEST_PAUSE"
+GO = "go"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Note:
 
 
 def read_notes(folder: Path) -> list[Note]:
-    return [Note(**json.loads(note.read_text())) for note in folder.iterdir()]
+    return [Note(**json.loads(note.read_text())) for note in folder.iterdir() if note.name != GO]
 
 
 def _note(stage: str) -> None:
@@ -59,11 +61,13 @@ def _note(stage: str) -> None:
 
 
 class Decode(DecodeTables):
-    """Decodes each unit after a pause."""
+    """Decodes each unit as soon as the test lets it, or after a pause."""
 
     def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
         _note("decode")
-        time.sleep(float(os.environ[PAUSE]))
+        until = time.monotonic() + float(os.environ[PAUSE])
+        while time.monotonic() < until and not (Path(os.environ[NOTES]) / GO).exists():
+            time.sleep(0.05)
         yield from super().__call__(unit)
 
 
@@ -80,7 +84,10 @@ class RecogniseOnCpu(RecogniseTables):
 
 @dataclass
 class Simulated:
-    """Nodes of one Ray, and the folders that they use as machines of their own would. root: a folder to work in."""
+    """Nodes of one Ray, and the folders that they use as machines of their own would.
+
+    root: a folder to work in. pause: before each unit, seconds at most; set it before the nodes start.
+    """
 
     root: Path
     cluster: Any = None
@@ -108,7 +115,8 @@ class Simulated:
     def variables(self, name: str) -> dict[str, str]:
         folder = self.root / "temporary" / name
         folder.mkdir(parents=True, exist_ok=True)
-        return {"TMPDIR": str(folder), NOTES: str(self.notes), PAUSE: str(self.pause)}
+        here = {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
+        return here | {"TMPDIR": str(folder), NOTES: str(self.notes), PAUSE: str(self.pause)}
 
     @property
     def notes(self) -> Path:
@@ -119,11 +127,11 @@ class Simulated:
         return {self.names[note.node] for note in read_notes(self.notes) if note.stage == stage}
 
     def begin(self, manifest: str, weights: Path, output: Path, *more: object) -> subprocess.Popen[str]:
-        """A job on the head."""
-        variables = os.environ | self.variables("head")
+        """A job on the head. Elsewhere than in the checkout: Ray's workers look for modules where the job was begun."""
         return subprocess.Popen(
             command(self.cluster.address, manifest, weights, output, *more),
-            env=variables,
+            cwd=self.root,
+            env=os.environ | self.variables("head"),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -131,6 +139,10 @@ class Simulated:
     def run(self, manifest: str, weights: Path, output: Path, *more: object, code: int = 0) -> str:
         """A job from begin to end; what it said on stderr."""
         return finish(self.begin(manifest, weights, output, *more), code)
+
+    def go(self) -> None:
+        """End all pauses."""
+        (self.notes / GO).touch()
 
     def end(self) -> None:
         if self.cluster is not None:
@@ -145,7 +157,7 @@ def command(address: str, manifest: str, weights: Path, output: Path, *more: obj
 def finish(job: subprocess.Popen[str], code: int = 0) -> str:
     """Wait for a job, expect its code, and return what it said on stderr."""
     try:
-        _, said = job.communicate(timeout=240)
+        _, said = job.communicate(timeout=400)
     finally:
         job.kill()
     assert job.returncode == code, said
