@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -117,7 +117,7 @@ def section(what: str, body: str, checks: Sequence[Check], device: torch.device,
 
 
 def parse() -> argparse.Namespace:
-    def names(known: Sequence[str]) -> object:
+    def names(known: Sequence[str]) -> Callable[[str], list[str]]:
         def parse_list(text: str) -> list[str]:
             chosen = [name for name in text.split(",") if name]
             unknown = [name for name in chosen if name not in known]

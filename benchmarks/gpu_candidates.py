@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,7 +136,7 @@ def pixels_to_patches(recogniser: Recogniser, there: Tensor, frames: Tensor) -> 
 def quickgelu_as_silu(recogniser: Recogniser, device: torch.device, batch: int) -> Candidate:
     """x sigmoid(1.702 x) is silu(1.702 x) / 1.702, both factors folded into the Linears: one pass in place of three."""
     config = recogniser.config
-    mlp = recogniser.backbone.blocks[0].mlp
+    mlp: Any = recogniser.backbone.blocks[0].mlp
     tokens = torch.randn(batch * config.frames, 1 + config.backbone.num_patches, config.backbone.width, device=device)
     folded = copy.deepcopy(mlp).requires_grad_(False)
     folded.fc1.weight.mul_(QUICK_GELU)
@@ -154,7 +155,7 @@ def quickgelu_as_silu(recogniser: Recogniser, device: torch.device, batch: int) 
 
     def exact() -> Tensor:
         with inference(device, bf16=False):
-            return torch.cat([mlp(part) for part in tokens.split(64)])
+            return torch.cat([mlp(part) for part in torch.split(tokens, 64)])
 
     return Candidate("the tower's MLP, QuickGELU as a SiLU", now, other, exact)
 
@@ -162,6 +163,7 @@ def quickgelu_as_silu(recogniser: Recogniser, device: torch.device, batch: int) 
 def temporal_taps_at_once(recogniser: Recogniser, device: torch.device, batch: int) -> Candidate:
     """What later frames add to the temporal state does not depend on it: one call for all frames in place of T - 1."""
     config, streams = recogniser.config, recogniser.temporal.streams
+    assert streams is not None
     size = (len(config.temporal_map), batch, config.frames - 1, config.backbone.num_patches, config.backbone.width)
     maps_SBTPD = torch.randn(size, device=device)
 
@@ -210,7 +212,7 @@ def whole_networks(recogniser: Recogniser, frames: Tensor) -> Iterator[Candidate
     yield Candidate("weights of Linears and convolutions held in bf16", now, other, exact, scores=True)
 
     exact_fusion = copy.deepcopy(recogniser)
-    exact_fusion.fusion.forward = _without_autocast(exact_fusion.fusion.forward)
+    exact_fusion.fusion.forward = _without_autocast(exact_fusion.fusion.forward)  # type: ignore[method-assign]
     other = partial(network(exact_fusion, "eager", frames.device), frames)
     yield Candidate("fusion in float32", now, other, exact, scores=True)
 
@@ -244,7 +246,7 @@ def overlapped_uploads(recogniser: Recogniser, pixels: NDArray[np.uint8], device
     shift = -torch.tensor(Preprocess().mean, device=device).view(3, 1, 1) * 255 * scale
     gpu = device.type == "cuda"
     buffers = [torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=gpu) for _ in range(2)]
-    uploads = torch.cuda.Stream(device) if gpu else None
+    uploads = torch.cuda.Stream(device) if gpu else None  # type: ignore[no-untyped-call]
 
     def recognise(there: Tensor) -> Tensor:
         return run(there.permute(0, 1, 4, 2, 3) * scale + shift)

@@ -161,7 +161,7 @@ def _checks(config: RecogniserConfig, device: torch.device, folder: Path, schema
         losses.append(loss.item())
         gradients.append(torch.cat([p.grad.flatten() for p in learner.parameters if p.grad is not None]).double())
         del learner
-    cosine = torch.nn.functional.cosine_similarity(*gradients, dim=0).item()
+    cosine = torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0).item()
     name = config.backbone.name
     return [
         Check(f"{name}, loss in bf16: share that it is off", abs(losses[1] / losses[0] - 1), LOSS_LIMIT),
