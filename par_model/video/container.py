@@ -35,6 +35,8 @@ _WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "av
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 
+_HEADER = 64  # bytes that may lie between where an index says that a packet is, and its start
+
 _STILL = "it is an image file, not a video; still crops are named in image_uris"
 
 
@@ -66,6 +68,7 @@ class VideoContainer:
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = 1
+        self._has_moved = False
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
         if self.format == "ogg" and _logged_since(errors, self.format) is not None:  # its pages have checksums
@@ -127,6 +130,7 @@ class VideoContainer:
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Packets from here on, ended by an empty one that flushes the decoder also where the file breaks off."""
         packets = self._container.demux(self._stream)
+        is_first = not self._has_moved
         while True:
             errors, _ = get_last_error()
             try:
@@ -134,6 +138,9 @@ class VideoContainer:
                 complaint = _logged_since(errors, self.format)
                 if complaint is not None:
                     self.damage.packets_lost(f"the file's structure is damaged ({complaint})")
+                if is_first and not packet.is_keyframe and self._promises_key(packet):
+                    self.damage.packets_lost("its first frame is damaged")
+                is_first = False
                 self._compare(packet)
                 yield packet
             except StopIteration:
@@ -173,9 +180,15 @@ class VideoContainer:
         if is_lost:
             self.damage.packets_lost("the file's structure is damaged, and packets are lost")
 
+    def _promises_key(self, first: av.Packet[av.VideoStream]) -> bool:
+        """Whether the file's index calls its first packet a key frame. FFmpeg looks into the packet instead."""
+        entries = self._stream.index_entries
+        return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER
+
     def seek(self, timestamp: int) -> None:
         """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
         self._layout = None  # it knows only what comes from the start
+        self._has_moved = True
         self._container.seek(timestamp, stream=self._stream)
 
     def _moving_pictures(self) -> av.VideoStream:

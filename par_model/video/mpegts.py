@@ -88,4 +88,4 @@ def _first_packet(data: Bytes) -> tuple[int, int]:
         for size in _SIZES:
             if head[start::size][:_PROOF] == bytes([_SYNC]) * _PROOF:
                 return start, size
-    raise EndError
+    raise BrokenError if head[:1] == bytes([_SYNC]) else EndError

@@ -321,6 +321,25 @@ def test_on_request_damaged_frames_are_used_as_they_come(
     assert used or damage is cut
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "h264.avi", "h264.ts", "h264.flv"])
+def test_where_the_first_frame_is_damaged_the_second_key_frame_is_not_taken_for_frame_0(
+    name: str, folder: Path
+) -> None:
+    whole = folder / name
+    if not whole.exists():
+        write_clip(whole, FRAMES, **(FASTSTART if name.endswith("mp4") else H264))
+    with av.open(str(whole)) as container:
+        first = next(packet for packet in container.demux(video=0) if packet.size)
+    assert first.pos is not None
+    data = bytearray(whole.read_bytes())
+    erase(data, first.pos, first.size)
+    path = folder / f"start-{name}"
+    path.write_bytes(data)
+    found = one_by_one(str(path), "fail")
+    assert {k: shown for k, shown in found.items() if shown != k and not isinstance(shown, FailureCode)} == {}
+    assert isinstance(found[0], FailureCode)
+
+
 def test_what_is_missing_is_replaced_on_request_by_the_nearest_sampled_frame(folder: Path) -> None:
     uri = damaged_file(folder, "h264.mp4", FASTSTART, cut)
     wanted = [Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray([10, 20, 60, 70], np.int32))]
