@@ -75,3 +75,20 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     yield new_bucket
     file_system.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def local_ray(s3_endpoint: str) -> Iterator[None]:
+    """A local Ray that every ``ray_runner`` of this process joins. Its workers know the S3 server of the tests."""
+    from par_model.cluster.session import ray_session
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": s3_endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            environment.setenv(name, value)
+        with ray_session(None):
+            yield

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +26,8 @@ from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
 _PATIENCE_SECONDS = 1800.0
+_RAY_ADVICE = "To change retry attempts"
+_HANG_SECONDS, _HANG_SECONDS_A_ROW = 900.0, 60.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 BLOCK_BYTES = 32 * 2**20
@@ -81,7 +85,7 @@ class RayRunner:
             )
             .map_batches(
                 RecogniseCrops,
-                fn_constructor_args=(self.recognise, settings, versions),
+                fn_constructor_args=(units, self.recognise, settings, versions),
                 compute=_pool(self.pools.model),
                 num_cpus=0 if on_gpu else 1,
                 num_gpus=1 if on_gpu else 0,
@@ -102,18 +106,50 @@ class DecodeUnits:
         self._stage = stage(settings)
 
     def __call__(self, numbers: pa.Table) -> Iterator[pa.Table]:
-        yield from self._stage(self._units.fetch(numbers))
+        for unit in self._units.fetch(numbers):
+            yield from tried(self._units, "decode", unit, self._stage, self._stage.failed)
 
 
 class RecogniseCrops:
     """The recognise stage."""
 
-    def __init__(self, stage: type[RecogniseTables], settings: StageSettings, versions: Versions) -> None:
+    def __init__(self, units: Units, stage: type[RecogniseTables], settings: StageSettings, versions: Versions) -> None:
         refuse_other_node(versions)
+        self._units = units
         self._stage = stage(settings)
 
     def __call__(self, crops: pa.Table) -> pa.Table:
-        return self._stage(crops)
+        return pa.concat_tables(tried(self._units, "recognise", crops, self._recognise, self._stage.failed))
+
+    def _recognise(self, crops: pa.Table) -> Iterator[pa.Table]:
+        # A driver that hangs answers nobody: the process ends, and another takes the work.
+        alarm = threading.Timer(_HANG_SECONDS + _HANG_SECONDS_A_ROW * len(crops), os._exit, (1,))
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield self._stage(crops)
+        finally:
+            alarm.cancel()
+
+
+def tried(
+    units: Units,
+    stage: str,
+    rows: pa.Table,
+    work: Callable[[pa.Table], Iterator[pa.Table]],
+    failed: Callable[[pa.Table], pa.Table],
+) -> Iterator[pa.Table]:
+    """What ``work`` makes of rows. Where they ended two workers, one tracklet after the other is tried, and for one
+    that ends two more by itself, what ``failed`` makes of it."""
+    name = f"{stage} {rows['_row'][0]} {len(rows)}"
+    if units.begin(name):
+        yield from work(rows)
+        units.end(name)
+    elif len(rows) == 1:
+        yield failed(rows)
+    else:
+        for row in range(len(rows)):
+            yield from tried(units, stage, rows.slice(row, 1), work, failed)
 
 
 def _par_error(error: BaseException) -> ParError:
@@ -123,13 +159,15 @@ def _par_error(error: BaseException) -> ParError:
         if isinstance(cause, ParError):
             return cause
         cause = getattr(cause, "cause", None) or cause.__cause__
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    # What stopped an actor from starting comes as text alone.
+    # What stopped an actor from starting, or was raised again after Ray Data's own retries, comes as text alone.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(_RAY_ADVICE)]
     for kind in (UsageError, WeightsError, StorageError, ClusterError):
         prefix = f"{kind.__module__}.{kind.__name__}: "
-        if lines[-1].strip().startswith(prefix):
-            return kind(lines[-1].strip().removeprefix(prefix))
-    return ClusterError(f"a worker failed for good: {lines[-1].strip()}; the same command again goes on from here")
+        for line in reversed(lines):
+            if line.startswith(prefix):
+                return kind(line.removeprefix(prefix))
+    last = lines[-1] if lines else type(error).__name__
+    return ClusterError(f"a worker failed for good: {last}; the same command again goes on from here")
 
 
 @contextmanager

@@ -49,8 +49,7 @@ def test_sigkill_at_half_then_the_same_command_on_ray(jobs: Jobs, undisturbed: p
     killed_and_repeated(replace(jobs, ray=True), undisturbed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("ray", [False, True])
+@pytest.mark.parametrize("ray", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_sigkill_at_half_then_the_same_command_on_s3(on_s3: Jobs, ray: bool, undisturbed: pa.Table) -> None:
     """The same where every URI is on S3, with its lock and parts there too."""
     killed_and_repeated(replace(on_s3, ray=ray), undisturbed)
