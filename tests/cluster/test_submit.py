@@ -33,7 +33,7 @@ from par_model.manifest.write import write_manifest
 from tests.archive import assert_same_table, good_rows, write_clips
 from tests.cli.test_infer import parjob
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
