@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import re
 import tempfile
 import time
@@ -35,7 +36,9 @@ from par_model.model.initialise import initialise_weights
 
 _EXPLAINED = """{rows:,} tracklets through Ray Data on one machine, one decode worker, one model actor. Stand-ins take
 the place of both stages; the crops between them are blank but of full size, {crop_kib:.0f} KiB a tracklet,
-{crops_gib:.1f} GiB in all, against an object store of {store_gib:.1f} GiB."""
+{crops_gib:.1f} GiB in all, against an object store of {store_gib:.1f} GiB, Ray's default for
+the memory that is free. Load average over the last 15 minutes: {load:.0f}; what is above the number of cores is other
+work, and makes rates lower."""
 _BACKBONE = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 224, "patch_size": 32, "width": 32, "layers": 2, "head_width": 16},
@@ -149,7 +152,11 @@ def main() -> None:
         for r in results
     ]
     explained = _EXPLAINED.format(
-        rows=rows, crop_kib=crop / 2**10, crops_gib=rows * crop / 2**30, store_gib=results[0]["store_gib"]
+        rows=rows,
+        crop_kib=crop / 2**10,
+        crops_gib=rows * crop / 2**30,
+        store_gib=results[0]["store_gib"],
+        load=os.getloadavg()[2],
     )
     text = f"{explained}\n\n{table(header, body)}"
     print(text)
