@@ -40,7 +40,8 @@ _EXPLAINED = """Simulated nodes of {workers} CPUs and one advertised GPU each, a
 machine. Stand-ins wait {decode:g} s for a unit of {tracklets} tracklets in the place of decoding, and {model:g} s for
 its crops in the place of the network; {units} units a node. The rate is that from the first outcome of the last worker
 to start until nine tenths are done: starting processes and the last units, of which not every worker has one, are left
-out. By waiting alone a node does {ideal:g} tracklets a second."""
+out. By waiting alone a node does {ideal:g} tracklets a second. Workers answer in bursts, so that a rate is good to a
+tenth; what the whole job takes after all work is another view of the same."""
 
 
 @dataclass(frozen=True)
