@@ -80,6 +80,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
     learner = Learner.start(plan, worker)
     history = load_checkpoint(plan.place(NAME), learner.recogniser, learner.optimiser, plan.fingerprint)
     if history.epochs and worker.rank == 0:
+        publish(learner, history)
         say(f"going on after epoch {len(history.epochs)} of {plan.options.epochs}")
     pace = Pace(plan, worker, say)
     for epoch in range(history.next_epoch, plan.options.epochs + 1):
@@ -262,7 +263,16 @@ def _merit(row: dict[str, Any]) -> tuple[float, float]:
 
 
 def keep(learner: Learner, history: History, losses: list[float]) -> None:
-    """Write what the epoch made. The checkpoint comes last: an epoch is done when it is there, or done again."""
+    """Write what the epoch made. The checkpoint decides whether an epoch is done; what can be made of it comes after,
+    so that weights and metrics are never of an epoch that is done again."""
+    first = sum(r["steps"] for r in history.epochs[:-1]) + 1
+    write_events(learner.plan.place("_tensorboard"), history.epochs[-1], dict(enumerate(losses, start=first)))
+    save_checkpoint(learner.plan.place(NAME), learner.recogniser, learner.optimiser, history)
+    publish(learner, history)
+
+
+def publish(learner: Learner, history: History) -> None:
+    """Write metrics and weights as of the last checkpoint. Repeated after an interruption, it changes nothing."""
     plan, row = learner.plan, history.epochs[-1]
     trained = learner.recogniser.for_frames(plan.frames)
     for name in ["last", *(["best"] if row["best"] else [])]:
@@ -275,10 +285,7 @@ def keep(learner: Learner, history: History, losses: list[float]) -> None:
             trained=plan.trained,
             training=_origin(learner, row),
         )
-    first = sum(r["steps"] for r in history.epochs[:-1]) + 1
-    write_events(plan.place("_tensorboard"), row, dict(enumerate(losses, start=first)))
     write_metrics(plan.place("metrics.parquet"), history.epochs)
-    save_checkpoint(plan.place(NAME), learner.recogniser, learner.optimiser, history)
 
 
 def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from par_model.errors import ManifestError, OutputError, TrainingError
 from par_model.model.weights import load_weights, read_header
 from par_model.training import loop
 from par_model.training.checkpoint import NAME
+from par_model.training.options import TrainOptions
 from par_model.training.schedule import smooth_rate
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
@@ -95,8 +96,8 @@ def test_full_tuning_changes_the_image_tower(labelled: Archive, tmp_path: Path) 
 def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in epoch 2, and again in epoch 3 after its weights were written but before its checkpoint; the rate, which
-    here changes at every step of three, goes on too."""
+    """Killed in epoch 2, again in epoch 3 before its checkpoint, and in the last after its checkpoint but before its
+    weights; the rate, which here changes at every step of three, goes on too."""
     options = {"epochs": 4, "schedule": "step", "lr": 1e-3}
     train_here(labelled.options(tmp_path / "whole", **options))
     train_epoch, save = loop.train_epoch, loop.save_checkpoint
@@ -111,7 +112,14 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
             raise Killed
         save(uri, recogniser, optimiser, history)
 
-    for name, kill in (("train_epoch", killed_epoch), ("save_checkpoint", killed_save)):
+    def killed_publish(learner: Any, history: Any) -> None:
+        if len(history.epochs) == 4:
+            raise Killed
+        publish(learner, history)
+
+    publish = loop.publish
+    kills = (("train_epoch", killed_epoch), ("save_checkpoint", killed_save), ("publish", killed_publish))
+    for name, kill in kills:
         with monkeypatch.context() as patch:
             patch.setattr(loop, name, kill)
             with pytest.raises(Killed):
@@ -159,6 +167,34 @@ def test_a_class_without_a_positive_is_warned_of_and_kept(
 def test_frames_asked_for_are_kept_in_the_weights(labelled: Archive, tmp_path: Path) -> None:
     train_here(labelled.options(tmp_path, frames=1, epochs=1))
     assert read_header(str(tmp_path / "best.safetensors")).config.frames == 1
+
+
+def test_the_test_split_is_never_read(labelled: Archive, tmp_path: Path) -> None:
+    manifest = write_labelled(tmp_path / "archive")
+    kept = {"train": 24, "val": 6}
+    for row in pq.read_table(manifest).to_pylist():
+        if row["split"] == "test":
+            for uri in row["image_uris"]:
+                Path(uri).unlink()
+    summary = train_here(labelled.options(tmp_path / "out", manifest=manifest, crops=None, epochs=1))
+    assert summary["counts"] == kept | {"failed": 0}
+
+
+def test_the_released_recipe_is_the_default(labelled: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Adam at 1e-3 with torch's betas and epsilon and no weight decay, 30 epochs of the released rates, batches of 16,
+    no clipping."""
+    options = TrainOptions("m", "w", "o")
+    assert (options.epochs, options.lr, options.batch_size, options.tune) == (30, 1e-3, 16, "side")
+    assert (options.schedule, options.clip_norm, options.augment, options.sampling) == ("epoch", None, True, "random")
+    learners = []
+    start = loop.Learner.start
+    monkeypatch.setattr(loop.Learner, "start", lambda *given: learners.append(start(*given)) or learners[-1])
+    train_here(labelled.options(tmp_path, epochs=1))
+    (optimiser,) = (learner.optimiser for learner in learners)
+    assert type(optimiser) is torch.optim.Adam
+    assert (optimiser.defaults["betas"], optimiser.defaults["eps"]) == ((0.9, 0.999), 1e-8)
+    assert optimiser.defaults["weight_decay"] == 0
+    assert not optimiser.defaults["amsgrad"]
 
 
 def test_too_many_tracklets_that_cannot_be_read_stop_the_run(labelled: Archive, tmp_path: Path) -> None:
