@@ -73,9 +73,8 @@ OK = [row for row in ROWS if row["status"] == "ok"]
 
 def write(folder: str, partition_by: tuple[str, ...] = ()) -> None:
     schema = table_schema(FIELDS, SCHEMA, embedding=True)
-    writer = TableWriter(folder, schema, partition_by)
-    writer.write(pa.Table.from_pylist(ROWS, schema=schema))
-    writer.close()
+    with TableWriter(folder, schema, partition_by) as writer:
+        writer.write(pa.Table.from_pylist(ROWS, schema=schema))
 
 
 @pytest.fixture(scope="module")
