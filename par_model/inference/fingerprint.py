@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -64,13 +65,18 @@ def rows_digest(manifest: Manifest, selection: Selection, only: pa.Array | None 
     only: tracklet_ids to look at, None for all. The digest is the sum of the rows' own, so that it can be compared
     with that of the same rows inside a larger manifest.
     """
-    count = total = 0
-    for rows in selection.batches(manifest, list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))):
-        kept = rows if only is None else rows.filter(pc.is_in(rows["tracklet_id"], only))
-        for batch in kept.to_batches():
-            total += sum(int.from_bytes(digest) for digest in row_digests(batch))
-        count += len(kept)
-    return {"rows": count, "digest": f"{total % 2**128:032x}"}
+    columns = list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in selection.batches(manifest, columns):
+            kept = rows if only is None else rows.filter(pc.is_in(rows["tracklet_id"], only))
+            yield from kept.to_batches()
+
+    count, total = 0, np.zeros(2, np.uint64)
+    for digests in row_digests(batches()):
+        count += len(digests)
+        total += digests.sum(axis=0, dtype=np.uint64)
+    return {"rows": count, "digest": "".join(f"{half:016x}" for half in total.tolist())}
 
 
 def refuse_unless_grown(

@@ -20,7 +20,7 @@ ROWS = [on_video("a"), on_video("b", boxes=None), on_images("c", "/1.jpg"), on_v
 def digests(uri: str) -> dict[str, bytes]:
     batches = list(Manifest.open(uri).iter_batches(rows_per_batch=3))
     ids = [tracklet_id for batch in batches for tracklet_id in batch.column("tracklet_id").to_pylist()]
-    return dict(zip(ids, [d for batch in batches for d in row_digests(batch)], strict=True))
+    return dict(zip(ids, [row.tobytes() for found in row_digests(batches) for row in found], strict=True))
 
 
 def test_position_files_types_null_columns_and_labels_do_not_matter(tmp_path: Path) -> None:
@@ -55,3 +55,30 @@ def test_every_value_that_the_table_depends_on_matters(change: dict[str, Any], t
 def test_a_further_columns_value_matters(tmp_path: Path) -> None:
     one, other = (digests(write(tmp_path / f"{z}.parquet", [on_video("a")], zone=[z])) for z in (1, 2))
     assert one != other
+
+
+def test_how_rows_are_cut_into_batches_does_not_matter(tmp_path: Path) -> None:
+    """Whatever their neighbours have or lack, and where what looks alike lies otherwise between two columns or URIs."""
+    rows: list[dict[str, Any]] = [
+        *ROWS,
+        on_images("e", "/ab", "/c"),
+        on_images("e", "/a", "b/c"),
+        on_images("e", "/ab/c"),
+        on_images("e", "/ab", "/c", None),
+        on_images("e", "/ab", "/c", ""),
+        on_video("f", frame_indices=[0, None]),
+        on_video("f", frame_indices=[None, 0]),
+        on_video("f", frame_indices=[0, 0]),
+        on_video("f", frame_indices=[]),
+        on_video("f", frame_indices=None),
+        on_video("f", camera_id="a", split=None),
+        on_video("f", camera_id=None, split="a"),
+        on_video(None, camera_id=None, split=None, video_uri=None, frame_indices=None, boxes=None, start_time=None),
+    ]
+    uri = write(tmp_path / "m.parquet", rows, zone=[None, 1.5, *[None] * (len(rows) - 2)])
+    found = []
+    for size in (1, 3, 100):
+        batches = list(Manifest.open(uri).iter_batches(rows_per_batch=size))
+        found.append([row.tobytes() for of_batch in row_digests(batches) for row in of_batch])
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0])) == len(rows)
