@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import NoReturn, cast
 
 import av
-from av.logging import get_last_error
+from av.logging import Capture
 
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video import asf, mpegts, mxf
 from par_model.video.avi import chunks
+from par_model.video.complaints import listen, spoils
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
 from par_model.video.layout import Bytes, LayoutCheck, OrderCheck, Place
@@ -51,17 +52,16 @@ class VideoContainer:
 
     def __init__(self, file: VideoFile) -> None:
         self._file = file
-        if av.logging.get_level() is None:
-            av.logging.set_level(av.logging.PANIC)  # prints nothing, but errors are counted; see decode
-        errors, _ = get_last_error()
+        listen()
         file.seek(0)
         try:
-            self._container = av.open(
-                file,
-                mode="r",
-                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-                io_open=_refuse_to_open,
-            )
+            with Capture() as logs:
+                self._container = av.open(
+                    file,
+                    mode="r",
+                    container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
+                    io_open=_refuse_to_open,
+                )
         except DECODER_ERRORS as error:
             why = _STILL if _is_still(file) else f"no video that can be opened ({one_line(error)})"
             message = f"cannot read {file.uri}: {why}"
@@ -71,7 +71,7 @@ class VideoContainer:
         self._has_moved = False
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
-        if self.format == "ogg" and _logged_since(errors, self.format) is not None:  # its pages have checksums
+        if self.format == "ogg" and spoils(logs, self.format) is not None:  # its pages have checksums
             self.damage.packets_lost("a page near the file's start is damaged")
 
     def __enter__(self) -> VideoContainer:
@@ -132,10 +132,10 @@ class VideoContainer:
         packets = self._container.demux(self._stream)
         is_first = not self._has_moved
         while True:
-            errors, _ = get_last_error()
             try:
-                packet = next(packets)
-                complaint = _logged_since(errors, self.format)
+                with Capture() as logs:
+                    packet = next(packets)
+                complaint = spoils(logs, self.format)
                 if complaint is not None:
                     self.damage.packets_lost(f"the file's structure is damaged ({complaint})")
                 if is_first and not packet.is_keyframe and self._promises_key(packet):
@@ -158,14 +158,15 @@ class VideoContainer:
         """The frames that come out after a packet, and what the decoder complained of, None if of nothing.
 
         FFmpeg fills what it cannot decode from other pictures, gives that as a sound frame, and says so in its log
-        alone. So errors that it logs meanwhile are complaints too.
+        alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
         """
-        errors, _ = get_last_error()
-        try:
-            frames, complaint = packet.decode(), None
-        except DECODER_ERRORS as error:
-            frames, complaint = [], one_line(error)
-        return frames, _logged_since(errors) or complaint
+        refusal = None
+        with Capture() as logs:
+            try:
+                frames = packet.decode()
+            except DECODER_ERRORS as error:
+                frames, refusal = [], one_line(error)
+        return frames, spoils(logs) or refusal
 
     def _compare(self, packet: av.Packet[av.VideoStream]) -> None:
         if self._layout is None:
@@ -200,14 +201,6 @@ class VideoContainer:
             self.close()
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
         return stream
-
-
-def _logged_since(errors: int, by: str | None = None) -> str | None:
-    """The last error that FFmpeg logged, if it has logged more than so many. by: the part of it that did."""
-    errors_now, last = get_last_error()
-    if errors_now == errors or last is None or (by is not None and last[1] != by):
-        return None
-    return " ".join(last[2].split())
 
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:
