@@ -68,7 +68,8 @@ def decode_group(
     collectors = [Collector(t, sampling, preprocess, options.damaged) for t in tracklets]
     uri = tracklets[0].video_uri
     if uri is None:
-        yield from map(read_stills, collectors)
+        for collector in collectors:
+            yield read_stills(collector, counters)
         return
     for batch in split_by_memory(collectors, options.crop_bytes):
         yield from _read_video(uri, batch, options, counters)
@@ -85,6 +86,7 @@ def _read_video(
                 with _reader(file, options, counters) as reader:
                     counters.videos_opened += 1
                     for collector in collect(reader, collectors, counters):
+                        file.confirm()
                         del waiting[id(collector)]
                         counted = _count_bytes(file, counters, counted)
                         yield collector.result()
@@ -183,12 +185,14 @@ def split_by_memory(collectors: Sequence[Collector], limit: int) -> Iterator[lis
         left = later
 
 
-def read_stills(collector: Collector) -> Result:
+def read_stills(collector: Collector, counters: Counters) -> Result:
     """Read one tracklet of still images, with one request for all of them."""
     uris = collector.tracklet.image_uris
     assert uris is not None
     wanted = collector.wanted.tolist()
     contents = read_images([uris[position] for position in wanted])
+    fetched = {uris[p]: len(content) for p, content in zip(wanted, contents, strict=True) if isinstance(content, bytes)}
+    counters.bytes_read += sum(fetched.values())
     for position, content in zip(wanted, contents, strict=True):
         try:
             if isinstance(content, storage.PlaceError):

@@ -33,6 +33,7 @@ class RemoteObject:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.bytes_fetched = 0
+        self._bytes_confirmed = 0
         self._fs, self._path = storage.filesystem(uri)
         info = self._info()
         if info.get("type") == "directory":
@@ -47,9 +48,14 @@ class RemoteObject:
             found: dict[str, Any] = self._fs.info(self._path)
         return found
 
-    def _was_replaced(self) -> bool:
+    def confirm(self) -> None:
+        """Ask whether all that was fetched so far is of one object. Raises PlaceError if it may not be."""
+        if self.bytes_fetched == self._bytes_confirmed:
+            return
         self._fs.invalidate_cache(self._path)
-        return self._version(self._info()) != self.version
+        if self._version(self._info()) != self.version:
+            raise storage.PlaceError(f"cannot read {self.uri}: it was replaced while it was read")
+        self._bytes_confirmed = self.bytes_fetched
 
     def _version(self, info: dict[str, Any]) -> str | None:
         marks = [str(info[key]) for key in ("ETag", "etag", "LastModified", "mtime", "created") if info.get(key)]
@@ -88,9 +94,8 @@ class RemoteObject:
             for start in range(0, self.size, _FETCH):
                 copy.write(self.read_range(start, min(start + _FETCH, self.size)))
             copy.seek(0)
-            # Several requests may have met several objects of the same size.
-            if self.size > _FETCH and self._was_replaced():
-                raise storage.PlaceError(f"cannot read {self.uri}: it was replaced while it was read")
+            if self.size > _FETCH:  # several requests may have met several objects of the same size
+                self.confirm()
         except OSError as error:
             copy.close()
             raise storage.PlaceError(f"cannot keep a local copy of {self.uri}: {error.strerror or error}") from error

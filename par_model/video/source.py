@@ -68,6 +68,15 @@ class VideoFile:
             raise video_error(error) from error
         return True
 
+    def confirm(self) -> None:
+        """Ask whether the ranges that were read are all of one object. Raises TrackletError."""
+        if self._remote is None or not self.is_ranged:
+            return
+        try:
+            self._remote.confirm()
+        except storage.PlaceError as error:
+            raise video_error(error) from error
+
     def read(self, size: int = -1) -> bytes:
         try:
             with storage.guard(self.uri, "read"):

@@ -106,6 +106,30 @@ def test_a_video_that_was_replaced_is_not_read_by_the_old_table(s3: Callable[[],
         assert any(uri in identity for identity in tables._tables)
 
 
+def test_a_video_that_is_replaced_while_ranges_of_it_are_read_is_not_mixed(
+    s3: Callable[[], str], long_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"{s3()}/long.mp4"
+    storage.write_bytes(uri, long_clip.read_bytes())
+    stage = DecodeStage(None, Sampling("all"), IN_PROCESS)
+    assert shown(stage, uri, LATE) == LATE  # its table is known by now
+    whole, replaced = remote.RemoteObject.read_range, []
+
+    def replace(self: RemoteObject, start: int, stop: int) -> bytes:
+        found = whole(self, start, stop)
+        if not replaced:
+            replaced.append(start)
+            storage.write_bytes(uri, long_clip.read_bytes() + b"free")
+        return found
+
+    monkeypatch.setattr(remote.RemoteObject, "read_range", replace)
+    (failure,) = stage([tracklet(uri, LATE)])
+    assert replaced
+    assert isinstance(failure, Failure)
+    assert failure.code is FailureCode.STORAGE_ERROR
+    assert failure.message == f"cannot read {uri}: it was replaced while it was read"
+
+
 def test_what_cannot_be_read_has_its_code(s3: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = s3()
     storage.write_bytes(f"{bucket}/folder/text.mp4", b"hello " * 100)
