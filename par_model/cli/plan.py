@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SIZES = tuple(10**power for power in range(4, 10))
 _NODES = 8
+_MANY_FAILED = 0.05
 
 
 @click.command(cls=Command)
@@ -89,7 +90,8 @@ def plan(
     )
     archive = Archive.of_manifest(Manifest.open(manifest), Selection(split, limit))
     if archive.tracklets == 0:
-        raise ManifestError(f"{manifest} has no tracklet of split {split!r}: nothing to plan")
+        of_split = "" if split is None else f" of split {split!r}"
+        raise ManifestError(f"{manifest} has no tracklet{of_split}: nothing to plan")
     measured = _measured(manifest, split, asked)
     wanted = sorted({*tracklets} or {archive.tracklets, *_SIZES})
     count = _NODES if nodes is None and hours is None else nodes
@@ -127,7 +129,10 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
         summary = run_sample(manifest, asked["weights"], sample, split, asked["device"])
         return Measured.of_run(summary, f"the sample of {sample}")
     where = storage.join(storage.absolute(run), "run.json")
-    found = read_summary(where)
+    try:
+        found = read_summary(where)
+    except OutputError as error:  # whose advice is that of a command with --output
+        raise OutputError(f"{where} is not the run.json of parjob infer: give another --run") from error
     if found is None:
         raise OutputError(
             f"{run} is not a finished run, it has no run.json: let `parjob infer` finish, or give another"
@@ -147,6 +152,8 @@ def _lines(
         f"{measured.frames_decoded:.3g} frames of {_bytes(measured.bytes_read)}, {measured.model_seconds:.3g} s of a "
         f"{on} for the model"
     )
+    if measured.failed > _MANY_FAILED:
+        yield f"{measured.failed:.0%} of the sample failed, and may have taken less or more time than a tracklet does"
     if balance is not None:
         yield f"in balance {balance:.1f} CPUs decode for one GPU"
     header = ["tracklets", "frames", "read", "CPU hours", "GPU hours", "GPU nodes", "CPU nodes", "hours", "cost"]

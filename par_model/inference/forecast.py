@@ -41,11 +41,13 @@ EFFICIENCY = 0.85
 DRIVER_SECONDS = 1.5e-4  # measured beside much other work, so rather long
 _SECONDS = 3600.0
 _MOST_NODES = 100_000
+_MOST_TRACKLETS = 10**15
+_MOST_OF_A_NODE = 10**6
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over the tracklets of a sample; seconds, frames and bytes of one tracklet."""
+    """Means over the tracklets of a sample; seconds, frames and bytes of one tracklet. failed: share of its rows."""
 
     tracklets: int
     device: Literal["cpu", "cuda"]
@@ -53,23 +55,27 @@ class Measured:
     model_seconds: float
     frames_decoded: float
     bytes_read: float
+    failed: float = 0.0
 
     @classmethod
     def of_run(cls, summary: Mapping[str, Any], where: str) -> Measured:
         """From the run.json of ``infer``. Raises OutputError if it measured nothing."""
         try:
-            stages, device = summary["stages"], summary["options"]["device"]
+            stages, device, status = summary["stages"], summary["options"]["device"], summary["counts"]["status"]
             tracklets = int(stages["tracklets"])
             busy = float(stages["decode"]["busy_seconds"]), float(stages["model"]["busy_seconds"])
             read = int(stages["decode"]["frames_decoded"]), int(stages["decode"]["bytes_read"])
-        except (KeyError, TypeError, ValueError) as error:
+            ok, failed = int(status["ok"]), int(status["failed"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise OutputError(f"{where} is not the run.json of parjob infer: it lacks {error}") from error
-        if tracklets < 1 or min(busy) <= 0 or device not in ("cpu", "cuda"):
+        sound = all(0 < seconds < math.inf for seconds in busy) and device in ("cpu", "cuda")
+        if tracklets < 1 or ok < 1 or not sound:
             raise OutputError(
-                f"{where} measured nothing: its last run recognised {tracklets} tracklets; run a sample into a new "
-                f"folder (parjob infer --limit 200), or give --sample 200"
+                f"{where} measured nothing: {tracklets} tracklets in its last run, {ok} of its table recognised; run a "
+                f"sample of good ones into a new folder (parjob infer --limit 200), or give --sample 200"
             )
-        return cls(tracklets, device, *(b / tracklets for b in busy), *(r / tracklets for r in read))
+        decode, model, frames, read_bytes = (number / tracklets for number in (*busy, *read))
+        return cls(tracklets, device, decode, model, frames, read_bytes, failed=failed / (ok + failed))
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class Nodes:
             ("--gpu-node-cpus", self.gpu_node_cpus, 0),
             ("--cpu-node-cpus", self.cpu_node_cpus, 1),
         ):
-            if count < least:
-                raise UsageError(f"{name} is {count}: must be at least {least}")
+            if not least <= count <= _MOST_OF_A_NODE:
+                raise UsageError(f"{name} is {count}: must be from {least} to {_MOST_OF_A_NODE}")
         for name, price in (("--gpu-price", self.gpu_node_price), ("--cpu-price", self.cpu_node_price)):
             if price is not None and not (0 <= price < math.inf):
                 raise UsageError(f"{name} is {price}: must be 0 or more, for an hour of one node")
@@ -193,8 +199,8 @@ def forecast(
 
 
 def _check(tracklets: int, count: int | None, hours: float | None, efficiency: float) -> None:
-    if tracklets < 1:
-        raise UsageError(f"--tracklets is {tracklets}: must be at least 1")
+    if not 1 <= tracklets <= _MOST_TRACKLETS:
+        raise UsageError(f"--tracklets is {tracklets}: must be from 1 to {_MOST_TRACKLETS}")
     if (count is None) == (hours is None):
         raise UsageError("--nodes and --hours: give one of them; the other follows")
     if count is not None and not 1 <= count <= _MOST_NODES:

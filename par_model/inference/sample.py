@@ -11,6 +11,7 @@ from par_model.errors import UsageError
 from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
+from par_model.video.isolation import close_processes, start_process
 
 
 def run_sample(
@@ -25,7 +26,11 @@ def run_sample(
     runner = LocalRunner(device)
     with tempfile.TemporaryDirectory(prefix="parjob-sample-") as folder, _one_thread(runner.device()):
         options = InferOptions(manifest, weights, folder, split=split, limit=tracklets, max_failure_rate=1.0)
-        return run_inference(options, lambda: nullcontext(runner))
+        start_process()  # its start is no part of any tracklet
+        try:
+            return run_inference(options, lambda: nullcontext(runner))
+        finally:
+            close_processes()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ class Counters:
     frames_needed: frames that had to come out: for each wanted frame, those from the key frame before it, counted once.
     videos_opened: how often a decoder was opened on a video.
     seeks_refuted: how often a seek did not land where the packets promised, so that reading started over.
-    bytes_read: bytes of videos that were fetched from storage.
+    bytes_read: bytes of videos and stills that were fetched from storage.
     """
 
     frames_decoded: int = 0

@@ -120,6 +120,11 @@ def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Result]:
             _put_back(process)
 
 
+def start_process() -> None:
+    """Have a child process ready, so that the first task need not wait for one."""
+    _put_back(_take())
+
+
 def close_processes() -> None:
     """End the child processes that are idle. New ones start when they are needed."""
     while _idle:

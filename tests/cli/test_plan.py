@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import simplejpeg
 
-from tests.archive import write_archive
+from par_model.inference import sample as sampling
+from par_model.inference.job import run_inference
+from par_model.manifest.write import write_manifest
+from par_model.video import isolation
+from tests.archive import video_row, write_archive
 from tests.cli.test_infer import one_line, parjob
 
 PRICES = ("--cpu-price", 0.5, "--gpu-price", 1.5)
@@ -75,6 +83,20 @@ def test_what_a_sample_measured_and_one_made_now(
     assert first["measured"]["device"] == "cpu"
     assert all(plan["gpu_nodes"] == 0 and plan["cost"] is None for plan in first["plans"])
 
+    began: list[str] = []
+
+    class Process(isolation.DecodeProcess):
+        def __init__(self) -> None:
+            began.append("process")
+            super().__init__()
+
+    def job(*given: Any) -> Any:
+        began.append("job")
+        return run_inference(*given)
+
+    isolation.close_processes()
+    monkeypatch.setattr(isolation, "DecodeProcess", Process)
+    monkeypatch.setattr(sampling, "run_inference", job)
     for name, value in {"MANIFEST": manifest, "SAMPLE": 4, "WEIGHTS": tiny_weights, "DEVICE": "cpu"}.items():
         monkeypatch.setenv(f"PARJOB_PLAN_{name}", str(value))
     assert parjob("plan", "--json") == 0
@@ -82,6 +104,7 @@ def test_what_a_sample_measured_and_one_made_now(
     assert second["manifest"] == first["manifest"]
     assert second["measured"]["frames_decoded"] == first["measured"]["frames_decoded"]
     assert second["measured"]["tracklets"] == 4
+    assert began == ["process", "job"]  # a start of a second would be much of a short sample
 
 
 @pytest.mark.parametrize(
@@ -95,6 +118,8 @@ def test_what_a_sample_measured_and_one_made_now(
         (("--run", "RUN", "--nodes", 0), 2, "--nodes is 0"),
         (("--run", "RUN", "--nodes", 2, "--hours", 2), 2, "give one of them"),
         (("--run", "RUN", "--tracklets", -5), 2, "--tracklets is -5"),
+        (("--run", "RUN", "--tracklets", 10**400), 2, "must be from 1 to 1000000000000000"),
+        (("--run", "RUN", "--gpus", 10**400), 2, "must be from 1 to 1000000"),
         (("--run", "RUN", "--gpu-price", -1), 2, "--gpu-price is -1.0"),
         (("--run", "RUN", "--cpu-node-cpus", 0), 2, "--cpu-node-cpus is 0"),
         (("--run", "RUN", "--efficiency", 2), 2, "--efficiency is 2.0"),
@@ -110,7 +135,46 @@ def test_bad_input(
     assert said in one_line(capsys)
 
 
-def test_a_run_that_is_not_inference(manifest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"fingerprint": {}, "epochs": 3}))
+@pytest.mark.parametrize("text", ['{"fingerprint": {}, "epochs": 3}', '{"epochs": 3}', '{"fingerprint": ', "[]"])
+def test_a_run_that_is_not_inference(
+    text: str, manifest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(text)
     assert parjob("plan", "--manifest", manifest, "--run", tmp_path) == 1
-    assert "is not the run.json of parjob infer" in one_line(capsys)
+    said = one_line(capsys)
+    assert "is not the run.json of parjob infer" in said
+    assert "--output" not in said
+
+
+def test_a_manifest_without_tracklets(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_manifest(str(tmp_path / "empty.parquet"), [])
+    assert parjob("plan", "--manifest", tmp_path / "empty.parquet", "--run", sample) == 1
+    assert "empty.parquet has no tracklet: nothing to plan" in one_line(capsys)
+
+
+def test_stills_are_counted_and_failures_are_said(
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nine tracklets of one JPEG, one whose file is missing; more are asked for than there are. Nothing is left."""
+    image = tmp_path / "crop.jpg"
+    image.write_bytes(simplejpeg.encode_jpeg(np.full((64, 32, 3), 90, np.uint8)))
+    rows = [{"tracklet_id": f"s{i}", "image_uris": [str(image if i else tmp_path / "gone.jpg")]} for i in range(10)]
+    write_manifest(str(tmp_path / "stills.parquet"), rows)
+    asked = ("plan", "--manifest", tmp_path / "stills.parquet", "--weights", tiny_weights, "--sample", 200)
+    before = set(Path(tempfile.gettempdir()).glob("parjob-sample-*"))
+    assert parjob(*asked, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert set(Path(tempfile.gettempdir()).glob("parjob-sample-*")) <= before
+    assert said["manifest"] == {"uri": str(tmp_path / "stills.parquet"), "tracklets": 10, "videos": 0, "frames": 10}
+    measured = said["measured"]
+    assert (measured["tracklets"], measured["failed"]) == (10, 0.1)
+    assert measured["bytes_read"] == pytest.approx(0.9 * image.stat().st_size)
+
+
+def test_a_sample_of_failures_measures_nothing(
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [video_row(f"m{i}", str(tmp_path / "gone.mp4"), range(6)) for i in range(30)]
+    write_manifest(str(tmp_path / "m.parquet"), rows)
+    assert parjob("plan", "--manifest", tmp_path / "m.parquet", "--weights", tiny_weights, "--sample", 200) == 1
+    assert "measured nothing: 30 tracklets in its last run, 0 of its table" in capsys.readouterr().err

@@ -137,7 +137,17 @@ def test_values_that_make_no_sense(asked: dict[str, float], said: str) -> None:
 def test_a_run_that_measured_nothing() -> None:
     stages = {"tracklets": 0, "decode": {"busy_seconds": 0.0, "frames_decoded": 0, "bytes_read": 0}}
     stages["model"] = {"busy_seconds": 0.0}
+    run = {"stages": stages, "options": {"device": "cpu"}, "counts": {"status": {"ok": 3, "failed": 1}}}
     with pytest.raises(OutputError, match="measured nothing"):
-        Measured.of_run({"stages": stages, "options": {"device": "cpu"}}, "out/run.json")
+        Measured.of_run(run, "out/run.json")
+    stages |= {"tracklets": 4, "model": {"busy_seconds": 2.0}}
+    for decode in (0.0, math.nan, math.inf):
+        stages["decode"]["busy_seconds"] = decode
+        with pytest.raises(OutputError, match="measured nothing"):
+            Measured.of_run(run, "out/run.json")
+    stages["decode"]["busy_seconds"] = 6.0
+    assert Measured.of_run(run, "out/run.json") == Measured(4, "cpu", 1.5, 0.5, 0.0, 0.0, failed=0.25)
+    with pytest.raises(OutputError, match="4 tracklets in its last run, 0 of its table"):
+        Measured.of_run(run | {"counts": {"status": {"ok": 0, "failed": 4}}}, "out/run.json")
     with pytest.raises(OutputError, match=r"out/run\.json is not the run\.json of parjob infer"):
         Measured.of_run({"epochs": 3}, "out/run.json")
