@@ -10,7 +10,7 @@ import av
 from av.logging import Capture
 
 from par_model.errors import FailureCode, StorageError, TrackletError
-from par_model.video import asf, mpegts, mxf
+from par_model.video import asf, mpegts, mxf, ogg
 from par_model.video.avi import chunks
 from par_model.video.complaints import listen, spoils
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
@@ -55,13 +55,12 @@ class VideoContainer:
         listen()
         file.seek(0)
         try:
-            with Capture() as logs:
-                self._container = av.open(
-                    file,
-                    mode="r",
-                    container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-                    io_open=_refuse_to_open,
-                )
+            self._container = av.open(
+                file,
+                mode="r",
+                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
+                io_open=_refuse_to_open,
+            )
         except DECODER_ERRORS as error:
             why = _STILL if _is_still(file) else f"no video that can be opened ({one_line(error)})"
             message = f"cannot read {file.uri}: {why}"
@@ -71,8 +70,6 @@ class VideoContainer:
         self._has_moved = False
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
-        if self.format == "ogg" and spoils(logs, self.format) is not None:  # its pages have checksums
-            self.damage.packets_lost("a page near the file's start is damaged")
 
     def __enter__(self) -> VideoContainer:
         return self
@@ -92,6 +89,8 @@ class VideoContainer:
             return OrderCheck(asf.data_packets(data, self._stream.id))
         if self.format.startswith("mxf"):
             return OrderCheck(mxf.elements(data))
+        if self.format == "ogg":
+            return OrderCheck(ogg.pages(data))
         walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
         return LayoutCheck(walk(data)) if walk is not None else None
 

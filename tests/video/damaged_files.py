@@ -25,6 +25,11 @@ FASTSTART = H264 | {"container_options": {"movflags": "faststart"}}
 FRAGMENTED = H264 | {"container_options": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}}
 HEVC: dict[str, Any] = {"codec": "libx265", "options": {"x265-params": "log-level=none:pools=1:keyint=20"}}
 VP9: dict[str, Any] = {"codec": "libvpx-vp9", "options": {"g": "20", "deadline": "realtime", "cpu-used": "8"}}
+VP8_OGG: dict[str, Any] = {
+    "codec": "libvpx",
+    "options": VP9["options"],
+    "container_options": {"page_duration": "160000"},  # four frames a page
+}
 MPEG4: dict[str, Any] = {"codec": "mpeg4", "options": {"g": "20"}, "bit_rate": 2_000_000}
 MJPEG: dict[str, Any] = {"codec": "mjpeg", "pix_fmt": "yuvj420p", "bit_rate": 8_000_000}
 MPEG2: dict[str, Any] = {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}, "bit_rate": 3_000_000}
