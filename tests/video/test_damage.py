@@ -42,7 +42,7 @@ from tests.video.damaged_files import (
     punch,
     whole_file,
 )
-from tests.video.frame_numbers import read
+from tests.video.frame_numbers import read, write_clip
 
 HEADERS = (garble, misname, blank, drop)
 CASES = [
@@ -127,6 +127,17 @@ def test_where_the_first_frame_is_damaged_the_second_key_frame_is_not_taken_for_
     found = one_by_one(str(path), "fail")
     assert {k: shown for k, shown in found.items() if shown != k and not isinstance(shown, FailureCode)} == {}
     assert isinstance(found[0], FailureCode)
+
+
+def test_joined_transport_streams_are_read_up_to_the_joint_and_beyond_it_on_request(folder: Path) -> None:
+    parts = [write_clip(folder / f"{first}.ts", range(first, first + 40), **H264) for first in (0, 40)]
+    (folder / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    strict = one_by_one(str(folder / "joined.ts"), "fail", range(80))
+    sound = [k for k, shown in strict.items() if shown == k]
+    assert sound == list(range(len(sound)))
+    assert 40 - 16 <= len(sound) <= 40
+    assert {strict[k] for k in range(len(sound), 80)} == {FailureCode.VIDEO_DAMAGED}
+    assert one_by_one(str(folder / "joined.ts"), "use", range(80)) == {k: k for k in range(80)}
 
 
 def test_what_is_missing_is_replaced_on_request_by_the_nearest_sampled_frame(folder: Path) -> None:
