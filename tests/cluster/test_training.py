@@ -176,7 +176,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(labelled: Archive, tmp_path:
         try:
             wait_for_epoch(tmp_path / "out", 2, process)
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 130
+            assert process.wait(180) == 130
         finally:
             process.kill()
     assert b"whole epochs are kept" in (tmp_path / "said").read_bytes()

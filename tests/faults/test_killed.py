@@ -72,7 +72,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(jobs: Jobs, stop: signal.Sig
     process = jobs.start("out")
     jobs.wait_for_parts("out", 1)
     process.send_signal(stop)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "The same command again goes on" in err
     assert "Traceback" not in err
@@ -87,7 +87,7 @@ def test_ctrl_c_with_ray(jobs: Jobs) -> None:
     process = jobs.start("out")
     jobs.wait_for_parts("out", 1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 130, err
     assert "The same command again goes on" in err
     assert "Traceback" not in err

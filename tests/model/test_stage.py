@@ -143,6 +143,7 @@ def test_cuda_without_a_gpu_is_a_usage_error(tiny_weights: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a C++ compiler takes a minute on an idle machine
 def test_a_compiled_stage_gives_the_same_scores(tiny_weights: Path) -> None:
     batch = [make_crops(row) for row in range(3)]
     plain, compiled = (RecogniseStage(str(tiny_weights), device="cpu", batch_size=3, compile=c) for c in (False, True))
