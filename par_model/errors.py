@@ -8,6 +8,7 @@
     ├── StorageError            a place that cannot be read or written
     ├── OutputError             an output folder that another run owns
     ├── ClusterError            Ray, or the machines behind it
+    │   └── NodesLostError      some of them went; what is missing can be done by the others
     ├── TrainingError           training that cannot go on
     └── TrackletError           one tracklet, carries a FailureCode; becomes a failed row
 
@@ -73,6 +74,10 @@ class OutputError(ParError):
 
 class ClusterError(ParError):
     """Ray could not be started or joined, or its machines do not fit the job."""
+
+
+class NodesLostError(ClusterError):
+    """Machines went, and the rest stands still; what is missing can be done again, by those that are left."""
 
 
 class TrainingError(ParError):

@@ -17,27 +17,27 @@ import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 
+from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
 from par_model.cluster.units import Units, served
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
-from par_model.errors import ClusterError, ParError, StorageError, UsageError, WeightsError
+from par_model.errors import ClusterError, NodesLostError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 
 _PATIENCE_SECONDS = 1800.0
 _RAY_ADVICE = "To change retry attempts"
-_HANG_SECONDS, _HANG_SECONDS_A_ROW = 900.0, 60.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 BLOCK_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True)
+@dataclass
 class RayRunner:
     """Runs units on the cluster that this process is connected to.
 
-    decode, recognise: the stages; a stand-in shows what the rest costs.
+    pools: made smaller when nodes are lost. decode, recognise: the stages; a stand-in shows what the rest costs.
     """
 
     pools: Pools
@@ -53,15 +53,24 @@ class RayRunner:
         return self.pools.device
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
-        """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order."""
+        """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
+
+        Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
+        """
         # Decoding may be slow; a GPU that has to be started may take any time.
         patience = -1.0 if self.pools.device == "cuda" else max(_PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
         _configure(patience)
         try:
-            with served(units) as planned:
+            with served(units) as planned, noticed() as losses:
                 if planned.count:
                     graph = self._graph(planned, settings)
-                    yield from graph.iter_batches(batch_size=None, batch_format="pyarrow")
+                    for outcomes in graph.iter_batches(batch_size=None, batch_format="pyarrow"):
+                        losses.heard()
+                        yield outcomes
+        except NodesLostError:
+            if self.pools.device == "cpu":
+                self.pools = self.pools.within(max(2, live_cpus()))
+            raise
         except ray.exceptions.RayError as error:
             raise _par_error(error) from error
         except ExecutionTimeoutError as error:
@@ -123,7 +132,7 @@ class RecogniseCrops:
 
     def _recognise(self, crops: pa.Table) -> Iterator[pa.Table]:
         # A driver that hangs answers nobody: the process ends, and another takes the work.
-        alarm = threading.Timer(_HANG_SECONDS + _HANG_SECONDS_A_ROW * len(crops), os._exit, (1,))
+        alarm = threading.Timer(self._stage.most_seconds(len(crops)), os._exit, (1,))
         alarm.daemon = True
         alarm.start()
         try:

@@ -85,6 +85,13 @@ class Pools:
     decode: tuple[int, int]
     model: tuple[int, int]
 
+    def within(self, cpus: int) -> Pools:
+        """The same pools, on CPUs, beginning so small that both begin on ``cpus``, which are 2 or more."""
+        wanted = self.decode[0] + self.model[0]
+        decode = min(self.decode[0], max(1, cpus * self.decode[0] // max(cpus, wanted)))
+        model = min(self.model[0], cpus - decode)
+        return Pools(self.device, (decode, self.decode[1]), (model, self.model[1]))
+
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"], resources: Resources) -> Literal["cpu", "cuda"]:
     """``auto`` is CUDA where the cluster has a GPU or may start one."""

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.errors import ManifestError, OutputError, UsageError
+from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
 from par_model.inference.fingerprint import (
     Fingerprint,
     fingerprint_of,
@@ -60,7 +60,8 @@ _ID_ROWS = 65_536
 
 
 class Runner(Protocol):
-    """Where the stages run. ``outcomes`` yields every row of every unit once."""
+    """Where the stages run. ``outcomes`` yields every row of every unit once, or raises NodesLostError: then it may be
+    called again with the units that are missing."""
 
     @property
     def decode_workers(self) -> int: ...
@@ -207,11 +208,15 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
     work = TotalWork()
     while True:
         left_out[done] = True
-        _recognise(job, runner, settings, parts, left_out, wanted, len(done), work)
+        lost: NodesLostError | None = None
+        try:
+            _recognise(job, runner, settings, parts, left_out, wanted, len(done), work)
+        except NodesLostError as error:
+            lost = error
         before, done = len(done), np.unique(parts.done())
-        if len(done) >= wanted or len(done) == before:
+        if len(done) >= wanted or (len(done) == before and lost is None):
             break
-        _say(f"{wanted - len(done)} tracklets went with a worker that was lost: once more")
+        _say(f"{lost or 'a worker was lost'}; {wanted - len(done)} tracklets are missing: once more")
     left_out[done] = False
     seconds = time.perf_counter() - clock
 

@@ -86,7 +86,12 @@ class DecodeTables:
 
 
 class RecogniseTables:
-    """Tables of crops in, tables of outcomes out (OUTCOME_WIRE_SCHEMA), row for row."""
+    """Tables of crops in, tables of outcomes out (OUTCOME_WIRE_SCHEMA), row for row.
+
+    hang_seconds, hang_seconds_a_row: a call that takes longer, on any device, will never end.
+    """
+
+    hang_seconds, hang_seconds_a_row = 900.0, 60.0
 
     def __init__(self, settings: StageSettings) -> None:
         self._preprocess = settings.preprocess
@@ -109,6 +114,10 @@ class RecogniseTables:
         outcomes = [i if isinstance(i, Failure) else next(recognised) for i in items]
         work.model_seconds += time.perf_counter() - started
         return outcomes_to_table(outcomes, work)
+
+    def most_seconds(self, rows: int) -> float:
+        """How long a call with so many rows may take."""
+        return self.hang_seconds + self.hang_seconds_a_row * rows
 
     def failed(self, table: pa.Table) -> pa.Table:
         """Failed rows for tracklets that ended the processes of the workers that tried to recognise them."""

@@ -69,3 +69,21 @@ def test_the_node_types_of_ray_up_say_what_a_cluster_may_have() -> None:
     }
     assert most_of_node_types(config) == {"CPU": 4 + 8 * 16 + 24 * 16, "GPU": 8}
     assert most_of_node_types({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("pools", "cpus", "lower_ends"),
+    [
+        (Pools("cpu", (1, 4), (1, 12)), 2, (1, 1)),
+        (Pools("cpu", (1, 1), (3, 3)), 2, (1, 1)),
+        (Pools("cpu", (2, 2), (2, 2)), 3, (1, 2)),
+        (Pools("cpu", (4, 8), (12, 24)), 8, (2, 6)),
+        (Pools("cpu", (6, 6), (1, 10)), 7, (6, 1)),
+    ],
+)
+def test_pools_on_what_is_left_begin_smaller_and_may_grow_as_before(
+    pools: Pools, cpus: int, lower_ends: tuple[int, int]
+) -> None:
+    left = pools.within(cpus)
+    assert (left.decode[0], left.model[0]) == lower_ends
+    assert (left.decode[1], left.model[1]) == (pools.decode[1], pools.model[1])

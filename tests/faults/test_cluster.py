@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -66,3 +67,29 @@ def test_a_node_is_removed(jobs: Jobs, undisturbed: pa.Table, two_nodes: object)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert_same_table(jobs.table("out"), undisturbed)
+
+
+def test_what_a_lost_node_leaves_is_shared_out_anew(
+    jobs: Jobs, undisturbed: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node goes on which everything was decoded, and model actors fill the other: the job begins anew there, with
+    what is missing, instead of waiting for a CPU to decode on."""
+    for name, value in {"FAULTS": "1", "PYTHONPATH": str(HOOKS), "FAULT_SLOW_SECONDS": "4"}.items():
+        monkeypatch.setenv(name, value)
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        node = cluster.add_node(num_cpus=2)
+        jobs = replace(jobs, ray=True)
+        process = jobs.start("out", "--address", cluster.address, "--decode-workers", "1", "--model-actors", "3")
+        jobs.wait_for_parts("out", 1)
+        cluster.add_node(num_cpus=2)
+        wait_until(lambda: len(workers(os.getpid(), "RecogniseCrops")) == 3, "model actors on the second node")
+        cluster.remove_node(node, allow_graceful=False)
+        _, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        assert "2 of 4 CPUs went" in err
+        assert_same_table(jobs.table("out"), undisturbed)
+    finally:
+        cluster.shutdown()

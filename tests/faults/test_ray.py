@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -84,6 +85,17 @@ class ModelSegfaults(RecogniseTables):
     def __call__(self, table: pa.Table) -> pa.Table:
         if POISON in table["tracklet_id"].to_pylist():
             ends(signal.SIGSEGV)
+        return super().__call__(table)
+
+
+class ModelHangs(RecogniseTables):
+    """Never comes back from one certain tracklet, as where a driver hangs."""
+
+    hang_seconds, hang_seconds_a_row = 4.0, 1.0
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        if POISON in table["tracklet_id"].to_pylist():
+            time.sleep(600)
         return super().__call__(table)
 
 
@@ -171,13 +183,18 @@ def test_workers_of_both_stages_are_killed(manifest: str, weights: str, undistur
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stages", "code"),
-    [({"recognise": ModelSegfaults, "batch_size": 8}, "model-error"), ({"decode": DecodeSegfaults}, "video-crashed")],
+    [
+        ({"recognise": ModelSegfaults, "batch_size": 8}, "model-error"),
+        ({"recognise": ModelHangs}, "model-error"),
+        ({"decode": DecodeSegfaults}, "video-crashed"),
+    ],
 )
 def test_a_tracklet_that_ends_every_worker_fails_alone(
     stages: dict[str, type], code: str, manifest: str, weights: str, undisturbed: pa.Table
 ) -> None:
-    """A segmentation fault in the network, or in a decode worker itself, that one tracklet brings about each time: Ray
-    would try for ever; the tracklet is a failed row after four workers, and its neighbours are as if undisturbed."""
+    """A segmentation fault in the network or in a decode worker itself, or a call of the network that never ends, which
+    one tracklet brings about each time: Ray would try for ever, or wait; the tracklet is a failed row after four
+    workers, and its neighbours are as if undisturbed."""
     assert_undisturbed(table_of(manifest, weights, **stages), undisturbed, {POISON: code})
 
 

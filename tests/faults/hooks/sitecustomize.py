@@ -2,7 +2,7 @@
 
 crash:///path    a video whose reading ends the process that reads it
 hang:///path     a video whose reading never returns
-slow:///path     a local video that takes half a second to open
+slow:///path     a local video that takes half a second to open, or FAULT_SLOW_SECONDS
 FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 """
@@ -53,7 +53,7 @@ def _register() -> None:
         protocol = "slow"
 
         def _open(self, path, *args, **kwargs):  # type: ignore[no-untyped-def]
-            time.sleep(0.5)
+            time.sleep(float(os.environ.get("FAULT_SLOW_SECONDS", "0.5")))
             return super()._open(path, *args, **kwargs)
 
         @classmethod
