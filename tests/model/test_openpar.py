@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import Tensor
 
 from benchmarks import released
 from par_model.attributes import load_schema
 from par_model.errors import UsageError, WeightsError
+from par_model.manifest.write import write_manifest
 from par_model.model.config import INTERACTION_MAPS
 from par_model.model.openpar import convert_released, import_openpar
 from par_model.model.stage import RecogniseStage
 from par_model.model.weights import load_weights, read_header
 from par_model.types import Crops, Prediction, Preprocess
 from tests import released_weights as rule
+from tests.cli.test_infer import parjob
 from tests.model.test_backbone import Bomb
 from tests.model.test_released import BACKBONE, tower_of
 from tests.released_weights import small_par_shapes
@@ -89,6 +93,22 @@ def check_probabilities(tmp_path: Path, clip: State, par: State, size: int) -> N
         assert isinstance(outcome, Prediction)
         np.testing.assert_allclose(outcome.scores, row, atol=1e-5)
     assert (expected[0] - expected[1]).abs().max() > 1e-2
+    scores = infer_from_files(tmp_path, output, tracklets)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def infer_from_files(folder: Path, weights: str, tracklets: list[Crops]) -> list[list[float]]:
+    """Scores [N, C] in the table that ``parjob infer`` makes of the same pixels as PNG files."""
+    rows = []
+    for crops in tracklets:
+        uris = [str(folder / f"{crops.tracklet_id}-{k}.png") for k in range(len(crops.pixels))]
+        for uri, pixels in zip(uris, crops.pixels, strict=True):
+            Image.fromarray(pixels).save(uri)
+        rows.append({"tracklet_id": crops.tracklet_id, "image_uris": uris})
+    write_manifest(str(folder / "m.parquet"), rows)
+    asked = ("--manifest", folder / "m.parquet", "--weights", weights, "--output", folder / "out", "--device", "cpu")
+    assert parjob("infer", "--no-ray", *asked) == 0
+    return [list(row.values()) for row in pq.read_table(folder / "out" / "attributes")["scores"].to_pylist()]
 
 
 def test_stills_give_the_released_probabilities(tmp_path: Path, clip: State, par: State) -> None:
