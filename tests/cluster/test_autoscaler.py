@@ -70,11 +70,13 @@ def head(tmp_path: Path) -> Iterator[str]:
     start = [BIN / "ray", "start", "--head", f"--port={port}", f"--autoscaling-config={bootstrap}", "--num-cpus=0"]
     start += [f"--temp-dir={short}", "--include-dashboard=false"]
     start += ["--object-store-memory=200000000", "--disable-usage-stats"]
-    said = subprocess.run(start, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert said.returncode == 0, said.stderr
-    yield address
-    end_all(str(home))
-    shutil.rmtree(short, ignore_errors=True)
+    try:
+        said = subprocess.run(start, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert said.returncode == 0, said.stderr
+        yield address
+    finally:
+        end_all(str(home))
+        shutil.rmtree(short, ignore_errors=True)
 
 
 def test_a_job_starts_the_workers_that_it_needs(
