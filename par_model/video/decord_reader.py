@@ -55,12 +55,13 @@ class DecordReader:
         with VideoContainer(file) as container:
             is_supported = container.format in SEEKABLE_FORMATS
             packets = _packets(container) if is_supported else []
+            damage = container.damage.reason
         if not is_supported:
             raise self._refusal(f"it reads only mp4, mov, mkv and webm reliably, and this is {container.format}")
         self._decord = self._open(file)
         verdict = _verdicts.get(file.identity or "", "")
         if verdict == "":
-            verdict = self._check(packets, file)
+            verdict = self._check(packets, file) if damage is None else damage
             if file.identity is not None:
                 _verdicts[file.identity] = verdict
         if verdict is not None:

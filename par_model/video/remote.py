@@ -5,6 +5,7 @@ Every range is a request of its own, so a request that failed can be made again 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -83,14 +84,18 @@ class RemoteObject:
                 pause *= 4
         raise error
 
-    def fits_on_disk(self) -> bool:
-        """Whether a local copy would leave half of the temporary disk space free."""
-        return self.size <= min(MOST_ON_DISK, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+    def fetch(self) -> IO[bytes] | None:
+        """A local copy in a file without a name, which vanishes with this process however that ends.
 
-    def fetch(self) -> IO[bytes]:
-        """A local copy in a file without a name, which vanishes with this process however that ends."""
+        None where it would leave less of the temporary disk than it takes. Raises PlaceError.
+        """
+        if self.size > min(MOST_ON_DISK, _free() // 2):
+            return None
         copy = tempfile.TemporaryFile(prefix="parjob-video-")  # noqa: SIM115  # the caller closes it
         try:
+            if not self._has_room(copy):
+                copy.close()
+                return None
             for start in range(0, self.size, _FETCH):
                 copy.write(self.read_range(start, min(start + _FETCH, self.size)))
             copy.seek(0)
@@ -103,6 +108,20 @@ class RemoteObject:
             copy.close()
             raise
         return copy
+
+    def _has_room(self, copy: IO[bytes]) -> bool:
+        """Take the room at once, so that other workers see it. Whether as much is left, whatever they took."""
+        try:
+            if self.size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(copy.fileno(), 0, self.size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return False
+        return _free() >= self.size
+
+
+def _free() -> int:
+    return shutil.disk_usage(tempfile.gettempdir()).free
 
 
 class RangedFile:

@@ -43,7 +43,7 @@ class VideoFile:
         self.identity = self._remote.version
         # One request is better than several, unless its table of packets already tells which bytes are wanted.
         is_small = self._remote.size <= SMALL_OBJECT and self.identity not in tables
-        self._file = self._remote.fetch() if is_small else RangedFile(self._remote)
+        self._file = (self._remote.fetch() if is_small else None) or RangedFile(self._remote)
 
     @property
     def bytes_read(self) -> int:
@@ -60,13 +60,14 @@ class VideoFile:
 
         Raises TrackletError.
         """
-        if self._remote is None or not self.is_ranged or not self._remote.fits_on_disk():
+        if self._remote is None or not self.is_ranged:
             return False
         try:
-            self._file = self._remote.fetch()
+            copy = self._remote.fetch()
         except storage.PlaceError as error:
             raise video_error(error) from error
-        return True
+        self._file = copy or self._file
+        return copy is not None
 
     def confirm(self) -> None:
         """Ask whether the ranges that were read are all of one object. Raises TrackletError."""

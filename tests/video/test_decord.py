@@ -20,6 +20,7 @@ from par_model.video.collect import RawCrops
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus
+from tests.video.damaged_files import H264, damaged_file, misname
 from tests.video.frame_numbers import read, write_clip
 
 pytestmark = pytest.mark.skipif(
@@ -86,6 +87,14 @@ def test_other_containers_are_refused_with_advice(folder: Path) -> None:
     assert isinstance(failure, Failure)
     assert failure.code is FailureCode.DECODER_REFUSED
     assert failure.message.endswith("it reads only mp4, mov, mkv and webm reliably, and this is avi; use pyav")
+
+
+def test_a_file_whose_structure_is_damaged_is_refused(folder: Path) -> None:
+    uri = damaged_file(folder, "h264.mkv", H264, misname)
+    (failure,) = DecodeStage(None, Sampling(), DECORD)([tracklet(0, uri, [70])])
+    assert isinstance(failure, Failure)
+    assert failure.code is FailureCode.DECODER_REFUSED
+    assert "the file's structure is damaged" in failure.message
 
 
 def test_a_frame_past_the_end_and_what_is_no_video_keep_their_codes(folder: Path) -> None:

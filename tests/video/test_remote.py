@@ -97,6 +97,20 @@ def test_without_room_on_the_disk_everything_is_read_in_ranges(
     assert shown(DecodeStage(None, Sampling("all"), IN_PROCESS), uri, LATE) == LATE
 
 
+def test_room_that_other_workers_take_meanwhile_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.filesystem("memory").pipe_file("/room", DATA)
+    free = [2 * len(DATA), len(DATA), 2 * len(DATA), len(DATA) - 1, 2 * len(DATA) - 1]
+    monkeypatch.setattr(remote, "_free", lambda: free.pop(0))
+    source = RemoteObject("memory://room")
+    copy = source.fetch()
+    assert copy is not None
+    with copy:
+        assert copy.read() == DATA
+    assert source.fetch() is None  # as much as it takes is not left any more, once it has been taken
+    assert source.fetch() is None  # that it would not be left is known before
+    assert free == []
+
+
 def test_a_video_that_was_replaced_is_not_read_by_the_old_table(s3: Callable[[], str], tmp_path: Path) -> None:
     uri = f"{s3()}/clip.mkv"
     stage = DecodeStage(None, Sampling("all"), IN_PROCESS)
