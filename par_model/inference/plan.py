@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from zlib import crc32
 
 import duckdb
 import numpy as np
@@ -107,17 +106,19 @@ def plan_units(
         return
     count = enough_buckets(manifest.num_rows, first.nbytes / len(first))
     with Buckets(first.schema, count) as buckets:
-        for batch in chain([first], batches):
-            buckets.add(pa.Table.from_batches([batch]), _bucket_of_video(batch["video_uri"], count))
+        with duckdb.connect() as connection:
+            for batch in chain([first], batches):
+                buckets.add(pa.Table.from_batches([batch]), _buckets_of_videos(connection, batch["video_uri"], count))
         yield from cut(_sorted_batches(buckets, frames), size)
 
 
-def _bucket_of_video(uris: pa.Array, count: int) -> NDArray[np.int64]:
+def _buckets_of_videos(connection: duckdb.DuckDBPyConnection, uris: pa.Array, count: int) -> NDArray[np.int64]:
     """Equal for equal URIs, anything from 0 to ``count - 1``; stills come last."""
-    each = uris.dictionary_encode()
-    known = np.array([crc32(uri.encode()) % count for uri in each.dictionary.to_pylist()], np.int64)
-    numbers = np.append(known, count - 1)[each.indices.fill_null(len(known)).to_numpy()]
-    return np.asarray(numbers, np.int64)
+    connection.register("uris", pa.table({"uri": uris}))
+    numbers = f"CAST(CASE WHEN uri IS NULL THEN {count - 1} ELSE hash(uri) % {count} END AS BIGINT)"
+    found = connection.sql(f"SELECT {numbers} FROM uris").to_arrow_table().column(0).to_numpy()
+    connection.unregister("uris")
+    return np.asarray(found, np.int64)
 
 
 def _sorted_batches(buckets: Buckets, frames: int) -> Iterator[pa.RecordBatch]:

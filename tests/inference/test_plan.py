@@ -1,10 +1,17 @@
 from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from par_model.inference.plan import SPAN_FRAMES, UnitSize, cut
+from par_model.inference import plan
+from par_model.inference.plan import SPAN_FRAMES, Selection, UnitSize, cut, plan_units
+from par_model.manifest.read import Manifest
+from tests.manifest.examples import on_images, on_video, write
 
 URIS = st.lists(st.sampled_from(["a.mp4", "b.mkv", "c.MOV", "d.webm", None]), max_size=60)
 
@@ -20,6 +27,7 @@ def batches(uris: list[str | None], rows: int, apart: int = 1) -> Iterator[pa.Re
     yield from table.to_batches(max_chunksize=rows)
 
 
+@settings(deadline=None)
 @given(
     uris=URIS,
     rows=st.integers(1, 20),
@@ -36,6 +44,7 @@ def test_units_hold_every_row_once_in_order_and_none_is_too_large(
     assert all(1 <= len(unit) <= most for unit in units)
 
 
+@settings(deadline=None)
 @given(uris=URIS, rows=st.integers(1, 20))
 def test_a_video_that_fits_one_unit_is_in_one_unit(uris: list[str | None], rows: int) -> None:
     units = list(cut(batches(uris, rows), UnitSize(most=60, enough=1)))
@@ -73,3 +82,21 @@ def test_unit_size_follows_crop_bytes_and_leaves_every_worker_some() -> None:
     assert UnitSize.choose(1_000_000, crops, 8) == UnitSize(most=222, enough=64)
     assert UnitSize.choose(100, crops, 4) == UnitSize(most=222, enough=6)
     assert UnitSize.choose(3, 2**40, 4) == UnitSize(most=1, enough=1)
+
+
+def test_sorting_in_buckets_keeps_each_video_together_and_stills_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "enough_buckets", lambda rows, bytes_per_row: 5)
+    rows = [on_video(f"v{i}", video_uri=f"/{i % 9}.mp4", frame_indices=[99 - i], boxes=None) for i in range(90)]
+    rows[::10] = [on_images(f"s{i}", f"/{i}.jpg") for i in range(9)]
+    manifest = Manifest.open(write(tmp_path / "m.parquet", rows))
+    units = list(plan_units(manifest, Selection(), np.arange(90) == 7, 6, UnitSize(most=4, enough=2)))
+    planned = [row for unit in units for row in unit.to_pylist()]
+    assert sorted(row["_row"] for row in planned) == [row for row in range(90) if row != 7]
+    uris = [uri for uri, _ in groupby(row["video_uri"] for row in planned)]
+    assert len(uris) == len(set(uris)) == 10
+    assert uris[-1] is None
+    for _, video in groupby(planned[:-9], key=lambda row: row["video_uri"]):
+        firsts = [row["frame_indices"][0] for row in video]
+        assert firsts == sorted(firsts)
