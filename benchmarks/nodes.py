@@ -132,9 +132,7 @@ def main() -> None:
             str(r["nodes"]),
             f"{r['rate']:.1f}",
             f"{r['rate'] / (one * r['nodes']):.2f}",
-            ""
-            if r is results[0]
-            else f"at least {GOAL}: {'met' if r['rate'] >= GOAL * one * r['nodes'] else 'MISSED'}",
+            "" if r is results[0] else f"at least {GOAL}: {_met(r, one)}",
             f"{r['to_all']:.0f} s",
             f"{r['seconds']:.0f} s",
         ]
