@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import par_model
@@ -19,7 +20,7 @@ from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
 from tests.archive import assert_same_table, video_row
-from tests.cluster.simulated import ROOT, Simulated, finish, read_notes, table_of
+from tests.cluster.simulated import ONE, ROOT, Simulated, finish, read_notes, table_of
 from tests.faults.conftest import wait_until
 from tests.video.frame_numbers import write_clip
 
@@ -142,16 +143,25 @@ def test_a_node_with_another_version_stops_the_job_at_the_start(
 def test_a_node_with_another_version_that_joins_late_stops_the_job_too(
     machines: Simulated, archive: str, of_one_node: pa.Table, tiny_weights: Path, tmp_path: Path
 ) -> None:
-    """Without that node the same command goes on."""
+    """Without that node the same command goes on, after what was done before it came."""
     machines.pause = 300
     machines.start(num_cpus=2)
+    parts = tmp_path / "out" / "_parts"
     job = machines.begin(archive, tiny_weights, tmp_path / "out", "--device", "cpu")
-    wait_until(lambda: machines.ran("decode"), "the first unit", 240)
+    for _ in range(4):  # Ray Data hands a block on when another has come
+        machines.go_one()
+        wait_until(lambda: not (machines.notes / ONE).exists(), "a unit", 240)
+    wait_until(lambda: list(parts.glob("part-*.parquet")), "what the first units gave", 120)
+    done = set(pq.read_table(parts)["tracklet_id"].to_pylist())
     older = machines.add("older", num_cpus=2, env_vars=another_version(tmp_path / "site"))
     said = finish(job, 1)
     assert f"({older.node_id[:8]}) has par_model 0.0.9 (here {par_model.__version__}): install the same" in said
     assert machines.ran("decode") == {"head"}
+    kept = set(pq.read_table(parts)["tracklet_id"].to_pylist())
+    assert done <= kept  # and what came after the last part, before the stop
+    assert 0 < len(kept) < 2 * VIDEOS
     machines.cluster.remove_node(older)
     machines.go()
-    machines.run(archive, tiny_weights, tmp_path / "out", "--device", "cpu")
+    said = machines.run(archive, tiny_weights, tmp_path / "out", "--device", "cpu")
+    assert f"{len(kept)} of {2 * VIDEOS} tracklets are done already; going on with the others" in said
     assert_same_table(table_of(tmp_path / "out"), of_one_node)
