@@ -167,6 +167,7 @@ def _sweep(job: Job, finished: dict[str, Any]) -> None:
     if claim is not None and claim["job_id"] == finished["job_id"]:
         storage.remove(job.place("_parts"))
         storage.remove(job.place("_job.json"))
+    OutputLock(job.place("_lock")).sweep()
 
 
 def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:

@@ -54,6 +54,12 @@ class OutputLock:
         if holder is not None and holder.get("token") == self._token:
             storage.remove(self._uri)
 
+    def sweep(self) -> None:
+        """Remove what a holder left that died."""
+        holder = self._read()
+        if holder is not None and not _alive(holder):
+            storage.remove(self._uri)
+
     def _refuse(self, holder: dict[str, Any]) -> None:
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
         raise OutputError(

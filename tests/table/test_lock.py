@@ -55,3 +55,11 @@ def test_a_torn_lock_is_free(tmp_path: Path) -> None:
     (tmp_path / "_lock").write_text('{"tok')
     with OutputLock(str(tmp_path / "_lock")):
         pass
+
+
+@pytest.mark.parametrize(("age", "stays"), [(0, True), (3600, False)])
+def test_only_what_a_dead_holder_left_is_swept(age: float, stays: bool, tmp_path: Path) -> None:
+    lock = tmp_path / "_lock"
+    lock.write_text(json.dumps({"token": "t", "host": "elsewhere", "heartbeat": time.time() - age}))
+    OutputLock(str(lock)).sweep()
+    assert lock.exists() is stays
