@@ -23,7 +23,7 @@ from tests.video.frame_numbers import write_clip
 HOOKS = Path(__file__).parent / "hooks"
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 180.0) -> Any:
     """Poll until the condition holds, and return what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
