@@ -14,6 +14,7 @@ _HERE = Path(__file__).parent
 _START_RAY = ("cluster", "faults", "test_jobs.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For two processes side by side: a file's tests stay together and share its fixtures; all that start Ray are one
     group, so that no two clusters meet, and begin first, since they take longest."""
