@@ -7,25 +7,34 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 _HERE = Path(__file__).parent
 _START_RAY = ("cluster", "faults", "test_jobs.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class _Groups(LoadScopeScheduling):
+    """Deals tests to two processes side by side: a file's tests stay together and share its fixtures; all that start
+    Ray are one group, so that no two clusters meet."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(Path(nodeid.split("::")[0]).relative_to("tests"))
+
+
+def _group(path: Path) -> str:
+    return "ray" if path.parts[0] in _START_RAY else str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two processes side by side: a file's tests stay together and share its fixtures; all that start Ray are one
-    group, so that no two clusters meet, and begin first, since they take longest."""
-
-    def group(item: pytest.Item) -> str:
-        path = item.path.relative_to(_HERE)
-        return "ray" if path.parts[0] in _START_RAY else str(path)
-
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: group(item) != "ray")
+    """What starts Ray begins first, since it takes longest."""
+    items.sort(key=lambda item: _group(item.path.relative_to(_HERE)) != "ray")
 
 
 @pytest.fixture(scope="session")
