@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -140,17 +141,23 @@ class Head:
     bucket: str
 
     def ray(self, *command: object) -> str:
-        """Run Ray's command line in the checkout, expect success, and return all that it said."""
-        done = subprocess.run(
-            [str(BIN / "ray"), *map(str, command)],
-            cwd=self.checkout,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=420,
-            check=False,
-        )
+        """Run Ray's command line in the checkout, expect success, and return all that it said. Jobs wait for the agent
+        that takes them, which may start later than all else."""
+        deadline = time.monotonic() + 180
+        while True:
+            done = subprocess.run(
+                [str(BIN / "ray"), *map(str, command)],
+                cwd=self.checkout,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=420,
+                check=False,
+            )
+            if "No available agent to submit job" not in done.stdout or time.monotonic() > deadline:
+                break
+            time.sleep(1)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
