@@ -127,6 +127,7 @@ def cluster_yaml(login: Login, settings: dict[str, str], name: str, ports: dict[
     _, start = config["head_start_ray_commands"]
     assert "--port=6379" in start
     start = start.replace("--port=6379", f"--port={ports['gcs']} --dashboard-port={ports['dashboard']} --num-cpus=2")
+    start += f" --dashboard-agent-listen-port={ports['agent']}"  # another Ray of this machine has the usual one
     config["head_start_ray_commands"] = [f"{start} --temp-dir={settings['RAY_TMPDIR']}"]
     return config
 
@@ -184,7 +185,7 @@ def head(login: Login, s3: Callable[[], str], tiny_weights: Path, tmp_path: Path
         storage.write_bytes(f"{bucket}/{path.name}", path.read_bytes())
     storage.write_bytes(f"{bucket}/w.safetensors", tiny_weights.read_bytes())
     write_manifest(f"{bucket}/manifest.parquet", labelled_rows(bucket), label_schema=load_schema("street"))
-    ports = {"gcs": free_port(), "dashboard": free_port()}
+    ports = {"gcs": free_port(), "dashboard": free_port(), "agent": free_port()}
     name, short = f"parjob-{uuid.uuid4().hex[:8]}", f"/tmp/p{uuid.uuid4().hex[:6]}"
     settings = {
         "PARJOB_INFER_MANIFEST": f"{bucket}/manifest.parquet",
