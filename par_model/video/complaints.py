@@ -20,7 +20,7 @@ import av
 _Log = tuple[int, str, str]  # level, which part of FFmpeg, message
 
 # Errors about what lies beside the pictures, or about pictures that are not there any more. Cameras and cutters write
-# such files, and their pictures are sound. In our trials a changed bit of a picture never gave one of these alone.
+# such files, and their pictures are sound. In the trials looked at, damage that gave one of these gave others too.
 _SIDE_INFORMATION = re.compile(
     # H.264, HEVC: supplemental messages, and the clock of the parameter sets
     r"SEI type \d+ size \d+ truncated|Picture timing SEI payload too large|Error processing (a|the) picture timing SEI"
