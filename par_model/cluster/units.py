@@ -11,7 +11,6 @@ for ever; work that ends whoever takes it is found out here.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from par_model.errors import ClusterError
+from par_model.scratch import scratch_folder
 
 _NUMBER = "unit"
 _MOST_BLOCKS = 4096  # which many hundreds of workers still share out evenly
@@ -72,7 +72,7 @@ class Units:
 @contextmanager
 def served(units: Iterator[pa.Table]) -> Iterator[Units]:
     """Write all units to this machine's disk and serve them until exit."""
-    with tempfile.TemporaryDirectory(prefix="parjob-units-") as folder:
+    with scratch_folder("units") as folder:
         path = Path(folder) / "units.arrow"
         count = _write(units, path)
         if count == 0:

@@ -6,7 +6,6 @@ unit reads one stretch of one video, or a few short videos, front to back, and m
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, ROW
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
+from par_model.scratch import scratch_folder
 from par_model.table.buckets import Buckets, enough_buckets
 
 _BATCH_ROWS = 4096
@@ -123,7 +123,7 @@ def _buckets_of_videos(connection: duckdb.DuckDBPyConnection, uris: pa.Array, co
 
 def _sorted_batches(buckets: Buckets, frames: int) -> Iterator[pa.RecordBatch]:
     """Bucket by bucket, by video and first sampled frame. One video alone may make a bucket larger than memory."""
-    with tempfile.TemporaryDirectory(prefix="parjob-plan-") as spill, duckdb.connect() as connection:
+    with scratch_folder("plan") as spill, duckdb.connect() as connection:
         connection.execute("SET memory_limit = '400MB'")
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET temp_directory = ?", [spill])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from par_model.errors import UsageError
 from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
+from par_model.scratch import scratch_folder
 from par_model.video.isolation import close_processes, start_process
 
 
@@ -24,8 +24,8 @@ def run_sample(
     if tracklets < 1:
         raise UsageError(f"--sample is {tracklets}: must be at least 1")
     runner = LocalRunner(device)
-    with tempfile.TemporaryDirectory(prefix="parjob-sample-") as folder, _one_thread(runner.device()):
-        options = InferOptions(manifest, weights, folder, split=split, limit=tracklets, max_failure_rate=1.0)
+    with scratch_folder("sample") as folder, _one_thread(runner.device()):
+        options = InferOptions(manifest, weights, f"{folder}/table", split=split, limit=tracklets, max_failure_rate=1.0)
         start_process()  # its start is no part of any tracklet
         try:
             return run_inference(options, lambda: nullcontext(runner))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
 from par_model.manifest.schema import ROW
+from par_model.scratch import scratch_folder
 
 _MEMORY = "512MB"
 
@@ -19,7 +19,7 @@ def duplicate_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int,
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="parjob-") as folder:
+    with scratch_folder("ids") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _MEMORY,
             "temp_directory": folder,

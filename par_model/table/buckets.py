@@ -6,7 +6,6 @@ dealt out by a rough key instead, so that each bucket can be sorted by itself.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
@@ -17,6 +16,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from par_model.scratch import scratch_folder
 
 _BUCKET_BYTES = 24 * 2**20
 _MOST_BUCKETS = 200  # each is an open file
@@ -40,7 +41,7 @@ class Buckets:
         self._waiting_bytes = [0] * count
 
     def __enter__(self) -> Self:
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="parjob-sort-")))
+        folder = Path(self._stack.enter_context(scratch_folder("sort")))
         for number in range(self._count):
             self._paths.append(folder / f"{number}.arrow")
             sink = self._stack.enter_context(pa.OSFile(str(self._paths[-1]), "wb"))

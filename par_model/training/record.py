@@ -7,7 +7,6 @@ once.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from par_model import storage
+from par_model.scratch import scratch_folder
 
 EPOCH_SCHEMA = pa.schema(
     [
@@ -52,7 +52,7 @@ def write_events(folder: str, row: Mapping[str, Any], step_losses: Mapping[int, 
     from torch.utils.tensorboard import SummaryWriter
 
     epoch = int(row["epoch"])
-    with tempfile.TemporaryDirectory(prefix="parjob-events-") as local:
+    with scratch_folder("events") as local:
         writer = SummaryWriter(local)
         for step, loss in step_losses.items():
             writer.add_scalar("step/loss", loss, step)
