@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,9 +21,6 @@ from par_model.video.source import VideoFile, open_video
 
 if TYPE_CHECKING:
     from par_model.video.decord_reader import DecordReader
-
-# PyAV's pictures lie in reference cycles, and are megabytes each: Python alone would let hundreds pile up.
-_PICTURES_A_SWEEP = 16
 
 
 class PassingFrame(Protocol):
@@ -121,15 +117,11 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
         for index in collector.wanted.tolist():
             wanted.setdefault(index, []).append(collector)
     needed = NeededFrames(counters)
-    pictures = 0
     for frame in source.frames(sorted(wanted)):
         needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
         takers = [c for c in wanted.pop(frame.index, ()) if not c.done]
         if takers:
             picture = frame.picture()
-            pictures += 1
-            if pictures % _PICTURES_A_SWEEP == 0:
-                gc.collect(1)
             for collector in takers:
                 collector.take(frame.index, picture, frame.damage)
                 if collector.done:

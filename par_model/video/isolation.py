@@ -37,6 +37,14 @@ from par_model.video.options import MOST_SECONDS, TIMED_FRAMES, DecodeOptions
 
 SHARED_BYTES = 64 << 20
 _START_SECONDS = 120.0
+# One core, and a heap (of the GNU C library) that keeps the memory of pictures, megabytes each, for the next one:
+# the kernel would have to clear it each time.
+ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +186,7 @@ class DecodeProcess:
                 [sys.executable, "-c", start, str(theirs.fileno()), str(file)],
                 pass_fds=(theirs.fileno(), file),
                 stdin=subprocess.DEVNULL,
-                env=self._environment | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=self._environment | ENVIRONMENT,
                 process_group=0,  # Ctrl-C in a terminal is for this process; the child ends with it
             )
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 import av
 import numpy as np
@@ -41,7 +40,7 @@ class ReadFrame:
 
     def picture(self) -> NDArray[np.uint8]:
         """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object."""
-        rgb = self._reformatter.reformat(self._frame, format="rgb24")
+        rgb = self._reformatter.reformat(self._frame, format="rgb24", threads=1)  # each core has a worker of its own
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: rgb.height, : rgb.width * 3]
         return _as_displayed(rows.reshape(rgb.height, rgb.width, 3), self._frame)
@@ -49,16 +48,11 @@ class ReadFrame:
 
 def _as_displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Turn and mirror a picture the way its display matrix says; PyAV does neither."""
-    if not frame.rotation and not len(frame.side_data):
+    # frame.side_data would be kept by the frame, and hold it in turn until Python looks for cycles.
+    side_data = SideDataContainer(frame)  # type: ignore[call-arg]  # of the stubs
+    if SideDataType.DISPLAYMATRIX not in side_data:
         return pixels
-    if _is_mirrored(frame):
+    matrix = np.frombuffer(bytes(side_data[SideDataType.DISPLAYMATRIX]), np.int32).reshape(3, 3).astype(np.float64)
+    if np.linalg.det(matrix[:2, :2]) < 0:
         pixels = pixels[::-1]
     return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
-
-
-def _is_mirrored(frame: av.VideoFrame) -> bool:
-    side_data = cast(SideDataContainer, frame.side_data)
-    if SideDataType.DISPLAYMATRIX not in side_data:
-        return False
-    matrix = np.frombuffer(bytes(side_data[SideDataType.DISPLAYMATRIX]), np.int32).reshape(3, 3).astype(np.float64)
-    return bool(np.linalg.det(matrix[:2, :2]) < 0)
