@@ -214,10 +214,9 @@ def confusions(predictions: Path, labelled: Path, schema: AttributeSchema) -> li
     return found
 
 
-_EXPLAINED = """The weights that ship, {size:.1f} MB, on a street that they have not seen: seed {seed}, cameras
-{cameras},
-{tracklets} tracklets. Visible: over the tracklets that show a class's evidence in a third of their frames or more (by
-the renderer's own masks); the goal is macro F1 0.90, and 0.85 in every group of colours and bags."""
+_EXPLAINED = """The weights that ship, {size:.1f} MB, on a street that they have not seen: seed {seed},
+cameras {cameras}, {tracklets} tracklets. Visible: over the tracklets that show a class's evidence in a third of their
+frames or more (by the renderer's own masks); the goal is macro F1 0.90, and 0.85 in every group of colours and bags."""
 
 
 def _workers() -> int:
@@ -238,7 +237,7 @@ def main() -> None:
     if options.train:
         weights, seconds = train(work, schema, options.workers)
         shutil.copyfile(weights, weights_uri(DEMO))
-        made = f" Training took {seconds / 60:.0f} minutes, with {options.workers} workers."
+        made = f"\nTraining took {seconds / 60:.0f} minutes, with {options.workers} workers."
     manifest = rendered(HELD_OUT, work / "held-out")
     predictions, labelled = recognise(work, manifest), only_visible(manifest)
     visible, everything = score(predictions, labelled), score(predictions, manifest)
