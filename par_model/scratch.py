@@ -1,18 +1,20 @@
-"""Temporary folders that do not pile up, however their processes end."""
+"""Temporary folders for one process, which do not pile up, however it ends."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
+import platform
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PREFIX = "parjob-"
-_LOCK = ".lock"
+_LOCK = ".parjob-scratch-lock"
 _YOUNG = 60.0  # seconds in which a folder may not have its lock yet
 
 
@@ -23,21 +25,30 @@ def scratch_folder(purpose: str) -> Iterator[str]:
 
     purpose: a word for its name. Raises OSError if there is no room.
     """
-    _sweep(Path(tempfile.gettempdir()))
-    with (
-        tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{purpose}-", ignore_cleanup_errors=True) as folder,
-        Path(folder, _LOCK).open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
+    # Locks need not reach beyond a machine, though temporary storage may.
+    prefix = f"parjob-scratch-{platform.node()}-"
+    _sweep(Path(tempfile.gettempdir()), prefix)
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{purpose}-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, _LOCK)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError:  # some file systems have no locks: then nobody may take it for left
+                path.unlink()
+            yield folder
 
 
-def _sweep(root: Path) -> None:
-    for lock in root.glob(f"{_PREFIX}*/{_LOCK}"):
-        # Others may sweep too, or own the folder: what cannot be looked at is not ours to remove.
+def _sweep(root: Path, prefix: str) -> None:
+    for lock in root.glob(f"{prefix}*/{_LOCK}"):
+        # Others may sweep too: what cannot be looked at is not ours to remove.
         with contextlib.suppress(OSError):
-            if time.time() - lock.stat().st_mtime < _YOUNG:
-                continue
-            with lock.open() as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                found = os.fstat(descriptor)
+                is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+                if not is_ours or time.time() - found.st_mtime < _YOUNG:
+                    continue
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock.parent, ignore_errors=True)
+            finally:
+                os.close(descriptor)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ import pytest
 
 from par_model.scratch import scratch_folder
 
+LOCK = ".parjob-scratch-lock"
+PREFIX = f"parjob-scratch-{platform.node()}-"
 HOLD = """
 import sys, time
 from par_model.scratch import scratch_folder
@@ -33,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def age(folder: Path) -> None:
     """As if it had been made an hour ago."""
     then = time.time() - 3600
-    os.utime(folder / ".lock", (then, then))
+    os.utime(folder / LOCK, (then, then))
 
 
 def test_a_folder_is_there_until_the_end_of_its_block_and_no_longer(root: Path) -> None:
@@ -57,9 +61,9 @@ def test_what_a_killed_process_left_goes_with_the_next_folder(root: Path) -> Non
 
 
 def test_a_folder_that_may_be_just_being_made_stays(root: Path) -> None:
-    young = root / "parjob-test-young"
+    young = root / f"{PREFIX}test-young"
     young.mkdir()
-    (young / ".lock").touch()
+    (young / LOCK).touch()
     with scratch_folder("test"):
         assert young.exists()
     age(young)
@@ -68,10 +72,27 @@ def test_a_folder_that_may_be_just_being_made_stays(root: Path) -> None:
 
 
 def test_folders_of_others_stay(root: Path) -> None:
-    for name in ("parjob-demo", "something"):
+    """Of other programs, of other machines on the same storage, and those without a lock."""
+    for name in ("parjob-demo", "something", "parjob-scratch-elsewhere-sort-1", f"{PREFIX}sort-1"):
         (root / name).mkdir()
-    (root / "something" / ".lock").touch()
-    age(root / "something")
+    for name in ("something", "parjob-scratch-elsewhere-sort-1"):
+        (root / name / LOCK).touch()
+        age(root / name)
+    (root / f"{PREFIX}sort-2").mkdir()
+    os.mkfifo(root / f"{PREFIX}sort-2" / LOCK)  # opening it would wait for a writer
+    age(root / f"{PREFIX}sort-2")
+    before = sorted(root.iterdir())
     with scratch_folder("test"):
-        assert (root / "parjob-demo").exists()  # it has no lock
-        assert (root / "something").exists()
+        pass
+    assert sorted(root.iterdir()) == before
+
+
+def test_where_files_cannot_be_locked_the_folder_is_there_all_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with scratch_folder("test") as folder, scratch_folder("test"):
+        assert list(Path(folder).iterdir()) == []  # no lock that others could take for one that was left

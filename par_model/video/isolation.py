@@ -42,7 +42,7 @@ _START_SECONDS = 120.0
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that every version takes
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
 
