@@ -198,7 +198,7 @@ def isolation_overhead(uri: str, turns: int) -> list[str]:
     over pairs of runs, as the kernel counts it in hundredths of a second and the machine's pace drifts."""
     os.environ.update(isolation.ENVIRONMENT)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as worker:
-        pairs = worker.submit(_isolated_and_not, uri, 4 * turns).result()
+        pairs = worker.submit(_isolated_and_not, uri, 10 * turns).result()
     more = statistics.median(both / here for both, here in pairs) - 1
     both, here = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     what = "60 tracklets in a child process, processor time, medians"
