@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import platform
 import shutil
+import socket
 import stat
 import tempfile
 import time
@@ -26,7 +26,7 @@ def scratch_folder(purpose: str) -> Iterator[str]:
     purpose: a word for its name. Raises OSError if there is no room.
     """
     # Locks need not reach beyond a machine, though temporary storage may.
-    prefix = f"parjob-scratch-{platform.node()}-"
+    prefix = f"parjob-scratch-{socket.gethostname()}-"
     _sweep(Path(tempfile.gettempdir()), prefix)
     with tempfile.TemporaryDirectory(prefix=f"{prefix}{purpose}-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, _LOCK)

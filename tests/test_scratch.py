@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +16,7 @@ import pytest
 from par_model.scratch import scratch_folder
 
 LOCK = ".parjob-scratch-lock"
-PREFIX = f"parjob-scratch-{platform.node()}-"
+PREFIX = f"parjob-scratch-{socket.gethostname()}-"
 HOLD = """
 import sys, time
 from par_model.scratch import scratch_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.errors import ParError
+from par_model.scratch import scratch_folder
 
 _FRAMES = (2, 5, 9)
 _LEVELS = [20 * i + 10 for i in range(12)]  # brightness of each frame of the clip that decoders are tried on
@@ -109,7 +109,7 @@ def _decoder(name: Literal["pyav", "decord"]) -> tuple[bool | None, str]:
 
     if name == "decord" and find_spec("decord") is None:
         return None, "not installed: it has wheels for x86-64 only, and nothing needs it"
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("doctor") as folder:
         clip = _write_clip(Path(folder) / "clip.mp4")
         stage = DecodeStage(None, Sampling("uniform", len(_FRAMES)), DecodeOptions(decoder=name))
         try:
