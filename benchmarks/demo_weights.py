@@ -29,12 +29,13 @@ from benchmarks.results import table, write_section
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
+from par_model.model.blocks import resize_positions
 from par_model.model.initialise import ModelOptions, initialise_weights, new_recogniser
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import load_weights, save_weights
 
 TRAINING = StreetConfig(  # many people, few frames of each: variety teaches more than repetition
-    seed=1001, first_camera=8, cameras=64, seconds=120, fps=1, min_boxes=3, splits=(0.95, 0.05, 0.0)
+    seed=1001, first_camera=8, cameras=112, seconds=120, fps=1, min_boxes=3, splits=(0.95, 0.05, 0.0)
 )
 HELD_OUT = StreetConfig(seed=2002, first_camera=4, cameras=4, seconds=120, fps=4, min_boxes=2, splits=(0.0, 0.0, 1.0))
 SIDES = ModelOptions(
@@ -65,13 +66,14 @@ class Stage(NamedTuple):
 
 GOAL, GROUP_GOAL = 0.90, 0.85
 SHOWN = 1 / 3  # of a tracklet's frames, for evidence to count as visible
-# First without the temporal network, one frame at a time: what a person looks like. A label that most frames do not
-# show would teach the wrong thing here. Then with it, six frames, as ``infer`` will use them; the learning rate goes up
-# once more at last.
-SINGLE = Stage(frames=1, epochs=45, lr=2e-3, batch=32, shown=0.75)
+# First without the temporal network, one narrow frame at a time: what a person looks like. A label that most frames do
+# not show would teach the wrong thing here. Then all of it, on wider pictures for what is small: three frames, which is
+# twice as many tracklets in the same time as six, and six at last, as `infer` will use them.
+NARROW = (96, 32)
+SINGLE = Stage(frames=1, epochs=24, lr=2e-3, batch=32, shown=0.75)
 WHOLE = (
-    Stage(frames=6, epochs=12, lr=1e-3, batch=16, shown=SHOWN),
-    Stage(frames=6, epochs=6, lr=6e-4, batch=16, shown=SHOWN),
+    Stage(frames=3, epochs=10, lr=1e-3, batch=16, shown=0.5),
+    Stage(frames=6, epochs=2, lr=6e-4, batch=16, shown=0.5),
 )
 
 
@@ -104,15 +106,31 @@ def random_weights(path: Path, schema: AttributeSchema) -> Path:
     """A network that knows nothing, but is quick to learn. An untaught text tower gives all texts much the same
     features, so these are made orthogonal: each class then asks a question of its own from the first step. Positions
     start as waves over the picture, so that neighbours are alike from the first step."""
-    initialise_weights(str(path), backbone=str(BACKBONE), schema=schema, options=SIDES, fit="stretch", seed=0)
+    initialise_weights(
+        str(path), backbone=str(BACKBONE), schema=schema, options=SIDES, image_size=NARROW, fit="stretch", seed=0
+    )
     recogniser, header = load_weights(str(path))
     features = recogniser.text_features
     left, _, right = torch.linalg.svd(features, full_matrices=False)
     features.copy_(left @ right * features.shape[1] ** 0.5)
+    start_linears(recogniser.fusion.block, depth=1)
+    start_linears(recogniser.spatial, depth=SIDES.depth)
     start_positions(recogniser.backbone.positional_embedding, recogniser.config.backbone.grid)
     start_positions(recogniser.spatial.positions, recogniser.config.backbone.grid)
     save_weights(str(path), recogniser, schema=schema, preprocess=header.preprocess, training=header.training)
     return path
+
+
+def start_linears(network: torch.nn.Module, *, depth: int) -> None:
+    """Random weights of the size that CLIP's image tower starts with, by width and depth. The 0.02 of the side
+    networks' own start suits widths of hundreds: here all classes would long see much the same, the picture's mean, in
+    which a bag is a small part."""
+    generator = torch.Generator().manual_seed(1)
+    for part in network.modules():
+        if isinstance(part, torch.nn.Linear):
+            widens = part.out_features > part.in_features
+            std = part.in_features**-0.5 * (1.0 if widens else (2 * depth) ** -0.5)
+            torch.nn.init.normal_(part.weight, std=std, generator=generator)
 
 
 def start_positions(table: torch.nn.Parameter, grid: tuple[int, int]) -> None:
@@ -126,18 +144,37 @@ def start_positions(table: torch.nn.Parameter, grid: tuple[int, int]) -> None:
         table[1:] = 0.5 * torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
 
 
-def with_temporal(path: Path, weights: Path, schema: AttributeSchema) -> Path:
-    """The weights with a temporal network beside, whose adapter starts at zero: so far it changes no answer."""
+def whole_network(path: Path, weights: Path, schema: AttributeSchema) -> Path:
+    """The weights for wider pictures, and with a temporal network beside, whose adapter starts at zero: so far it
+    changes no answer."""
     recogniser, header = load_weights(str(weights))
-    config = replace(recogniser.config, sides="both", frames=WHOLE[0].frames, temporal_depth=SIDES.depth)
-    tower, features = recogniser.backbone.state_dict(), recogniser.text_features
-    both = new_recogniser(config, tower=tower, text_features=features, seed=1)
-    both.load_state_dict(both.state_dict() | recogniser.state_dict())
-    start_positions(both.temporal.positions, config.backbone.grid)
-    for parameter in both.temporal_adapter.parameters():
+    narrow, (height, width) = recogniser.config.backbone, image_size()
+    config = replace(
+        recogniser.config,
+        backbone=replace(narrow, image_height=height, image_width=width),
+        sides="both",
+        frames=WHOLE[-1].frames,
+        temporal_depth=SIDES.depth,
+    )
+    known = recogniser.state_dict()
+    for name in ("backbone.positional_embedding", "spatial.positions"):
+        known[name] = resize_positions(known[name], narrow.grid, config.backbone.grid)
+    tower = {name.removeprefix("backbone."): part for name, part in known.items() if name.startswith("backbone.")}
+    whole = new_recogniser(config, tower=tower, text_features=recogniser.text_features, seed=1)
+    start_linears(whole.temporal, depth=SIDES.depth)
+    start_positions(whole.temporal.positions, config.backbone.grid)
+    for parameter in whole.temporal_adapter.parameters():
         torch.nn.init.zeros_(parameter)
-    save_weights(str(path), both, schema=schema, preprocess=header.preprocess, training=header.training)
+    whole.load_state_dict(whole.state_dict() | known)
+    preprocess = replace(header.preprocess, height=height, width=width)
+    save_weights(str(path), whole, schema=schema, preprocess=preprocess, training=header.training)
     return path
+
+
+def image_size() -> tuple[int, int]:
+    """Height and width of the pictures that the weights take in the end."""
+    height, width = json.loads(BACKBONE.read_text())["vision_cfg"]["image_size"]
+    return height, width
 
 
 def train(work: Path, schema: AttributeSchema, workers: int) -> tuple[Path, float]:
@@ -145,7 +182,7 @@ def train(work: Path, schema: AttributeSchema, workers: int) -> tuple[Path, floa
     manifest = rendered(TRAINING, work / "training-archive")
     weights = random_weights(work / "random.safetensors", schema)
     weights, seconds = run_stage(SINGLE, manifest, weights, work / "single", workers)
-    weights = with_temporal(work / "both.safetensors", weights, schema)
+    weights = whole_network(work / "whole.safetensors", weights, schema)
     for number, stage in enumerate(WHOLE, start=1):
         weights, more = run_stage(stage, manifest, weights, work / f"whole-{number}", workers)
         seconds += more
@@ -156,7 +193,8 @@ def run_stage(stage: Stage, manifest: Path, weights: Path, output: Path, workers
     """The best weights of one run, and the seconds of its epochs."""
     parjob(
         *("train", "--workers", workers, "--manifest", only_visible(manifest, stage.shown)),
-        *("--weights", weights, "--output", output, "--crops", output.parent / "crops", "--cache-frames", 8),
+        *("--weights", weights, "--output", output, "--cache-frames", 8),
+        *("--crops", output.parent / ("narrow-crops" if stage is SINGLE else "crops")),
         *("--tune", "full", "--frames", stage.frames, "--epochs", stage.epochs, "--lr", stage.lr),
         *("--schedule", "step", "--batch-size", stage.batch, "--clip-norm", 20),
     )
