@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from par_model.scratch import scratch_folder
+from par_model.scratch import scratch_folder, scratch_path
 
 LOCK = ".parjob-scratch-lock"
 PREFIX = f"parjob-scratch-{socket.gethostname()}-"
 HOLD = """
 import sys, time
-from par_model.scratch import scratch_folder
+from par_model.scratch import scratch_folder, scratch_path
 with scratch_folder("test") as folder:
     open(folder + "/rows.arrow", "w").close()
     print(folder, flush=True)
@@ -47,8 +47,21 @@ def test_a_folder_is_there_until_the_end_of_its_block_and_no_longer(root: Path) 
     assert list(root.iterdir()) == []
 
 
-def test_what_a_killed_process_left_goes_with_the_next_folder(root: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as process:
+def test_others_know_where_a_folder_with_a_name_is_and_may_share_it(root: Path) -> None:
+    path = Path(scratch_path("test", "run"))
+    assert not path.exists()
+    with scratch_folder("test", "run") as folder:
+        assert Path(folder) == path
+        (path / "crops.arrow").touch()
+        age(path)
+        with scratch_folder("test", "run"), scratch_folder("other"):
+            assert (path / "crops.arrow").exists()
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [[], ["run"]])
+def test_what_a_killed_process_left_goes_with_the_next_folder(root: Path, name: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, *name], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         left = Path(process.stdout.readline().strip())
         age(left)

@@ -6,8 +6,6 @@ Dimension letters: B tracklets, K frames, H and W pixels, C classes.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +24,7 @@ from par_model.evaluation.measures import answer, measure
 from par_model.evaluation.paper import paper_metrics
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import WeightsHeader, load_weights, save_weights
+from par_model.scratch import scratch_folder, scratch_path
 from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes, pad_crop_flip
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
@@ -320,13 +319,11 @@ def _torch_seed(seed: int, epoch: int, rank: int) -> int:
 
 def _local_store(plan: TrainPlan, worker: Worker) -> CropStore:
     """This machine's copy of the crops, made by its first worker; its name is gone as soon as all have it open."""
-    folder = os.path.join(tempfile.gettempdir(), f"parjob-crops-{plan.run_id}")
-    path = os.path.join(folder, "crops.arrow")
-    if worker.local_rank == 0:
-        gather_shards(plan.shards, path)
-    worker.wait_for_all()
-    store = CropStore(path)
-    worker.wait_for_all()
-    if worker.local_rank == 0:
-        shutil.rmtree(folder, ignore_errors=True)
+    path = os.path.join(scratch_path("crops", plan.run_id), "crops.arrow")
+    with scratch_folder("crops", plan.run_id) if worker.local_rank == 0 else nullcontext():
+        if worker.local_rank == 0:
+            gather_shards(plan.shards, path)
+        worker.wait_for_all()
+        store = CropStore(path)
+        worker.wait_for_all()
     return store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,13 @@ import torch
 import torch.multiprocessing
 from torch import nn
 
+from par_model.training import loop
 from par_model.training.job import Job, _decode, _plan
 from par_model.training.local import LocalTrainer
 from par_model.training.loop import Learner, train, train_epoch
 from par_model.training.pace import Pace
 from par_model.training.plan import TrainPlan
+from par_model.training.store import gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker
 from tests.training.archive import Archive
 
@@ -94,8 +95,16 @@ class _KnownNorm(OverallBatchNorm):
         return self
 
 
-def test_the_local_copy_of_the_crops_is_gone_after_the_start(labelled: Archive, tmp_path: Path) -> None:
+def test_the_local_copy_of_the_crops_is_gone_after_the_start(
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = plan_of(labelled, tmp_path)
-    shutil.rmtree(tmp_path, ignore_errors=True)
-    Learner.start(plan, Worker())
-    assert not (Path(tempfile.gettempdir()) / f"parjob-crops-{plan.run_id}").exists()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    made = []
+    monkeypatch.setattr(loop, "gather_shards", lambda shards, path: (made.append(path), gather_shards(shards, path)))
+    learner = Learner.start(plan, Worker())
+    assert [Path(path).parent.parent for path in made] == [scratch]
+    assert list(scratch.iterdir()) == []
+    assert learner.store.num_frames(plan.train.ids[0]) > 0
