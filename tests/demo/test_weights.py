@@ -22,7 +22,7 @@ from par_model.types import Crops, Prediction, Tracklet
 from par_model.video.stage import DecodeStage
 
 UNSEEN = StreetConfig(seed=3003, first_camera=4, cameras=2, seconds=14, fps=2, min_boxes=3)
-FLOOR = 0.85
+FLOOR = 0.90
 
 
 @pytest.fixture(scope="module")
