@@ -19,8 +19,8 @@ LOCK = ".parjob-scratch-lock"
 PREFIX = f"parjob-scratch-{socket.gethostname()}-"
 HOLD = """
 import sys, time
-from par_model.scratch import scratch_folder, scratch_path
-with scratch_folder("test") as folder:
+from par_model.scratch import scratch_folder
+with scratch_folder("test", *sys.argv[1:]) as folder:
     open(folder + "/rows.arrow", "w").close()
     print(folder, flush=True)
     time.sleep(600)
@@ -62,13 +62,15 @@ def test_others_know_where_a_folder_with_a_name_is_and_may_share_it(root: Path) 
 @pytest.mark.parametrize("name", [[], ["run"]])
 def test_what_a_killed_process_left_goes_with_the_next_folder(root: Path, name: list[str]) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, *name], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        left = Path(process.stdout.readline().strip())
-        age(left)
-        with scratch_folder("test"):
-            assert (left / "rows.arrow").exists()  # its owner lives
-        process.kill()
-        process.wait()
+        try:
+            assert process.stdout is not None
+            left = Path(process.stdout.readline().strip())
+            assert all(left == Path(scratch_path("test", known)) for known in name)
+            age(left)
+            with scratch_folder("test"):
+                assert (left / "rows.arrow").exists()  # its owner lives
+        finally:
+            process.kill()
     with scratch_folder("test"):
         assert not left.exists()
 

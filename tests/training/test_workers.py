@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,12 @@ def test_the_local_copy_of_the_crops_is_gone_after_the_start(
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     made = []
-    monkeypatch.setattr(loop, "gather_shards", lambda shards, path: (made.append(path), gather_shards(shards, path)))
+
+    def gather(uris: Sequence[str], path: str) -> None:
+        made.append(path)
+        gather_shards(uris, path)
+
+    monkeypatch.setattr(loop, "gather_shards", gather)
     learner = Learner.start(plan, Worker())
     assert [Path(path).parent.parent for path in made] == [scratch]
     assert list(scratch.iterdir()) == []
