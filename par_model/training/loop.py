@@ -65,7 +65,7 @@ class Learner:
         recogniser.to(worker.device)
         parameters = recogniser.tune(plan.options.tune, frames=plan.frames)
         ratios = positive_ratios(torch.from_numpy(plan.train.labels)).to(worker.device)
-        optimiser = torch.optim.Adam(parameters, lr=plan.options.lr)
+        optimiser = torch.optim.Adam(parameters, lr=plan.options.lr, fused=True)
         return cls(plan, worker, recogniser, header, parameters, optimiser, ratios, _local_store(plan, worker))
 
 
