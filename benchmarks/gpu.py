@@ -62,7 +62,7 @@ class Run:
             self.device,
             text_tower=TEXT_TOWERS[name],
             batch=AIM_BATCH,
-            modes=[mode for mode in self.options.modes if mode in ("eager", "static", "graphs")],
+            modes=[mode for mode in self.options.modes if mode != "autotuned"],
             seconds=self.options.seconds,
         )
         return released_tables(found), [*checks, *more]
@@ -105,7 +105,8 @@ class Run:
 
 
 def section(what: str, body: str, checks: Sequence[Check], device: torch.device, dry: bool) -> None:
-    note = f"torch {torch.__version__}, CUDA {torch.version.cuda}, bf16 autocast unless told, 6 frames, random weights."
+    versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}"
+    note = f"{versions}, bf16 unless told, float32 from the fusion on, 6 frames, random weights."
     parts = [note, body]
     if checks:
         parts.append(table(["check, in the same run", "value", "limit"], [check.row for check in checks]))

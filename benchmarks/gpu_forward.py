@@ -63,6 +63,8 @@ def measure_forward(
     recogniser = random_recogniser(config, device)
     frames = normalised(random_crops(config, max(batches)), device)
     reference = float32_scores(recogniser, frames)
+    recogniser.for_inference(torch.bfloat16)
+    give_memory_back()
     found: list[Forward] = []
     for mode in modes:
         found += _run_mode(recogniser, frames, reference, mode, _sizes(mode, batches, one_batch), seconds)
@@ -86,7 +88,7 @@ def _run_mode(
     if not batches:
         return []
     found = []
-    run = network(recogniser, mode, frames.device)
+    run = network(recogniser, mode)
     for batch in batches:
         part = frames[:batch]
         try:

@@ -5,8 +5,7 @@ Dimension letters: B tracklets, T frames, A classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,19 +94,14 @@ def normalised(crops: NDArray[np.uint8], device: torch.device) -> Tensor:
     return pixels.permute(0, 1, 4, 2, 3) * (1 / (255 * std)) - mean / std
 
 
-@contextmanager
-def inference(device: torch.device, *, bf16: bool) -> Iterator[None]:
-    """As the model stage runs a network: autocast, or float32."""
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-        yield
-
-
 Scores = Callable[[Tensor], Tensor]
 
 
-def network(recogniser: Recogniser, mode: str, device: torch.device, *, bf16: bool = True) -> Scores:
-    """Normalised frames to scores [B, A], run in one of MODES or "eager"."""
+def network(recogniser: Recogniser, mode: str) -> Scores:
+    """Normalised float32 frames to scores [B, A], as the model stage computes them, in one of MODES or "eager". Runs in
+    the type that ``Recogniser.for_inference`` gave it."""
     run: Any = recogniser.recognise
+    dtype, device = recogniser.backbone.conv1.weight.dtype, recogniser.text_features.device
     if mode != "eager":
         torch._dynamo.reset()
         run = torch.compile(run, **MODES[mode])
@@ -115,8 +109,8 @@ def network(recogniser: Recogniser, mode: str, device: torch.device, *, bf16: bo
     def scores(frames: Tensor) -> Tensor:
         if mode == "graphs":
             torch.compiler.cudagraph_mark_step_begin()
-        with inference(device, bf16=bf16):
-            logits, _ = run(frames)
+        with torch.inference_mode():
+            logits, _ = run(frames.to(dtype))
             return torch.sigmoid(logits.float())
 
     if mode == "compiled":
@@ -129,7 +123,7 @@ def network(recogniser: Recogniser, mode: str, device: torch.device, *, bf16: bo
 
 def float32_scores(recogniser: Recogniser, frames: Tensor, chunk: int = 16) -> Tensor:
     """The reference: eager, float32, few tracklets at a time."""
-    run = network(recogniser, "eager", frames.device, bf16=False)
+    run = network(recogniser, "eager")
     return torch.cat([run(part) for part in frames.split(chunk)])
 
 

@@ -80,6 +80,7 @@ def measure_profile(
     assert all(isinstance(outcome, Prediction) for outcome in outcomes), "the stage failed a tracklet"
     scores = torch.from_numpy(np.stack([outcome.scores for outcome in outcomes if isinstance(outcome, Prediction)]))
     reference = float32_scores(recogniser, normalised(pixels, device)).cpu()
+    recogniser.for_inference(torch.bfloat16)
     pieces = _pieces(stage, crops, device, seconds)
     kernels = _kernels(partial(stage, crops), device)
     busy = sum(spent for _, spent, _ in kernels) / pieces["the whole stage"]
@@ -95,14 +96,12 @@ def _crops(row: int, pixels: Any) -> Crops:
 
 def _pieces(stage: RecogniseStage, crops: Sequence[Crops], device: torch.device, seconds: float) -> dict[str, float]:
     """Each piece of ``RecogniseStage`` alone, as it stands there, and the stage as it is called."""
-    stacked = np.stack([one.pixels for one in crops])
-    pixels = torch.from_numpy(stacked).to(device)
-    frames = pixels.permute(0, 1, 4, 2, 3) * stage._scale + stage._shift
+    pixels = stage._uploaded(crops)
+    frames = stage._normalised(pixels)
     scores, _ = stage._scores(frames)
     calls: dict[str, Call] = {
-        "stacking the crops": lambda: np.stack([one.pixels for one in crops]),
-        "upload": lambda: torch.from_numpy(stacked).to(device),
-        "normalising": lambda: pixels.permute(0, 1, 4, 2, 3) * stage._scale + stage._shift,
+        "stacking the crops, upload": lambda: stage._uploaded(crops),
+        "normalising": lambda: stage._normalised(pixels),
         "network": lambda: stage._scores(frames),
         "download": lambda: scores.float().cpu().numpy(),
         "the whole stage": lambda: stage(list(crops)),
@@ -121,9 +120,9 @@ def _wall(call: Call, device: torch.device, seconds: float) -> float:
 
 
 def parts_of_network(recogniser: Recogniser, device: torch.device, batch: int, *, calls: int = 10) -> dict[str, float]:
-    """Median seconds of each part in a forward pass, eager, bf16; "whole" is all, "between" what no part takes."""
+    """Median seconds of each part in a forward pass, eager; "whole" is all, "between" what no part takes."""
     frames = normalised(random_crops(recogniser.config, batch), device)
-    run = network(recogniser, "eager", device)
+    run = network(recogniser, "eager")
     for _ in range(3):
         run(frames)
     stamps: dict[str, list[Any]] = {name: [] for name in (*PARTS, "whole") if hasattr(recogniser, name)}

@@ -27,10 +27,10 @@ from par_model.attributes import load_schema
 from par_model.model.config import RecogniserConfig
 from par_model.model.weights import save_weights
 from par_model.training.cache import SHARD_SCHEMA
-from par_model.training.loop import Learner, forward, train_step
+from par_model.training.loop import Learner, crops_reader, forward, train_step
 from par_model.training.loss import weighted_bce
 from par_model.training.options import TrainOptions, Tune
-from par_model.training.plan import Batch, Examples, Reader, TrainPlan
+from par_model.training.plan import Batch, Examples, TrainPlan
 from par_model.training.workers import Worker
 from par_model.types import Preprocess
 
@@ -91,7 +91,7 @@ def _measure(learner: Learner, compiled: bool, batch: int, seconds: float) -> Tr
 
 def _through_the_reader(learner: Learner) -> Iterator[Batch]:
     plan = learner.plan
-    reader = Reader(learner.store, plan.train, plan.frames, plan.options.sampling, plan.options.seed)
+    reader = crops_reader(learner, plan.train, plan.options.sampling)
     places = np.arange(len(plan.train), dtype=np.int64)
     for epoch in itertools.count(1):
         yield from reader.batches([places] * 16, epoch)
@@ -184,7 +184,7 @@ def training_table(found: Sequence[Training], reader_rate: float) -> str:
     ]
     header = ["tuned", "precision", "compiled", "steps/s", "tracklets/s", "peak memory", "steps/s, fed by the reader"]
     plain = {one.tune: one for one in found if one.precision == "bf16" and not one.compiled}
-    lines = [table(header, rows), f"The reader alone, one thread: {reader_rate:.0f} tracklets/s."]
+    lines = [table(header, rows), f"The reader alone: {reader_rate:.0f} tracklets/s."]
     if {"side", "full"} <= plain.keys() and plain["full"].measured.peak_bytes:
         side, full = plain["side"].measured, plain["full"].measured
         lines.append(

@@ -169,8 +169,8 @@ def test_where_the_time_goes(shallow: RecogniserConfig) -> None:
     assert checks[0].value > 0
     assert list(found.parts) == ["backbone", "spatial", "temporal", "fusion", "between", "whole"]
     assert min(found.parts.values()) > 0
-    assert next(iter(found.stage)) == "stacking the crops"
-    assert found.stage["the whole stage"] > found.stage["stacking the crops"]
+    assert next(iter(found.stage)) == "stacking the crops, upload"
+    assert found.stage["the whole stage"] > found.stage["stacking the crops, upload"]
     spent = [seconds for _, seconds, _ in found.kernels]
     assert spent == sorted(spent, reverse=True)
     assert "aten::addmm" in {name for name, _, _ in found.kernels}
@@ -180,13 +180,11 @@ def test_where_the_time_goes(shallow: RecogniserConfig) -> None:
 
 def test_candidates_compute_the_same(shallow: RecogniserConfig) -> None:
     found, checks = measure_candidates(shallow, CPU, batch=2, seconds=0)
-    assert (len(found), len(checks)) == (8, 7)
+    assert (len(found), len(checks)) == (2, 2)
     assert all(check.holds for check in checks), checks
-    rounded = [one for one in found if one.now_off and one.other_off]
-    assert len(rounded) == 7, "both ways round, so neither is without error"
-    held = next(one for one in found if one.what.startswith("weights of Linears"))
-    assert held.now_off == held.other_off, "autocast rounds the same weights at every call"
-    assert candidates_table(found, 2).count("\n") == 9
+    assert all(one.now_off and one.other_off for one in found), "both ways round, so neither is without error"
+    assert found[1].now_off == found[1].other_off, "how crops are uploaded changes no score"
+    assert candidates_table(found, 2).count("\n") == 3
 
 
 def test_training_from_memory_and_through_the_reader(shallow: RecogniserConfig) -> None:

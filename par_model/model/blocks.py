@@ -5,6 +5,8 @@ Dimension letters: M images or tokens' batch, L tokens, D channels, G things to 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -16,8 +18,9 @@ QUICK_GELU = 1.702
 SIDE_EPS = 1e-6  # LayerNorm epsilon of timm's ViT, on which the side networks and the fusion are modelled
 
 
-def activate(x: Tensor, activation: Activation) -> Tensor:
-    """quickgelu: x * sigmoid(1.702 x), from OpenAI's CLIP; gelu: exact, with erf; gelu_tanh: its approximation.
+def activate(x: Tensor, activation: Activation | Literal["silu"]) -> Tensor:
+    """quickgelu: x * sigmoid(1.702 x), from OpenAI's CLIP; gelu: exact, with erf; gelu_tanh: its approximation; silu:
+    x * sigmoid(x), what ``Mlp.fold_quickgelu`` leaves.
 
     Without gradients, quickgelu reuses ``x``: the largest tensor of a block is then read and written, never copied.
     """
@@ -25,9 +28,27 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
         return F.gelu(x)
     if activation == "gelu_tanh":
         return F.gelu(x, approximate="tanh")
+    if activation == "silu":
+        return F.silu(x, inplace=not (torch.is_grad_enabled() and x.requires_grad))
     if torch.is_grad_enabled() and x.requires_grad:
         return x * torch.sigmoid(QUICK_GELU * x)
     return x.mul_(torch.sigmoid(QUICK_GELU * x))
+
+
+class PatchEmbed(nn.Conv2d):
+    """Images [M, 3, H, W] to patch tokens [M, P, D], row by row of patches.
+
+    A convolution whose windows do not overlap is one matrix product: on a GPU, cuDNN's convolution takes several times
+    as long (benchmarks/LOG.md).
+    """
+
+    def __init__(self, width: int, patch: int, *, bias: bool = True) -> None:
+        super().__init__(3, width, kernel_size=patch, stride=patch, bias=bias)
+
+    def forward(self, images_M3HW: Tensor) -> Tensor:
+        size = self.kernel_size[0]
+        pixels = rearrange(images_M3HW, "m c (r p) (k q) -> m (r k) (c p q)", p=size, q=size)
+        return F.linear(pixels, self.weight.flatten(1), self.bias)
 
 
 class Attention(nn.Module):
@@ -51,13 +72,24 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
-        self.activation: Activation = activation
+        self.activation: Activation | Literal["silu"] = activation
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x_MLD: Tensor) -> Tensor:
         out: Tensor = self.fc2(activate(self.fc1(x_MLD), self.activation))
         return out
+
+    def fold_quickgelu(self) -> None:
+        """x sigmoid(a x) is silu(a x) / a: with a = 1.702 in the Linears' weights, one pass over the block's largest
+        tensor in place of three. For inference; other activations stay as they are."""
+        if self.activation != "quickgelu":
+            return
+        with torch.no_grad():
+            self.fc1.weight.mul_(QUICK_GELU)
+            self.fc1.bias.mul_(QUICK_GELU)
+            self.fc2.weight.div_(QUICK_GELU)
+        self.activation = "silu"
 
 
 class Block(nn.Module):

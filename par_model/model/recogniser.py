@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from par_model.model.blocks import Aggregation
+from par_model.model.blocks import Aggregation, Mlp
 from par_model.model.config import RecogniserConfig
 from par_model.model.fusion import ClassHeads, Fusion
 from par_model.model.spatial import SpatialSide
@@ -98,17 +98,18 @@ class Recogniser(nn.Module):
         return _tracklet_embedding(image_embeddings, B)
 
     def _visual_tokens(self, images: Tensor, maps: Mapping[int, Tensor], B: int) -> Tensor:
-        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F]."""
+        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F]. From here on all is
+        float32, whatever ``for_inference`` made of the parts before: it costs little, and few bits are lost here."""
         if self.config.sides == "none":
-            mean_BPD = reduce(maps[self.config.backbone.layers], "(b t) p d -> b p d", "mean", b=B)
+            mean_BPD = reduce(maps[self.config.backbone.layers].float(), "(b t) p d -> b p d", "mean", b=B)
             baseline_BPF: Tensor = self.visual_embed(mean_BPD)
             return baseline_BPF
         tokens = []
         if self.config.has_spatial:
-            spatial = rearrange(self.spatial(images, maps), "(b t) l s -> b t l s", b=B)
+            spatial = rearrange(self.spatial(images, maps).float(), "(b t) l s -> b t l s", b=B)
             tokens.append(self.spatial_adapter(self.spatial_aggregation(spatial)))
         if self.config.has_temporal:
-            temporal = rearrange(self.temporal(maps, B), "s b l e -> b s l e")
+            temporal = rearrange(self.temporal(maps, B).float(), "s b l e -> b s l e")
             tokens.append(self.temporal_adapter(self.temporal_aggregation(temporal)))
         visual: Tensor = sum(tokens[1:], start=tokens[0])
         return visual
@@ -155,6 +156,17 @@ class Recogniser(nn.Module):
     def without_zero_shot(self) -> Recogniser:
         """The same network without what zero-shot answers take: for a tower that CLIP's texts no longer belong to."""
         return self._smaller(replace(self.config, zero_shot=False))
+
+    def for_inference(self, dtype: torch.dtype = torch.float32) -> Self:
+        """Made ready in place to answer and never to learn, with image tower and side networks in ``dtype``: frames
+        are to come in it too. What follows them stays float32."""
+        for part in self.modules():
+            if isinstance(part, Mlp):
+                part.fold_quickgelu()
+        for name in ("backbone", "spatial", "temporal"):
+            if hasattr(self, name):
+                getattr(self, name).to(dtype)
+        return self.eval().requires_grad_(False)
 
     def _smaller(self, config: RecogniserConfig) -> Recogniser:
         if config == self.config:

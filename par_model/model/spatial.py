@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
-from par_model.model.blocks import SIDE_EPS, Block, start_side_weights
+from par_model.model.blocks import SIDE_EPS, Block, PatchEmbed, start_side_weights
 from par_model.model.config import RecogniserConfig, side_heads
 
 
@@ -40,7 +39,7 @@ class SpatialSide(nn.Module):
         super().__init__()
         backbone, width = config.backbone, config.spatial_width
         self.sources = {target: source for source, target in config.spatial_map}
-        self.patch_embed = nn.Conv2d(3, width, kernel_size=backbone.patch, stride=backbone.patch)
+        self.patch_embed = PatchEmbed(width, backbone.patch)
         self.class_token = nn.Parameter(torch.empty(width))
         self.positions = nn.Parameter(torch.empty(1 + backbone.num_patches, width))
         self.blocks = nn.ModuleList(Block(width=width, heads=side_heads(width)) for _ in range(config.depth - 1))
@@ -50,7 +49,7 @@ class SpatialSide(nn.Module):
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def forward(self, images: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
-        patches_MPS = rearrange(self.patch_embed(images), "m s r c -> m (r c) s")
+        patches_MPS = self.patch_embed(images)
         class_M1S = self.class_token.to(patches_MPS.dtype).expand(len(images), 1, -1)
         x_MLS = torch.cat([class_M1S, patches_MPS], dim=1) + self.positions
         x_MLS = self._tap(0, x_MLS, maps)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,8 @@ class RecogniseStage:
     """Recognises batches of crops with one weights file on one device.
 
     weights_uri: loaded here, so build the stage where it will run.
-    device: ``auto`` is the GPU if torch sees one. precision: ``auto`` is bf16 autocast on a GPU, fp32 on a CPU.
+    device: ``auto`` is the GPU if torch sees one. precision: ``auto`` is bf16 on a GPU, fp32 on a CPU; with
+        bf16, what follows the side networks stays float32.
     batch_size: tracklets in one forward pass. Outcomes do not depend on it, beyond rounding.
     embedding: also give each tracklet's embedding; the whole image tower runs then.
     zero_shot: the image tower's embedding against the schema's texts (``ZeroShot``) instead of the trained network.
@@ -57,7 +58,8 @@ class RecogniseStage:
         self.batch_size = batch_size
         self.embedding = embedding
         recogniser, self.header = load_weights(weights_uri)
-        self.recogniser = recogniser.to(self.device)
+        self._dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.recogniser = recogniser.to(self.device).for_inference(self._dtype)
         self._zero_shot: ZeroShot | None = None
         if zero_shot:
             self.header.check_zero_shot()
@@ -67,13 +69,14 @@ class RecogniseStage:
         self._size = (preprocess.height, preprocess.width)
         mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
         self._scale, self._shift = 1 / (255 * std), -mean / std
+        self._pinned = torch.empty(0, dtype=torch.uint8)
         if compile:
             self._compile()
 
     def _compile(self) -> None:
         """Compiles on a blank batch, since a compiler that is missing must stop the job and not fail each tracklet."""
         self._network = torch.compile(self._network)
-        frames = torch.zeros(2, self.header.config.frames, 3, *self._size, device=self.device)
+        frames = torch.zeros(2, self.header.config.frames, 3, *self._size, device=self.device, dtype=self._dtype)
         try:
             self._scores(frames)
         except Exception as error:
@@ -82,14 +85,6 @@ class RecogniseStage:
                 f"--compile: torch.compile made no kernels here ({reason}): it needs a C++ compiler such as g++ for "
                 "CPUs, and Triton for GPUs; or leave --compile out"
             ) from error
-
-    @contextmanager
-    def _inference(self) -> Iterator[None]:
-        autocast: Any = nullcontext()
-        if self.precision == "bf16":
-            autocast = torch.autocast(self.device.type, torch.bfloat16)
-        with torch.inference_mode(), autocast:
-            yield
 
     def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
         """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
@@ -120,23 +115,37 @@ class RecogniseStage:
         return [_outcome(crops, *result) for crops, result in zip(batch, results, strict=True)]
 
     def _run(self, batch: Sequence[Crops]) -> Scores:
-        pixels = torch.from_numpy(np.stack([crops.pixels for crops in batch])).to(self.device)
-        if tuple(pixels.shape[2:4]) != self._size:
-            height, width = self._size
-            raise ValueError(f"crops are {pixels.shape[2]}x{pixels.shape[3]} pixels, the weights want {height}x{width}")
-        scores, embeddings = self._scores(pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift)
+        _, *found, _ = batch[0].pixels.shape
+        if tuple(found) != self._size:
+            (height, width), (high, wide) = self._size, found
+            raise ValueError(f"crops are {high}x{wide} pixels, the weights want {height}x{width}")
+        scores, embeddings = self._scores(self._normalised(self._uploaded(batch)))
         given = [None] * len(batch) if embeddings is None else _numpy(embeddings)
         return list(zip(_numpy(scores), given, strict=True))
 
+    def _uploaded(self, batch: Sequence[Crops]) -> Tensor:
+        """The crops on the device, uint8 [B, T, H, W, 3]. To a GPU through memory that is pinned once and used again:
+        fresh pages and an upload from pageable memory would take some ten milliseconds of each batch."""
+        if self.device.type == "cpu":
+            return torch.from_numpy(np.stack([crops.pixels for crops in batch]))
+        shape = (len(batch), *batch[0].pixels.shape)
+        if self._pinned.numel() < prod(shape):
+            self._pinned = torch.empty(prod(shape), dtype=torch.uint8, pin_memory=True)
+        pinned = self._pinned[: prod(shape)].view(shape)
+        np.stack([crops.pixels for crops in batch], out=pinned.numpy())
+        return pinned.to(self.device)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """[B, T, 3, H, W] in the network's type, rounded once."""
+        return (pixels.permute(0, 1, 4, 2, 3) * self._scale + self._shift).to(self._dtype)
+
+    @torch.inference_mode()
     def _scores(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
         """float32 [B, C], and if wanted the embeddings [B, D]."""
         if self._zero_shot is not None:
-            with self._inference():
-                embeddings = self._network(frames)
-            # Outside autocast: a scale of 100 makes bf16's rounding of a cosine visible.
+            embeddings = self._network(frames)
             return self._zero_shot(embeddings), embeddings if self.embedding else None
-        with self._inference():
-            logits, embeddings = self._network(frames, embed=self.embedding)
+        logits, embeddings = self._network(frames, embed=self.embedding)
         return torch.sigmoid(logits.float()), embeddings
 
 

@@ -46,12 +46,13 @@ class TemporalSide(nn.Module):
         """``maps`` holds [(B T), P, D], tracklet-major. The caller has checked T against the configuration."""
         maps_BTPD = [rearrange(maps[source], "(b t) p d -> b t p d", b=num_tracklets) for source in self.sources]
         state = self._start(torch.stack([m[:, 0] for m in maps_BTPD]))
-        for frame in range(1, maps_BTPD[0].shape[1]):
+        if maps_BTPD[0].shape[1] > 1:
             assert self.streams is not None
-            state = self.blocks[min(frame, len(self.blocks) - 1)](state)
-            added_SBPE = self.streams(torch.stack([m[:, frame] for m in maps_BTPD]))
-            added = rearrange(added_SBPE, "s b p e -> (s b) p e")
-            state = torch.cat([state[:, :1], state[:, 1:] + added], dim=1)
+            # What a frame adds does not depend on the state, so all frames' taps are one call.
+            added = rearrange(self.streams(torch.stack([m[:, 1:] for m in maps_BTPD])), "s b t p e -> t (s b) p e")
+            for frame, added_MPE in enumerate(added, start=1):
+                state = self.blocks[min(frame, len(self.blocks) - 1)](state)
+                state = torch.cat([state[:, :1], state[:, 1:] + added_MPE], dim=1)
         return rearrange(state, "(s b) l e -> s b l e", b=num_tracklets)
 
     def parameters_run(self, frames: int) -> list[nn.Parameter]:
@@ -69,7 +70,7 @@ class TemporalSide(nn.Module):
 
 
 class StreamTaps(nn.Module):
-    """A LayerNorm and a Linear for each stream, all streams at once: [S, B, P, D] to [S, B, P, E].
+    """A LayerNorm and a Linear for each stream, all streams and frames at once: [S, B, T, P, D] to [S, B, T, P, E].
 
     The norm's scale and shift are folded into the Linear: (n * g + h) W + b = n (g W) + (h W + b).
     """
@@ -82,9 +83,10 @@ class StreamTaps(nn.Module):
         self.proj_bias = nn.Parameter(torch.zeros(streams, width))
         nn.init.trunc_normal_(self.proj_weight, std=0.02)
 
-    def forward(self, map_SBPD: Tensor) -> Tensor:
-        normed = F.layer_norm(map_SBPD, map_SBPD.shape[-1:], eps=STREAM_EPS)
+    def forward(self, maps_SBTPD: Tensor) -> Tensor:
+        normed = F.layer_norm(maps_SBTPD, maps_SBTPD.shape[-1:], eps=STREAM_EPS)
         weight_SDE = (self.proj_weight * self.norm_weight[:, None]).transpose(1, 2)
         bias_S1E = torch.einsum("sed,sd->se", self.proj_weight, self.norm_bias)[:, None] + self.proj_bias[:, None]
-        tokens = rearrange(normed, "s b p d -> s (b p) d")
-        return rearrange(torch.baddbmm(bias_S1E, tokens, weight_SDE), "s (b p) e -> s b p e", p=map_SBPD.shape[2])
+        added = torch.baddbmm(bias_S1E, rearrange(normed, "s b t p d -> s (b t p) d"), weight_SDE)
+        _, _, T, P, _ = maps_SBTPD.shape
+        return rearrange(added, "s (b t p) e -> s b t p e", t=T, p=P)

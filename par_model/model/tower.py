@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
-from par_model.model.blocks import Block
+from par_model.model.blocks import Block, PatchEmbed
 from par_model.model.config import BackboneConfig
 
 
@@ -24,7 +23,7 @@ class ImageTower(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.conv1 = nn.Conv2d(3, width, kernel_size=config.patch, stride=config.patch, bias=False)
+        self.conv1 = PatchEmbed(width, config.patch, bias=False)
         self.class_embedding = nn.Parameter(width**-0.5 * torch.randn(width))
         self.positional_embedding = nn.Parameter(width**-0.5 * torch.randn(1 + config.num_patches, width))
         self.ln_pre = nn.LayerNorm(width, eps=config.norm_eps) if config.pre_norm else nn.Identity()
@@ -49,7 +48,7 @@ class ImageTower(nn.Module):
         Returns {k: [M, P, D]}, the patch tokens after block k (0: before the first block), and [M, E] or None.
         Blocks after the highest k run only for the embedding.
         """
-        patches_MPD = rearrange(self.conv1(images), "m d r c -> m (r c) d")
+        patches_MPD = self.conv1(images)
         class_M1D = self.class_embedding.to(patches_MPD.dtype).expand(len(images), 1, -1)
         x_MLD = torch.cat([class_M1D, patches_MPD], dim=1) + self.positional_embedding
         x_MLD = self.ln_pre(x_MLD)

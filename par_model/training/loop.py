@@ -29,12 +29,15 @@ from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
 from par_model.training.loss import positive_ratios, weighted_bce
+from par_model.training.options import TrainSampling
 from par_model.training.pace import Pace, Say, epoch_line
-from par_model.training.plan import Batch, Reader, TrainPlan
+from par_model.training.plan import Batch, Examples, Reader, TrainPlan
 from par_model.training.record import write_events, write_metrics
 from par_model.training.schedule import learning_rate, smooth_rate
 from par_model.training.store import CropStore, gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker
+
+_MOST_READERS = 8  # threads that decode crops for one GPU
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -116,7 +119,7 @@ def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], 
     batches = steps(epoch_order(len(plan.train), options.seed, epoch), options.batch_size)
     parts = [micro_steps(batch, worker.count, options.micro_batch) for batch in batches]
     mine = [share(part, worker.rank, worker.count) for step in parts for part in step]
-    reader = Reader(learner.store, plan.train, plan.frames, options.sampling, options.seed).batches(mine, epoch)
+    reader = crops_reader(learner, plan.train, options.sampling).batches(mine, epoch)
     losses = []
     for number, (batch, step) in enumerate(zip(batches, parts, strict=True), start=1):
         rate = _set_rate(learner, epoch, number, len(batches))
@@ -129,6 +132,13 @@ def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], 
         losses.append(loss)
         pace.step(epoch, number, len(batches), loss, rate)
     return losses, rate
+
+
+def crops_reader(learner: Learner, examples: Examples, sampling: TrainSampling) -> Reader:
+    """Crops of the examples. A GPU takes them faster than one thread decodes; on a CPU the network needs the cores."""
+    plan = learner.plan
+    threads = min(_MOST_READERS, torch.get_num_threads()) if learner.worker.device.type == "cuda" else 1
+    return Reader(learner.store, examples, plan.frames, sampling, plan.options.seed, threads)
 
 
 def _set_rate(learner: Learner, epoch: int, step: int, steps: int) -> float:
@@ -215,7 +225,7 @@ def validate(learner: Learner) -> Checked:
     mine = np.arange(len(plan.val), dtype=np.int64)[worker.rank :: worker.count]
     size = options.micro_batch or -(-options.batch_size // worker.count)
     parts = [mine[start : start + size] for start in range(0, len(mine), size)]
-    reader = Reader(learner.store, plan.val, plan.frames, "uniform", 0)
+    reader = crops_reader(learner, plan.val, "uniform")
     with torch.inference_mode():
         for batch in reader.batches(parts, 0):
             logits[torch.from_numpy(batch.places)] = forward(learner, batch, None)

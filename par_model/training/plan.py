@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,9 +64,10 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Reads batches of crops, one ahead of the network, in a thread of its own.
+    """Reads batches of crops ahead of the network: one for each of ``threads``.
 
     sampling: random draws anew each epoch, by (seed, epoch, tracklet), among the cached frames, in their order.
+    threads: decoders at work beside the network. What is read, and in which order, does not depend on them.
     """
 
     store: CropStore
@@ -73,18 +75,18 @@ class Reader:
     frames: int
     sampling: str
     seed: int
+    threads: int = 1
 
     def batches(self, parts: list[Places], epoch: int) -> Iterator[Batch]:
         """One batch for each part, in order."""
-        if not parts:
-            return
-        with ThreadPoolExecutor(1) as pool:
-            ahead = [pool.submit(self.read, part, epoch) for part in parts[:1]]
-            for part in [*parts[1:], None]:
-                batch = ahead.pop().result()
-                if part is not None:
-                    ahead.append(pool.submit(self.read, part, epoch))
-                yield batch
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(self.threads) as pool:
+            for part in parts:
+                ahead.append(pool.submit(self.read, part, epoch))
+                if len(ahead) > self.threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def read(self, places: Places, epoch: int) -> Batch:
         """The crops of the examples at these places."""

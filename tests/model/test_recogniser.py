@@ -113,6 +113,23 @@ def test_recurrence_over_a_single_thing_leaves_its_own_weight_alone(kind: Any) -
         assert not torch.equal(recogniser(two), of_two)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_made_ready_for_inference_it_gives_the_same_logits(variant: str) -> None:
+    config = tiny_config(**VARIANTS[variant])
+    recogniser, frames = tiny_recogniser(config).eval(), frames_for(config)
+    with torch.inference_mode():
+        expected = recogniser(frames)
+        ready = recogniser.for_inference()
+        assert ready is recogniser
+        assert (ready(frames) - expected).abs().max() < 1e-5
+        rounded = recogniser.for_inference(torch.bfloat16)(frames.bfloat16())
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - expected).abs().max() < 0.1
+    assert not any(getattr(part, "activation", "") == "quickgelu" for part in recogniser.modules())
+    assert {recogniser.fusion.norm.weight.dtype, recogniser.bn.weight.dtype} == {torch.float32}
+    assert not any(parameter.requires_grad for parameter in recogniser.parameters())
+
+
 def test_an_imported_recognisers_idle_blocks_are_not_optimised() -> None:
     config = tiny_config(frames=3, temporal_depth=8)
     recogniser = tiny_recogniser(config)

@@ -103,6 +103,19 @@ def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Pa
     assert list(reader.batches([], 1)) == []
 
 
+def test_threads_of_a_reader_change_neither_crops_nor_order(manifest: str, tmp_path: Path) -> None:
+    (shard,) = shards_of(manifest, tmp_path)
+    shard.write()
+    gather_shards([shard.uri], str(tmp_path / "crops.arrow"))
+    store = CropStore(str(tmp_path / "crops.arrow"))
+    examples = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
+    parts = [np.array([n % 2]) for n in range(9)]
+    one, many = (list(Reader(store, examples, 3, "random", 0, threads).batches(parts, 1)) for threads in (1, 4))
+    assert [batch.ids for batch in many] == [(f"t{n % 2}",) for n in range(9)]
+    for a, b in zip(one, many, strict=True):
+        assert np.array_equal(a.pixels, b.pixels)  # type: ignore[arg-type]
+
+
 def test_a_place_that_cannot_be_written_is_a_storage_error(manifest: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     (shard,) = shards_of(manifest, tmp_path / "file")
