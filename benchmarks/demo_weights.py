@@ -68,9 +68,11 @@ GOAL, GROUP_GOAL = 0.90, 0.85
 SHOWN = 1 / 3  # of a tracklet's frames, for evidence to count as visible
 # First without the temporal network, one narrow frame at a time: what a person looks like. A label that most frames do
 # not show would teach the wrong thing here. Then all of it, on wider pictures for what is small: three frames, which is
-# twice as many tracklets in the same time as six, and six at last, as `infer` will use them. There most are people seen
+# twice as many tracklets in the same time as six, and six at last. There most are people seen
 # from the side, where bags are hard to tell; of the others, easily told by then, one in OTHERS is kept.
 OTHERS = 3
+# `infer` then takes more frames of a tracklet than training could afford: a bag that most of them hide shows in some.
+FRAMES = 10
 NARROW = (96, 32)
 SINGLE = Stage(frames=1, epochs=16, lr=2e-3, batch=32, shown=0.75)
 WHOLE = (
@@ -203,7 +205,22 @@ def train(work: Path, schema: AttributeSchema, workers: int) -> tuple[Path, floa
         manifest = from_the_side(only_visible(archive, stage.shown), schema)
         weights, more = run_stage(stage, manifest, weights, work / f"whole-{number}", workers)
         seconds += more
-    return weights, seconds
+    return for_frames(work / "trained.safetensors", weights), seconds
+
+
+def for_frames(path: Path, weights: Path) -> Path:
+    """The same weights, which ``infer`` runs on FRAMES frames of a tracklet unless told."""
+    recogniser, header = load_weights(str(weights))
+    save_weights(
+        str(path),
+        recogniser.for_frames(FRAMES),
+        schema=header.schema,
+        preprocess=header.preprocess,
+        thresholds=header.thresholds,
+        trained=header.trained,
+        training=header.training,
+    )
+    return path
 
 
 def run_stage(stage: Stage, manifest: Path, weights: Path, output: Path, workers: int) -> tuple[Path, float]:

@@ -22,7 +22,7 @@ from par_model.types import Crops, Prediction, Tracklet
 from par_model.video.stage import DecodeStage
 
 UNSEEN = StreetConfig(seed=3003, first_camera=4, cameras=2, seconds=14, fps=2, min_boxes=3)
-FLOOR = 0.90
+FLOOR = 0.93
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_they_are_small_and_trained(header: WeightsHeader, schema: AttributeSche
     assert header.training["state"] == "trained"
     assert header.training["options"]["tune"] == "full"
     assert all(header.trained)
-    assert header.config.frames == 6
+    assert header.config.frames == 10
     binary = [span.start for group, span in schema.spans() if group.kind == "binary"]
     thresholds = np.array(header.thresholds)[binary]
     assert len(set(thresholds)) > 1
