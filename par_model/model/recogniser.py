@@ -98,18 +98,22 @@ class Recogniser(nn.Module):
         return _tracklet_embedding(image_embeddings, B)
 
     def _visual_tokens(self, images: Tensor, maps: Mapping[int, Tensor], B: int) -> Tensor:
-        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F]. From here on all is
-        float32, whatever ``for_inference`` made of the parts before: it costs little, and few bits are lost here."""
+        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F].
+
+        From here on all is in the classifier's own type, float32 unless told, whatever ``for_inference`` made of the
+        parts before: it costs little, and most of bf16's error would arise here.
+        """
+        dtype = self.heads.weight.dtype
         if self.config.sides == "none":
-            mean_BPD = reduce(maps[self.config.backbone.layers].float(), "(b t) p d -> b p d", "mean", b=B)
+            mean_BPD = reduce(maps[self.config.backbone.layers].to(dtype), "(b t) p d -> b p d", "mean", b=B)
             baseline_BPF: Tensor = self.visual_embed(mean_BPD)
             return baseline_BPF
         tokens = []
         if self.config.has_spatial:
-            spatial = rearrange(self.spatial(images, maps).float(), "(b t) l s -> b t l s", b=B)
+            spatial = rearrange(self.spatial(images, maps).to(dtype), "(b t) l s -> b t l s", b=B)
             tokens.append(self.spatial_adapter(self.spatial_aggregation(spatial)))
         if self.config.has_temporal:
-            temporal = rearrange(self.temporal(maps, B).float(), "s b l e -> b s l e")
+            temporal = rearrange(self.temporal(maps, B).to(dtype), "s b l e -> b s l e")
             tokens.append(self.temporal_adapter(self.temporal_aggregation(temporal)))
         visual: Tensor = sum(tokens[1:], start=tokens[0])
         return visual
