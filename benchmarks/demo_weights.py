@@ -68,8 +68,8 @@ GOAL, GROUP_GOAL = 0.90, 0.85
 SHOWN = 1 / 3  # of a tracklet's frames, for evidence to count as visible
 # First without the temporal network, one narrow frame at a time: what a person looks like. A label that most frames do
 # not show would teach the wrong thing here. Then all of it, on wider pictures for what is small: three frames, which is
-# twice as many tracklets in the same time as six, and six at last. There most are people seen
-# from the side, where bags are hard to tell; of the others, easily told by then, one in OTHERS is kept.
+# twice as many tracklets in the same time as six, and six at last. There most are people seen from the side, where bags
+# are hard to tell; of the others, easily told by then, one in OTHERS is kept.
 OTHERS = 3
 # `infer` then takes more frames of a tracklet than training could afford: a bag that most of them hide shows in some.
 FRAMES = 10
