@@ -3,7 +3,7 @@
 None of it is in par_model: what pays here goes there, what does not is dropped, and LOG.md says which and why. Errors
 are the largest difference from float32, as a share of the largest number in it; of scores, the difference itself.
 
-Dimension letters: B tracklets, T frames, M images, L tokens, P patches, D the tower's width.
+Dimension letters: B tracklets, T frames.
 """
 
 from __future__ import annotations

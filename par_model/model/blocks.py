@@ -22,15 +22,16 @@ def activate(x: Tensor, activation: Activation | Literal["silu"]) -> Tensor:
     """quickgelu: x * sigmoid(1.702 x), from OpenAI's CLIP; gelu: exact, with erf; gelu_tanh: its approximation; silu:
     x * sigmoid(x), what ``Mlp.fold_quickgelu`` leaves.
 
-    Without gradients, quickgelu reuses ``x``: the largest tensor of a block is then read and written, never copied.
+    Without gradients, quickgelu and silu reuse ``x``: the largest tensor of a block is read and written, never copied.
     """
+    learns = torch.is_grad_enabled() and x.requires_grad
     if activation == "gelu":
         return F.gelu(x)
     if activation == "gelu_tanh":
         return F.gelu(x, approximate="tanh")
     if activation == "silu":
-        return F.silu(x, inplace=not (torch.is_grad_enabled() and x.requires_grad))
-    if torch.is_grad_enabled() and x.requires_grad:
+        return F.silu(x, inplace=not learns)
+    if learns:
         return x * torch.sigmoid(QUICK_GELU * x)
     return x.mul_(torch.sigmoid(QUICK_GELU * x))
 

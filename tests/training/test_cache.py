@@ -19,6 +19,8 @@ from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.archive import write_archive
 
+EXAMPLES = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
+
 
 def shards_of(manifest: str, folder: Path, *, frames: int = 8, height: int = 64) -> list[Shard]:
     opened = Manifest.open(manifest)
@@ -82,13 +84,17 @@ def _good(batch: object) -> list[object]:
     return [t for t in tracklets(batch) if isinstance(t, Tracklet) and t.tracklet_id.startswith("t")]  # type: ignore[arg-type]
 
 
-def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Path) -> None:
-    (shard,) = shards_of(manifest, tmp_path)
+def written_store(manifest: str, folder: Path) -> CropStore:
+    """All crops of the manifest, decoded, written and gathered."""
+    (shard,) = shards_of(manifest, folder)
     shard.write()
-    gather_shards([shard.uri], str(tmp_path / "crops.arrow"))
-    store = CropStore(str(tmp_path / "crops.arrow"))
-    examples = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
-    reader = Reader(store, examples, 3, "random", 0)
+    gather_shards([shard.uri], str(folder / "crops.arrow"))
+    return CropStore(str(folder / "crops.arrow"))
+
+
+def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Path) -> None:
+    store = written_store(manifest, tmp_path)
+    reader = Reader(store, EXAMPLES, 3, "random", 0)
     first, again, second = (reader.read(np.array([0, 1]), epoch).pixels for epoch in (1, 1, 2))
     assert first is not None
     assert second is not None
@@ -104,13 +110,9 @@ def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Pa
 
 
 def test_threads_of_a_reader_change_neither_crops_nor_order(manifest: str, tmp_path: Path) -> None:
-    (shard,) = shards_of(manifest, tmp_path)
-    shard.write()
-    gather_shards([shard.uri], str(tmp_path / "crops.arrow"))
-    store = CropStore(str(tmp_path / "crops.arrow"))
-    examples = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
+    store = written_store(manifest, tmp_path)
     parts = [np.array([n % 2]) for n in range(9)]
-    one, many = (list(Reader(store, examples, 3, "random", 0, threads).batches(parts, 1)) for threads in (1, 4))
+    one, many = (list(Reader(store, EXAMPLES, 3, "random", 0, threads).batches(parts, 1)) for threads in (1, 4))
     assert [batch.ids for batch in many] == [(f"t{n % 2}",) for n in range(9)]
     for a, b in zip(one, many, strict=True):
         assert np.array_equal(a.pixels, b.pixels)  # type: ignore[arg-type]
