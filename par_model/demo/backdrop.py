@@ -38,7 +38,7 @@ def render_backdrop(camera: Camera, street: Street, light: Light) -> tuple[NDArr
     rays = camera.rays(_FINE)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     distance = np.full(rays.shape[:2], np.inf)
-    colour = _sky(rays, light, street.seed)
+    colour = np.empty(rays.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         ground = np.where(rays[..., 1] < -1e-6, -camera.height_m / rays[..., 1], np.inf)
         hits = [ground] + [_to_wall(rays, camera, street, wall) for wall in street.walls]
@@ -62,6 +62,8 @@ def render_backdrop(camera: Camera, street: Street, light: Light) -> tuple[NDArr
             lit *= (0.78 + 0.5 * noise(along / 5.0, across / 4.0, street.seed + 90))[:, None]
         colour[seen] = lit * (1 - haze) + np.array(light.sky_low) * haze
         distance[seen] = hit[seen]
+    above = np.isinf(distance)
+    colour[above] = _sky(rays[above], light, street.seed)
     h, w = camera.height, camera.width
     coarse = np.clip(colour, 0, 1).reshape(h, _FINE, w, _FINE, 3).mean(axis=(1, 3))
     is_ground = (ground <= distance) & (ground < 400)
@@ -98,21 +100,25 @@ def _ground(street: Street, along: Array, across: Array, footprint: Array) -> Ar
         return colour
     low, high = street.road
     on_road = (across > low) & (across < high)
-    colour[on_road] = asphalt(along, across, street.seed + 40)[on_road]
-    wear = 0.86 + 0.14 * noise(along * 6, across * 6, street.seed + 41)[:, None]
+    colour[on_road] = asphalt(along[on_road], across[on_road], street.seed + 40)
+
+    def worn(paint: NDArray[np.bool_], tone: Array | float) -> None:
+        wear = 0.86 + 0.14 * noise(along[paint] * 6, across[paint] * 6, street.seed + 41)[:, None]
+        colour[paint] = wear * tone
+
     if street.crossing is not None:
         a, b = street.crossing
         stripe = on_road & (along > a) & (along < b) & (((across - low) % 1.0) < 0.52)
-        colour[stripe] = (wear * np.array([0.86, 0.86, 0.84]))[stripe]
+        worn(stripe, np.array([0.86, 0.86, 0.84]))
         stop = on_road & (along > b + 0.9) & (along < b + 1.25) & (across < (low + high) / 2)
-        colour[stop] = (wear * 0.84)[stop]
+        worn(stop, 0.84)
     middle = on_road & (np.abs(across - (low + high) / 2) < 0.06) & ((along % 3.0) < 1.7)
     if street.crossing is not None:
         middle &= (along < street.crossing[0] - 1.5) | (along > street.crossing[1] + 1.5)
-    colour[middle] = (wear * 0.82)[middle]
+    worn(middle, 0.82)
     for kerb in street.road:
         stone = np.abs(across - kerb) < 0.12
-        colour[stone] = (0.70 + 0.06 * noise(along * 3, across * 3, street.seed + 42))[stone, None]
+        colour[stone] = (0.70 + 0.06 * noise(along[stone] * 3, across[stone] * 3, street.seed + 42))[:, None]
         shade = (np.abs(across - kerb) < 0.22) & on_road & ~stone
         colour[shade] *= 0.72
     return colour
