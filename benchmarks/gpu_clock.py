@@ -18,7 +18,8 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """seconds: the median of the calls; spread: from the 10th to the 90th percentile, as a share of it.
+    """seconds: the median of the calls; spread: from the 10th to the 90th percentile, as a share of it; mean: of all
+    calls, for what comes in bursts, as from threads that read ahead.
 
     peak_bytes: most of the GPU's memory that tensors held, weights and inputs among it; 0 on a CPU.
     """
@@ -27,6 +28,7 @@ class Measured:
     spread: float
     peak_bytes: int
     calls: int
+    mean: float
 
     @property
     def peak(self) -> str:
@@ -55,7 +57,7 @@ def measure(call: Call, device: torch.device, *, seconds: float = 1.0, warm: int
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     middle = statistics.median(times)
     tenths = statistics.quantiles(times, n=10, method="inclusive")
-    return Measured(middle, (tenths[-1] - tenths[0]) / middle, peak, len(times))
+    return Measured(middle, (tenths[-1] - tenths[0]) / middle, peak, len(times), statistics.fmean(times))
 
 
 def _times(call: Call, device: torch.device, calls: int) -> list[float]:

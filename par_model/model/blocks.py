@@ -5,8 +5,6 @@ Dimension letters: M images or tokens' batch, L tokens, D channels, G things to 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -18,7 +16,7 @@ QUICK_GELU = 1.702
 SIDE_EPS = 1e-6  # LayerNorm epsilon of timm's ViT, on which the side networks and the fusion are modelled
 
 
-def activate(x: Tensor, activation: Activation | Literal["silu"]) -> Tensor:
+def activate(x: Tensor, activation: Activation) -> Tensor:
     """quickgelu: x * sigmoid(1.702 x), from OpenAI's CLIP; gelu: exact, with erf; gelu_tanh: its approximation; silu:
     x * sigmoid(x), what ``Mlp.fold_quickgelu`` leaves.
 
@@ -73,7 +71,7 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
-        self.activation: Activation | Literal["silu"] = activation
+        self.activation: Activation = activation
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from par_model.errors import ParError, UsageError
 
-Activation = Literal["quickgelu", "gelu", "gelu_tanh"]
+Activation = Literal["quickgelu", "gelu", "gelu_tanh", "silu"]
 Pool = Literal["token", "mean"]
 Sides = Literal["both", "spatial", "temporal", "none"]
 Aggregate = Literal["mean", "mlp", "lstm", "gru"]

@@ -163,10 +163,13 @@ class Recogniser(nn.Module):
 
     def for_inference(self, dtype: torch.dtype = torch.float32) -> Self:
         """Made ready in place to answer and never to learn, with image tower and side networks in ``dtype``: frames
-        are to come in it too. What follows them stays float32."""
+        are to come in it too. What follows them is float32, whatever type the weights have."""
+        self.float()
         for part in self.modules():
             if isinstance(part, Mlp):
                 part.fold_quickgelu()
+        if self.config.backbone.activation == "quickgelu":  # so that smaller networks and files of this one agree
+            self.config = replace(self.config, backbone=replace(self.config.backbone, activation="silu"))
         for name in ("backbone", "spatial", "temporal"):
             if hasattr(self, name):
                 getattr(self, name).to(dtype)

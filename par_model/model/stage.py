@@ -20,6 +20,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 Scores = list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
 
+_MOST_PINNED = 256 << 20  # bytes of crops: pinned memory cannot be swapped out, and this is kept as long as the stage
 _DEVICE_LOST = (torch.cuda.CudaError, *filter(None, [getattr(torch, "AcceleratorError", None)]))
 
 
@@ -126,12 +127,13 @@ class RecogniseStage:
     def _uploaded(self, batch: Sequence[Crops]) -> Tensor:
         """The crops on the device, uint8 [B, T, H, W, 3]. To a GPU through memory that is pinned once and used again:
         fresh pages and an upload from pageable memory would take some ten milliseconds of each batch."""
-        if self.device.type == "cpu":
-            return torch.from_numpy(np.stack([crops.pixels for crops in batch]))
         shape = (len(batch), *batch[0].pixels.shape)
-        if self._pinned.numel() < prod(shape):
-            self._pinned = torch.empty(prod(shape), dtype=torch.uint8, pin_memory=True)
-        pinned = self._pinned[: prod(shape)].view(shape)
+        size = prod(shape)
+        if self.device.type == "cpu" or size > _MOST_PINNED:
+            return torch.from_numpy(np.stack([crops.pixels for crops in batch])).to(self.device)
+        if self._pinned.numel() < size:
+            self._pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+        pinned = self._pinned[:size].view(shape)
         np.stack([crops.pixels for crops in batch], out=pinned.numpy())
         return pinned.to(self.device)
 

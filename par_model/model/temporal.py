@@ -6,7 +6,7 @@ D the tower's width, E the side's width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from par_model.model.blocks import Block, start_side_weights
 from par_model.model.config import RecogniserConfig, side_heads
 
 STREAM_EPS = 1e-5
+_TAPPED_AT_ONCE = 16  # frames
 
 
 class TemporalSide(nn.Module):
@@ -46,13 +47,9 @@ class TemporalSide(nn.Module):
         """``maps`` holds [(B T), P, D], tracklet-major. The caller has checked T against the configuration."""
         maps_BTPD = [rearrange(maps[source], "(b t) p d -> b t p d", b=num_tracklets) for source in self.sources]
         state = self._start(torch.stack([m[:, 0] for m in maps_BTPD]))
-        if maps_BTPD[0].shape[1] > 1:
-            assert self.streams is not None
-            # What a frame adds does not depend on the state, so all frames' taps are one call.
-            added = rearrange(self.streams(torch.stack([m[:, 1:] for m in maps_BTPD])), "s b t p e -> t (s b) p e")
-            for frame, added_MPE in enumerate(added, start=1):
-                state = self.blocks[min(frame, len(self.blocks) - 1)](state)
-                state = torch.cat([state[:, :1], state[:, 1:] + added_MPE], dim=1)
+        for frame, added_MPE in enumerate(self._added(maps_BTPD), start=1):
+            state = self.blocks[min(frame, len(self.blocks) - 1)](state)
+            state = torch.cat([state[:, :1], state[:, 1:] + added_MPE], dim=1)
         return rearrange(state, "(s b) l e -> s b l e", b=num_tracklets)
 
     def parameters_run(self, frames: int) -> list[nn.Parameter]:
@@ -61,6 +58,14 @@ class TemporalSide(nn.Module):
         if frames > 1 and self.streams is not None:
             parts.append(self.streams)
         return [self.class_token, self.positions, *(p for part in parts for p in part.parameters())]
+
+    def _added(self, maps_BTPD: list[Tensor]) -> Iterator[Tensor]:
+        """What each frame after the first adds, [(S B), P, E]. It does not depend on the state, so that one call taps
+        several frames; not all of them, since a tracklet may have thousands."""
+        for first in range(1, maps_BTPD[0].shape[1], _TAPPED_AT_ONCE):
+            assert self.streams is not None
+            some = torch.stack([m[:, first : first + _TAPPED_AT_ONCE] for m in maps_BTPD])
+            yield from rearrange(self.streams(some), "s b t p e -> t (s b) p e")
 
     def _start(self, map_SBPD: Tensor) -> Tensor:
         patches = rearrange(self.first(map_SBPD), "s b p e -> (s b) p e")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from par_model.errors import UsageError
+from par_model.model import temporal
 from par_model.model.blocks import Aggregation, Block, activate, resize_positions
 from par_model.model.config import BackboneConfig, RecogniserConfig, default_map
 from par_model.model.recogniser import Recogniser, Tune
@@ -128,6 +130,39 @@ def test_made_ready_for_inference_it_gives_the_same_logits(variant: str) -> None
     assert not any(getattr(part, "activation", "") == "quickgelu" for part in recogniser.modules())
     assert {recogniser.fusion.norm.weight.dtype, recogniser.bn.weight.dtype} == {torch.float32}
     assert not any(parameter.requires_grad for parameter in recogniser.parameters())
+
+
+def test_smaller_networks_of_one_made_ready_for_inference_are_right() -> None:
+    config = tiny_config()
+    frames = frames_for(config, frames=2)
+    with torch.inference_mode():
+        expected = tiny_recogniser(config).for_frames(2)(frames)
+        found = tiny_recogniser(config).for_inference().for_frames(2)(frames)
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_weights_of_half_precision_answer_in_float32() -> None:
+    config = tiny_config(zero_shot=True)
+    frames = frames_for(config)
+    half = tiny_recogniser(config).half()
+    with torch.inference_mode():
+        expected = deepcopy(half).float()(frames)
+        found = half.for_inference()(frames)
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_many_frames_are_tapped_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config(frames=8, beyond_depth="last")
+    recogniser, frames = tiny_recogniser(config).eval(), frames_for(config, frames=19)
+    found = []
+    with torch.inference_mode():
+        for at_once in (1, 5, 100):
+            monkeypatch.setattr(temporal, "_TAPPED_AT_ONCE", at_once)
+            found.append(recogniser(frames))
+    assert (found[0] - found[2]).abs().max() < 1e-5
+    assert (found[1] - found[2]).abs().max() < 1e-5
+    assert (found[2] - recogniser(frames[:, :18])).abs().max() > 1e-3, "the last frame counts"
 
 
 def test_an_imported_recognisers_idle_blocks_are_not_optimised() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from par_model.errors import FailureCode, UsageError
+from par_model.model import stage as stage_module
 from par_model.model.stage import RecogniseStage
 from par_model.model.weights import load_weights
 from par_model.types import Crops, Failure, Prediction
@@ -134,6 +135,23 @@ def test_bf16_is_close_to_fp32_and_auto_is_fp32_on_a_cpu(tiny_weights: Path) -> 
     assert isinstance(b, Prediction)
     np.testing.assert_allclose(a.scores, b.scores, atol=0.03)
     assert b.scores.dtype == np.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("most_pinned", [0, 1 << 28])
+def test_a_gpu_gives_each_batch_its_own_scores(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, most_pinned: int
+) -> None:
+    """Small and large batches in turn, through memory that is used again."""
+    monkeypatch.setattr(stage_module, "_MOST_PINNED", most_pinned)
+    on_cpu = RecogniseStage(str(tiny_weights), device="cpu")
+    on_gpu = RecogniseStage(str(tiny_weights), device="cuda", precision="fp32")
+    for count in (2, 7, 1, 7):
+        batch = [make_crops(10 * count + n) for n in range(count)]
+        for expected, found in zip(on_cpu(batch), on_gpu(batch), strict=True):
+            assert isinstance(expected, Prediction)
+            assert isinstance(found, Prediction)
+            np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
