@@ -39,7 +39,7 @@ class StreetConfig:
     cameras: int = 4
     first_camera: int = 0
     seconds: float = 60.0
-    fps: int = 12
+    fps: float = 12
     width: int = 640
     height: int = 360
     people_per_minute: float = 22.0
@@ -56,7 +56,7 @@ class StreetConfig:
             ("cameras", self.cameras, self.cameras >= 1, "at least 1"),
             ("first_camera", self.first_camera, self.first_camera >= 0, "0 or more"),
             ("seconds", self.seconds, 0 < self.seconds <= 86400, "above 0 and at most a day"),
-            ("fps", self.fps, 1 <= self.fps <= 60, "from 1 to 60"),
+            ("fps", self.fps, 0.1 <= self.fps <= 60, "from 0.1 to 60"),
             ("width", self.width, self.width >= 64 and self.width % 2 == 0, "an even number from 64"),
             ("height", self.height, self.height >= 64 and self.height % 2 == 0, "an even number from 64"),
             ("people_per_minute", self.people_per_minute, self.people_per_minute > 0, "above 0"),

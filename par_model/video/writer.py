@@ -21,7 +21,7 @@ _X264 = {"preset": "veryfast", "crf": "23", "bf": "2", "mbtree": "0"}
 class ClipWriter:
     """A video file in the making. A context manager; the file is complete when it has been left.
 
-    width, height: even numbers of pixels. fps: whole frames a second. options: the encoder's own, over the defaults.
+    width, height: even numbers of pixels. fps: frames a second. options: the encoder's own, over the defaults.
 
     One thread encodes, so that the same frames give the same bytes with the same libraries. An error inside the
     ``with`` block leaves a file that ends at the last frame written. Raises StorageError if the file cannot be opened.
@@ -33,7 +33,7 @@ class ClipWriter:
         *,
         width: int,
         height: int,
-        fps: int,
+        fps: float,
         codec: str = "libx264",
         options: Mapping[str, str] | None = None,
     ) -> None:
@@ -42,11 +42,11 @@ class ClipWriter:
         settings = {**(_X264 if codec == "libx264" else {}), **(options or {})}
         try:
             self._container = av.open(str(path), mode="w", options=flags)
-            stream = self._container.add_stream(codec, rate=Fraction(fps), options=settings)
+            stream = self._container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000), options=settings)
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.thread_count = 1
-            stream.codec_context.gop_size = 2 * fps
+            stream.codec_context.gop_size = max(2, round(2 * fps))
             self._container.start_encoding()  # opens the file, which PyAV puts off until now
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -30,6 +30,16 @@ def test_frames_come_back_in_order(tmp_path: Path) -> None:
     assert [frame.to_ndarray(format="rgb24").mean() for frame in frames] == pytest.approx(values, abs=4)
 
 
+def test_a_camera_may_take_a_picture_every_two_seconds(tmp_path: Path) -> None:
+    with ClipWriter(tmp_path / "a.mp4", width=64, height=48, fps=0.5) as clip:
+        for value in (20, 120, 220):
+            clip.write(np.full((48, 64, 3), value, np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.pts * frame.time_base for frame in frames] == [0, 2, 4]
+    assert [frame.to_ndarray(format="rgb24").mean() for frame in frames] == pytest.approx([20, 120, 220], abs=4)
+
+
 def test_a_key_frame_comes_every_two_seconds(tmp_path: Path) -> None:
     _write(tmp_path / "a.mp4", [100] * 45)
     with av.open(str(tmp_path / "a.mp4")) as container:
