@@ -6,7 +6,7 @@ D the tower's width, E the side's width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -47,9 +47,10 @@ class TemporalSide(nn.Module):
         """``maps`` holds [(B T), P, D], tracklet-major. The caller has checked T against the configuration."""
         maps_BTPD = [rearrange(maps[source], "(b t) p d -> b t p d", b=num_tracklets) for source in self.sources]
         state = self._start(torch.stack([m[:, 0] for m in maps_BTPD]))
-        for frame, added_MPE in enumerate(self._added(maps_BTPD), start=1):
-            state = self.blocks[min(frame, len(self.blocks) - 1)](state)
-            state = torch.cat([state[:, :1], state[:, 1:] + added_MPE], dim=1)
+        for first in range(1, maps_BTPD[0].shape[1], _TAPPED_AT_ONCE):
+            for frame, added_MPE in enumerate(self._added(maps_BTPD, first), start=first):
+                state = self.blocks[min(frame, len(self.blocks) - 1)](state)
+                state = torch.cat([state[:, :1], state[:, 1:] + added_MPE], dim=1)
         return rearrange(state, "(s b) l e -> s b l e", b=num_tracklets)
 
     def parameters_run(self, frames: int) -> list[nn.Parameter]:
@@ -59,13 +60,13 @@ class TemporalSide(nn.Module):
             parts.append(self.streams)
         return [self.class_token, self.positions, *(p for part in parts for p in part.parameters())]
 
-    def _added(self, maps_BTPD: list[Tensor]) -> Iterator[Tensor]:
-        """What each frame after the first adds, [(S B), P, E]. It does not depend on the state, so that one call taps
-        several frames; not all of them, since a tracklet may have thousands."""
-        for first in range(1, maps_BTPD[0].shape[1], _TAPPED_AT_ONCE):
-            assert self.streams is not None
-            some = torch.stack([m[:, first : first + _TAPPED_AT_ONCE] for m in maps_BTPD])
-            yield from rearrange(self.streams(some), "s b t p e -> t (s b) p e")
+    def _added(self, maps_BTPD: list[Tensor], first: int) -> Tensor:
+        """What the frames from ``first`` on add, [T, (S B), P, E]. It does not depend on the state, so that one call
+        taps several frames; not all of them, since a tracklet may have thousands."""
+        assert self.streams is not None
+        some = torch.stack([m[:, first : first + _TAPPED_AT_ONCE] for m in maps_BTPD])
+        added: Tensor = rearrange(self.streams(some), "s b t p e -> t (s b) p e")
+        return added
 
     def _start(self, map_SBPD: Tensor) -> Tensor:
         patches = rearrange(self.first(map_SBPD), "s b p e -> (s b) p e")
