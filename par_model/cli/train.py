@@ -26,6 +26,13 @@ from par_model.cli.command import Command, option
     help="epoch: the released one, set once an epoch: five of warm-up, then a cosine whose last epoch is at 2e-6. "
     "step: set at every step, 5 % of them warm-up, then a cosine to 0; better for few, long epochs.",
 )
+@option(
+    "--optimizer",
+    type=click.Choice(["adam", "muon"]),
+    default="adam",
+    help="adam: the released one. muon: for the matrices of all Linears, with Adam for the rest; learns faster from "
+    "random weights.",
+)
 @option("--batch-size", type=int, default=16, metavar="N", help="Tracklets of one step, over all workers.")
 @click.option(
     "--micro-batch",
@@ -47,7 +54,13 @@ from par_model.cli.command import Command, option
     default="random",
     help="Which of the kept frames an epoch sees; random draws anew each epoch, in time order.",
 )
-@option("--augment/--no-augment", default=True, help="Pad, crop and flip, drawn once for a tracklet and epoch.")
+@option(
+    "--augment",
+    type=click.Choice(["all", "flip", "none"]),
+    default="all",
+    help="Drawn once for a tracklet and epoch. all: pad, crop and flip, as released. flip: left and right alone; their "
+    "labels change with them.",
+)
 @option("--cache-frames", type=int, default=24, metavar="N", help="Most frames of a tracklet to decode and keep.")
 @click.option("--crops", metavar="URI", help="Folder of decoded crops, for several runs to share.  [default: in OUT]")
 @click.option("--clip-norm", type=float, metavar="NORM", help="Longest gradient.  [default: no limit]")

@@ -1,4 +1,5 @@
-"""The released augmentation, pad, crop, flip, on uint8 crops: drawn once for a tracklet, so that its frames agree.
+"""The released augmentation, pad, crop, flip, on uint8 crops: drawn once for a tracklet, so that its frames agree. Or
+the flip alone.
 
 What a flip changes it changes in the labels too: who headed left now heads right.
 
@@ -31,11 +32,12 @@ class Draw:
     flip: bool
 
 
-def draw(seed: int, epoch: int, tracklet_id: str) -> Draw:
-    """The draw of one tracklet in one epoch; neither its place in a batch nor the worker matters."""
+def draw(seed: int, epoch: int, tracklet_id: str, *, shift: bool = True) -> Draw:
+    """The draw of one tracklet in one epoch; neither its place in a batch nor the worker matters. Without ``shift`` the
+    crop is the picture itself."""
     digest = hashlib.sha256(f"{seed}\0{epoch}\0{tracklet_id}".encode("utf-8", "surrogatepass")).digest()
     dy, dx, flip = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random(3).tolist()
-    return Draw(dy, dx, flip < 0.5)
+    return Draw(dy, dx, flip < 0.5) if shift else Draw(0.5, 0.5, flip < 0.5)
 
 
 def pad_crop_flip(pixels_BKHWC: Tensor, draws: Sequence[Draw]) -> Tensor:

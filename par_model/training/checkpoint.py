@@ -1,12 +1,14 @@
 """What training goes on from: ``OUT/_checkpoint.safetensors``, written after each epoch, whole or not at all.
 
-One file, so that weights, optimiser and history can never be of different epochs: ``model.*`` are the tensors that
-training changes, ``adam.*`` the optimiser's; its metadata is one JSON text with the history. Nothing is unpickled.
+One file, so that weights, optimisers and history can never be of different epochs: ``model.*`` are the tensors that
+training changes, ``adam.*`` and ``muon.*`` the optimisers'; its metadata is one JSON text with the history. Nothing is
+unpickled.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +21,7 @@ from par_model.errors import OutputError
 from par_model.model.recogniser import Recogniser
 
 NAME = "_checkpoint.safetensors"
-_ADAM = ("step", "exp_avg", "exp_avg_sq")
+_STATE = {"adam": ("step", "exp_avg", "exp_avg_sq"), "muon": ("momentum",)}  # by optimiser, of each parameter
 
 
 @dataclass
@@ -43,13 +45,16 @@ def learned_names(recogniser: Recogniser) -> list[str]:
     return names + [name for name, _ in recogniser.named_buffers() if name.startswith("bn.")]
 
 
-def save_checkpoint(uri: str, recogniser: Recogniser, optimiser: torch.optim.Adam, history: History) -> None:
+def save_checkpoint(
+    uri: str, recogniser: Recogniser, optimisers: Sequence[torch.optim.Optimizer], history: History
+) -> None:
     """Raises StorageError if the place cannot be written."""
     state = recogniser.state_dict()
     tensors = {f"model.{name}": state[name] for name in learned_names(recogniser)}
     for name, parameter in recogniser.named_parameters():
-        for key, value in optimiser.state.get(parameter, {}).items():
-            tensors[f"adam.{key}.{name}"] = value
+        for optimiser in optimisers:
+            for key, value in optimiser.state.get(parameter, {}).items():
+                tensors[f"{_kind(optimiser)}.{key}.{name}"] = value
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     storage.write_bytes(uri, safetensors.torch.save(ready, metadata={"history": json.dumps(vars(history))}))
 
@@ -60,8 +65,10 @@ def load_history(uri: str, run: dict[str, Any]) -> History:
     return History(run) if data is None else _history(uri, data, run)
 
 
-def load_checkpoint(uri: str, recogniser: Recogniser, optimiser: torch.optim.Adam, run: dict[str, Any]) -> History:
-    """Put recogniser and optimiser back to the last whole epoch. Raises OutputError, StorageError."""
+def load_checkpoint(
+    uri: str, recogniser: Recogniser, optimisers: Sequence[torch.optim.Optimizer], run: dict[str, Any]
+) -> History:
+    """Put recogniser and optimisers back to the last whole epoch. Raises OutputError, StorageError."""
     data = _read(uri)
     if data is None:
         return History(run)
@@ -72,9 +79,16 @@ def load_checkpoint(uri: str, recogniser: Recogniser, optimiser: torch.optim.Ada
         raise OutputError(f"{uri}: its tensors are not those that this run trains: give another --output")
     recogniser.load_state_dict(model, strict=False)
     for name, parameter in recogniser.named_parameters():
-        if f"adam.step.{name}" in tensors:
-            optimiser.state[parameter] = {key: _like(tensors[f"adam.{key}.{name}"], parameter, key) for key in _ADAM}
+        for optimiser in optimisers:
+            found = {key: tensors.get(f"{_kind(optimiser)}.{key}.{name}") for key in _STATE[_kind(optimiser)]}
+            state = {key: _like(tensor, parameter, key) for key, tensor in found.items() if tensor is not None}
+            if state:
+                optimiser.state[parameter] = state
     return history
+
+
+def _kind(optimiser: torch.optim.Optimizer) -> str:
+    return type(optimiser).__name__.lower()
 
 
 def _like(tensor: Tensor, parameter: Tensor, key: str) -> Tensor:

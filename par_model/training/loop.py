@@ -29,6 +29,7 @@ from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
 from par_model.training.loss import positive_ratios, weighted_bce
+from par_model.training.optimiser import make_optimisers
 from par_model.training.options import TrainSampling
 from par_model.training.pace import Pace, Say, epoch_line
 from par_model.training.plan import Batch, Examples, Reader, TrainPlan
@@ -51,7 +52,7 @@ class Learner:
     recogniser: Recogniser
     header: WeightsHeader
     parameters: list[nn.Parameter]
-    optimiser: torch.optim.Adam
+    optimisers: list[torch.optim.Optimizer]
     ratios: Tensor
     store: CropStore
 
@@ -68,8 +69,8 @@ class Learner:
         recogniser.to(worker.device)
         parameters = recogniser.tune(plan.options.tune, frames=plan.frames)
         ratios = positive_ratios(torch.from_numpy(plan.train.labels)).to(worker.device)
-        optimiser = torch.optim.Adam(parameters, lr=plan.options.lr, fused=True)
-        return cls(plan, worker, recogniser, header, parameters, optimiser, ratios, _local_store(plan, worker))
+        optimisers = make_optimisers(plan.options.optimizer, recogniser, parameters, plan.options.lr)
+        return cls(plan, worker, recogniser, header, parameters, optimisers, ratios, _local_store(plan, worker))
 
 
 def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row: None) -> None:
@@ -80,7 +81,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
     Raises TrainingError, on every worker at once, if the loss is not a number; StorageError.
     """
     learner = Learner.start(plan, worker)
-    history = load_checkpoint(plan.place(NAME), learner.recogniser, learner.optimiser, plan.fingerprint)
+    history = load_checkpoint(plan.place(NAME), learner.recogniser, learner.optimisers, plan.fingerprint)
     if history.epochs and worker.rank == 0:
         publish(learner, history)
         say(f"going on after epoch {len(history.epochs)} of {plan.options.epochs}")
@@ -142,14 +143,15 @@ def crops_reader(learner: Learner, examples: Examples, sampling: TrainSampling) 
 
 
 def _set_rate(learner: Learner, epoch: int, step: int, steps: int) -> float:
-    """Give the optimiser the rate of a step, counted from 1 to ``steps`` in its epoch, and return it."""
+    """Give the optimisers the rate of a step, counted from 1 to ``steps`` in its epoch, and return it."""
     options = learner.plan.options
     if options.schedule == "step":
         rate = smooth_rate((epoch - 1 + (step - 0.5) / steps) / options.epochs, peak=options.lr)
     else:
         rate = learning_rate(epoch, epochs=options.epochs, peak=options.lr)
-    for group in learner.optimiser.param_groups:
-        group["lr"] = rate
+    for optimiser in learner.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
     return rate
 
 
@@ -159,7 +161,7 @@ def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int
     The loss is a sum over tracklets divided by their number over all workers, so summed gradients are its gradient.
     """
     recogniser = learner.recogniser.train()
-    learner.optimiser.zero_grad(set_to_none=True)
+    recogniser.zero_grad(set_to_none=True)
     total = torch.zeros(1, device=learner.worker.device)
     for _ in range(micro):
         batch = next(reader)
@@ -179,16 +181,18 @@ def train_step(learner: Learner, epoch: int, reader: Iterator[Batch], micro: int
         nn.utils.clip_grad_norm_(learner.parameters, learner.plan.options.clip_norm)
     loss_of_all = float(total)  # read before the update, so that the next step's work follows it without a wait
     if isfinite(loss_of_all):
-        learner.optimiser.step()
+        for optimiser in learner.optimisers:
+            optimiser.step()
     return loss_of_all
 
 
 def _draws(learner: Learner, batch: Batch, epoch: int) -> list[Draw]:
-    return [draw(learner.plan.options.seed, epoch, tracklet_id) for tracklet_id in batch.ids]
+    options = learner.plan.options
+    return [draw(options.seed, epoch, tracklet_id, shift=options.augment == "all") for tracklet_id in batch.ids]
 
 
 def _labels(learner: Learner, batch: Batch, epoch: int) -> NDArray[np.int8]:
-    if not learner.plan.options.augment:
+    if learner.plan.options.augment == "none":
         return batch.labels
     return flip_labels(batch.labels, _draws(learner, batch, epoch), mirrored_classes(learner.header.schema))
 
@@ -197,7 +201,7 @@ def forward(learner: Learner, batch: Batch, epoch: int | None) -> Tensor:
     """Logits [B, C] of uint8 crops; with an epoch, augmented by its draws."""
     assert batch.pixels is not None
     pixels = torch.from_numpy(batch.pixels).to(learner.worker.device, non_blocking=True)
-    if epoch is not None and learner.plan.options.augment:
+    if epoch is not None and learner.plan.options.augment != "none":
         pixels = pad_crop_flip(pixels, _draws(learner, batch, epoch))
     preprocess = learner.header.preprocess
     mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
@@ -276,7 +280,7 @@ def keep(learner: Learner, history: History, losses: list[float]) -> None:
     so that weights and metrics are never of an epoch that is done again."""
     first = sum(r["steps"] for r in history.epochs[:-1]) + 1
     write_events(learner.plan.place("_tensorboard"), history.epochs[-1], dict(enumerate(losses, start=first)))
-    save_checkpoint(learner.plan.place(NAME), learner.recogniser, learner.optimiser, history)
+    save_checkpoint(learner.plan.place(NAME), learner.recogniser, learner.optimisers, history)
     publish(learner, history)
 
 

@@ -11,6 +11,8 @@ from par_model.video.options import DecodeOptions
 Tune = Literal["side", "full", "head"]
 TrainSampling = Literal["random", "uniform", "first"]
 Schedule = Literal["epoch", "step"]
+Optimizer = Literal["adam", "muon"]
+Augment = Literal["all", "flip", "none"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class TrainOptions:
     batch_size: tracklets of one step, over all workers. micro_batch: tracklets that one worker takes at a time.
     cache_frames: most frames of a training tracklet that are decoded and kept; each epoch draws among these.
     schedule: epoch is the released one; step warms up over the first 5 % of the steps and ends at 0.
+    optimizer: adam is the released one; muon moves the matrices of Linears by their orthogonal momentum.
+    augment: all is the released pad, crop and flip; flip leaves the first two out.
     crops: folder that keeps decoded crops, so that several runs share them.
     """
 
@@ -31,12 +35,13 @@ class TrainOptions:
     epochs: int = 30
     lr: float = 1e-3
     schedule: Schedule = "epoch"
+    optimizer: Optimizer = "adam"
     batch_size: int = 16
     micro_batch: int | None = None
     tune: Tune = "side"
     frames: int | None = None
     sampling: TrainSampling = "random"
-    augment: bool = True
+    augment: Augment = "all"
     cache_frames: int = 24
     crops: str | None = None
     clip_norm: float | None = None
@@ -73,8 +78,8 @@ class TrainOptions:
     def results(self) -> dict[str, Any]:
         """The options that change results: with others, an output is another run's."""
         names = (
-            *("epochs", "lr", "schedule", "batch_size", "micro_batch", "tune", "sampling", "augment", "cache_frames"),
-            *("clip_norm", "val_fraction", "precision", "seed"),
+            *("epochs", "lr", "schedule", "optimizer", "batch_size", "micro_batch", "tune", "sampling", "augment"),
+            *("cache_frames", "clip_norm", "val_fraction", "precision", "seed"),
         )
         decoding = {"decoder": self.decode.decoder, "damaged": self.decode.damaged}
         return {name: getattr(self, name) for name in names} | decoding

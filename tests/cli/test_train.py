@@ -77,6 +77,8 @@ def test_labels_that_cannot_be_trained_on(
         (("--frames", 9), "at most 3"),
         (("--clip-norm", -1), "--clip-norm"),
         (("--tune", "none"), "--tune"),
+        (("--optimizer", "sgd"), "--optimizer"),
+        (("--augment", "crop"), "--augment"),
         (("--workers", 2, "--no-ray"), "one process is one worker"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from par_model.attributes import load_schema
@@ -34,6 +35,17 @@ def test_the_last_place_is_reached_and_not_passed() -> None:
     assert int(out[0, 0, -10:].sum()) == 0
     assert int(out[0, 0, 0, 10:].min()) == 9
     assert int(out[0, 0, :, :10].sum()) == 0
+
+
+@pytest.mark.parametrize("size", [(96, 48), (224, 224), (7, 5)])
+def test_without_a_shift_pictures_are_flipped_or_left_alone(size: tuple[int, int]) -> None:
+    """As often and for the same tracklets as with it."""
+    pixels = torch.randint(0, 255, (2, 1, *size, 3), dtype=torch.uint8)
+    ids = {draw(0, 1, name, shift=False).flip: name for name in "abcdefgh"}
+    assert all(draw(0, 1, name).flip == flip for flip, name in ids.items())
+    out = pad_crop_flip(pixels, [draw(0, 1, ids[flip], shift=False) for flip in (False, True)])
+    assert torch.equal(out[0], pixels[0])
+    assert torch.equal(out[1], pixels[1].flip(2))
 
 
 def test_a_flip_exchanges_left_and_right_in_the_labels() -> None:

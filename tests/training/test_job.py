@@ -13,6 +13,7 @@ import torch
 from par_model.errors import ManifestError, OutputError, TrainingError
 from par_model.model.weights import load_weights, read_header
 from par_model.training import loop
+from par_model.training.augment import Draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
 from par_model.training.options import TrainOptions
 from par_model.training.schedule import smooth_rate
@@ -67,6 +68,30 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
         train_here(labelled.options(out, epochs=6))
 
 
+def test_muon_learns(labelled: Archive, tmp_path: Path) -> None:
+    summary = train_here(labelled.options(tmp_path, epochs=6, lr=3e-3, optimizer="muon"))
+    losses = pq.read_table(tmp_path / "metrics.parquet")["val_loss"].to_pylist()
+    assert losses[-1] < 0.7 * losses[0]
+    assert summary["options"]["optimizer"] == "muon"
+
+
+@pytest.mark.parametrize("augment", ["all", "flip", "none"])
+def test_pictures_are_changed_as_asked(
+    augment: str, labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws: list[Draw] = []
+
+    def seen(pixels: torch.Tensor, drawn: list[Draw]) -> torch.Tensor:
+        draws.extend(drawn)
+        return pad_crop_flip(pixels, drawn)
+
+    monkeypatch.setattr(loop, "pad_crop_flip", seen)
+    train_here(labelled.options(tmp_path, epochs=1, augment=augment))
+    assert len(draws) == (0 if augment == "none" else 24)
+    assert {d.flip for d in draws} == (set() if augment == "none" else {False, True})
+    assert len({(d.dy, d.dx) for d in draws}) == {"all": 24, "flip": 1, "none": 0}[augment]
+
+
 @pytest.mark.parametrize(
     ("tune", "changed"),
     [("side", {"spatial", "temporal", "fusion", "heads", "bn"}), ("head", {"fusion", "heads", "bn"})],
@@ -93,12 +118,13 @@ def test_full_tuning_changes_the_image_tower(labelled: Archive, tmp_path: Path) 
     assert "logit_scale" not in full
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
-    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     """Killed in epoch 2, again in epoch 3 before its checkpoint, and in the last after its checkpoint but before its
     weights; the rate, which here changes at every step of three, goes on too."""
-    options = {"epochs": 4, "schedule": "step", "lr": 1e-3}
+    options = {"epochs": 4, "schedule": "step", "lr": 1e-3, "optimizer": optimizer}
     train_here(labelled.options(tmp_path / "whole", **options))
     train_epoch, save = loop.train_epoch, loop.save_checkpoint
 
@@ -107,10 +133,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
             raise Killed
         return train_epoch(learner, epoch, *others)
 
-    def killed_save(uri: str, recogniser: Any, optimiser: Any, history: Any) -> None:
+    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any) -> None:
         if len(history.epochs) == 3:
             raise Killed
-        save(uri, recogniser, optimiser, history)
+        save(uri, recogniser, optimisers, history)
 
     def killed_publish(learner: Any, history: Any) -> None:
         if len(history.epochs) == 4:
@@ -185,12 +211,12 @@ def test_the_released_recipe_is_the_default(labelled: Archive, monkeypatch: pyte
     no clipping."""
     options = TrainOptions("m", "w", "o")
     assert (options.epochs, options.lr, options.batch_size, options.tune) == (30, 1e-3, 16, "side")
-    assert (options.schedule, options.clip_norm, options.augment, options.sampling) == ("epoch", None, True, "random")
+    assert (options.schedule, options.clip_norm, options.augment, options.sampling) == ("epoch", None, "all", "random")
     learners = []
     start = loop.Learner.start
     monkeypatch.setattr(loop.Learner, "start", lambda *given: learners.append(start(*given)) or learners[-1])
     train_here(labelled.options(tmp_path, epochs=1))
-    (optimiser,) = (learner.optimiser for learner in learners)
+    ((optimiser,),) = (learner.optimisers for learner in learners)
     assert type(optimiser) is torch.optim.Adam
     assert (optimiser.defaults["betas"], optimiser.defaults["eps"]) == ((0.9, 0.999), 1e-8)
     assert optimiser.defaults["weight_decay"] == 0
