@@ -30,7 +30,7 @@ from par_model.cli.command import Command, option
     "--optimizer",
     type=click.Choice(["adam", "muon"]),
     default="adam",
-    help="adam: the released one. muon: for the matrices of all Linears, with Adam for the rest; learns faster from "
+    help="adam: the released one. muon: for the matrices of Linears, with Adam for the rest; learns faster from "
     "random weights.",
 )
 @option("--batch-size", type=int, default=16, metavar="N", help="Tracklets of one step, over all workers.")

@@ -14,7 +14,6 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from par_model import storage
 from par_model.errors import OutputError
@@ -81,7 +80,7 @@ def load_checkpoint(
     for name, parameter in recogniser.named_parameters():
         for optimiser in optimisers:
             found = {key: tensors.get(f"{_kind(optimiser)}.{key}.{name}") for key in _STATE[_kind(optimiser)]}
-            state = {key: _like(tensor, parameter, key) for key, tensor in found.items() if tensor is not None}
+            state = {key: tensor.to(parameter.device) for key, tensor in found.items() if tensor is not None}
             if state:
                 optimiser.state[parameter] = state
     return history
@@ -89,10 +88,6 @@ def load_checkpoint(
 
 def _kind(optimiser: torch.optim.Optimizer) -> str:
     return type(optimiser).__name__.lower()
-
-
-def _like(tensor: Tensor, parameter: Tensor, key: str) -> Tensor:
-    return tensor if key == "step" else tensor.to(parameter.device)
 
 
 def _read(uri: str) -> bytes | None:

@@ -2,7 +2,8 @@
 
 Muon (Jordan and others, "Muon: an optimizer for hidden layers in neural networks", 2024) gives each matrix of a hidden
 layer a step of the momentum's directions, all equally long: where one direction of the gradient drowns the others, as
-in transformers that start from random weights, these learn too.
+in transformers that start from random weights, these learn too. Its own here are the weights of ``nn.Linear``; patch
+embeddings, positions, heads and recurrent layers are Adam's.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Muon(torch.optim.Optimizer):
     matrices that lie in one, as query, key and value do.
 
     A step's root mean square is 0.2 of the rate, about that of Adam's steps, so that both take the same rate
-    (arXiv 2502.16982). torch.optim.Muon works in bfloat16 and a matrix at a time: ten times as long on a CPU.
+    (arXiv 2502.16982). Not torch.optim.Muon: that needs torch 2.9, knows no parts, and works in bfloat16, a matrix at a
+    time, which takes ten times as long on a CPU (benchmarks/LOG.md).
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = 0.95) -> None:
@@ -75,8 +77,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices_NRC: Tensor) -> Tensor:
-    """The matrices [N, R, C] with all singular values near 1 (0.7 to 1.2), their singular vectors as they were; a zero
-    matrix stays zero. By the Newton-Schulz iteration X <- a X + (b XX' + c (XX')^2) X."""
+    """The matrices [N, R, C] with singular values near 1 (0.7 to 1.2; below 1/600 of a matrix's norm they stay smaller)
+    and their singular vectors as they were; a zero matrix stays zero. By the Newton-Schulz iteration
+    X <- a X + (b XX' + c (XX')^2) X."""
     tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
     x = matrices_NRC.mT if tall else matrices_NRC
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)

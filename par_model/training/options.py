@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from par_model.errors import UsageError
 from par_model.video.options import DecodeOptions
@@ -58,6 +58,9 @@ class TrainOptions:
             ("--epochs", self.epochs, self.epochs >= 1, "at least 1"),
             ("--lr", self.lr, 0 < self.lr < float("inf"), "above 0"),
             ("--batch-size", self.batch_size, self.batch_size >= 2, "at least 2: BatchNorm needs two tracklets"),
+            ("--schedule", self.schedule, self.schedule in get_args(Schedule), "epoch or step"),
+            ("--optimizer", self.optimizer, self.optimizer in get_args(Optimizer), "adam or muon"),
+            ("--augment", self.augment, self.augment in get_args(Augment), "all, flip or none"),
             ("--micro-batch", self.micro_batch, self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
             ("--frames", self.frames, self.frames is None or self.frames >= 1, "at least 1"),
             ("--cache-frames", self.cache_frames, self.cache_frames >= 1, "at least 1"),

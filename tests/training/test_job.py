@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from par_model.errors import ManifestError, OutputError, TrainingError
-from par_model.model.weights import load_weights, read_header
+from par_model.attributes import load_schema
+from par_model.errors import ManifestError, OutputError, TrainingError, UsageError
+from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
-from par_model.training.augment import Draw, pad_crop_flip
+from par_model.training.augment import Draw, draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
+from par_model.training.job import run_training
+from par_model.training.local import LocalTrainer
+from par_model.training.optimiser import Muon
 from par_model.training.options import TrainOptions
+from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
@@ -68,11 +76,76 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
         train_here(labelled.options(out, epochs=6))
 
 
-def test_muon_learns(labelled: Archive, tmp_path: Path) -> None:
-    summary = train_here(labelled.options(tmp_path, epochs=6, lr=3e-3, optimizer="muon"))
-    losses = pq.read_table(tmp_path / "metrics.parquet")["val_loss"].to_pylist()
-    assert losses[-1] < 0.7 * losses[0]
+def test_muon_moves_matrices_by_steps_of_one_length_and_adam_the_rest(
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step at the only rate of the epoch: a matrix moves by 0.2 of it in root mean square, a bias by it."""
+    learners = []
+    start = loop.Learner.start
+    monkeypatch.setattr(loop.Learner, "start", lambda *given: learners.append(start(*given)) or learners[-1])
+    before = tensors(labelled.weights)
+    summary = train_here(labelled.options(tmp_path, epochs=1, lr=1e-3, batch_size=24, optimizer="muon"))
     assert summary["options"]["optimizer"] == "muon"
+    rate = pq.read_table(tmp_path / "metrics.parquet")["learning_rate"].to_pylist()[0]
+    ((adam, muon),) = (learner.optimisers for learner in learners)
+    assert [type(adam), type(muon)] == [torch.optim.Adam, Muon]
+    assert {group["lr"] for one in (adam, muon) for group in one.param_groups} == {rate}
+    after = tensors(tmp_path / "last.safetensors")
+    for name, length in (("fusion.block.mlp.fc1.weight", 0.2), ("fusion.block.mlp.fc1.bias", 1.0)):
+        moved = (after[name] - before[name]).square().mean().sqrt()
+        assert float(moved) == pytest.approx(length * rate, rel=0.25), name
+
+
+@pytest.mark.parametrize("augment", ["all", "flip", "none"])
+def test_labels_are_flipped_with_their_pictures(augment: Any) -> None:
+    schema = load_schema("street")
+    left, right = (schema.score_fields.index(f"direction_{side}") for side in ("left", "right"))
+    labels = np.zeros((12, schema.num_classes), np.int8)
+    labels[:, left] = 1
+    batch = Batch(np.arange(12), tuple(f"s{i}" for i in range(12)), None, labels)
+    options = TrainOptions("m", "w", "o", augment=augment)
+    learner: Any = SimpleNamespace(plan=SimpleNamespace(options=options), header=SimpleNamespace(schema=schema))
+    flipped = [augment != "none" and draw(0, 3, name).flip for name in batch.ids]
+    found = loop._labels(learner, batch, epoch=3)
+    assert found[:, right].tolist() == flipped
+    assert found[:, left].tolist() == [not flip for flip in flipped]
+    assert len(set(flipped)) == (1 if augment == "none" else 2)
+
+
+@pytest.mark.parametrize("wrong", [{"augment": False}, {"optimizer": "Muon"}, {"schedule": "cosine"}])
+def test_a_choice_that_there_is_not_is_refused(wrong: Any) -> None:
+    (name,) = wrong
+    with pytest.raises(UsageError, match=f"--{name} is"):
+        TrainOptions("m", "w", "o", **wrong)
+
+
+def test_weights_of_half_precision_are_trained_in_float32(labelled: Archive, tmp_path: Path) -> None:
+    recogniser, header = load_weights(labelled.weights)
+    half = str(tmp_path / "half.safetensors")
+    save_weights(half, recogniser.to(torch.bfloat16), schema=header.schema, preprocess=header.preprocess, training={})
+    train_here(labelled.options(tmp_path / "out", weights=half, epochs=1))
+    assert {t.dtype for t in tensors(tmp_path / "out" / "last.safetensors").values()} >= {torch.float32}
+    assert tensors(half)["heads.weight"].dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="wants a GPU")
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_an_interrupted_run_goes_on_on_a_gpu(
+    optimizer: str, labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = labelled.options(tmp_path, epochs=2, optimizer=optimizer)
+    train_epoch = loop.train_epoch
+
+    def killed(learner: Any, epoch: int, *others: Any) -> tuple[list[float], float]:
+        if epoch == 2:
+            raise Killed
+        return train_epoch(learner, epoch, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_epoch", killed)
+        with pytest.raises(Killed):
+            run_training(options, lambda: nullcontext(LocalTrainer("cuda")))
+    assert run_training(options, lambda: nullcontext(LocalTrainer("cuda")))["epochs"] == 2
 
 
 @pytest.mark.parametrize("augment", ["all", "flip", "none"])

@@ -43,12 +43,12 @@ def step_of(optimiser: torch.optim.Optimizer, weight: nn.Parameter, gradients: l
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has it from 2.9 on")
 def test_steps_are_those_of_torch() -> None:
     generator = torch.Generator().manual_seed(5)
-    gradients = [torch.randn(24, 8, generator=generator) for _ in range(3)]
+    gradients = [torch.randn(24, 8, generator=generator) for _ in range(10)]
     ours, theirs = nn.Parameter(torch.zeros(24, 8)), nn.Parameter(torch.zeros(24, 8))
     moved = step_of(Muon([{"params": [ours]}], lr=0.1), ours, gradients)
     library = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     expected = step_of(library, theirs, gradients)  # in bfloat16
-    torch.testing.assert_close(moved, expected, atol=0.03 * float(expected.abs().max()), rtol=0)
+    torch.testing.assert_close(moved, expected, atol=0.02 * float(expected.abs().max()), rtol=0)
 
 
 def test_parts_are_matrices_of_their_own() -> None:

@@ -64,9 +64,11 @@ def losses(output: Path) -> list[float]:
     return [event.value for event in found]
 
 
-def test_two_workers_and_one_have_the_same_loss_curve(labelled: Archive, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_two_workers_and_one_have_the_same_loss_curve(labelled: Archive, tmp_path: Path, optimizer: str) -> None:
     """Ten steps with uneven shares; before them, that batch statistics and their gradients are those of the whole."""
-    alone, together = (plan_of(labelled, tmp_path / name, batch_size=5, epochs=2) for name in ("1", "2"))
+    options = {"batch_size": 5, "epochs": 2, "optimizer": optimizer}
+    alone, together = (plan_of(labelled, tmp_path / name, **options) for name in ("1", "2"))
     train(alone, Worker(), lambda line: None)
     torch.multiprocessing.spawn(_work, (2, together, str(tmp_path)), nprocs=2)
     one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
