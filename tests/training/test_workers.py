@@ -64,7 +64,7 @@ def losses(output: Path) -> list[float]:
     return [event.value for event in found]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("muon", marks=pytest.mark.slow)])
 def test_two_workers_and_one_have_the_same_loss_curve(labelled: Archive, tmp_path: Path, optimizer: str) -> None:
     """Ten steps with uneven shares; before them, that batch statistics and their gradients are those of the whole."""
     options = {"batch_size": 5, "epochs": 2, "optimizer": optimizer}
