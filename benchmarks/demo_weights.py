@@ -115,7 +115,7 @@ def random_weights(path: Path, schema: AttributeSchema) -> Path:
         str(path), backbone=str(BACKBONE), schema=schema, options=SIDES, image_size=NARROW, fit="stretch", seed=0
     )
     recogniser, header = load_weights(str(path))
-    recogniser.config = replace(recogniser.config, drop_path=0.0)  # so short a training overfits little
+    recogniser.config = replace(recogniser.config, drop_path=0.0)  # so short a training learns more without (LOG.md)
     features = recogniser.text_features
     left, _, right = torch.linalg.svd(features, full_matrices=False)
     features.copy_(left @ right * features.shape[1] ** 0.5)

@@ -59,7 +59,7 @@ class Learner:
     @classmethod
     def start(cls, plan: TrainPlan, worker: Worker) -> Learner:
         recogniser, header = load_weights(plan.weights)
-        recogniser.float()  # files may be of half precision, in which nothing is learnt
+        recogniser.float()  # files may be of half precision, in which small steps would be lost
         if plan.options.tune == "head":
             torch.manual_seed(_torch_seed(plan.options.seed, 0, 0))  # every worker starts from the same Linear
             recogniser = recogniser.without_sides()

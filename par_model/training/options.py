@@ -13,6 +13,10 @@ TrainSampling = Literal["random", "uniform", "first"]
 Schedule = Literal["epoch", "step"]
 Optimizer = Literal["adam", "muon"]
 Augment = Literal["all", "flip", "none"]
+_CHOICES = {
+    **{"tune": Tune, "sampling": TrainSampling, "schedule": Schedule},
+    **{"optimizer": Optimizer, "augment": Augment},
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,6 @@ class TrainOptions:
             ("--epochs", self.epochs, self.epochs >= 1, "at least 1"),
             ("--lr", self.lr, 0 < self.lr < float("inf"), "above 0"),
             ("--batch-size", self.batch_size, self.batch_size >= 2, "at least 2: BatchNorm needs two tracklets"),
-            ("--schedule", self.schedule, self.schedule in get_args(Schedule), "epoch or step"),
-            ("--optimizer", self.optimizer, self.optimizer in get_args(Optimizer), "adam or muon"),
-            ("--augment", self.augment, self.augment in get_args(Augment), "all, flip or none"),
             ("--micro-batch", self.micro_batch, self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
             ("--frames", self.frames, self.frames is None or self.frames >= 1, "at least 1"),
             ("--cache-frames", self.cache_frames, self.cache_frames >= 1, "at least 1"),
@@ -69,6 +70,9 @@ class TrainOptions:
             ("--max-failures", self.max_failures, self.max_failures >= -1, "-1 (no limit) or more"),
             ("--max-failure-rate", self.max_failure_rate, 0 <= self.max_failure_rate <= 1, "between 0 and 1"),
         ]
+        for name, kind in _CHOICES.items():
+            value, allowed = getattr(self, name), get_args(kind)
+            checks.append((f"--{name}", value, value in allowed, f"one of {', '.join(allowed)}"))
         for name, value, good, limit in checks:
             if not good:
                 raise UsageError(f"{name} is {value}: must be {limit}")

@@ -76,13 +76,19 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
         train_here(labelled.options(out, epochs=6))
 
 
+@pytest.fixture
+def learners(monkeypatch: pytest.MonkeyPatch) -> list[loop.Learner]:
+    """Those that runs of the test start."""
+    started: list[loop.Learner] = []
+    start = loop.Learner.start
+    monkeypatch.setattr(loop.Learner, "start", lambda *given: started.append(start(*given)) or started[-1])
+    return started
+
+
 def test_muon_moves_matrices_by_steps_of_one_length_and_adam_the_rest(
-    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled: Archive, tmp_path: Path, learners: list[loop.Learner]
 ) -> None:
     """One step at the only rate of the epoch: a matrix moves by 0.2 of it in root mean square, a bias by it."""
-    learners = []
-    start = loop.Learner.start
-    monkeypatch.setattr(loop.Learner, "start", lambda *given: learners.append(start(*given)) or learners[-1])
     before = tensors(labelled.weights)
     summary = train_here(labelled.options(tmp_path, epochs=1, lr=1e-3, batch_size=24, optimizer="muon"))
     assert summary["options"]["optimizer"] == "muon"
@@ -124,7 +130,8 @@ def test_weights_of_half_precision_are_trained_in_float32(labelled: Archive, tmp
     half = str(tmp_path / "half.safetensors")
     save_weights(half, recogniser.to(torch.bfloat16), schema=header.schema, preprocess=header.preprocess, training={})
     train_here(labelled.options(tmp_path / "out", weights=half, epochs=1))
-    assert {t.dtype for t in tensors(tmp_path / "out" / "last.safetensors").values()} >= {torch.float32}
+    trained = tensors(tmp_path / "out" / "last.safetensors").values()
+    assert {t.dtype for t in trained if t.is_floating_point()} == {torch.float32}
     assert tensors(half)["heads.weight"].dtype == torch.bfloat16
 
 
@@ -279,15 +286,12 @@ def test_the_test_split_is_never_read(labelled: Archive, tmp_path: Path) -> None
     assert summary["counts"] == kept | {"failed": 0}
 
 
-def test_the_released_recipe_is_the_default(labelled: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_released_recipe_is_the_default(labelled: Archive, learners: list[loop.Learner], tmp_path: Path) -> None:
     """Adam at 1e-3 with torch's betas and epsilon and no weight decay, 30 epochs of the released rates, batches of 16,
     no clipping."""
     options = TrainOptions("m", "w", "o")
     assert (options.epochs, options.lr, options.batch_size, options.tune) == (30, 1e-3, 16, "side")
     assert (options.schedule, options.clip_norm, options.augment, options.sampling) == ("epoch", None, "all", "random")
-    learners = []
-    start = loop.Learner.start
-    monkeypatch.setattr(loop.Learner, "start", lambda *given: learners.append(start(*given)) or learners[-1])
     train_here(labelled.options(tmp_path, epochs=1))
     ((optimiser,),) = (learner.optimisers for learner in learners)
     assert type(optimiser) is torch.optim.Adam
