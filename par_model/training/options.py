@@ -14,8 +14,11 @@ Schedule = Literal["epoch", "step"]
 Optimizer = Literal["adam", "muon"]
 Augment = Literal["all", "flip", "none"]
 _CHOICES = {
-    **{"tune": Tune, "sampling": TrainSampling, "schedule": Schedule},
-    **{"optimizer": Optimizer, "augment": Augment},
+    "tune": Tune,
+    "sampling": TrainSampling,
+    "schedule": Schedule,
+    "optimizer": Optimizer,
+    "augment": Augment,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -87,6 +87,6 @@ def make_archive(folder: Path) -> Archive:
     return Archive(write_labelled(folder), weights, str(folder / "crops"))
 
 
-def train_here(options: TrainOptions) -> dict[str, Any]:
+def train_here(options: TrainOptions, device: Literal["cpu", "cuda"] = "cpu") -> dict[str, Any]:
     """In this process, without Ray."""
-    return run_training(options, lambda: nullcontext(LocalTrainer("cpu")))
+    return run_training(options, lambda: nullcontext(LocalTrainer(device)))

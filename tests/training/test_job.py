@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +18,6 @@ from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
 from par_model.training.augment import Draw, draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
-from par_model.training.job import run_training
-from par_model.training.local import LocalTrainer
 from par_model.training.optimiser import Muon
 from par_model.training.options import TrainOptions
 from par_model.training.plan import Batch
@@ -36,6 +33,13 @@ def tensors(uri: Path | str) -> dict[str, torch.Tensor]:
 
 class Killed(BaseException):
     """Ends a run as a kill does: nothing below catches it."""
+
+
+def killed_epoch(learner: Any, epoch: int, *others: Any, train_epoch: Any = loop.train_epoch) -> Any:
+    """In place of ``train_epoch``: a run whose second epoch is cut off."""
+    if epoch == 2:
+        raise Killed
+    return train_epoch(learner, epoch, *others)
 
 
 def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
@@ -141,18 +145,11 @@ def test_an_interrupted_run_goes_on_on_a_gpu(
     optimizer: str, labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = labelled.options(tmp_path, epochs=2, optimizer=optimizer)
-    train_epoch = loop.train_epoch
-
-    def killed(learner: Any, epoch: int, *others: Any) -> tuple[list[float], float]:
-        if epoch == 2:
-            raise Killed
-        return train_epoch(learner, epoch, *others)
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "train_epoch", killed)
+        patch.setattr(loop, "train_epoch", killed_epoch)
         with pytest.raises(Killed):
-            run_training(options, lambda: nullcontext(LocalTrainer("cuda")))
-    assert run_training(options, lambda: nullcontext(LocalTrainer("cuda")))["epochs"] == 2
+            train_here(options, "cuda")
+    assert train_here(options, "cuda")["epochs"] == 2
 
 
 @pytest.mark.parametrize("augment", ["all", "flip", "none"])
@@ -206,12 +203,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     weights; the rate, which here changes at every step of three, goes on too."""
     options = {"epochs": 4, "schedule": "step", "lr": 1e-3, "optimizer": optimizer}
     train_here(labelled.options(tmp_path / "whole", **options))
-    train_epoch, save = loop.train_epoch, loop.save_checkpoint
-
-    def killed_epoch(learner: Any, epoch: int, *others: Any) -> tuple[list[float], float]:
-        if epoch == 2:
-            raise Killed
-        return train_epoch(learner, epoch, *others)
+    save = loop.save_checkpoint
 
     def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any) -> None:
         if len(history.epochs) == 3:
