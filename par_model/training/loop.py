@@ -105,7 +105,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
             "workers": worker.count,
         }
         if not isfinite(checked.loss):
-            raise TrainingError(f"validation loss is {checked.loss} after epoch {epoch}; {_advice(epoch)}")
+            raise TrainingError(f"validation loss is {checked.loss} after epoch {epoch}; {_advice(learner, epoch)}")
         _follow(history, row, checked.thresholds)
         if worker.rank == 0:
             keep(learner, history, losses)
@@ -129,7 +129,7 @@ def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], 
         if not isfinite(loss):
             ids = ", ".join(plan.train.ids[place] for place in batch)
             raise TrainingError(
-                f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_advice(epoch)}"
+                f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_advice(learner, epoch)}"
             )
         losses.append(loss)
         pace.step(epoch, number, len(batches), loss, rate)
@@ -315,9 +315,11 @@ def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _advice(epoch: int) -> str:
+def _advice(learner: Learner, epoch: int) -> str:
     kept = f"the weights of epoch {epoch - 1} are kept" if epoch > 1 else "no epoch is complete, so no weights are kept"
-    return f"{kept}; lower --lr, or set --clip-norm 1, with another --output"
+    # Muon's steps are as long as the rate says, however long the gradient.
+    clip = ", or set --clip-norm 1," if learner.plan.options.optimizer == "adam" else ""
+    return f"{kept}; lower --lr{clip} with another --output"
 
 
 def _autocast(learner: Learner) -> AbstractContextManager[Any]:

@@ -19,7 +19,7 @@ from par_model.training import loop
 from par_model.training.augment import Draw, draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
 from par_model.training.optimiser import Muon
-from par_model.training.options import TrainOptions
+from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
 from tests.cli.test_infer import parjob
@@ -236,8 +236,12 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     assert len(list((tmp_path / "out" / "_tensorboard").iterdir())) == 4
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step_and_its_tracklets(
-    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("optimizer", "advice"),
+    [("adam", "lower --lr, or set --clip-norm 1, with"), ("muon", "lower --lr with")],  # Muon cannot be clipped
+)
+def test_a_loss_that_is_no_number_stops_with_the_step_its_tracklets_and_advice(
+    labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: Optimizer, advice: str
 ) -> None:
     forward = loop.forward
 
@@ -246,8 +250,8 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_its_tracklets(
         return logits * float("nan") if epoch == 2 and "s001" in batch.ids else logits
 
     monkeypatch.setattr(loop, "forward", poisoned)
-    with pytest.raises(TrainingError, match=r"loss is nan at epoch 2, step \d; its tracklets: .*s001.*--lr"):
-        train_here(labelled.options(tmp_path))
+    with pytest.raises(TrainingError, match=rf"loss is nan at epoch 2, step \d; its tracklets: .*s001.*{advice}"):
+        train_here(labelled.options(tmp_path, optimizer=optimizer))
     assert pq.read_table(tmp_path / "metrics.parquet")["epoch"].to_pylist() == [1]
     assert (tmp_path / NAME).exists()
 
