@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from par_model.errors import UsageError
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
+_THOUSANDTHS = re.compile(r"(\.\d{3})000(?!\d)")
 _NAME_BYTES = 255
 _FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 256 * 2**20  # over all partitions
@@ -171,4 +174,6 @@ def folder_value(value: object) -> str:
     if value is None:
         return NULL_FOLDER
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, datetime):
+        text = _THOUSANDTHS.sub(r"\1", text)  # Arrow takes no more digits than the type has
     return quote(text, safe="")

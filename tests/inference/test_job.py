@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +18,8 @@ from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
-from tests.archive import assert_same_table, write_archive
+from par_model.manifest.write import write_manifest
+from tests.archive import assert_same_table, good_rows, write_archive, write_clips
 from tests.tiny import write_tiny_weights
 
 
@@ -193,6 +196,19 @@ def test_partitions_hold_every_row_and_run_json_their_types(manifest: str, tiny_
     assert set(table["tracklet_id"].to_pylist()) == set(read(tmp_path / "flat")["tracklet_id"].to_pylist())
     assert (tmp_path / "out/attributes/zone=__HIVE_DEFAULT_PARTITION__/status=failed").is_dir()
     assert json.loads((tmp_path / "out" / "run.json").read_text())["files"] == sorted(summary["files"])
+
+
+def test_times_to_the_millisecond_name_folders_that_read_back(tiny_weights: Path, tmp_path: Path) -> None:
+    write_clips(tmp_path)
+    rows = good_rows(str(tmp_path))[:3]
+    times = [datetime(2026, 5, 1, 8, 0, 0, 250_000, UTC), datetime(2026, 5, 1, 8, tzinfo=UTC), None]
+    for row, time in zip(rows, times, strict=True):
+        row["start_time"] = time
+    write_manifest(str(tmp_path / "m.parquet"), rows)
+    infer(str(tmp_path / "m.parquet"), tiny_weights, tmp_path / "out", partition_by=("start_time",))
+    hive = ds.partitioning(pa.schema([("start_time", pa.timestamp("ms", "UTC"))]), flavor="hive")
+    table = ds.dataset(tmp_path / "out" / "attributes", partitioning=hive).to_table().sort_by("tracklet_id")
+    assert table["start_time"].to_pylist() == times
 
 
 def test_too_many_frames_name_the_limit_and_write_nothing(

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -97,7 +98,12 @@ def interrupted(out: TableWriter) -> None:
 
 @pytest.mark.parametrize(
     ("value", "folder"),
-    [(None, NULL_FOLDER), (True, "true"), (7, "7"), ("", ""), ("a b", "a%20b"), ("..", ".."), ("x\n", "x%0A")],
+    [
+        *[(None, NULL_FOLDER), (True, "true"), (7, "7"), ("", ""), ("a b", "a%20b"), ("..", ".."), ("x\n", "x%0A")],
+        (datetime(2026, 5, 1, 8, tzinfo=UTC), "2026-05-01%2008%3A00%3A00%2B00%3A00"),
+        (datetime(2026, 5, 1, 8, 0, 0, 250_000, UTC), "2026-05-01%2008%3A00%3A00.250%2B00%3A00"),
+        (datetime(2026, 5, 1, 8, 0, 0, 250_100), "2026-05-01%2008%3A00%3A00.250100"),
+    ],
 )
 def test_folder_values(value: object, folder: str) -> None:
     assert folder_value(value) == folder
