@@ -12,7 +12,12 @@ from par_model.cli.command import Command
 
 @click.group(no_args_is_help=True)
 def attributes() -> None:
-    """List and show attribute schemas."""
+    """List and show attribute schemas.
+
+    \b
+    Example:
+      parjob attributes show mars
+    """
 
 
 @attributes.command("list", cls=Command)

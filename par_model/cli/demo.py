@@ -25,11 +25,23 @@ Three queries to try:
 """  # noqa: E501
 
 
+def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Path:
+    if not value or "://" in value:
+        raise click.BadParameter(f"{value!r} is no local folder: the demo renders its videos on this machine")
+    return Path(value)
+
+
 @click.command(cls=Command)
 @click.option(
-    "--output", default="parjob-demo", show_default=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder."
+    "--output", default="parjob-demo", show_default=True, metavar="DIR", callback=_local_folder, help="A local folder."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another day on the street.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another seed is another day on the street.",
+)
 @options.ray
 def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
     """Render a small archive, recognise it, score it, and write the report about it.

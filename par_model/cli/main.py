@@ -31,6 +31,10 @@ def parjob() -> None:
     """Pedestrian attributes from video archives: tracklet manifests in, a Parquet table out.
 
     Every option can also come from the environment, as PARJOB_<COMMAND>_<OPTION>.
+
+    \b
+    Example:
+      parjob demo
     """
 
 

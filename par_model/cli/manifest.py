@@ -38,6 +38,10 @@ def manifest() -> None:
     """Make, check and show manifests of tracklets.
 
     A manifest is Parquet, one row a tracklet: a file, a folder, or a quoted pattern of files.
+
+    \b
+    Example:
+      parjob manifest check tracklets.parquet
     """
 
 

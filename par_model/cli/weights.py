@@ -47,7 +47,12 @@ def _model_options(command: Any) -> Any:
 
 @click.group(no_args_is_help=True)
 def weights() -> None:
-    """Make and show weights files."""
+    """Make and show weights files.
+
+    \b
+    Example:
+      parjob weights show demo
+    """
 
 
 @weights.command("init", cls=Command)

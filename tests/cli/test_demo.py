@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cli.test_infer import parjob
+
 PARJOB = [sys.executable, "-c", "from par_model.cli import main; main()"]
 
 
@@ -36,3 +38,13 @@ def test_demo_makes_a_table_and_its_queries_run_as_printed(tmp_path: Path) -> No
         [*PARJOB, "demo", "--output", "street", "--no-ray"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "nothing to do" in again.stderr
+
+
+@pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--output", "s3://bucket/x"), ("--output", "")])
+def test_what_cannot_be_rendered_is_refused_and_nothing_is_made(
+    wrong: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parjob("demo", *wrong) == 2
+    assert wrong[0] in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

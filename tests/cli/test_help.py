@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    yield " ".join(path), group
     with click.Context(group) as context:
         for name in group.list_commands(context):
             command = group.get_command(context, name)
