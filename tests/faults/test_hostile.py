@@ -168,7 +168,8 @@ def leaks(said: str, *folders: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("ray", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow  # most of it is waiting between the attempts
+@pytest.mark.parametrize("ray", [False, True])
 def test_credentials_are_left_nowhere(ray: bool, tiny_weights: Path, tmp_path: Path) -> None:
     """Keys in the environment, and requests with them that fail: they are in no log, table, record or message, nor in
     anything that Ray leaves on disk."""
