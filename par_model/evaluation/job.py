@@ -27,11 +27,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.attributes import AttributeSchema, load_schema
+from par_model.attributes import AttributeSchema, load_schema, shipped_schemas
 from par_model.errors import ManifestError, OutputError, SchemaError, UsageError
 from par_model.evaluation import bootstrap
 from par_model.evaluation.measures import Answers, commonest, constant_answers, measure
@@ -39,6 +38,7 @@ from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.table.read import open_table, readable
 from par_model.table.summary import read_summary
 
 _SCORED_SPLIT = "test"
@@ -71,12 +71,14 @@ class Predictions:
     """What a table says of the labelled tracklets, row for row.
 
     missing: tracklets that the table does not have. untrained: classes that the weights were never trained for.
+    run_id: of the run that wrote the table.
     """
 
     answers: Answers
     failed: int
     missing: int
     untrained: frozenset[str]
+    run_id: str | None = None
 
 
 def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
@@ -87,9 +89,11 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
     labels, split = _scored(options, read_labels(manifest, schema, labelled_by=schema))
     predictions = _predictions(options.predictions, schema, labels.ids)
     metrics = {
-        "manifest": options.manifest,
-        "predictions": options.predictions,
+        "manifest": storage.absolute(options.manifest),
+        "predictions": storage.absolute(options.predictions),
+        "run_id": predictions.run_id,
         "schema": schema.name,
+        "schema_uri": _schema_uri(options),
         "split": split,
         "threshold": options.threshold,
     } | score(labels.values, predictions, schema, options)
@@ -156,6 +160,12 @@ def _schema(options: EvaluateOptions, manifest: Manifest) -> AttributeSchema:
     return schema
 
 
+def _schema_uri(options: EvaluateOptions) -> str | None:
+    """What names the schema that was given, from any folder; None for the manifest's own."""
+    given = options.schema
+    return given if given is None or given in shipped_schemas() else storage.absolute(given)
+
+
 def _scored(options: EvaluateOptions, labels: Labels) -> tuple[Labels, str | None]:
     """The labelled rows that are scored, and their split: the one asked for, else test if there is one, else all."""
     split = options.split
@@ -199,15 +209,12 @@ def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictio
         failed=int(((at_N >= 0) & ~answered_N).sum()),
         missing=int((at_N < 0).sum()),
         untrained=frozenset(summary["schema"].get("untrained", ())),
+        run_id=summary.get("run_id"),
     )
 
 
 def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[str]) -> pa.Table:
-    filesystem, path = storage.arrow_filesystem(folder)
-    # As text: folder names are cast to no type, and a group may be among them.
-    hive = pyarrow.dataset.partitioning(pa.schema([(name, pa.string()) for name in partitions]), flavor="hive")
-    with storage.guard(folder, "read"):
-        table = pyarrow.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=hive)
+    table = open_table(folder, partitions)
     fields = {field.name for field in table.schema.field("scores").type} if "scores" in table.schema.names else set()
     lacking = [name for name in schema.score_fields if name not in fields]
     if lacking:
@@ -216,5 +223,5 @@ def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[s
             f"weights follow another schema than {schema.name!r}"
         )
     columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
-    with storage.guard(folder, "read"):
+    with readable(folder):
         return table.to_table(columns=columns)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from datetime import UTC
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from par_model.errors import OutputError
 from par_model.report.result import Group
 from par_model.report.thumbnails import Strip
 
@@ -36,15 +39,15 @@ def _row(
     found = {
         "id": row["tracklet_id"],
         "camera": row.get("camera_id"),
-        "time": None if time is None else time.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00"),
+        "time": None if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "error": row["error"],
         "message": row["message"],
         "n": row["num_frames"],
         "y": right,
     }
     if row["error"] is None:
-        found["v"] = [_position(group, row[group.column]) for group in groups]
-        found["s"] = [round(1000 * row["scores"][name]) for group in groups for name in group.score_fields]
+        found["v"] = [_position(group, row[group.column], row["tracklet_id"]) for group in groups]
+        found["s"] = [_thousandths(row, name) for group in groups for name in group.score_fields]
     if strip is not None:
         found |= {"f": list(strip.frames), "miss": strip.missing}
     if row.get("embedding"):
@@ -52,10 +55,24 @@ def _row(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _position(group: Group, value: Any) -> int | None:
+def _position(group: Group, value: Any, tracklet_id: str) -> int | None:
     if value is None:
         return None
-    return int(value) if group.kind == "binary" else group.values.index(value)
+    if group.kind == "binary":
+        return int(value)
+    if value not in group.values:
+        raise OutputError(f"tracklet {tracklet_id!r} has {value!r} for {group.name}, which run.json does not know")
+    return group.values.index(value)
+
+
+def _thousandths(row: dict[str, Any], name: str) -> int:
+    score = (row["scores"] or {}).get(name)
+    if score is None or not isfinite(score):
+        raise OutputError(
+            f"tracklet {row['tracklet_id']!r} is recognised, but its score of {name} is {score}: the table was changed "
+            f"after `parjob infer` wrote it"
+        )
+    return round(1000 * float(score))
 
 
 def _bytes(embedding: list[float]) -> str:

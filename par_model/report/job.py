@@ -21,7 +21,8 @@ from par_model.report.result import Group, Result
 from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
-_METRICS_KEYS = {"manifest", "schema", "split", "counts", "classes", "groups", "constant", "intervals", "means"}
+_METRICS_OBJECTS = ("counts", "classes", "groups", "constant", "means")
+_METRICS_KEYS = {"manifest", "schema", "split", "intervals", *_METRICS_OBJECTS}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ def run_report(
     itself cannot be read.
     """
     result = Result(options.predictions)
+    output = _page_place(options)
     metrics = None if options.evaluation is None else read_metrics(options.evaluation)
+    if metrics is not None:
+        _refuse_other_run(str(options.evaluation), metrics, result)
     notes: list[str] = []
     truth = None if metrics is None else _truth(options, result, metrics, notes)
     rows = result.sample(options.limit, None if truth is None else truth.ids)
@@ -88,7 +92,6 @@ def run_report(
             "blocks": [json_in_html(block) for block in thumbnail_blocks(ids, strips)],
         }
     ).encode()
-    output = storage.absolute(options.output)
     storage.write_bytes(output, page)
     bare = sum(strip.webp is None for strip in strips.values())
     return Written(output, len(page), len(ids), bare, tuple(notes))
@@ -103,9 +106,45 @@ def read_metrics(uri: str) -> dict[str, Any]:
         metrics = json.loads(storage.read_bytes(place))
     except ValueError as error:
         raise OutputError(f"{place} is not valid JSON ({error}): run `parjob evaluate` again") from error
-    if not isinstance(metrics, dict) or not metrics.keys() >= _METRICS_KEYS:
+    if (
+        not isinstance(metrics, dict)
+        or not metrics.keys() >= _METRICS_KEYS
+        or not all(isinstance(metrics[name], dict) for name in _METRICS_OBJECTS)
+    ):
         raise OutputError(f"{place} is not what `parjob evaluate` writes: give the folder that its --output named")
     return metrics
+
+
+def _page_place(options: ReportOptions) -> str:
+    """Where the page goes. Raises UsageError rather than take the place of something that is no page, as the run's own
+    files, the evaluation or the manifest."""
+    output = storage.absolute(options.output)
+    try:
+        with storage.open_reader(output) as file:
+            start = file.read(64)
+    except storage.PlaceError as error:
+        if error.reason is not storage.Reason.NOT_FOUND:
+            raise
+        return output
+    if start and not start.lstrip().lower().startswith(b"<!doctype html"):
+        raise UsageError(f"--output {options.output} is there and is no HTML page: give the page another name")
+    return output
+
+
+def _refuse_other_run(uri: str, metrics: dict[str, Any], result: Result) -> None:
+    known = {group.name for group in result.groups}
+    foreign = [name for name in metrics["groups"] if name not in known]
+    if foreign:
+        raise OutputError(
+            f"{uri} scores {foreign[0]!r}, which {result.uri} does not have: it is of another schema; run `parjob "
+            f"evaluate` on this run"
+        )
+    scored, here = metrics.get("run_id"), result.summary["run_id"]
+    if scored is not None and scored != here:
+        raise OutputError(
+            f"{uri} scores run {scored} ({metrics.get('predictions')}), and {result.uri} is run {here}: run `parjob "
+            f"evaluate` on this run"
+        )
 
 
 def _truth(options: ReportOptions, result: Result, metrics: dict[str, Any], notes: list[str]) -> Truth | None:

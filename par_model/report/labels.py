@@ -83,7 +83,8 @@ def count_confusion(labels_NG: NDArray[np.int8], places_N: NDArray[np.int64]) ->
 
 def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group, ...]) -> Truth:
     """The labels that ``metrics`` are about. Raises ParError where they cannot be had."""
-    schema = manifest.label_schema or load_schema(str(metrics["schema"]))
+    given = metrics.get("schema_uri")
+    schema = load_schema(given) if given else manifest.label_schema or load_schema(str(metrics["schema"]))
     if [group.name for group in schema.groups] != [group.name for group in groups] or _values(schema) != [
         group.values for group in groups
     ]:

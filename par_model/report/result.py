@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from par_model import storage
 from par_model.attributes.schema import field_name
 from par_model.errors import OutputError
+from par_model.table.read import open_table, readable
 from par_model.table.summary import read_summary
 
+_SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
 MOST_CAMERAS = 24
 _CAMERA = "camera_id"
@@ -26,6 +27,7 @@ _CAMERA = "camera_id"
 _FAILED_SHARE = 0.2
 _LABELLED_SHARE = 0.5
 _MESSAGE = 300
+_COLUMNS = ("tracklet_id", "status", "error", "message", "scores", "sampled_frames", "num_frames")
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,20 @@ class Result:
         summary = read_summary(storage.join(place, "run.json"))
         if summary is None:
             raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
-        if summary.get("command") != "infer" or "schema" not in summary:
+        if summary.get("command") != "infer" or not summary.keys() >= _SUMMARY_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
         self.summary: dict[str, Any] = summary
         self.groups = groups_of(summary)
         folder = storage.join(place, "attributes")
-        filesystem, path = storage.arrow_filesystem(folder)
-        partitions = pa.schema([(name, pa.string()) for name in summary.get("partitions", {})])
         self._folder = folder
-        with storage.guard(folder, "read"):
-            self._dataset = ds.dataset(
-                path, filesystem=filesystem, format="parquet", partitioning=ds.partitioning(partitions, flavor="hive")
-            )
+        self._dataset = open_table(folder, summary.get("partitions", ()))
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)
+        groups = (group.column for group in self.groups)
+        lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]
+        if lacking:
+            raise OutputError(
+                f"{folder} has no column {lacking[0]!r}: it is not the table that {uri}/run.json tells of"
+            )
 
     @property
     def has_embedding(self) -> bool:
@@ -163,7 +166,10 @@ class Result:
                 "num_frames",
                 *(["embedding"] if self.has_embedding else []),
             ]
-            listed = ", ".join(f'"{name}"' for name in columns)
+            # What is in folders' names is text so far.
+            types = {"start_time": "TIMESTAMPTZ", "num_frames": "INTEGER"}
+            types |= {group.column: "BOOLEAN" for group in self.groups if group.kind == "binary"}
+            listed = ", ".join(f'CAST("{n}" AS {types[n]}) AS "{n}"' if n in types else f'"{n}"' for n in columns)
             return connection.sql(
                 f"SELECT {listed} FROM result WHERE tracklet_id IN (SELECT tracklet_id FROM chosen) ORDER BY 1"
             ).to_arrow_table()
@@ -174,6 +180,6 @@ class Result:
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with storage.guard(self._folder, "read"), duckdb.connect() as connection:
+        with readable(self._folder, duckdb.Error), duckdb.connect() as connection:
             connection.register("result", self._dataset)
             yield connection

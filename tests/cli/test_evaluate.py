@@ -70,6 +70,8 @@ def test_the_test_split_is_scored_and_nothing_is_left_out_in_silence(
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert json.loads(capsys.readouterr().out) == metrics
     assert (metrics["split"], metrics["threshold"]) == ("test", 0.45)
+    assert metrics["run_id"] == json.loads((archive / "out" / "run.json").read_text())["run_id"]
+    assert metrics["schema_uri"] is None
     assert metrics["counts"] == {"labelled": 7, "failed": 1, "missing": 0}
     assert metrics["left_out"]["never_annotated"] == [SCHEMA.score_fields[3]]
     assert metrics["left_out"]["untrained"] == ["bottom_color_red"]

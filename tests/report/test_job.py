@@ -8,19 +8,24 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from par_model import storage
 from par_model.errors import OutputError, UsageError
+from par_model.evaluation.job import EvaluateOptions, run_evaluation
+from par_model.manifest.write import write_manifest
 from par_model.report.job import ReportOptions, run_report
 from par_model.report.result import Result
 from par_model.report.thumbnails import shown_frames, strip
+from par_model.table.writer import TableWriter
 from tests.report.results import SCHEMA, failed_row, ok_row, write_result
 from tests.report.test_page import policy_hashes
 
@@ -154,6 +159,95 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(OutputError, match="is not what `parjob evaluate` writes"):
         written(out, evaluation=str(tmp_path))
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("mine", ["out/run.json", "out/attributes/part-00000.parquet", "scores/metrics.json"])
+def test_the_page_takes_no_place_but_a_pages(mine: str, tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    before = (tmp_path / mine).read_bytes()
+    with pytest.raises(UsageError, match="is there and is no HTML page"):
+        run_report(ReportOptions(str(out), str(tmp_path / mine), str(tmp_path / "scores")))
+    assert (tmp_path / mine).read_bytes() == before
+    assert written(out) == written(out)
+
+
+def rewrite_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_an_evaluation_of_another_run_or_schema_is_refused(tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    metrics = tmp_path / "scores" / "metrics.json"
+    rewrite_json(metrics, run_id="other")
+    with pytest.raises(OutputError, match=r"scores run other \(.*out\), and .* is run abc: run `parjob evaluate`"):
+        written(out, evaluation=str(metrics))
+    rewrite_json(metrics, groups={"age": {}})
+    with pytest.raises(OutputError, match=r"scores 'age', which .* does not have"):
+        written(out, evaluation=str(metrics))
+    rewrite_json(metrics, groups=[])
+    with pytest.raises(OutputError, match="is not what `parjob evaluate` writes"):
+        written(out, evaluation=str(metrics))
+
+
+def test_labels_are_found_from_another_folder_and_by_a_schema_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    rows = [{"tracklet_id": i, "image_uris": [str(tmp_path / "a.png")], "labels": LABELS[i]} for i in LABELS]
+    write_manifest(str(tmp_path / "bare.parquet"), rows)
+    (tmp_path / "own.toml").write_text(SCHEMA.to_toml())
+    monkeypatch.chdir(tmp_path)
+    run_evaluation(EvaluateOptions("bare.parquet", "out", "by-hand", schema="own.toml", resamples=20))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    rows = data(written(out, evaluation="../by-hand"))["rows"]
+    assert [row.get("y") for row in rows] == [[[0], [1], [0]], [[0], [0], None], [[2], [0], [1]], None]
+
+
+def test_folders_named_after_attributes_and_times(tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS, LABELS)
+    flat = data(written(out))["rows"]
+    place = out / "attributes"
+    table = pq.read_table(place / "part-00000.parquet")
+    shutil.rmtree(place)
+    times = pa.array([datetime(2026, 5, 1, 8, 0, 1, 250_000, UTC), None] * 2, pa.timestamp("ms", "UTC"))
+    table = table.append_column("start_time", times)
+    with TableWriter(str(place), table.schema, ["backpack", "num_frames", "start_time"]) as writer:
+        writer.write(table)
+    rewrite_json(out / "run.json", partitions={"backpack": "bool", "num_frames": "int32", "start_time": "any"})
+    rows = data(written(out))["rows"]
+    assert [row.pop("time", None) for row in rows] == ["2026-05-01 08:00:01", None] * 2
+    assert rows == flat
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("cut", "cannot read .*attributes as a table"),
+        ("empty", "has no column 'tracklet_id'"),
+        ("column", "has no column 'backpack'"),
+        ("value", "'d' has 'mauve' for top_color"),
+        ("nan", "'d' is recognised, but its score of hat is nan"),
+        ("null", "'d' is recognised, but its score of .* is None"),
+        ("summary", "is not the output of `parjob infer`"),
+    ],
+)
+def test_a_damaged_table_is_named(change: str, said: str, tmp_path: Path) -> None:
+    row = {"value": {"top_color": "mauve"}, "nan": {}, "null": {"scores": None}}.get(change, {})
+    hat = float("nan") if change == "nan" else 0.1
+    out = write_result(tmp_path, [*ROWS[:3], ok_row("d", "green", hat=hat, **row)])
+    part = out / "attributes" / "part-00000.parquet"
+    if change == "cut":
+        part.write_bytes(part.read_bytes()[:-9])
+    elif change == "empty":
+        part.unlink()
+    elif change == "column":
+        pq.write_table(pq.read_table(part).drop(["backpack"]), part)
+    elif change == "summary":
+        (out / "run.json").write_text('{"fingerprint": {}, "command": "infer", "schema": {}}')
+    with pytest.raises(OutputError, match=said):
+        written(out)
     assert not (tmp_path / "report.html").exists()
 
 

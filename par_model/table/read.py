@@ -1,0 +1,35 @@
+"""The table of a finished run, for what comes after: evaluation and report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from par_model import storage
+from par_model.errors import OutputError
+
+
+def open_table(folder: str, partitions: Iterable[str]) -> ds.Dataset:
+    """The files below ``folder``; what the folders of ``partitions`` are named after comes as text, for names are cast
+    to no type, and an attribute may be among them. Raises OutputError, StorageError."""
+    filesystem, path = storage.arrow_filesystem(folder)
+    hive = ds.partitioning(pa.schema([(name, pa.string()) for name in partitions]), flavor="hive")
+    with readable(folder):
+        return ds.dataset(path, filesystem=filesystem, format="parquet", partitioning=hive)
+
+
+@contextmanager
+def readable(folder: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn what reading files raises within, and ``more``, into one line. Raises OutputError, StorageError."""
+    try:
+        with storage.guard(folder, "read"):
+            yield
+    except (pa.ArrowInvalid, *more) as error:
+        line = " ".join(str(error).split())[:300]
+        raise OutputError(
+            f"cannot read {folder} as a table: {line}; one of its files is damaged or is none of the table's: restore "
+            f"it, or run `parjob infer` with another --output"
+        ) from error
