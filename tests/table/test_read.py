@@ -1,0 +1,31 @@
+"""Tables are read whatever their folders are named after, and damaged ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from par_model.errors import OutputError, StorageError
+from par_model.table.read import open_table, readable
+from par_model.table.writer import TableWriter
+
+
+def test_what_folders_are_named_after_is_text(tmp_path: Path) -> None:
+    with TableWriter(str(tmp_path / "t"), pa.schema([("id", pa.int8()), ("hat", pa.bool_())]), ["hat"]) as writer:
+        writer.write(pa.table({"id": pa.array([1, 2, 3], pa.int8()), "hat": [True, None, False]}))
+    table = open_table(str(tmp_path / "t"), ["hat"]).to_table().sort_by("id")
+    assert table.to_pydict() == {"id": [1, 2, 3], "hat": ["true", None, "false"]}
+
+
+def test_a_damaged_file_and_a_missing_folder_are_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+    (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-9])
+    with pytest.raises(OutputError, match=rf"cannot read {tmp_path} as a table: .*a\.parquet.*; one of its files"):
+        open_table(str(tmp_path), [])
+    with pytest.raises(StorageError, match="nowhere"):
+        open_table(str(tmp_path / "nowhere"), [])
+    with pytest.raises(OutputError, match="as a table: .a key"), readable("t", KeyError):
+        raise KeyError("a key")
