@@ -27,5 +27,5 @@ def test_a_damaged_file_and_a_missing_folder_are_named(tmp_path: Path) -> None:
         open_table(str(tmp_path), [])
     with pytest.raises(StorageError, match="nowhere"):
         open_table(str(tmp_path / "nowhere"), [])
-    with pytest.raises(OutputError, match="as a table: .a key"), readable("t", KeyError):
+    with pytest.raises(OutputError, match=r"as a table: .a key"), readable("t", KeyError):
         raise KeyError("a key")
