@@ -12,6 +12,7 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.storage import is_local
 
 # One line each: a second line would have to start at the margin to be pasted into a shell.
 _QUERIES = """
@@ -26,9 +27,9 @@ Three queries to try:
 
 
 def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Path:
-    if not value or "://" in value:
+    if not value or not is_local(value):
         raise click.BadParameter(f"{value!r} is no local folder: the demo renders its videos on this machine")
-    return Path(value)
+    return Path(value.removeprefix("file://"))
 
 
 @click.command(cls=Command)

@@ -2,7 +2,7 @@
 
 metrics.json, in which a number that cannot be told is null:
 
-    manifest, predictions, schema, split, threshold
+    manifest, predictions, run_id (of predictions), schema, schema_uri (of --schema), split, threshold
     counts      labelled, failed, missing: a tracklet that failed or is missing predicts nothing, and counts
     left_out    names of classes: untrained, undecided (of a group with an untrained class, which the table leaves null)
                 and never_annotated are in no number at all; without_a_positive have no F1 and no AUROC

@@ -60,15 +60,15 @@ def merged_reliability(classes: Sequence[dict[str, Any]]) -> list[dict[str, floa
 
 def group_figures(metrics: dict[str, Any], group: Group) -> dict[str, Any] | None:
     """A group's accuracy, that of a constant answer, macro F1, and reliability. None for one that was not scored."""
-    found = metrics["groups"].get(group.name)
+    found = metrics["groups"].get(group.column)
     if found is None:
         return None
-    own = metrics["intervals"]["groups"].get(group.name)
+    own = metrics["intervals"]["groups"].get(group.column)
     classes = [metrics["classes"][name] for name in group.score_fields if name in metrics["classes"]]
     return {
         "labelled": found["labelled"],
         "accuracy": {"value": found["accuracy"], "interval": own["accuracy"] if isinstance(own, dict) else own},
-        "constant": metrics["constant"]["groups"][group.name]["accuracy"],
+        "constant": metrics["constant"]["groups"][group.column]["accuracy"],
         "macro_f1": found["macro_f1"],
         "reliability": merged_reliability(classes),
     }

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from par_model import storage
+from par_model.attributes.schema import field_name
 from par_model.errors import OutputError, ParError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.report.figures import class_figures, group_figures
@@ -21,8 +23,8 @@ from par_model.report.result import Group, Result
 from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
-_METRICS_OBJECTS = ("counts", "classes", "groups", "constant", "means")
-_METRICS_KEYS = {"manifest", "schema", "split", "intervals", *_METRICS_OBJECTS}
+_METRICS_OBJECTS = ("counts", "classes", "groups", "constant", "intervals", "means")
+_METRICS_KEYS = {"manifest", "schema", "split", *_METRICS_OBJECTS}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def run_report(
 
 
 def read_metrics(uri: str) -> dict[str, Any]:
-    """metrics.json below the folder ``uri``, or that file. Raises OutputError if it is not one."""
+    """metrics.json below the folder ``uri``, or that file, its groups by the names of the table's columns. Raises
+    OutputError if it is not one."""
     place = storage.absolute(uri)
     if not place.endswith(".json"):
         place = storage.join(place, "metrics.json")
@@ -112,6 +115,8 @@ def read_metrics(uri: str) -> dict[str, Any]:
         or not all(isinstance(metrics[name], dict) for name in _METRICS_OBJECTS)
     ):
         raise OutputError(f"{place} is not what `parjob evaluate` writes: give the folder that its --output named")
+    for part in (metrics, metrics["constant"], metrics["intervals"]):
+        part["groups"] = {field_name(name): figures for name, figures in part.get("groups", {}).items()}
     return metrics
 
 
@@ -119,11 +124,18 @@ def _page_place(options: ReportOptions) -> str:
     """Where the page goes. Raises UsageError rather than take the place of something that is no page, as the run's own
     files, the evaluation or the manifest."""
     output = storage.absolute(options.output)
+    table = storage.join(storage.absolute(options.predictions), "attributes")
+    if output.startswith(f"{table}/"):
+        raise UsageError(f"--output {options.output} is among the table's files, which readers take all: move it out")
+    if storage.is_local(output) and (path := Path(storage.local_path(output))).exists() and not path.is_file():
+        raise UsageError(f"--output {options.output} is there and is no file: give the page another name")
     try:
-        with storage.open_reader(output) as file:
+        with storage.guard(output, "read"), storage.open_reader(output) as file:
             start = file.read(64)
     except storage.PlaceError as error:
-        if error.reason is not storage.Reason.NOT_FOUND:
+        # Who may write to a bucket need not be allowed to read it, or to know what is not there.
+        hidden = error.reason is storage.Reason.ACCESS_DENIED and not storage.is_local(output)
+        if error.reason is not storage.Reason.NOT_FOUND and not hidden:
             raise
         return output
     if start and not start.lstrip().lower().startswith(b"<!doctype html"):
@@ -132,7 +144,7 @@ def _page_place(options: ReportOptions) -> str:
 
 
 def _refuse_other_run(uri: str, metrics: dict[str, Any], result: Result) -> None:
-    known = {group.name for group in result.groups}
+    known = {group.column for group in result.groups}
     foreign = [name for name in metrics["groups"] if name not in known]
     if foreign:
         raise OutputError(

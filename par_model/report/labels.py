@@ -85,7 +85,7 @@ def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group,
     """The labels that ``metrics`` are about. Raises ParError where they cannot be had."""
     given = metrics.get("schema_uri")
     schema = load_schema(given) if given else manifest.label_schema or load_schema(str(metrics["schema"]))
-    if [group.name for group in schema.groups] != [group.name for group in groups] or _values(schema) != [
+    if [group.column for group in schema.groups] != [group.column for group in groups] or _values(schema) != [
         group.values for group in groups
     ]:
         raise SchemaError(f"the labels of {manifest.uri} follow another schema than the table")

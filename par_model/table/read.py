@@ -27,9 +27,9 @@ def readable(folder: str, *more: type[Exception]) -> Iterator[None]:
     try:
         with storage.guard(folder, "read"):
             yield
-    except (pa.ArrowInvalid, *more) as error:
+    except (pa.ArrowException, *more) as error:
         line = " ".join(str(error).split())[:300]
         raise OutputError(
-            f"cannot read {folder} as a table: {line}; one of its files is damaged or is none of the table's: restore "
-            f"it, or run `parjob infer` with another --output"
+            f"cannot read {folder} as a table: {line}; where a file is damaged or none of the table's, restore it or "
+            f"take it away, else the same command again may do"
         ) from error

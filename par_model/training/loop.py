@@ -317,7 +317,7 @@ def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
 
 def _advice(learner: Learner, epoch: int) -> str:
     kept = f"the weights of epoch {epoch - 1} are kept" if epoch > 1 else "no epoch is complete, so no weights are kept"
-    # Muon's steps are as long as the rate says, however long the gradient.
+    # Muon's steps of matrices are as long as the rate says, however long the gradient.
     clip = ", or set --clip-norm 1," if learner.plan.options.optimizer == "adam" else ""
     return f"{kept}; lower --lr{clip} with another --output"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import pytest
 from PIL import Image
 
 from par_model import storage
-from par_model.errors import OutputError, UsageError
+from par_model.errors import OutputError, StorageError, UsageError
 from par_model.evaluation.job import EvaluateOptions, run_evaluation
 from par_model.manifest.write import write_manifest
 from par_model.report.job import ReportOptions, run_report
@@ -162,14 +163,44 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
-@pytest.mark.parametrize("mine", ["out/run.json", "out/attributes/part-00000.parquet", "scores/metrics.json"])
+@pytest.mark.parametrize("mine", ["out/run.json", "manifest.parquet", "scores/metrics.json"])
 def test_the_page_takes_no_place_but_a_pages(mine: str, tmp_path: Path) -> None:
     out = write_result(tmp_path, ROWS, LABELS)
     before = (tmp_path / mine).read_bytes()
     with pytest.raises(UsageError, match="is there and is no HTML page"):
         run_report(ReportOptions(str(out), str(tmp_path / mine), str(tmp_path / "scores")))
     assert (tmp_path / mine).read_bytes() == before
-    assert written(out) == written(out)
+    with pytest.raises(UsageError, match="is among the table's files"):
+        run_report(ReportOptions(str(out), str(out / "attributes" / "page.html")))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is there and is no file"):
+        run_report(ReportOptions(str(out), str(tmp_path / "pipe")))
+    (tmp_path / "report.html").touch()
+    page = written(out)
+    assert written(out) == page
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/page.html", "page.html"])
+def test_a_bucket_need_not_be_readable_a_local_file_has_to_be(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = write_result(tmp_path, ROWS)
+    open_reader, pages = storage.open_reader, {}
+
+    def denied(uri: str, **options: Any) -> Any:
+        if uri.endswith("page.html"):
+            raise storage.PlaceError(f"cannot read {uri}: access denied", storage.Reason.ACCESS_DENIED)
+        return open_reader(uri, **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(storage, "open_reader", denied)
+    monkeypatch.setattr(storage, "write_bytes", pages.__setitem__)
+    if storage.is_local(place):
+        with pytest.raises(StorageError, match="access denied"):
+            run_report(ReportOptions(str(out), place))
+    else:
+        run_report(ReportOptions(str(out), place))
+        assert b"4 tracklets" in pages[place]
 
 
 def rewrite_json(path: Path, **changes: Any) -> None:
@@ -188,6 +219,17 @@ def test_an_evaluation_of_another_run_or_schema_is_refused(tmp_path: Path) -> No
     rewrite_json(metrics, groups=[])
     with pytest.raises(OutputError, match="is not what `parjob evaluate` writes"):
         written(out, evaluation=str(metrics))
+
+
+def test_groups_are_found_by_their_columns(tmp_path: Path) -> None:
+    """The evaluation names them as the schema does, run.json as the table."""
+    out = write_result(tmp_path, ROWS, LABELS)
+    metrics = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    before = written(out, evaluation=str(tmp_path / "scores"))
+    for part in (metrics, metrics["constant"], metrics["intervals"]):
+        part["groups"]["Top Color"] = part["groups"].pop("top_color")
+    (tmp_path / "scores" / "metrics.json").write_text(json.dumps(metrics))
+    assert written(out, evaluation=str(tmp_path / "scores")) == before
 
 
 def test_labels_are_found_from_another_folder_and_by_a_schema_of_ones_own(

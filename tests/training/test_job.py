@@ -238,7 +238,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
 
 @pytest.mark.parametrize(
     ("optimizer", "advice"),
-    [("adam", "lower --lr, or set --clip-norm 1, with"), ("muon", "lower --lr with")],  # Muon cannot be clipped
+    [("adam", "lower --lr, or set --clip-norm 1, with"), ("muon", "lower --lr with")],  # clipping is of no use there
 )
 def test_a_loss_that_is_no_number_stops_with_the_step_its_tracklets_and_advice(
     labelled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: Optimizer, advice: str
