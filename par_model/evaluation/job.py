@@ -31,15 +31,14 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema, shipped_schemas
-from par_model.errors import ManifestError, OutputError, SchemaError, UsageError
+from par_model.errors import ManifestError, SchemaError, UsageError
 from par_model.evaluation import bootstrap
 from par_model.evaluation.measures import Answers, commonest, constant_answers, measure
 from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.table.read import open_table, readable
-from par_model.table.summary import read_summary
+from par_model.table.read import finished_run, open_table, readable
 
 _SCORED_SPLIT = "test"
 
@@ -78,7 +77,7 @@ class Predictions:
     failed: int
     missing: int
     untrained: frozenset[str]
-    run_id: str | None = None
+    run_id: str | None
 
 
 def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
@@ -184,11 +183,8 @@ def _scored(options: EvaluateOptions, labels: Labels) -> tuple[Labels, str | Non
 
 def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
     """The table's rows of these tracklets. Raises OutputError, SchemaError."""
-    place = storage.absolute(uri)
-    summary = read_summary(storage.join(place, "run.json"))
-    if summary is None:
-        raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
-    rows = _rows(storage.join(place, "attributes"), schema, uri, summary.get("partitions", {}))
+    summary = finished_run(uri)
+    rows = _rows(storage.join(storage.absolute(uri), "attributes"), schema, uri, summary.get("partitions", {}))
     place_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
     at_N = np.array([place_of.get(tracklet_id, -1) for tracklet_id in ids])
     ok = pc.equal(rows["status"], "ok").to_numpy()

@@ -16,8 +16,7 @@ import pyarrow as pa
 from par_model import storage
 from par_model.attributes.schema import field_name
 from par_model.errors import OutputError
-from par_model.table.read import open_table, readable
-from par_model.table.summary import read_summary
+from par_model.table.read import finished_run, open_table, readable
 
 _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
@@ -67,15 +66,12 @@ class Result:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        place = storage.absolute(uri)
-        summary = read_summary(storage.join(place, "run.json"))
-        if summary is None:
-            raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+        summary = finished_run(uri)
         if summary.get("command") != "infer" or not summary.keys() >= _SUMMARY_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
-        self.summary: dict[str, Any] = summary
+        self.summary = summary
         self.groups = groups_of(summary)
-        folder = storage.join(place, "attributes")
+        folder = storage.join(storage.absolute(uri), "attributes")
         self._folder = folder
         self._dataset = open_table(folder, summary.get("partitions", ()))
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
 from par_model import storage
 from par_model.errors import OutputError
+from par_model.table.summary import read_summary
+
+
+def finished_run(uri: str) -> dict[str, Any]:
+    """run.json of OUT. Raises OutputError where no run is finished there."""
+    summary = read_summary(storage.join(storage.absolute(uri), "run.json"))
+    if summary is None:
+        raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+    return summary
 
 
 def open_table(folder: str, partitions: Iterable[str]) -> ds.Dataset:
