@@ -34,7 +34,13 @@ def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Pat
 
 @click.command(cls=Command)
 @click.option(
-    "--output", default="parjob-demo", show_default=True, metavar="DIR", callback=_local_folder, help="A local folder."
+    "--output",
+    type=click.Path(),  # shells complete it
+    default="parjob-demo",
+    show_default=True,
+    metavar="DIR",
+    callback=_local_folder,
+    help="A local folder.",
 )
 @click.option(
     "--seed",
