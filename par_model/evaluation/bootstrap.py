@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
 from par_model.evaluation.measures import Answers, right_answers
+from par_model.evaluation.paper import MEASURES, measures_of_counts
 
 RESAMPLES = 1000
 LEVEL = 0.95
 _CHUNK = 100
-_EPS = 1e-20  # as in the paper's protocol
 
 Floats = NDArray[np.float64]
 Interval = list[float]
@@ -86,17 +86,14 @@ def _counts(
 
 
 def _paper(counts: tuple[Floats, Floats, Floats, Floats], schema: AttributeSchema) -> dict[str, Floats]:
-    by_group: dict[str, list[Floats]] = {"accuracy": [], "precision": [], "recall": [], "f1": []}
+    of_groups = []
     for _, span in schema.spans():
         tp, fp, fn, tn = (part[:, span].sum(axis=1) for part in counts)
-        if not (tp + fp + fn + tn).any():
-            continue
-        precision, recall = tp / (tp + fp + _EPS), tp / (tp + fn + _EPS)
-        by_group["accuracy"].append((tp + tn) / (tp + tn + fp + fn + _EPS))
-        by_group["precision"].append(precision)
-        by_group["recall"].append(recall)
-        by_group["f1"].append(2 * precision * recall / (precision + recall + _EPS))
-    return {f"paper.{name}": np.mean(values, axis=0) for name, values in by_group.items() if values}
+        if (tp + fp + fn + tn).any():
+            of_groups.append(measures_of_counts(tp, fp, fn, tn))
+    if not of_groups:
+        return {}
+    return {f"paper.{name}": means for name, means in zip(MEASURES, np.mean(of_groups, axis=0), strict=True)}
 
 
 def _nan_mean(values_RC: Floats) -> Floats:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from par_model.attributes import AttributeGroup, AttributeSchema
+from par_model.attributes.decide import decide
 from par_model.evaluation.calibration import reliability
 
 Bools = NDArray[np.bool_]
@@ -33,16 +34,6 @@ class Answers:
     scores: NDArray[np.floating]
     decided: Bools
     answered: Bools
-
-
-def decide(scores_NC: NDArray[np.floating], schema: AttributeSchema, thresholds: Sequence[float]) -> Bools:
-    """bool [N, C] as the attribute table reads scores: above its threshold; of an exclusive group the highest."""
-    decided = scores_NC > np.asarray(thresholds, scores_NC.dtype)
-    for group, span in schema.spans():
-        if group.kind == "exclusive":
-            best = scores_NC[:, span].argmax(axis=1)
-            decided[:, span] = np.arange(len(group.classes)) == best[:, None]
-    return decided
 
 
 def answer(scores_NC: NDArray[np.floating], schema: AttributeSchema, thresholds: Sequence[float]) -> Answers:

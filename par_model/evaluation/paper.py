@@ -5,7 +5,8 @@ Dimension letters: N tracklets, A classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,25 @@ THRESHOLD = 0.45
 _EPS = 1e-20  # added to every denominator, as in the released code
 
 
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+
 @dataclass(frozen=True)
 class Measures:
     accuracy: float
     precision: float
     recall: float
     f1: float
+
+
+MEASURES = tuple(field.name for field in fields(Measures))
+
+
+def measures_of_counts(tp: Number, fp: Number, fn: Number, tn: Number) -> tuple[Number, Number, Number, Number]:
+    """MEASURES from the numbers of true and false positives, false and true negatives; of arrays element by element."""
+    precision, recall = tp / (tp + fp + _EPS), tp / (tp + fn + _EPS)
+    accuracy = (tp + tn) / (tp + tn + fp + fn + _EPS)
+    return accuracy, precision, recall, 2 * precision * recall / (precision + recall + _EPS)
 
 
 @dataclass(frozen=True)
@@ -55,20 +69,11 @@ def paper_metrics(
         if annotated.any():
             positive = labels_NA[:, span] > 0
             groups[group.name] = _measures(positive[annotated], (scores_NA[:, span] > threshold)[annotated])
-    means = [
-        sum(getattr(measures, name) for measures in groups.values()) / max(1, len(groups))
-        for name in ("accuracy", "precision", "recall", "f1")
-    ]
+    means = [sum(getattr(measures, name) for measures in groups.values()) / max(1, len(groups)) for name in MEASURES]
     return PaperMetrics(Measures(*means), groups)
 
 
 def _measures(truth: NDArray[np.bool_], guess: NDArray[np.bool_]) -> Measures:
     tp, fp = int((truth & guess).sum()), int((~truth & guess).sum())
     fn, tn = int((truth & ~guess).sum()), int((~truth & ~guess).sum())
-    precision, recall = tp / (tp + fp + _EPS), tp / (tp + fn + _EPS)
-    return Measures(
-        accuracy=(tp + tn) / (tp + tn + fp + fn + _EPS),
-        precision=precision,
-        recall=recall,
-        f1=2 * precision * recall / (precision + recall + _EPS),
-    )
+    return Measures(*measures_of_counts(float(tp), float(fp), float(fn), float(tn)))

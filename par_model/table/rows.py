@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model.attributes import AttributeGroup, AttributeSchema
+from par_model.attributes.decide import decide
 from par_model.table.schema import scores_type
 
 # How an outcome travels and waits until the table is written: compact, the same for every schema.
@@ -68,10 +69,10 @@ def table_rows(passed_through: pa.Table, outcomes: pa.Table, reading: Reading, s
     columns["model_id"] = pa.repeat(pa.scalar(reading.model_id), len(outcomes))
     columns["scores"] = _struct(scores_NC, failed_N, reading.schema)
     trained = np.asarray(reading.trained)
-    thresholds = np.asarray(reading.thresholds, dtype=np.float32)
+    decided_NC = decide(scores_NC, reading.schema, reading.thresholds)
     for group, span in reading.schema.spans():
         null_N = failed_N if trained[span].all() else np.ones_like(failed_N)
-        value, score = _read_group(group, scores_NC[:, span], thresholds[span], null_N)
+        value, score = _read_group(group, scores_NC[:, span], decided_NC[:, span], null_N)
         columns[group.column] = value
         columns[f"{group.column}_score"] = score
     return pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
@@ -92,16 +93,15 @@ def _struct(scores_NC: NDArray[np.float32], failed_N: NDArray[np.bool_], schema:
 
 
 def _read_group(
-    group: AttributeGroup, scores_NG: NDArray[np.float32], thresholds_G: NDArray[np.float32], null_N: NDArray[np.bool_]
+    group: AttributeGroup, scores_NG: NDArray[np.float32], decided_NG: NDArray[np.bool_], null_N: NDArray[np.bool_]
 ) -> tuple[pa.Array, pa.Array]:
-    """A group's value and score. Exclusive: the class with the highest score, the first of equals."""
+    """A group's value and its score."""
     if group.kind == "binary":
-        score_N = scores_NG[:, 0]
-        return pa.array(score_N > thresholds_G[0], mask=null_N), pa.array(score_N, mask=null_N)
-    best_N = scores_NG.argmax(axis=1)
+        return pa.array(decided_NG[:, 0], mask=null_N), pa.array(scores_NG[:, 0], mask=null_N)
+    named_N = decided_NG.argmax(axis=1)
     values = np.array([c.value for c in group.classes], dtype=object)
-    score_N = scores_NG[np.arange(len(best_N)), best_N]
-    return pa.array(values[best_N], pa.string(), mask=null_N), pa.array(score_N, mask=null_N)
+    score_N = scores_NG[np.arange(len(named_N)), named_N]
+    return pa.array(values[named_N], pa.string(), mask=null_N), pa.array(score_N, mask=null_N)
 
 
 def _as(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:

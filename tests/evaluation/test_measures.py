@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
+from par_model.attributes.decide import decide
 from par_model.evaluation.calibration import calibrate_thresholds, reliability
-from par_model.evaluation.measures import Answers, answer, commonest, constant_answers, decide, measure
+from par_model.evaluation.measures import Answers, answer, commonest, constant_answers, measure
 
 SCHEMA = AttributeSchema(
     "small",
@@ -21,12 +22,6 @@ LABELS = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0], [-1, 
 SCORES = np.array(
     [[0.9, 0.6, 0.2, 0.1], [0.4, 0.5, 0.3, 0.1], [0.6, 0.1, 0.8, 0.1], [0.1, 0.2, 0.3, 0.1], [0.9, 0.9, 0.9, 0.9]]
 )
-
-
-def test_what_the_table_says_is_by_threshold_or_the_highest_of_a_group() -> None:
-    decided = decide(SCORES[:4], SCHEMA, [0.5] * 4)
-    assert decided.astype(int).tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0]]
-    assert decide(SCORES[:4], SCHEMA, [0.3] * 4)[:, 0].tolist() == [True, True, True, False]
 
 
 def test_each_class_and_each_group() -> None:
