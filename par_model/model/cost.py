@@ -1,4 +1,7 @@
-"""What a recogniser costs: parameters from a file's header, floating-point operations from its configuration."""
+"""What a recogniser costs: parameters from a file's header, floating-point operations from its configuration.
+
+This module imports torch only to count operations, so that the command line can count parameters quickly.
+"""
 
 from __future__ import annotations
 
@@ -59,48 +62,19 @@ def _idle(config: RecogniserConfig) -> list[str]:
 
 
 def flops(config: RecogniserConfig, frames: int | None = None) -> int:
-    """Floating-point operations of one tracklet's forward pass: two for each multiply-add of a matrix product,
-    convolution or attention; norms and activations are not counted."""
-    k = config.frames if frames is None else frames
+    """Floating-point operations of one tracklet's forward pass, as torch counts them on tensors without data: two for
+    each multiply-add of a matrix product, convolution or attention; norms and activations are not counted."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from par_model.model.recogniser import Recogniser
+
     tower = config.backbone
-    patches, tokens = tower.num_patches, tower.num_patches + 1
-    pixels = 3 * tower.patch**2
-    total = k * (_linear(patches, pixels, tower.width))
-    total += k * max(config.layers_read) * _block(tokens, tower.width, tower.mlp_width)
-    visual = tokens
-    if config.has_spatial:
-        width = config.spatial_width
-        total += k * (_linear(patches, pixels, width) + (config.depth - 1) * _block(tokens, width, 4 * width))
-        total += k * len(config.spatial_map) * _linear(patches, tower.width, width)
-        total += _aggregation(config.spatial_aggregation, k, tokens, width)
-        total += _adapter(tokens, width, config.fusion_width)
-    if config.has_temporal:
-        width, streams = config.temporal_width, len(config.temporal_map)
-        total += k * streams * (_linear(patches, tower.width, width) + _block(tokens, width, 4 * width))
-        total += _aggregation(config.temporal_aggregation, streams, tokens, width)
-        total += _adapter(tokens, width, config.fusion_width)
-    if config.sides == "none":
-        visual = patches
-        total += _linear(patches, tower.width, config.fusion_width)
-    classes, width = config.num_classes, config.fusion_width
-    total += _linear(classes, tower.embed_dim, width)
-    return total + _block(classes + visual, width, 4 * width) + 2 * classes * width
-
-
-def _linear(tokens: int, inputs: int, outputs: int) -> int:
-    return 2 * tokens * inputs * outputs
-
-
-def _block(tokens: int, width: int, hidden: int) -> int:
-    attention = 2 * 2 * tokens * tokens * width
-    return _linear(tokens, width, 4 * width) + attention + _linear(tokens, width, 2 * hidden)
-
-
-def _adapter(tokens: int, width: int, fusion_width: int) -> int:
-    return 0 if width == fusion_width else _linear(tokens, width, fusion_width)
-
-
-def _aggregation(kind: str, count: int, tokens: int, width: int) -> int:
-    gates = {"mean": 0, "mlp": 0, "lstm": 4, "gru": 3}[kind]
-    weights = 2 * count * tokens * width if kind == "mlp" else 0
-    return weights + count * gates * _linear(tokens, 2 * width, width)
+    with torch.device("meta"):
+        recogniser = Recogniser(config).eval()
+        pixels = torch.empty(1, frames or config.frames, 3, tower.image_height, tower.image_width)
+    # Plain matrix products: some versions of torch do not count fused attention.
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        recogniser(pixels)
+    return int(counter.get_total_flops())
