@@ -43,11 +43,21 @@ def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -
 
 
 def _random(n: int, k: int, seed: int, key: str) -> NDArray[np.int64]:
-    digest = hashlib.sha256(f"{seed}\0{key}".encode("utf-8", "surrogatepass")).digest()
-    # Generator.random is the one method whose stream NumPy has kept from release to release; choice is not.
-    uniform = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random
-    chosen = np.argsort(uniform(n), kind="stable")[:k] if n >= k else (uniform(k) * n).astype(np.int64)
+    if n >= k:
+        chosen = np.argsort(keyed_uniform(n, seed, key), kind="stable")[:k]
+    else:
+        chosen = (keyed_uniform(k, seed, key) * n).astype(np.int64)
     return np.sort(chosen).astype(np.int64)
+
+
+def keyed_uniform(count: int, *key: str | int) -> NDArray[np.float64]:
+    """Uniform random numbers from 0 up to 1: float64 [count], the same for the same key on every machine.
+
+    So what is drawn depends neither on the order of the draws nor on the process that makes them.
+    """
+    digest = hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).digest()
+    # Generator.random is the one method whose stream NumPy has kept from release to release; choice is not.
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random(count)
 
 
 @dataclass(frozen=True)

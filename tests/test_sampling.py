@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from par_model.sampling import POLICIES, Sampling, positions
+from par_model.sampling import POLICIES, Sampling, keyed_uniform, positions
 
 COUNTS = st.integers(1, 400)
 FRAMES = st.integers(1, 64)
@@ -94,3 +94,13 @@ def test_sampling_checks_itself_and_samples() -> None:
         Sampling(frames=0)
     with pytest.raises(ValueError, match="uniform, first, random, all"):
         Sampling("middle")  # type: ignore[arg-type]
+
+
+def test_keyed_numbers_stay_what_they_are_from_release_to_release() -> None:
+    assert keyed_uniform(3, "order", 5, 2).tolist() == [0.929570199981123, 0.3485380051077668, 0.08244838200285698]
+    assert positions(100, 6, "random", seed=7, key="c1-4").tolist() == [26, 39, 50, 80, 87, 91]
+
+
+@given(st.integers(1, 20), st.lists(st.integers() | st.text(), min_size=1))
+def test_more_keyed_numbers_begin_with_the_same(count: int, key: list[int | str]) -> None:
+    assert keyed_uniform(count, *key).tolist() == keyed_uniform(count + 5, *key)[:count].tolist()

@@ -8,7 +8,6 @@ Dimension letters: B tracklets, K frames, H and W pixels, C classes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from par_model.attributes import AttributeSchema
+from par_model.sampling import keyed_uniform
 
 _PAD_SHARE = 10 / 224  # the released code pads 10 pixels of 224
 
@@ -35,8 +35,7 @@ class Draw:
 def draw(seed: int, epoch: int, tracklet_id: str, *, shift: bool = True) -> Draw:
     """The draw of one tracklet in one epoch; neither its place in a batch nor the worker matters. Without ``shift`` the
     crop is the picture itself."""
-    digest = hashlib.sha256(f"{seed}\0{epoch}\0{tracklet_id}".encode("utf-8", "surrogatepass")).digest()
-    dy, dx, flip = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random(3).tolist()
+    dy, dx, flip = keyed_uniform(3, seed, epoch, tracklet_id).tolist()
     return Draw(dy, dx, flip < 0.5) if shift else Draw(0.5, 0.5, flip < 0.5)
 
 

@@ -6,19 +6,19 @@ micro-steps, each over all workers again. The order is the same whatever the num
 
 from __future__ import annotations
 
-import hashlib
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+
+from par_model.sampling import keyed_uniform
 
 Places = NDArray[np.int64]
 
 
 def epoch_order(tracklets: int, seed: int, epoch: int) -> Places:
     """Every tracklet once, shuffled; keyed by seed and epoch."""
-    digest = hashlib.sha256(f"order\0{seed}\0{epoch}".encode()).digest()
-    uniform = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big"))).random(tracklets)
+    uniform = keyed_uniform(tracklets, "order", seed, epoch)
     return np.argsort(uniform, kind="stable")
 
 
