@@ -6,9 +6,8 @@ schema, D the embedding's width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,18 +126,6 @@ class Preprocess:
             "mean": list(self.mean),
             "std": list(self.std),
         }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``to_dict``. Raises ValueError, KeyError or TypeError on anything else."""
-        mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
-        return cls(
-            height=int(values["height"]),
-            width=int(values["width"]),
-            fit=values["fit"],
-            mean=mean,  # type: ignore[arg-type]  # the constructor checks the length
-            std=std,  # type: ignore[arg-type]
-        )
 
 
 @dataclass(frozen=True, eq=False)

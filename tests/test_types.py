@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from par_model.documents import read_document
 from par_model.errors import FailureCode, TrackletError
 from par_model.types import Crops, Prediction, Preprocess, Tracklet
 
@@ -63,7 +64,7 @@ def test_stills_count_as_frames() -> None:
 @given(st.integers(1, 1024), st.integers(1, 1024), st.sampled_from(["stretch", "pad"]))
 def test_preprocess_survives_its_dictionary(height: int, width: int, fit: Any) -> None:
     preprocess = Preprocess(height, width, fit)
-    assert Preprocess.from_dict(preprocess.to_dict()) == preprocess
+    assert read_document(Preprocess, preprocess.to_dict()) == preprocess
     assert preprocess.crop_bytes == height * width * 3
 
 

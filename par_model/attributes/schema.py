@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -33,6 +33,7 @@ from typing import Any, Literal
 import tomli_w
 
 from par_model import storage
+from par_model.documents import STRICT, DocumentError, read_document
 from par_model.errors import SchemaError
 
 Kind = Literal["binary", "exclusive"]
@@ -44,9 +45,6 @@ RESULT_COLUMNS = (
 MANIFEST_COLUMNS = (
     "tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes", "camera_id", "start_time", "split", "labels",
 )  # fmt: skip
-
-_GROUP_KEYS = {"name", "kind", "text", "negative_text", "released", "aliases", "classes"}
-_CLASS_KEYS = {"value", "text", "released", "aliases"}
 
 
 def field_name(*parts: str) -> str:
@@ -180,12 +178,77 @@ class AttributeSchema:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise SchemaError(f"attribute schema {origin}: not valid TOML: {error}") from error
-        _reject_unknown(document, {"name", "groups"}, origin, "the top level")
-        name = _text(document, "name", origin, "the top level")
-        tables = document.get("groups")
-        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-            raise SchemaError(f"attribute schema {origin}: 'groups' must be a list of [[groups]] tables")
-        return cls(name=name, groups=tuple(_parse_group(t, origin) for t in tables), origin=origin)
+        try:
+            found = read_document(_Document, document)
+        except DocumentError as error:
+            raise SchemaError(f"attribute schema {origin}: {error}") from error
+        return cls(name=found.name, groups=tuple(group.made() for group in found.groups), origin=origin)
+
+
+@dataclass(frozen=True)
+class _DocumentClass:
+    """A class as TOML has it."""
+
+    __pydantic_config__ = STRICT
+    value: str
+    text: str
+    released: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _refuse_blank(value=self.value, text=self.text, released=self.released)
+
+
+@dataclass(frozen=True)
+class _DocumentGroup:
+    """A group as TOML has it. Raises ValueError where it has keys of the other kind."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    kind: Kind
+    text: str | None = None
+    negative_text: str | None = None
+    released: str | None = None
+    aliases: tuple[str, ...] = ()
+    classes: tuple[_DocumentClass, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_blank(name=self.name, text=self.text, negative_text=self.negative_text, released=self.released)
+        if self.kind == "binary" and self.classes is not None:
+            raise ValueError("is binary: give it a text, not classes")
+        if self.kind == "binary" and self.text is None:
+            raise ValueError("is binary: give it a text")
+        if self.kind == "exclusive" and (self.text, self.negative_text, self.released) != (None, None, None):
+            raise ValueError("is exclusive: its texts belong to its classes")
+        if self.kind == "exclusive" and self.classes is None:
+            raise ValueError("is exclusive: give it a list of classes")
+
+    def made(self) -> AttributeGroup:
+        if self.text is not None:
+            classes: tuple[AttributeClass, ...] = (
+                AttributeClass(self.name, self.text, self.negative_text, self.released),
+            )
+        else:
+            classes = tuple(
+                AttributeClass(c.value, c.text, released=c.released, aliases=c.aliases) for c in self.classes or ()
+            )
+        return AttributeGroup(self.name, self.kind, classes, self.aliases)
+
+
+@dataclass(frozen=True)
+class _Document:
+    __pydantic_config__ = STRICT
+    name: str
+    groups: tuple[_DocumentGroup, ...]
+
+    def __post_init__(self) -> None:
+        _refuse_blank(name=self.name)
+
+
+def _refuse_blank(**texts: str | None) -> None:
+    for name, text in texts.items():
+        if text is not None and not text.strip():
+            raise ValueError(f"{name} must be a text that is not empty")
 
 
 def shipped_schemas() -> tuple[str, ...]:
@@ -211,74 +274,6 @@ def load_schema(name_or_uri: str) -> AttributeSchema:
     except UnicodeDecodeError as error:
         raise SchemaError(f"attribute schema {name_or_uri}: is not UTF-8 text: {error}") from error
     return AttributeSchema.parse(text, name_or_uri)
-
-
-def _parse_group(table: Mapping[str, Any], origin: str) -> AttributeGroup:
-    name = _text(table, "name", origin, "a group")
-    where = f"group {name!r}"
-    _reject_unknown(table, _GROUP_KEYS, origin, where)
-    kind = table.get("kind")
-    if kind == "binary":
-        if "classes" in table:
-            raise SchemaError(f"attribute schema {origin}: {where} is binary: give it a text, not classes")
-        only = AttributeClass(
-            value=name,
-            text=_text(table, "text", origin, where),
-            negative_text=_optional_text(table, "negative_text", origin, where),
-            released=_optional_text(table, "released", origin, where),
-        )
-        return AttributeGroup(name=name, kind="binary", classes=(only,), aliases=_aliases(table, origin, where))
-    if kind == "exclusive":
-        if table.keys() & {"text", "negative_text", "released"}:
-            raise SchemaError(f"attribute schema {origin}: {where} is exclusive: its texts belong to its classes")
-        rows = table.get("classes")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise SchemaError(f"attribute schema {origin}: {where} needs a list of classes")
-        return AttributeGroup(
-            name=name,
-            kind="exclusive",
-            classes=tuple(_parse_class(row, origin, where) for row in rows),
-            aliases=_aliases(table, origin, where),
-        )
-    raise SchemaError(f"attribute schema {origin}: {where}: kind is {kind!r}, expected 'binary' or 'exclusive'")
-
-
-def _parse_class(row: Mapping[str, Any], origin: str, where: str) -> AttributeClass:
-    value = _text(row, "value", origin, f"a class of {where}")
-    inside = f"class {value!r} of {where}"
-    _reject_unknown(row, _CLASS_KEYS, origin, inside)
-    return AttributeClass(
-        value=value,
-        text=_text(row, "text", origin, inside),
-        released=_optional_text(row, "released", origin, inside),
-        aliases=_aliases(row, origin, inside),
-    )
-
-
-def _text(table: Mapping[str, Any], key: str, origin: str, where: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise SchemaError(f"attribute schema {origin}: {where} needs {key!r}, a text that is not empty")
-    return value
-
-
-def _optional_text(table: Mapping[str, Any], key: str, origin: str, where: str) -> str | None:
-    return _text(table, key, origin, where) if key in table else None
-
-
-def _aliases(table: Mapping[str, Any], origin: str, where: str) -> tuple[str, ...]:
-    value = table.get("aliases", [])
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise SchemaError(f"attribute schema {origin}: {where}: aliases must be a list of texts")
-    return tuple(value)
-
-
-def _reject_unknown(table: Mapping[str, Any], known: set[str], origin: str, where: str) -> None:
-    unknown = sorted(table.keys() - known)
-    if unknown:
-        raise SchemaError(
-            f"attribute schema {origin}: {where} has unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
-        )
 
 
 def _repeated(names: Any) -> str | None:

@@ -7,9 +7,10 @@ file and checked when they are made, so that a network is never built from numbe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from par_model.documents import STRICT, DocumentError, read_document
 from par_model.errors import ParError, UsageError
 
 Activation = Literal["quickgelu", "gelu", "gelu_tanh", "silu"]
@@ -33,7 +34,6 @@ INTERACTION_MAPS: tuple[InteractionMap, ...] = (
 DEFAULT_MAP = 2
 MAP_LAYERS = 12  # the depth of the tower that the numbered maps were written for
 
-_JSON_TYPES = {"int": (int,), "float": (float, int), "bool": (bool,), "str": (str,)}
 _SIX_HEADS = (144, 240, 336, 432)  # the released code's side widths with six heads; its others have eight
 
 
@@ -50,6 +50,7 @@ class BackboneConfig:
     Raises UsageError if the image is not a whole number of patches, or a number makes no network.
     """
 
+    __pydantic_config__ = STRICT
     name: str
     image_height: int
     image_width: int
@@ -111,6 +112,7 @@ class RecogniserConfig:
     Raises UsageError on values that make no network.
     """
 
+    __pydantic_config__ = STRICT
     backbone: BackboneConfig
     num_classes: int
     frames: int = 6
@@ -226,13 +228,12 @@ class RecogniserConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RecogniserConfig:
         """The inverse of ``to_dict``. Raises ValueError on anything else."""
-        _check_settings("the configuration", cls, values)
-        _check_settings("its backbone", BackboneConfig, values.get("backbone"))
-        maps = {name: _pairs(values[name]) for name in ("spatial_map", "temporal_map") if name in values}
         try:
-            backbone = BackboneConfig(**values["backbone"])
-            return cls(**{**values, "backbone": backbone, **maps})
-        except (KeyError, TypeError, ParError) as error:
+            return read_document(cls, values)
+        except DocumentError as error:
+            newer = ": the weights may come from a newer version" if error.is_unknown_key else ""
+            raise ValueError(f"{error}{newer}") from error
+        except ParError as error:
             raise ValueError(str(error)) from error
 
 
@@ -271,27 +272,6 @@ def format_map(pairs: InteractionMap) -> str:
 def default_map(layers: int) -> InteractionMap:
     """Map 2 with its sources scaled from 12 blocks to ``layers``; itself at 12."""
     return tuple((round(source * layers / MAP_LAYERS), target) for source, target in INTERACTION_MAPS[DEFAULT_MAP])
-
-
-def _check_settings(what: str, known: type[RecogniserConfig | BackboneConfig], values: Any) -> None:
-    """Names and plain types. What is a number must be one, for a text or 2.5 would fail only where it is used."""
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{what} must be an object of settings, got {values!r:.60}")
-    types = {field.name: str(field.type) for field in fields(known)}
-    unknown = sorted(values.keys() - types.keys())
-    if unknown:
-        raise ValueError(f"unknown setting {unknown[0]!r}: the weights may come from a newer version")
-    for name, value in values.items():
-        allowed = _JSON_TYPES.get(types[name])
-        if allowed and type(value) not in allowed:
-            raise ValueError(f"setting {name!r} must be of type {types[name]}, got {value!r:.60}")
-
-
-def _pairs(values: Any) -> InteractionMap:
-    try:
-        return tuple((int(source), int(target)) for source, target in values)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"an interaction map must be a list of pairs, got {values!r}") from error
 
 
 def _at_least_one(name: str, value: int) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from par_model import storage
 from par_model.attributes import AttributeSchema
+from par_model.documents import read_document
 from par_model.errors import ParError, UsageError, WeightsError
 from par_model.model.config import RecogniserConfig
 from par_model.types import Preprocess
@@ -179,6 +180,8 @@ def _readable(uri: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError | ParError) and str(error):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -204,16 +207,16 @@ def _parse(uri: str, start: bytes, size: int, sha256: str) -> WeightsHeader:
 
 
 def _header(uri: str, par: Any, shapes: dict[str, tuple[int, ...]], sha256: str, size: int) -> WeightsHeader:
-    """Raises KeyError, TypeError, ValueError or a ParError where ``par`` is not what a weights file says of itself."""
-    _check_types(par)
+    """Raises ValueError or a ParError where ``par`` is not what a weights file says of itself."""
+    told = read_document(_Par, par)
     header = WeightsHeader(
         uri=uri,
-        config=RecogniserConfig.from_dict(par["config"]),
-        schema=AttributeSchema.parse(par["schema"], f"inside {uri}"),
-        thresholds=tuple(float(value) for value in par["thresholds"]),
-        trained=tuple(par["trained"]),
-        preprocess=Preprocess.from_dict(par["preprocess"]),
-        training=par["training"],
+        config=RecogniserConfig.from_dict(told.config),
+        schema=AttributeSchema.parse(told.schema, f"inside {uri}"),
+        thresholds=told.thresholds,
+        trained=told.trained,
+        preprocess=told.preprocess,
+        training=told.training,
         shapes=shapes,
         sha256=sha256,
         num_bytes=size,
@@ -222,23 +225,21 @@ def _header(uri: str, par: Any, shapes: dict[str, tuple[int, ...]], sha256: str,
     return header
 
 
-def _check_types(par: Any) -> None:
-    """Raises ValueError, or KeyError where something lacks."""
-    if not isinstance(par, dict):
-        raise ValueError(f"must be an object, got {par!r:.60}")
-    kinds = {"schema": str, "thresholds": list, "trained": list, "preprocess": dict, "training": dict}
-    for name, kind in kinds.items():
-        if not isinstance(par[name], kind):
-            raise ValueError(f"{name} must be a {kind.__name__}, got {par[name]!r:.60}")
-    for value in par["thresholds"]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-            raise ValueError(f"thresholds must be numbers from 0 to 1, got {value!r:.60}")
-    for value in par["trained"]:
-        if not isinstance(value, bool):
-            raise ValueError(f"trained must say true or false for each class, got {value!r:.60}")
-    for side in ("height", "width"):
-        if type(par["preprocess"][side]) is not int:
-            raise ValueError(f"preprocess {side} must be a whole number, got {par['preprocess'][side]!r:.60}")
+@dataclass(frozen=True)
+class _Par:
+    """``__metadata__["par"]``."""
+
+    config: dict[str, Any]
+    schema: str
+    thresholds: tuple[float, ...]
+    trained: tuple[bool, ...]
+    preprocess: Preprocess
+    training: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for value in self.thresholds:
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"thresholds must be numbers from 0 to 1, got {value}")
 
 
 def _check_agreement(header: WeightsHeader) -> None:

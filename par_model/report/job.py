@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from par_model import storage
 from par_model.attributes.schema import field_name
+from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError, ParError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.report.figures import class_figures, group_figures
@@ -23,8 +24,21 @@ from par_model.report.result import Group, Result
 from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
-_METRICS_OBJECTS = ("counts", "classes", "groups", "constant", "intervals", "means")
-_METRICS_KEYS = {"manifest", "schema", "split", *_METRICS_OBJECTS}
+
+
+@dataclass(frozen=True)
+class _Metrics:
+    """What the page needs of metrics.json."""
+
+    manifest: str
+    schema: str
+    split: str | None
+    counts: dict[str, int]
+    classes: dict[str, dict[str, Any]]
+    groups: dict[str, dict[str, Any]]
+    constant: dict[str, Any]
+    intervals: dict[str, Any]
+    means: dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -106,15 +120,15 @@ def read_metrics(uri: str) -> dict[str, Any]:
     if not place.endswith(".json"):
         place = storage.join(place, "metrics.json")
     try:
-        metrics = json.loads(storage.read_bytes(place))
+        metrics: dict[str, Any] = json.loads(storage.read_bytes(place))
     except ValueError as error:
         raise OutputError(f"{place} is not valid JSON ({error}): run `parjob evaluate` again") from error
-    if (
-        not isinstance(metrics, dict)
-        or not metrics.keys() >= _METRICS_KEYS
-        or not all(isinstance(metrics[name], dict) for name in _METRICS_OBJECTS)
-    ):
-        raise OutputError(f"{place} is not what `parjob evaluate` writes: give the folder that its --output named")
+    try:
+        read_document(_Metrics, metrics)
+    except DocumentError as error:
+        raise OutputError(
+            f"{place} is not what `parjob evaluate` writes ({error}): give the folder that its --output named"
+        ) from error
     for part in (metrics, metrics["constant"], metrics["intervals"]):
         part["groups"] = {field_name(name): figures for name, figures in part.get("groups", {}).items()}
     return metrics

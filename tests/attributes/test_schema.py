@@ -138,7 +138,8 @@ def exclusive(name: str, *values: str) -> str:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("", "'groups' must be a list"),
+        ("", "mine.toml: lacks key 'groups'"),
+        ("groups = 3", "groups must be a list, got 3"),
         ("groups = []", "no groups"),
         (binary("hat") + binary("hat"), "group 'hat' is there twice"),
         (exclusive("top", "red", "red"), "group 'top' has class 'red' twice"),
@@ -146,9 +147,25 @@ def exclusive(name: str, *values: str) -> str:
         (exclusive("top", "dark red", "dark-red"), "two classes become the same field 'top_dark_red'"),
         (exclusive("top", "red", "blue") + binary("top_red"), "two classes become the same field 'top_red'"),
         (binary("hat") + binary("hat_score"), "two groups become the same table column 'hat_score'"),
-        (binary("hat") + 'colour = "red"', "group 'hat' has unknown key 'colour'"),
-        ('[[groups]]\nname = "hat"\nkind = "ternary"\n', "kind is 'ternary'"),
-        ('[[groups]]\nname = "hat"\nkind = "binary"\n', "group 'hat' needs 'text'"),
+        (binary("hat") + 'colour = "red"', "groups[0] 'hat' has unknown key 'colour'"),
+        (
+            '[[groups]]\nname = "hat"\nkind = "ternary"\n',
+            "groups[0] 'hat', kind must be 'binary' or 'exclusive', got 'ternary'",
+        ),
+        ('[[groups]]\nname = "hat"\nkind = "binary"\n', "groups[0] 'hat' is binary: give it a text"),
+        ('[[groups]]\nkind = "binary"\ntext = "x"\n', "groups[0] lacks key 'name'"),
+        (binary("hat") + 'negative_text = " "', "groups[0] 'hat' negative_text must be a text that is not empty"),
+        (binary("hat") + "text_weight = 2026-11-28", "groups[0] 'hat' has unknown key 'text_weight'"),
+        (binary("hat") + "released = 2026-11-28", "groups[0] 'hat', released must be a text, got"),
+        (
+            binary("hat") + 'classes = [{ value = "a", text = "b" }]',
+            "groups[0] 'hat' is binary: give it a text, not classes",
+        ),
+        (exclusive("top", "red", "blue") + 'text = "top"', "is exclusive: its texts belong to its classes"),
+        (
+            '[[groups]]\nname = "top"\nkind = "exclusive"\nclasses = [{ value = "red", text = 3 }]',
+            "groups[0] 'top', classes[0] 'red', text must be a text, got 3",
+        ),
         ("groups = 7 7", "not valid TOML"),
     ],
 )
