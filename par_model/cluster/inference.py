@@ -19,12 +19,13 @@ from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.session import ray_session
-from par_model.cluster.sizing import Pools, Resources, choose_device, choose_pools
+from par_model.cluster.sizing import Pools, Resources, choose_pools
 from par_model.cluster.units import Units, served
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, NodesLostError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
+from par_model.model.device import choose_device
 
 _PATIENCE_SECONDS = 1800.0
 _RAY_ADVICE = "To change retry attempts"
@@ -189,7 +190,7 @@ def ray_runner(
     """A RayRunner on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
     with ray_session(address) as joined:
         resources = Resources.of_cluster(joined=joined)
-        chosen = choose_device(device, resources)
+        chosen = choose_device(device, has_gpu=resources.has_gpu)
         pools = choose_pools(chosen, resources, decode_workers, model_actors)
         _announce(pools, resources)
         yield RayRunner(pools)

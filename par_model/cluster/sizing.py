@@ -49,6 +49,11 @@ class Resources:
             grows=joined and not most,
         )
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether there is a GPU, or may be one once the cluster has grown."""
+        return self.most_gpus > 0
+
 
 def most_of_node_types(config: Mapping[str, Any]) -> dict[str, float]:
     """CPUs and GPUs when every node type of a cluster.yaml has all its workers."""
@@ -91,13 +96,6 @@ class Pools:
         decode = min(self.decode[0], max(1, cpus * self.decode[0] // max(cpus, wanted)))
         model = min(self.model[0], cpus - decode)
         return Pools(self.device, (decode, self.decode[1]), (model, self.model[1]))
-
-
-def choose_device(wanted: Literal["auto", "cpu", "cuda"], resources: Resources) -> Literal["cpu", "cuda"]:
-    """``auto`` is CUDA where the cluster has a GPU or may start one."""
-    if wanted == "auto":
-        return "cuda" if resources.most_gpus > 0 else "cpu"
-    return wanted
 
 
 def choose_pools(

@@ -25,8 +25,9 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from par_model import storage
 from par_model.cluster.session import ray_session
-from par_model.cluster.sizing import Resources, choose_device
+from par_model.cluster.sizing import Resources
 from par_model.errors import ClusterError, ParError, TrainingError
+from par_model.model.device import choose_device
 from par_model.training.cache import Shard
 from par_model.training.loop import train
 from par_model.training.options import TrainOptions
@@ -119,7 +120,7 @@ def ray_trainer(
     """A RayTrainer on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
     with ray_session(address) as joined:
         resources = Resources.of_cluster(joined=joined)
-        chosen = choose_device(device, resources)
+        chosen = choose_device(device, has_gpu=resources.has_gpu)
         seat = choose_seat(options.workers, chosen, resources)
         where = f"{seat.gpus:g} GPU and {seat.cpus:g} CPU" if seat.gpus else f"{seat.cpus:g} CPU"
         sys.stderr.write(f"parjob: {options.workers} workers with {where} each, joined by {seat.backend}\n")

@@ -41,6 +41,7 @@ from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.model.device import RealDevice, choose_precision
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
@@ -66,7 +67,7 @@ class Runner(Protocol):
     @property
     def decode_workers(self) -> int: ...
 
-    def device(self) -> Literal["cpu", "cuda"]: ...
+    def device(self) -> RealDevice: ...
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]: ...
 
@@ -334,16 +335,15 @@ def _recognise(
         progress.close()
 
 
-def _settings(job: Job, device: Literal["cpu", "cuda"]) -> StageSettings:
+def _settings(job: Job, device: RealDevice) -> StageSettings:
     options = job.options
-    precision: Literal["fp32", "bf16"] = "bf16" if device == "cuda" else "fp32"
     return StageSettings(
         weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
         preprocess=job.header.preprocess,
         sampling=job.sampling,
         decode=options.decode,
         device=device,
-        precision=precision if options.precision == "auto" else options.precision,
+        precision=choose_precision(options.precision, device),
         batch_size=options.batch_size or _BATCH_SIZE[device],
         compile=options.compile,
         embedding=options.embedding,

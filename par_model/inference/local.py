@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import pyarrow as pa
 
-from par_model.errors import UsageError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
+from par_model.model.device import Device, RealDevice, local_device
 
 
 class LocalRunner:
@@ -17,20 +16,12 @@ class LocalRunner:
 
     decode_workers = 1
 
-    def __init__(self, device: Literal["auto", "cpu", "cuda"]) -> None:
+    def __init__(self, device: Device) -> None:
         self._wanted = device
 
-    def device(self) -> Literal["cpu", "cuda"]:
+    def device(self) -> RealDevice:
         """Where the model will run. Raises UsageError for CUDA where torch sees no GPU."""
-        if self._wanted == "cpu":
-            return "cpu"
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-        if self._wanted == "cuda":
-            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
-        return "cpu"
+        return local_device(self._wanted)
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
         """Outcomes (OUTCOME_WIRE_SCHEMA) as they come."""

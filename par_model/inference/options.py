@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from par_model.errors import UsageError
+from par_model.model.device import Precision, RealDevice, RealPrecision
 from par_model.sampling import Sampling
 from par_model.types import Preprocess
 from par_model.video.options import DecodeOptions
-
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,8 @@ class StageSettings:
     preprocess: Preprocess
     sampling: Sampling
     decode: DecodeOptions
-    device: Literal["cpu", "cuda"]
-    precision: Literal["fp32", "bf16"]
+    device: RealDevice
+    precision: RealPrecision
     batch_size: int
     compile: bool
     embedding: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from par_model.errors import FailureCode, UsageError
+from par_model.model.device import Device, Precision, choose_precision, local_device
 from par_model.model.weights import load_weights
 from par_model.model.zero_shot import ZeroShot
 from par_model.types import Crops, Failure, Prediction
 
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "fp32", "bf16"]
 Scores = list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
 
 _MOST_PINNED = 256 << 20  # bytes of crops: pinned memory cannot be swapped out, and this is kept as long as the stage
@@ -52,10 +51,9 @@ class RecogniseStage:
     ) -> None:
         if batch_size < 1:
             raise UsageError(f"batch size {batch_size}: give at least 1")
-        if device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
-        self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-        self.precision = precision if precision != "auto" else ("bf16" if self.device.type == "cuda" else "fp32")
+        place = local_device(device)
+        self.device = torch.device(place)
+        self.precision = choose_precision(precision, place)
         self.batch_size = batch_size
         self.embedding = embedding
         recogniser, self.header = load_weights(weights_uri)

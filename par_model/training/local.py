@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import torch
 
-from par_model.errors import UsageError
+from par_model.model.device import Device, local_device
 from par_model.training.cache import Shard
 from par_model.training.loop import train
 from par_model.training.pace import Say
@@ -18,10 +17,8 @@ from par_model.training.workers import Worker
 class LocalTrainer:
     """One worker. Device ``auto`` is CUDA where there is a GPU."""
 
-    def __init__(self, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("--device cuda, but torch sees no GPU here: use --device cpu or auto")
-        self._device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    def __init__(self, device: Device = "auto") -> None:
+        self._device = torch.device(local_device(device))
 
     def write_shards(self, shards: Sequence[Shard]) -> Iterator[int]:
         """Write one after the other; yields the tracklets of each."""

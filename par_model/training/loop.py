@@ -22,6 +22,7 @@ from par_model.errors import TrainingError
 from par_model.evaluation.calibration import calibrate_thresholds
 from par_model.evaluation.measures import answer, measure
 from par_model.evaluation.paper import paper_metrics
+from par_model.model.device import choose_precision
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import WeightsHeader, load_weights, save_weights
 from par_model.scratch import scratch_folder, scratch_path
@@ -323,8 +324,8 @@ def _advice(learner: Learner, epoch: int) -> str:
 
 
 def _autocast(learner: Learner) -> AbstractContextManager[Any]:
-    precision, device = learner.plan.options.precision, learner.worker.device.type
-    if precision == "bf16" or (precision == "auto" and device == "cuda"):
+    device = learner.worker.device.type
+    if choose_precision(learner.plan.options.precision, "cuda" if device == "cuda" else "cpu") == "bf16":
         return torch.autocast(device, torch.bfloat16)
     return nullcontext()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from par_model.errors import UsageError
+from par_model.model.device import Precision
 from par_model.video.options import DecodeOptions
 
 Tune = Literal["side", "full", "head"]
@@ -53,7 +54,7 @@ class TrainOptions:
     crops: str | None = None
     clip_norm: float | None = None
     val_fraction: float = 0.1
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     seed: int = 0
     max_failures: int = 0
     max_failure_rate: float = 0.05

@@ -3,12 +3,12 @@ import pytest
 from par_model.cluster.sizing import (
     Pools,
     Resources,
-    choose_device,
     choose_pools,
     most_of_node_types,
     parse_model_actors,
 )
 from par_model.errors import ClusterError, UsageError
+from par_model.model.device import choose_device
 
 LAPTOP = Resources(live_cpus=2, live_gpus=0, most_cpus=2, most_gpus=0)
 UNKNOWN = Resources(live_cpus=0, live_gpus=0, most_cpus=0, most_gpus=0, grows=True)
@@ -16,10 +16,10 @@ FROM_ZERO = Resources(live_cpus=4, live_gpus=0, most_cpus=100, most_gpus=8)
 
 
 def test_auto_counts_gpus_that_the_cluster_may_still_start() -> None:
-    assert choose_device("auto", FROM_ZERO) == "cuda"
-    assert choose_device("auto", LAPTOP) == "cpu"
-    assert choose_device("cpu", FROM_ZERO) == "cpu"
-    assert choose_device("cuda", LAPTOP) == "cuda"
+    assert choose_device("auto", has_gpu=FROM_ZERO.has_gpu) == "cuda"
+    assert choose_device("auto", has_gpu=LAPTOP.has_gpu) == "cpu"
+    assert choose_device("cpu", has_gpu=FROM_ZERO.has_gpu) == "cpu"
+    assert choose_device("cuda", has_gpu=LAPTOP.has_gpu) == "cuda"
 
 
 @pytest.mark.parametrize(
