@@ -6,8 +6,9 @@ schema, D the embedding's width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +148,34 @@ class Crops:
             raise ValueError(f"pixels must be uint8 [K, H, W, 3], got {self.pixels.dtype} {self.pixels.shape}")
         if len(self.sampled_frames) != len(self.pixels):
             raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.pixels)} crops")
+
+
+@dataclass(frozen=True, eq=False)
+class RawCrops:
+    """The sampled frames of one tracklet as cut, each of its own size.
+
+    sampled_frames: int32 [K], repeats included. images: K pictures, RGB uint8 [h, w, 3].
+    """
+
+    row: int
+    tracklet_id: str
+    num_frames: int
+    sampled_frames: NDArray[np.int32]
+    images: tuple[NDArray[np.uint8], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sampled_frames) != len(self.images):
+            raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.images)} images")
+        for image in self.images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+                raise ValueError(f"images must be RGB, uint8 [h, w, 3], got {image.dtype} {image.shape}")
+
+    @classmethod
+    def of_images(cls, tracklet_id: str, images: Sequence[NDArray[np.uint8]]) -> Self:
+        """Pictures of one person, in order, that one has already: RGB uint8 [h, w, 3] each. Raises ValueError."""
+        if not len(images):
+            raise ValueError(f"tracklet {tracklet_id!r} has no images: give at least one")
+        return cls(0, tracklet_id, len(images), np.arange(len(images), dtype=np.int32), tuple(images))
 
 
 @dataclass(frozen=True, eq=False)

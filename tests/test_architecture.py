@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "par_model"
 
-# Imports point down. A folder or module may import what stands on lines below its own, and itself.
-LAYERS = [
-    {"cli"},
-    {"demo", "cluster"},
-    {"inference"},
-    {"training", "evaluation", "report"},
-    {"manifest", "sampling", "video", "model", "table"},
-    {"attributes"},
-    {"storage"},
-    {"types", "progress", "scratch", "documents"},
-    {"errors"},
-]
+ARCHITECTURE = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def layers(text: str) -> list[set[str]]:
+    """The places of each line of the table "One line a folder", top first."""
+    table = text.partition("## One line a folder")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return [{name.rstrip("/").removesuffix(".py") for name in re.findall(r"`([^`]+)`", cell)} for cell in cells]
+
+
+LAYERS = layers(ARCHITECTURE)
 # Third-party packages that only some places may import.
 ONLY = {
     "ray": ["cluster"],
@@ -37,6 +37,7 @@ ONLY = {
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+ALL = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES} - {"__init__"}
 
 
 def imports(path: Path) -> set[str]:
@@ -52,7 +53,9 @@ def imports(path: Path) -> set[str]:
 
 
 def layer_of(part: str) -> int:
-    return next(i for i, layer in enumerate(LAYERS) if part in layer)
+    found = [i for i, layer in enumerate(LAYERS) if part in layer]
+    assert len(found) == 1, f"{part} must stand on one line of ARCHITECTURE.md's table"
+    return found[0]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -62,8 +65,8 @@ def test_imports_point_one_way(path: Path) -> None:
         return
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] == "par_model" and len(parts) > 1 and (PACKAGE / parts[1]).exists() and parts[1] != own:
-            assert layer_of(parts[1]) >= layer_of(own), f"{own} must not import {name}"
+        if parts[0] == "par_model" and len(parts) > 1 and parts[1] in ALL and parts[1] != own:
+            assert layer_of(parts[1]) > layer_of(own), f"{own} must not import {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -73,14 +76,8 @@ def test_some_libraries_are_imported_in_one_place_only(path: Path) -> None:
         assert relative.startswith(tuple(ONLY[name]) or ("nowhere",)), f"{relative} must not import {name}"
 
 
-def test_every_folder_and_module_has_its_layer_and_its_line_in_the_architecture() -> None:
-    text = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    for path in PACKAGE.iterdir():
-        name = path.name.removesuffix(".py")
-        if name.startswith("_") or path.suffix == ".md":
-            continue
-        layer_of(name)
-        assert f"`{path.name}{'/' if path.is_dir() else ''}`" in text, f"ARCHITECTURE.md does not name {path.name}"
+def test_every_folder_and_module_has_its_line_in_the_architecture_and_no_other_is_named() -> None:
+    assert sorted(name for layer in LAYERS for name in layer) == sorted(ALL)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from par_model.inference.plan import Selection
     from par_model.manifest.read import Manifest
-    from par_model.types import Failure
-    from par_model.video.collect import RawCrops
+    from par_model.types import Failure, RawCrops
     from par_model.video.stage import DecodeStage
 
 _INDEX = "crops.csv"

@@ -18,8 +18,7 @@ from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, ta
 from par_model.manifest.tracklets import tracklets
 from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
-from par_model.types import Crops, Failure, Outcome, Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
 from par_model.video.stage import DecodeStage
 
 _TABLE_BYTES = 32 * 2**20

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.types import Failure
-from par_model.video.collect import RawCrops, Result
+from par_model.types import Failure, RawCrops
+from par_model.video.collect import Result
 from par_model.video.counters import Counters
 from par_model.video.decode import decode_group
 from par_model.video.isolation import SHARED_BYTES, Answer, CropsAt, DecodeTask, PixelsAt

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, TrackletError
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Preprocess, Tracklet
+from par_model.types import Crops, Failure, Preprocess, RawCrops, Tracklet
 from par_model.video.crop import cut
 from par_model.video.fit import fit_crop
 from par_model.video.options import Damaged
-
-
-@dataclass(frozen=True, eq=False)
-class RawCrops:
-    """The sampled frames of one tracklet as cut, each of its own size.
-
-    sampled_frames: int32 [K], repeats included. images: K pictures, RGB uint8 [h, w, 3].
-    """
-
-    row: int
-    tracklet_id: str
-    num_frames: int
-    sampled_frames: NDArray[np.int32]
-    images: tuple[NDArray[np.uint8], ...]
-
-    def __post_init__(self) -> None:
-        if len(self.sampled_frames) != len(self.images):
-            raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.images)} images")
-
 
 Result = Crops | RawCrops | Failure
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from par_model.types import Preprocess
+from par_model.sampling import Sampling
+from par_model.types import Crops, Preprocess, RawCrops
 
 
 def fit_crop(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
@@ -30,6 +31,13 @@ def fit_crop(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.ui
     top, left = (preprocess.height - inner_height) // 2, (preprocess.width - inner_width) // 2
     fitted[top : top + inner_height, left : left + inner_width] = _resize(pixels, inner_height, inner_width)
     return fitted
+
+
+def fit_raw_crops(raw: RawCrops, preprocess: Preprocess, sampling: Sampling) -> Crops:
+    """What the network sees of crops that one has already, sampled as if they were all frames of their tracklet."""
+    chosen = sampling.positions(len(raw.images), raw.tracklet_id)
+    pixels = np.stack([fit_crop(raw.images[position], preprocess) for position in chosen])
+    return Crops(raw.row, raw.tracklet_id, raw.num_frames, raw.sampled_frames[chosen], pixels)
 
 
 def _resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

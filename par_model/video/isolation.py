@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Preprocess, Tracklet
-from par_model.video.collect import RawCrops, Result, failure
+from par_model.types import Crops, Failure, Preprocess, RawCrops, Tracklet
+from par_model.video.collect import Result, failure
 from par_model.video.counters import Counters
 from par_model.video.options import MOST_SECONDS, TIMED_FRAMES, DecodeOptions
 

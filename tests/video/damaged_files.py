@@ -11,8 +11,8 @@ import numpy as np
 
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
-from par_model.types import Failure, Tracklet
-from par_model.video.collect import RawCrops, Result
+from par_model.types import Failure, RawCrops, Tracklet
+from par_model.video.collect import Result
 from par_model.video.options import Damaged, DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import read, write_clip

@@ -14,7 +14,7 @@ import pytest
 from av.logging import Capture
 
 from par_model.errors import FailureCode
-from par_model.video.collect import RawCrops
+from par_model.types import RawCrops
 from par_model.video.complaints import listen
 from tests.video.damaged_files import FASTSTART, FRAMES, HEVC, MJPEG, damaged_file, flip, one_by_one, read_each
 from tests.video.frame_numbers import read, write_clip

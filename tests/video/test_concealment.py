@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode
-from par_model.video.collect import RawCrops
+from par_model.types import RawCrops
 from tests.video.damaged_files import (
     FASTSTART,
     FRAMES,

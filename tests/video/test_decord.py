@@ -15,8 +15,7 @@ import pytest
 from par_model import storage
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
-from par_model.types import Failure, Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus

@@ -11,8 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from par_model.sampling import Sampling
-from par_model.types import Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from par_model.sampling import Sampling
-from par_model.types import Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import draw

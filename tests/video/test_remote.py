@@ -19,9 +19,8 @@ from PIL import Image
 from par_model import storage
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
-from par_model.types import Failure, Tracklet
+from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video import remote
-from par_model.video.collect import RawCrops
 from par_model.video.options import DecodeOptions
 from par_model.video.remote import RangedFile, RemoteObject
 from par_model.video.stage import DecodeStage

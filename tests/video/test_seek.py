@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from par_model.sampling import Sampling
-from par_model.types import Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.source import open_video
 from par_model.video.stage import DecodeStage

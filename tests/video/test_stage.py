@@ -14,8 +14,7 @@ from PIL import Image
 
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Preprocess, Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import Crops, Failure, Preprocess, RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import HEIGHT, WIDTH, read, write_clip

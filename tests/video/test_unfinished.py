@@ -12,8 +12,7 @@ import pytest
 
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
-from par_model.types import Failure, Tracklet
-from par_model.video.collect import RawCrops
+from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.damaged_files import H264, HIT, MPEG2, SOUND, one_by_one, whole_file

@@ -1,0 +1,226 @@
+"""The functions that ``import par_model`` offers beside the types: reading, recognising, jobs and scores.
+
+Heavy libraries are imported when a function that needs them is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from par_model.errors import TrackletError, UsageError
+from par_model.sampling import Policy, Sampling
+from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from par_model.attributes import AttributeSchema
+    from par_model.manifest.check import Defect
+    from par_model.model.device import Device, Precision
+    from par_model.model.stage import RecogniseStage
+    from par_model.video.options import DecodeOptions
+
+
+def read_tracklets(
+    manifest: str, *, split: str | None = None, limit: int | None = None
+) -> Iterator[Tracklet | Failure]:
+    """The tracklets of a manifest in its order; a row that is none comes as a Failure that says why.
+
+    manifest: a Parquet file, folder or pattern, local or remote. split, limit: only rows of this split, only so many.
+
+    Raises ManifestError where it is no manifest or its rows are ambiguous, StorageError where it cannot be read.
+
+        for tracklet in par_model.read_tracklets("tracklets.parquet", limit=10):
+            print(tracklet.tracklet_id, tracklet.num_frames)
+    """
+    from par_model.inference.plan import Selection
+    from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous, tracklets
+
+    opened = Manifest.open(manifest)
+    refuse_ambiguous(opened, None)
+    for rows in Selection(split, limit).batches(opened, TRACKLET_COLUMNS):
+        for batch in rows.to_batches():
+            yield from tracklets(batch)
+
+
+def check_manifest(manifest: str, schema: AttributeSchema | None = None) -> list[Defect]:
+    """Every defect of a manifest, in row order; an empty list if it has none.
+
+    schema: that of its labels, and of the table that is to be made. Raises ManifestError, StorageError.
+
+        for defect in par_model.check_manifest("tracklets.parquet"):
+            print(defect.row, defect.tracklet_id, defect.code, defect.message)
+    """
+    from par_model.manifest import Manifest
+    from par_model.manifest.check import check
+
+    return list(check(Manifest.open(manifest), schema))
+
+
+def read_crops(
+    tracklet: Tracklet,
+    *,
+    frames: int = 6,
+    sampling: Policy = "uniform",
+    seed: int = 0,
+    decode: DecodeOptions | None = None,
+) -> RawCrops:
+    """What the sampled frames of a tracklet show inside its boxes: ``images``, RGB uint8 [h, w, 3], each of its own
+    size, and the ``sampled_frames`` that they are of.
+
+    Raises TrackletError, with its code, where a frame cannot be read.
+
+        crops = par_model.read_crops(tracklet, frames=3)
+        PIL.Image.fromarray(crops.images[0]).show()
+    """
+    from par_model.video.stage import DecodeStage
+
+    stage = DecodeStage(None, Sampling(sampling, frames, seed), decode)
+    (found,) = stage([tracklet])
+    if isinstance(found, Failure):
+        raise TrackletError(found.code, found.message)
+    assert isinstance(found, RawCrops)
+    return found
+
+
+def recognise(
+    tracklets: Iterable[Tracklet | RawCrops | Failure],
+    weights: str = "demo",
+    *,
+    frames: int | None = None,
+    sampling: Policy = "uniform",
+    seed: int = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    batch_size: int = 16,
+    embedding: bool = False,
+    decode: DecodeOptions | None = None,
+) -> pa.Table:
+    """Recognise tracklets, or crops that one has already, in this process: a row each, in the order given.
+
+    weights: a weights file, or ``demo``. frames: how many of each the network sees, from the weights unless given.
+    The columns are those of the attribute table: ``tracklet_id``, ``status``, ``error``, ``message``, each group and
+    its score, ``scores``, ``sampled_frames``, ``num_frames``, ``model_id``, ``run_id``, and with ``embedding`` that.
+    What cannot be read or recognised, and a Failure of ``read_tracklets``, is a row with status ``failed``.
+
+    Raises WeightsError, UsageError.
+
+        table = par_model.recognise(par_model.read_tracklets("tracklets.parquet", limit=10))
+        print(table.select(["tracklet_id", "status", "top_color"]).to_pandas())
+    """
+    import pyarrow as pa
+
+    from par_model.inference.wire import Work, outcomes_to_table
+    from par_model.model.shipped import weights_uri
+    from par_model.model.stage import RecogniseStage
+    from par_model.table.rows import Reading, table_rows
+    from par_model.table.schema import table_schema
+
+    stage = RecogniseStage(
+        weights_uri(weights), device=device, precision=precision, batch_size=batch_size, embedding=embedding
+    )
+    header = stage.header
+    wanted = frames or header.config.frames
+    if sampling != "all":
+        header.config.check_frames(wanted)
+    schema = table_schema([], header.schema, embedding=embedding)
+    numbered = [replace(one, row=row) for row, one in enumerate(tracklets)]
+    if not numbered:
+        return schema.empty_table()
+    outcomes = sorted(_outcomes(numbered, stage, Sampling(sampling, wanted, seed), decode), key=lambda o: o.row)
+    table = outcomes_to_table(outcomes, Work())
+    table = table.append_column("run_id", pa.nulls(len(table), pa.string()))
+    reading = Reading(header.schema, header.thresholds, header.trained, header.model_id)
+    return table_rows(table.select(["tracklet_id"]), table, reading, schema)
+
+
+def _outcomes(
+    items: Sequence[Tracklet | RawCrops | Failure],
+    stage: RecogniseStage,
+    sampling: Sampling,
+    decode: DecodeOptions | None,
+) -> Iterator[Outcome]:
+    """One outcome each, in no order."""
+    waiting: list[Crops] = []
+    for found in _crops(items, stage, sampling, decode):
+        if isinstance(found, Failure):
+            yield found
+            continue
+        waiting.append(found)
+        if len(waiting) == stage.batch_size:
+            yield from stage(waiting)
+            waiting = []
+    yield from stage(waiting)
+
+
+def _crops(
+    items: Sequence[Tracklet | RawCrops | Failure],
+    stage: RecogniseStage,
+    sampling: Sampling,
+    decode: DecodeOptions | None,
+) -> Iterator[Crops | Failure]:
+    from par_model.video.fit import fit_raw_crops
+    from par_model.video.stage import DecodeStage
+
+    preprocess = stage.header.preprocess
+    yield from (item for item in items if isinstance(item, Failure))
+    yield from (fit_raw_crops(item, preprocess, sampling) for item in items if isinstance(item, RawCrops))
+    # By video, so that each is read once.
+    of_videos = sorted((item for item in items if isinstance(item, Tracklet)), key=lambda t: t.video_uri or "")
+    for found in DecodeStage(preprocess, sampling, decode)(of_videos):
+        assert not isinstance(found, RawCrops)
+        yield found
+
+
+def infer(
+    manifest: str,
+    weights: str,
+    output: str,
+    *,
+    ray: bool = False,
+    address: str | None = None,
+    device: Device = "auto",
+    retry_failed: bool = False,
+    add: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Run the job ``parjob infer``: recognise a manifest into a table at ``output``, and return its run.json.
+
+    ray: on a local Ray, or the one at ``address`` or RAY_ADDRESS; without, in this process. options: further fields of
+    ``par_model.inference.options.InferOptions``, such as ``frames``, ``embedding``, ``partition_by``. The same call
+    again goes on where an interrupted one stopped.
+
+    Raises ParError: its subclasses say whether the manifest, the weights, the output or the storage is at fault.
+
+        summary = par_model.infer("tracklets.parquet", "demo", "out", limit=100)
+        print(summary["counts"])
+    """
+    from par_model.inference.job import Again, run_inference
+    from par_model.inference.local import LocalRunner
+    from par_model.inference.options import InferOptions
+
+    if retry_failed and add:
+        raise UsageError("retry_failed and add: give one, then the other")
+    wanted = InferOptions(manifest, weights, output, **options)
+    again: Again = "retry" if retry_failed else "add" if add else "no"
+    if not ray and address is None:
+        return run_inference(wanted, lambda: nullcontext(LocalRunner(device)), again)
+    from par_model.cluster.inference import ray_runner
+
+    return run_inference(wanted, lambda: ray_runner(address, device, None, None), again)
+
+
+def evaluate(manifest: str, predictions: str, output: str, **options: Any) -> dict[str, Any]:
+    """Score a table against a manifest's labels, by the paper's protocol and beyond it; return what metrics.json holds.
+
+    options: further fields of ``par_model.evaluation.job.EvaluateOptions``: ``threshold``, ``split``, ``schema``,
+    ``resamples``, ``seed``. Raises ParError.
+
+        print(par_model.evaluate("tracklets.parquet", "out", "scores")["paper"])
+    """
+    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+
+    return run_evaluation(EvaluateOptions(manifest, predictions, output, **options))
