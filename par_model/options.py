@@ -1,0 +1,140 @@
+"""Options of commands, each stated once: a field of the dataclass that holds it says its name, type, default, bounds
+and help. The command line makes its option from the field, and the dataclass checks itself by it.
+
+    @dataclass(frozen=True)
+    class TrainOptions:
+        epochs: int = option(30, "How often each training tracklet is seen.", metavar="N", at_least=1)
+
+        def __post_init__(self) -> None:
+            check_options(self)
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from par_model.errors import UsageError
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field says of its option.
+
+    name: as on the command line, ``--batch-size``. kind: ``int``, ``float``, ``str`` or ``bool``; of ``multiple`` ones
+    that of each value. choices: all values, where they are few. default: None where it is ``required``, or where
+    nothing is given; ``otherwise`` says what happens then. limit: the bounds in words, and ``fits`` whether a value is
+    within them.
+    """
+
+    name: str
+    kind: type
+    help: str
+    default: Any
+    required: bool
+    multiple: bool
+    choices: tuple[str, ...]
+    metavar: str | None
+    otherwise: str | None
+    at_least: float | None
+    at_most: float | None
+    above: float | None
+    below: float | None
+
+    @property
+    def limit(self) -> str:
+        """What a value must be, to follow "must be"."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        bounds = {
+            "at least": self.at_least,
+            "above": self.above,
+            "at most": self.at_most,
+            "below": self.below,
+        }
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+
+    def fits(self, value: Any) -> bool:
+        """Whether one value is within the bounds; NaN never is."""
+        if self.choices:
+            return value in self.choices
+        if not self.limit:
+            return True
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    metavar: str | None = None,
+    otherwise: str | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A dataclass field that is an option of a command. default: ``required`` where there is none.
+
+    otherwise: what holds where the default is None, for the help. The others are bounds of a number.
+    """
+    stated = {
+        "help": help,
+        "metavar": metavar,
+        "otherwise": otherwise,
+        "at_least": at_least,
+        "at_most": at_most,
+        "above": above,
+        "below": below,
+    }
+    return field(default=MISSING if default is required else default, metadata={_KEY: stated})
+
+
+required = object()
+
+
+@cache
+def stated_options(kind: Any) -> dict[str, Option]:
+    """The options of a dataclass by the names of its fields, in their order."""
+    hints = get_type_hints(kind)
+    return {f.name: _stated(f, hints[f.name]) for f in fields(kind) if _KEY in f.metadata}
+
+
+def check_options(options: Any) -> None:
+    """Raises UsageError, naming the option, the value and the limit, for the first that is out of its bounds."""
+    for name, stated in stated_options(type(options)).items():
+        value = getattr(options, name)
+        for one in value if stated.multiple else [value]:
+            if one is not None and not stated.fits(one):
+                raise UsageError(f"{stated.name} is {one}: must be {stated.limit}")
+
+
+def _stated(given: Field[Any], hint: Any) -> Option:
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if _is_union(hint) else [hint]
+    (kind,) = kinds
+    multiple = get_origin(kind) is tuple
+    if multiple:
+        kind = get_args(kind)[0]
+    choices: tuple[str, ...] = get_args(kind) if get_origin(kind) is Literal else ()
+    return Option(
+        name=f"--{given.name.replace('_', '-')}",
+        kind=str if choices else kind,
+        default=None if given.default is MISSING else given.default,
+        required=given.default is MISSING,
+        multiple=multiple,
+        choices=choices,
+        **given.metadata[_KEY],
+    )
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)
