@@ -111,7 +111,8 @@ def stated_options(kind: Any) -> dict[str, Option]:
 
 def check_options(options: Any) -> None:
     """Raises UsageError, naming the option, the value and the limit, for the first that is out of its bounds."""
-    for name, stated in stated_options(type(options)).items():
+    kind: Any = type(options)
+    for name, stated in stated_options(kind).items():
         value = getattr(options, name)
         for one in value if stated.multiple else [value]:
             if one is not None and not stated.fits(one):
