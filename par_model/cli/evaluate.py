@@ -13,7 +13,13 @@ from par_model.cli.command import Command
 
 @click.command(cls=Command)
 @options.manifest
-@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
+@click.option(
+    "--predictions",
+    required=True,
+    metavar="OUT",
+    help="Output folder of a finished `parjob infer`; or another model's table, a Parquet file or a pattern of files "
+    "with tracklet_id and a column for each group.",
+)
 @click.option("--output", required=True, metavar="URI", help="Folder for metrics.json.")
 @click.option(
     "--threshold",

@@ -1,8 +1,9 @@
-"""Scoring a finished run of ``infer``: its table joined with a manifest's labels, by ``tracklet_id``.
+"""Scoring a finished run of ``infer``, or another model's table: joined with a manifest's labels, by ``tracklet_id``.
 
 metrics.json, in which a number that cannot be told is null:
 
-    manifest, predictions, run_id (of predictions), schema, schema_uri (of --schema), split, threshold
+    manifest, predictions, run_id (of predictions; null for another model's table), schema, schema_uri (of --schema),
+                split, threshold
     counts      labelled, failed, missing: a tracklet that failed or is missing predicts nothing, and counts
     left_out    names of classes: untrained, undecided (of a group with an untrained class, which the table leaves null)
                 and never_annotated are in no number at all; without_a_positive have no F1 and no AUROC
@@ -20,25 +21,22 @@ All but ``paper`` take what the table says: a binary class by the weights' thres
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema, shipped_schemas
-from par_model.errors import ManifestError, SchemaError, UsageError
+from par_model.errors import ManifestError, UsageError
 from par_model.evaluation import bootstrap
-from par_model.evaluation.measures import Answers, commonest, constant_answers, measure
+from par_model.evaluation.measures import commonest, constant_answers, measure
 from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
+from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.table.read import finished_run, open_table, readable
 
 _SCORED_SPLIT = "test"
 
@@ -65,28 +63,13 @@ class EvaluateOptions:
             raise UsageError(f"--seed is {self.seed}: must be at least 0")
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a table says of the labelled tracklets, row for row.
-
-    missing: tracklets that the table does not have. untrained: classes that the weights were never trained for.
-    run_id: of the run that wrote the table.
-    """
-
-    answers: Answers
-    failed: int
-    missing: int
-    untrained: frozenset[str]
-    run_id: str | None
-
-
 def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
     """Score, write OUT/metrics.json, and return what it holds. Raises ParError."""
     manifest = Manifest.open(options.manifest)
     refuse_ambiguous(manifest, None)
     schema = _schema(options, manifest)
     labels, split = _scored(options, read_labels(manifest, schema, labelled_by=schema))
-    predictions = _predictions(options.predictions, schema, labels.ids)
+    predictions = read_predictions(options.predictions, schema, labels.ids)
     metrics = {
         "manifest": storage.absolute(options.manifest),
         "predictions": storage.absolute(options.predictions),
@@ -179,45 +162,3 @@ def _scored(options: EvaluateOptions, labels: Labels) -> tuple[Labels, str | Non
         of = f" in split {split!r}" if split else ""
         raise ManifestError(f"{options.manifest} has no labels{of}: nothing to score")
     return chosen, split
-
-
-def _predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
-    """The table's rows of these tracklets. Raises OutputError, SchemaError."""
-    summary = finished_run(uri)
-    rows = _rows(storage.join(storage.absolute(uri), "attributes"), schema, uri, summary.get("partitions", {}))
-    place_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
-    at_N = np.array([place_of.get(tracklet_id, -1) for tracklet_id in ids])
-    ok = pc.equal(rows["status"], "ok").to_numpy()
-    answered_N = (at_N >= 0) & np.append(ok, False)[at_N]
-    at = at_N[answered_N]
-    scores = np.zeros((len(ids), schema.num_classes), np.float32)
-    decided = np.zeros((len(ids), schema.num_classes), bool)
-    struct = rows["scores"].combine_chunks()
-    for c, name in enumerate(schema.score_fields):
-        scores[answered_N, c] = struct.field(name).to_numpy(zero_copy_only=False)[at]
-    for group, span in schema.spans():
-        said = rows[group.column].cast(pa.string()).to_pylist()
-        values = ["true"] if group.kind == "binary" else [c.value for c in group.classes]
-        answers = np.array([[said[i] == value for value in values] for i in at], bool)
-        decided[answered_N, span] = answers.reshape(len(at), len(values))
-    return Predictions(
-        answers=Answers(scores, decided, answered_N),
-        failed=int(((at_N >= 0) & ~answered_N).sum()),
-        missing=int((at_N < 0).sum()),
-        untrained=frozenset(summary["schema"].get("untrained", ())),
-        run_id=summary.get("run_id"),
-    )
-
-
-def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[str]) -> pa.Table:
-    table = open_table(folder, partitions)
-    fields = {field.name for field in table.schema.field("scores").type} if "scores" in table.schema.names else set()
-    lacking = [name for name in schema.score_fields if name not in fields]
-    if lacking:
-        raise SchemaError(
-            f"{uri} has no scores for {lacking[0]!r} ({len(lacking)} of the labels' {schema.num_classes} classes): its "
-            f"weights follow another schema than {schema.name!r}"
-        )
-    columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
-    with readable(folder):
-        return table.to_table(columns=columns)

@@ -209,3 +209,15 @@ def test_tracklets_that_all_failed_or_are_all_missing_are_counted(archive: Path,
     assert evaluate(archive, tmp_path / "b", manifest=tmp_path / "other.parquet", predictions=tmp_path / "o") == 0
     counts = json.loads((tmp_path / "b" / "metrics.json").read_text())["counts"]
     assert counts == {"labelled": 1, "failed": 0, "missing": 1}
+
+
+def test_the_same_answers_as_another_models_table_get_the_same_marks(archive: Path, tmp_path: Path) -> None:
+    table = pq.read_table(archive / "out" / "attributes")
+    kept = ["tracklet_id", "status", "scores", *(g.column for g in SCHEMA.groups if g.column != "bottom_color")]
+    pq.write_table(table.select(kept), tmp_path / "other.parquet")
+    assert evaluate(archive, tmp_path / "ours") == 0
+    assert evaluate(archive, tmp_path / "other", predictions=tmp_path / "other.parquet") == 0
+    ours, other = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("ours", "other"))
+    for name in ("counts", "paper", "means", "groups", "classes", "intervals"):
+        assert other[name] == ours[name]
+    assert other["run_id"] is None
