@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from par_model.attributes import AttributeSchema, load_schema
     from par_model.errors import ParError
     from par_model.manifest import Manifest, write_manifest
+    from par_model.model.stage import RecogniseStage
     from par_model.model.weights import load_weights
     from par_model.types import Failure, RawCrops, Tracklet
 
@@ -23,6 +24,7 @@ _PLACES = {
     "Manifest": "manifest",
     "ParError": "errors",
     "RawCrops": "types",
+    "RecogniseStage": "model.stage",
     "Tracklet": "types",
     "check_manifest": "api",
     "evaluate": "api",
@@ -41,6 +43,7 @@ __all__ = [
     "Manifest",
     "ParError",
     "RawCrops",
+    "RecogniseStage",
     "Tracklet",
     "check_manifest",
     "evaluate",

@@ -88,7 +88,7 @@ def read_crops(
 
 def recognise(
     tracklets: Iterable[Tracklet | RawCrops | Failure],
-    weights: str = "demo",
+    weights: str | RecogniseStage = "demo",
     *,
     frames: int | None = None,
     sampling: Policy = "uniform",
@@ -101,8 +101,9 @@ def recognise(
 ) -> pa.Table:
     """Recognise tracklets, or crops that one has already, in this process: a row each, in the order given.
 
-    weights: a weights file, or ``demo``. frames: how many of each the network sees, from the weights unless given.
-    The columns are those of the attribute table: ``tracklet_id``, ``status``, ``error``, ``message``, each group and
+    weights: a weights file, or ``demo``; or a RecogniseStage that holds them already, with its own ``device``,
+    ``precision``, ``batch_size`` and ``embedding``. frames: how many of each the network sees, from the weights unless
+    given. The columns are the attribute table's: ``tracklet_id``, ``status``, ``error``, ``message``, each group and
     its score, ``scores``, ``sampled_frames``, ``num_frames``, ``model_id``, ``run_id``, and with ``embedding`` that.
     What cannot be read or recognised, and a Failure of ``read_tracklets``, is a row with status ``failed``.
 
@@ -114,19 +115,19 @@ def recognise(
     import pyarrow as pa
 
     from par_model.inference.wire import Work, outcomes_to_table
-    from par_model.model.shipped import weights_uri
     from par_model.model.stage import RecogniseStage
     from par_model.table.rows import Reading, table_rows
     from par_model.table.schema import table_schema
 
-    stage = RecogniseStage(
-        weights_uri(weights), device=device, precision=precision, batch_size=batch_size, embedding=embedding
-    )
+    if isinstance(weights, str):
+        stage = RecogniseStage(weights, device=device, precision=precision, batch_size=batch_size, embedding=embedding)
+    else:
+        stage = weights
     header = stage.header
     wanted = frames or header.config.frames
     if sampling != "all":
         header.config.check_frames(wanted)
-    schema = table_schema([], header.schema, embedding=embedding)
+    schema = table_schema([], header.schema, embedding=stage.embedding)
     numbered = [replace(one, row=row) for row, one in enumerate(tracklets)]
     if not numbered:
         return schema.empty_table()

@@ -20,6 +20,7 @@ NAMES = [
     "Manifest",
     "ParError",
     "RawCrops",
+    "RecogniseStage",
     "Tracklet",
     "check_manifest",
     "evaluate",

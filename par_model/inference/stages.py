@@ -16,7 +16,6 @@ from par_model.errors import FailureCode
 from par_model.inference.options import StageSettings
 from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops, worker_number
 from par_model.manifest.tracklets import tracklets
-from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
 from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
 from par_model.video.stage import DecodeStage
@@ -95,7 +94,7 @@ class RecogniseTables:
     def __init__(self, settings: StageSettings) -> None:
         self._preprocess = settings.preprocess
         self._stage = RecogniseStage(
-            weights_uri(settings.weights),
+            settings.weights,
             device=settings.device,
             precision=settings.precision,
             batch_size=settings.batch_size,

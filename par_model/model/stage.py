@@ -13,6 +13,7 @@ from torch import Tensor
 
 from par_model.errors import FailureCode, UsageError
 from par_model.model.device import Device, Precision, choose_precision, local_device
+from par_model.model.shipped import weights_uri
 from par_model.model.weights import load_weights
 from par_model.model.zero_shot import ZeroShot
 from par_model.types import Crops, Failure, Prediction
@@ -26,7 +27,7 @@ _DEVICE_LOST = (torch.cuda.CudaError, *filter(None, [getattr(torch, "Accelerator
 class RecogniseStage:
     """Recognises batches of crops with one weights file on one device.
 
-    weights_uri: loaded here, so build the stage where it will run.
+    weights: URI of a weights file, or ``demo``; loaded here, so build the stage where it will run.
     device: ``auto`` is the GPU if torch sees one. precision: ``auto`` is bf16 on a GPU, fp32 on a CPU; with
         bf16, what follows the side networks stays float32.
     batch_size: tracklets in one forward pass. Outcomes do not depend on it, beyond rounding.
@@ -40,7 +41,7 @@ class RecogniseStage:
 
     def __init__(
         self,
-        weights_uri: str,
+        weights: str,
         *,
         device: Device = "auto",
         precision: Precision = "auto",
@@ -56,7 +57,7 @@ class RecogniseStage:
         self.precision = choose_precision(precision, place)
         self.batch_size = batch_size
         self.embedding = embedding
-        recogniser, self.header = load_weights(weights_uri)
+        recogniser, self.header = load_weights(weights_uri(weights))
         self._dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.recogniser = recogniser.to(self.device).for_inference(self._dtype)
         self._zero_shot: ZeroShot | None = None
