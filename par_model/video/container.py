@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import NoReturn, cast
 
 import av
+from av.container import InputContainer
 from av.logging import Capture
 
 from par_model.errors import FailureCode, StorageError, TrackletError
@@ -15,7 +17,7 @@ from par_model.video.avi import chunks
 from par_model.video.complaints import listen, spoils
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
-from par_model.video.layout import Bytes, LayoutCheck, OrderCheck, Place
+from par_model.video.layout import Bytes, EndError, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
@@ -25,6 +27,7 @@ from par_model.video.table import Packet
 _FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,f4v,kux,asf,asf_o,mxf,mxf_opatom,ogg,nut,ivf,obu,av1,"
     "h261,h263,h264,hevc,vvc,evc,m4v,vc1,cavsvideo,avs2,avs3,dirac,mjpeg,dv,gxf,wtv,rm,nuv,pva,dhav,lmlm4,gif,apng,"
+    "hxvs,luodat,mpjpeg,nc,iv8,ingenient,"
     "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
 )
 
@@ -36,6 +39,13 @@ _WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "av
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 
+# Formats whose end FFmpeg's demuxers report as an error.
+_END_IN_ERROR = frozenset({"nc", "iv8", "ingenient", "mpjpeg", "pva"})
+
+# Formats whose index is FFmpeg's list of the packets that it met, each called a key frame.
+_INDEX_OF_PLACES = frozenset({"pva", "rm", "ty", "nsv"})
+
+_FILLING = 64  # bytes at the end of a file that are alike if it has space that was not filled
 _HEADER = 64  # bytes that may lie between where an index says that a packet is, and its start
 
 _STILL = "it is an image file, not a video; still crops are named in image_uris"
@@ -53,18 +63,11 @@ class VideoContainer:
     def __init__(self, file: VideoFile) -> None:
         self._file = file
         listen()
-        file.seek(0)
-        try:
-            self._container = av.open(
-                file,
-                mode="r",
-                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-                io_open=_refuse_to_open,
-            )
-        except DECODER_ERRORS as error:
-            why = _STILL if _is_still(file) else f"no video that can be opened ({one_line(error)})"
-            message = f"cannot read {file.uri}: {why}"
-            raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
+        self._options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        self._container = self._open()
+        if self.format == "mpegts" and self._ends_before_the_file():
+            self.close()
+            self._container = self._open()
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = 1
         self._has_moved = False
@@ -80,6 +83,41 @@ class VideoContainer:
     def close(self) -> None:
         """Free the decoder."""
         self._container.close()
+
+    def _open(self) -> InputContainer:
+        try:
+            return self._try_to_open()
+        except DECODER_ERRORS as error:
+            if self._file.failure is None and _head(self._file).startswith(b"FLV"):
+                # FFmpeg knows some writers that count tags otherwise, and gives up files of all others.
+                self._options["flv_ignore_prevtag"] = "1"
+                with suppress(*DECODER_ERRORS):
+                    return self._try_to_open()
+            why = _STILL if _is_still(self._file) else f"no video that can be opened ({one_line(error)})"
+            message = f"cannot read {self._file.uri}: {why}"
+            raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
+
+    def _try_to_open(self) -> InputContainer:
+        self._file.seek(0)
+        return av.open(
+            self._file,
+            mode="r",
+            container_options=self._options,
+            io_open=_refuse_to_open,
+            metadata_errors="replace",  # titles in the encoding of an old system
+        )
+
+    def _ends_before_the_file(self) -> bool:
+        """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
+        size = self._file.size
+        try:
+            end = mpegts.end(Bytes(self._file.peek), size)
+        except StorageError as error:
+            self.close()
+            raise self._file.failure or error from error
+        if end < size:
+            self._file.end_at(end)
+        return end < size
 
     def _check(self) -> LayoutCheck | OrderCheck | None:
         data = Bytes(self._file.peek)
@@ -135,7 +173,7 @@ class VideoContainer:
                 with Capture() as logs:
                     packet = next(packets)
                 complaint = spoils(logs, self.format)
-                if complaint is not None:
+                if complaint is not None and not self._is_behind_all():
                     self.damage.packets_lost(f"the file's structure is damaged ({complaint})")
                 if is_first and not packet.is_keyframe and self._promises_key(packet):
                     self.damage.packets_lost("its first frame is damaged")
@@ -147,10 +185,12 @@ class VideoContainer:
             except (*DECODER_ERRORS, IndexError) as error:  # IndexError: of a stream that appears on the way
                 if self._file.failure is not None:
                     raise self._file.failure from error
-                self.damage.file_broke_off(error)
-                flush = av.Packet()
+                if not self._is_behind_all():
+                    self.damage.file_broke_off(error)
+                flush = cast("av.Packet[av.VideoStream]", av.Packet())
                 flush.stream = self._stream
-                yield cast("av.Packet[av.VideoStream]", flush)
+                self._compare(flush)
+                yield flush
                 return
 
     def decode(self, packet: av.Packet[av.VideoStream]) -> tuple[list[av.VideoFrame], str | None]:
@@ -167,6 +207,18 @@ class VideoContainer:
                 frames, refusal = [], one_line(error)
         return frames, spoils(logs) or refusal
 
+    def _is_behind_all(self) -> bool:
+        """Whether FFmpeg complains of what lies behind the last packet: the end itself, or space that was not filled.
+
+        It reads ahead; so the latter counts only where the file's structure tells that nothing is missing before.
+        """
+        position, size = self._file.tell(), self._file.size
+        if self._layout is not None:
+            position = min(position, size - _FILLING)
+        elif self.format not in _END_IN_ERROR:
+            return False
+        return isinstance(Bytes(self._file.peek).end_of_sense(max(position, 0)), EndError)
+
     def _compare(self, packet: av.Packet[av.VideoStream]) -> None:
         if self._layout is None:
             return
@@ -182,6 +234,8 @@ class VideoContainer:
 
     def _promises_key(self, first: av.Packet[av.VideoStream]) -> bool:
         """Whether the file's index calls its first packet a key frame. FFmpeg looks into the packet instead."""
+        if self.format in _INDEX_OF_PLACES:
+            return False
         entries = self._stream.index_entries
         return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER
 
@@ -206,11 +260,15 @@ def _refuse_to_open(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"the container refers to {url}, which is not opened")
 
 
-def _is_still(file: VideoFile) -> bool:
+def _head(file: VideoFile) -> bytes:
     try:
-        head = file.peek(0, 12)
+        return file.peek(0, 12)
     except StorageError:
-        return False
+        return b""
+
+
+def _is_still(file: VideoFile) -> bool:
+    head = _head(file)
     return head.startswith((b"\xff\xd8\xff", b"\x89PNG")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 
 

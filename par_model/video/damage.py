@@ -45,7 +45,7 @@ class DamageLog:
         """The decoder took a packet, and complained of it or not; ``index`` frames came out before."""
         if packet.is_keyframe and not self._has_key:
             self._has_key, self._key = True, packet.pts
-        if complaint is None and packet.is_corrupt:
+        if complaint is None and packet.is_corrupt and not _is_whole_jpeg(packet):
             complaint = "it is marked as damaged"
         if complaint is None:
             if packet.pts is not None and not packet.is_discard:
@@ -122,6 +122,14 @@ class DamageLog:
 
     def _note(self, reason: str) -> None:
         self.reason = self.reason or reason
+
+
+def _is_whole_jpeg(packet: av.Packet[av.VideoStream]) -> bool:
+    """Whether a packet holds a JPEG picture up to its end marker. A multipart stream whose parts do not tell their size
+    has its last one marked as damaged, since FFmpeg wanted more."""
+    if packet.stream.codec_context.name != "mjpeg":
+        return False
+    return bytes(packet).rstrip(b"\r\n").endswith(b"\xff\xd9")
 
 
 def one_line(error: BaseException) -> str:
