@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from typing import NoReturn, cast
 
 import av
@@ -17,6 +18,7 @@ from par_model.video.avi import chunks
 from par_model.video.complaints import listen, spoils
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
+from par_model.video.h264 import FrameNumbers, Step, habits
 from par_model.video.layout import Bytes, EndError, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
 from par_model.video.source import VideoFile
@@ -45,6 +47,8 @@ _END_IN_ERROR = frozenset({"nc", "iv8", "ingenient", "mpjpeg", "pva"})
 # Formats whose index is FFmpeg's list of the packets that it met, each called a key frame.
 _INDEX_OF_PLACES = frozenset({"pva", "rm", "ty", "nsv"})
 
+_LEARNING_PACKETS = 50  # that tell an encoder's habits
+
 _FILLING = 64  # bytes at the end of a file that are alike if it has space that was not filled
 _HEADER = 64  # bytes that may lie between where an index says that a packet is, and its start
 
@@ -72,6 +76,8 @@ class VideoContainer:
         self._stream.codec_context.thread_count = 1
         self._has_moved = False
         self._layout = self._check()
+        self._numbers = FrameNumbers(self._stream.codec_context.extradata) if self.codec == "h264" else None
+        self._habits: frozenset[bool] | None = None
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
 
     def __enter__(self) -> VideoContainer:
@@ -205,7 +211,38 @@ class VideoContainer:
                 frames = packet.decode()
             except DECODER_ERRORS as error:
                 frames, refusal = [], one_line(error)
-        return frames, spoils(logs) or refusal
+        return frames, spoils(logs) or refusal or self.lacks_references(packet)
+
+    def lacks_references(self, packet: av.Packet[av.VideoStream]) -> str | None:
+        """What tells that a packet's picture is made from pictures that are missing, None if nothing does.
+
+        To be asked of each packet once, in order. It says nothing of other codecs than H.264, since FFmpeg does.
+        """
+        step = self._step(packet)
+        if step is None or not step.jumps or step.after_reference in self._usual_jumps():
+            return None
+        return "pictures that it is made from are missing, since frame numbers jump"
+
+    def _step(self, packet: av.Packet[av.VideoStream]) -> Step | None:
+        if self._numbers is None or not packet.size:
+            return None
+        if packet.has_sidedata("new_extradata"):
+            self._numbers.configure(bytes(packet.get_sidedata("new_extradata")))
+        return self._numbers.step(memoryview(packet), packet.pts)
+
+    def _usual_jumps(self) -> frozenset[bool]:
+        """After which pictures numbers jump as a rule, as the file's beginning tells, wherever this one reads."""
+        if self._habits is None:
+            place = self._file.tell()
+            try:
+                with VideoContainer(self._file) as beside:
+                    steps = (beside._step(packet) for packet in islice(beside.packets(), _LEARNING_PACKETS))
+                    self._habits = habits(step for step in steps if step is not None)
+            except TrackletError:
+                self._habits = frozenset()
+            finally:
+                self._file.seek(place)
+        return self._habits
 
     def _is_behind_all(self) -> bool:
         """Whether FFmpeg complains of what lies behind the last packet: the end itself, or space that was not filled.
@@ -242,6 +279,8 @@ class VideoContainer:
     def seek(self, timestamp: int) -> None:
         """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
         self._layout = None  # it knows only what comes from the start
+        if self._numbers is not None:
+            self._numbers.start_over()
         self._has_moved = True
         self._container.seek(timestamp, stream=self._stream)
 
