@@ -54,8 +54,8 @@ class DecordReader:
         # What is no video at all is reported as such.
         with VideoContainer(file) as container:
             is_supported = container.format in SEEKABLE_FORMATS
-            packets = _packets(container) if is_supported else []
-            damage = container.damage.reason
+            packets, lack = _packets(container) if is_supported else ([], None)
+            damage = container.damage.reason or lack
         if not is_supported:
             raise self._refusal(f"it reads only mp4, mov, mkv and webm reliably, and this is {container.format}")
         self._decord = self._open(file)
@@ -136,5 +136,11 @@ class DecordReader:
         return TrackletError(FailureCode.DECODER_REFUSED, f"decord is not used for {self.name}: {reason}; use pyav")
 
 
-def _packets(container: VideoContainer) -> list[Packet]:
-    return [describe(packet) for packet in container.packets() if packet.size]
+def _packets(container: VideoContainer) -> tuple[list[Packet], str | None]:
+    """What a table keeps of each packet, and whether one refers to pictures that are missing."""
+    packets, lack = [], None
+    for packet in container.packets():
+        if packet.size:
+            lack = lack or container.lacks_references(packet)
+            packets.append(describe(packet))
+    return packets, lack

@@ -113,3 +113,19 @@ def pva(path: Path, *, first: int) -> Path:
         parts.append(head + picture)
     path.write_bytes(b"".join(parts))
     return path
+
+
+def dhav(path: Path, *, without: int | None = None) -> Path:
+    """DHAV (.dav): each picture of H.264 between a header and its length again; one may be left out."""
+    parts = []
+    for number, picture in enumerate(_pictures(path, **_H264)):
+        is_key = number % 20 == 0
+        more = struct.pack("<BBBBBBBBHH", 0x81, 0, 2, 25, 0x82, 0, 0, 0, WIDTH, HEIGHT) if is_key else b""
+        length = 24 + len(more) + len(picture) + 8
+        date = 26 << 26 | 11 << 22 | 28 << 17 | 9 << 12 | number // 25
+        head = struct.pack("<4sBBBBIIIHBB", b"DHAV", 0xFD if is_key else 0xFC, 0, 0, 0, number, length, date,
+                           40 * (number % 25), len(more), 0)  # fmt: skip
+        if number != without:
+            parts.append(head + more + picture + b"dhav" + struct.pack("<I", length))
+    path.write_bytes(b"".join(parts))
+    return path
