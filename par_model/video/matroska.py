@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from par_model.video.layout import BrokenError, Bytes, EndError, Place
 
 _EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
 _TRACK_ENTRY, _TRACK_NUMBER = 0xAE, 0xD7
+_SEEK_HEAD, _SEEK, _SEEK_ID, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
 _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = 0xA3, 0xA0, 0xA1
 _VOID, _CRC = 0xEC, 0xBF
 # SeekHead, Info, Cues, Attachments, Chapters, Tags.
-_IN_SEGMENT = {0x114D9B74, 0x1549A966, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _TRACKS, _CLUSTER, _VOID, _CRC}
+_IN_SEGMENT = {_SEEK_HEAD, 0x1549A966, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _TRACKS, _CLUSTER, _VOID, _CRC}
 # Timestamp, SilentTracks, Position, PrevSize, EncryptedBlock.
 _IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xAF, _SIMPLE_BLOCK, _BLOCK_GROUP, _VOID, _CRC}
 # BlockVirtual, BlockAdditions, BlockDuration, ReferencePriority, ReferenceBlock, ReferenceVirtual, CodecState,
@@ -57,6 +59,9 @@ class _Walk:
                 at = self._take_up(at + 1)
                 continue
             at = element.end or element.start
+            if element.id == _SEEK_HEAD and not self._tracks:
+                with suppress(BrokenError):
+                    self._tracks_behind(element, segment)
             if element.id == _CLUSTER:
                 at = yield from self._cluster(element)
 
@@ -153,20 +158,29 @@ class _Walk:
         return True
 
     def _track_numbers(self, tracks: _Element) -> Iterator[int]:
-        at = tracks.start
-        while at < (tracks.end or 0):
-            entry = self._element(at)
-            inner = entry.start
-            while entry.id == _TRACK_ENTRY and inner < (entry.end or 0):
-                part = self._element(inner)
-                if part.end is None:
-                    raise BrokenError
-                if part.id == _TRACK_NUMBER:
-                    yield int.from_bytes(self._bytes.at(part.start, part.end - part.start), "big")
-                inner = part.end
-            if entry.end is None:
+        for entry in self._children(tracks):
+            if entry.id == _TRACK_ENTRY:
+                yield from (self._value(part) for part in self._children(entry) if part.id == _TRACK_NUMBER)
+
+    def _tracks_behind(self, seek_head: _Element, segment: _Element) -> None:
+        """Learn the tracks that a list of places puts behind the clusters, as FFmpeg does before it reads those."""
+        for seek in self._children(seek_head):
+            told = {part.id: self._value(part) for part in self._children(seek)} if seek.id == _SEEK else {}
+            if told.get(_SEEK_ID) == _TRACKS:
+                with suppress(BrokenError, EndError):
+                    self._part_of_segment(segment.start + told.get(_SEEK_POSITION, 0))
+
+    def _children(self, parent: _Element) -> Iterator[_Element]:
+        at = parent.start
+        while at < (parent.end or 0):
+            child = self._element(at)
+            if child.end is None:
                 raise BrokenError
-            at = entry.end
+            yield child
+            at = child.end
+
+    def _value(self, element: _Element) -> int:
+        return int.from_bytes(self._bytes.at(element.start, (element.end or 0) - element.start), "big")
 
     def _block(self, element: _Element) -> Place:
         track, _ = self._number(element.start)

@@ -177,6 +177,23 @@ def test_bytes_in_the_head_of_a_matroska_file_are_passed_over(junk: bytes, folde
     assert numbers(path)[1:] == (list(range(FRAMES)), None)
 
 
+def test_tracks_may_be_described_behind_the_clusters(folder: Path) -> None:
+    data = whole_file(folder, "h264.mkv", H264).read_bytes()
+    segment, cluster = data.index(b"\x18\x53\x80\x67") + 12, data.index(FIRST_CLUSTER)
+    head = data[segment:cluster]
+    at = head.index(b"\x16\x54\xae\x6b")
+    tracks = head[at : at + 6 + (int.from_bytes(head[at + 4 : at + 6], "big") & 0x3FFF)]
+    cues = data.index(b"\x1c\x53\xbb\x6b", cluster)
+    place = 26 + cues - cluster
+    seek = b"\x4d\xbb\x8f\x53\xab\x84\x16\x54\xae\x6b\x53\xac\x85" + place.to_bytes(5, "big")
+    seek_head = b"\x11\x4d\x9b\x74" + bytes([0x80 | len(seek)]) + seek
+    assert len(seek_head) < 26
+    void = b"\xec" + bytes([0x80 | 26 - len(seek_head) - 2]) + bytes(26 - len(seek_head) - 2)
+    path = folder / "tracks-behind.mkv"
+    path.write_bytes(data[: segment - 8] + b"\x01" + b"\xff" * 7 + seek_head + void + data[cluster:cues] + tracks)
+    assert numbers(path)[1:] == (list(range(FRAMES)), None)
+
+
 def test_elements_that_a_matroska_writer_has_before_the_first_block_it_may_have_again(folder: Path) -> None:
     settings = H264 | {"container_options": {"live": "1", "cluster_time_limit": "800"}}
     head, *clusters = whole_file(folder, "clusters.mkv", settings).read_bytes().split(FIRST_CLUSTER)
