@@ -190,7 +190,8 @@ def test_tracks_may_be_described_behind_the_clusters(folder: Path) -> None:
     assert len(seek_head) < 26
     void = b"\xec" + bytes([0x80 | 26 - len(seek_head) - 2]) + bytes(26 - len(seek_head) - 2)
     path = folder / "tracks-behind.mkv"
-    path.write_bytes(data[: segment - 8] + b"\x01" + b"\xff" * 7 + seek_head + void + data[cluster:cues] + tracks)
+    content = seek_head + void + data[cluster:cues] + tracks
+    path.write_bytes(data[: segment - 8] + (1 << 56 | len(content)).to_bytes(8, "big") + content)
     assert numbers(path)[1:] == (list(range(FRAMES)), None)
 
 
