@@ -181,7 +181,7 @@ def test_tracks_may_be_described_behind_the_clusters(folder: Path) -> None:
     data = whole_file(folder, "h264.mkv", H264).read_bytes()
     segment, cluster = data.index(b"\x18\x53\x80\x67") + 12, data.index(FIRST_CLUSTER)
     head = data[segment:cluster]
-    at = head.index(b"\x16\x54\xae\x6b")
+    at = head.rindex(b"\x16\x54\xae\x6b")
     tracks = head[at : at + 6 + (int.from_bytes(head[at + 4 : at + 6], "big") & 0x3FFF)]
     cues = data.index(b"\x1c\x53\xbb\x6b", cluster)
     place = 26 + cues - cluster
