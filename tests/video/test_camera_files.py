@@ -230,3 +230,25 @@ def test_chunks_that_an_avi_writer_has_before_the_first_picture_it_may_have_agai
     grown[movi - 4 : movi] = struct.pack("<I", len(grown) - movi)
     path.write_bytes(grown)
     assert numbers(path)[1:] == (list(range(FRAMES)), None)
+
+
+def test_b_frames_that_come_late_in_an_avi_file_are_no_losses(folder: Path) -> None:
+    """AVI has times of decoding alone, so that a B-frame seems to come before its time."""
+    options = {"g": "100", "sc_threshold": "0", "x264-params": "repeat-headers=1:b-adapt=0"}
+    parts = [
+        write_clip(folder / "first.avi", 30, options=options | {"bf": "0"}),
+        write_clip(folder / "second.avi", range(30, 75), options=options | {"bf": "2"}),
+    ]
+    path = folder / "late-b.avi"
+    with av.open(str(parts[0])) as given, av.open(str(path), "w") as taken:
+        stream = taken.add_stream_from_template(given.streams.video[0])
+        number = 0
+        for part in parts:
+            with av.open(str(part)) as source:
+                for packet in source.demux(video=0):
+                    if packet.size:
+                        packet.pts = packet.dts = number
+                        packet.stream = stream
+                        taken.mux(packet)
+                        number += 1
+    assert numbers(path)[1:] == (list(range(75)), None)
