@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
@@ -13,39 +13,19 @@ from av.container import InputContainer
 from av.logging import Capture
 
 from par_model.errors import FailureCode, StorageError, TrackletError
-from par_model.video import asf, mpegts, mxf, ogg
-from par_model.video.avi import chunks
+from par_model.video import mpegts
 from par_model.video.complaints import listen, spoils
 from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
-from par_model.video.flv import tags
+from par_model.video.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
 from par_model.video.h264 import FrameNumbers, Step, habits
-from par_model.video.layout import Bytes, EndError, LayoutCheck, OrderCheck, Place
-from par_model.video.matroska import blocks
+from par_model.video.layout import Bytes, EndError
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
-
-# Formats that hold their own streams. Playlists, concat scripts, DASH, SDP and numbered images name other files or
-# addresses, which a stranger's "video" must not make us open; FFmpeg checks this list before it reads a header.
-_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,f4v,kux,asf,asf_o,mxf,mxf_opatom,ogg,nut,ivf,obu,av1,"
-    "h261,h263,h264,hevc,vvc,evc,m4v,vc1,cavsvideo,avs2,avs3,dirac,mjpeg,dv,gxf,wtv,rm,nuv,pva,dhav,lmlm4,gif,apng,"
-    "hxvs,luodat,mpjpeg,nc,iv8,ingenient,"
-    "yuv4mpegpipe,nsv,ty,ifv,lxf,mtv,thp,smk,bink,film_cpk,roq,amv"
-)
-
-# Containers whose demuxers pass over damage in silence.
-_WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "avi": chunks, "flv": tags}
 
 # Codecs whose packets give one frame each. MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames
 # that are never shown.
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
-
-# Formats whose end FFmpeg's demuxers report as an error.
-_END_IN_ERROR = frozenset({"nc", "iv8", "ingenient", "mpjpeg", "pva"})
-
-# Formats whose index is FFmpeg's list of the packets that it met, each called a key frame.
-_INDEX_OF_PLACES = frozenset({"pva", "rm", "ty", "nsv"})
 
 _LEARNING_PACKETS = 50  # that tell an encoder's habits
 
@@ -67,7 +47,7 @@ class VideoContainer:
     def __init__(self, file: VideoFile) -> None:
         self._file = file
         listen()
-        self._options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        self._options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
         self._container = self._open()
         if self.format == "mpegts" and self._ends_before_the_file():
             self.close()
@@ -75,7 +55,7 @@ class VideoContainer:
         self._stream = self._moving_pictures()
         self._stream.codec_context.thread_count = 1
         self._has_moved = False
-        self._layout = self._check()
+        self._layout = check_of(self.format, self._stream.id, Bytes(file.peek))
         self._numbers = FrameNumbers(self._stream.codec_context.extradata) if self.codec == "h264" else None
         self._habits: frozenset[bool] | None = None
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
@@ -124,19 +104,6 @@ class VideoContainer:
         if end < size:
             self._file.end_at(end)
         return end < size
-
-    def _check(self) -> LayoutCheck | OrderCheck | None:
-        data = Bytes(self._file.peek)
-        if self.format == "mpegts":
-            return OrderCheck(mpegts.starts(data, self._stream.id), one_each=True)
-        if self.format == "asf":
-            return OrderCheck(asf.data_packets(data, self._stream.id))
-        if self.format.startswith("mxf"):
-            return OrderCheck(mxf.elements(data))
-        if self.format == "ogg":
-            return OrderCheck(ogg.pages(data))
-        walk = next((walk for name, walk in _WALKS.items() if name in self.format.split(",")), None)
-        return LayoutCheck(walk(data)) if walk is not None else None
 
     def _promised_end(self) -> float | None:
         """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
@@ -252,7 +219,7 @@ class VideoContainer:
         position, size = self._file.tell(), self._file.size
         if self._layout is not None:
             position = min(position, size - _FILLING)
-        elif self.format not in _END_IN_ERROR:
+        elif self.format not in END_IN_ERROR:
             return False
         return isinstance(Bytes(self._file.peek).end_of_sense(max(position, 0)), EndError)
 
@@ -271,7 +238,7 @@ class VideoContainer:
 
     def _promises_key(self, first: av.Packet[av.VideoStream]) -> bool:
         """Whether the file's index calls its first packet a key frame. FFmpeg looks into the packet instead."""
-        if self.format in _INDEX_OF_PLACES:
+        if self.format in INDEX_OF_PLACES:
             return False
         entries = self._stream.index_entries
         return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER

@@ -71,15 +71,14 @@ def test_a_title_in_another_encoding_than_utf_8_is_no_reason_to_refuse(name: str
     assert numbers(path)[1:] == (list(range(5)), None)
 
 
-@pytest.mark.parametrize("filling", [b"\0", b"\xff"], ids=["zeros", "ones"])
-@pytest.mark.parametrize("length", [188 * 5 + 7, 400_000])
+@pytest.mark.parametrize(("filling", "length"), [(b"\xff", 188 * 5 + 7), (b"\0", 400_000)], ids=["ones", "zeros"])
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("h264.ts", H264), ("h264.avi", H264), ("h264.flv", H264), ("vp8.ogg", VP8_OGG), ("mpeg2.mxf", MPEG2),
      ("wmv2.asf", WMV2), ("h264.mkv", H264), ("live.mkv", H264 | {"container_options": {"live": "1"}})],
 )  # fmt: skip
 def test_space_that_a_recorder_took_and_did_not_fill_is_no_damage(
-    name: str, settings: dict[str, Any], length: int, filling: bytes, folder: Path
+    name: str, settings: dict[str, Any], filling: bytes, length: int, folder: Path
 ) -> None:
     path = folder / f"filled-{name}"
     path.write_bytes(whole_file(folder, name, settings).read_bytes() + filling * length)
