@@ -16,7 +16,7 @@ from par_model.video.layout import BrokenError, Bytes, EndError, Place
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after
 _PACKETS = 2048
-_FILLING = 1 << 20  # bytes that are looked through at a time
+_FILLING = 1 << 20  # bytes that are looked through at a time, at most
 _RARE_FIELDS = 0x3E  # flags of a PES header: clock, rate, trick mode, copyright, checksum
 _PROOF = 5  # sync bytes in a row that tell the size
 
@@ -95,9 +95,9 @@ def end(data: Bytes, size: int) -> int:
     filling = data.up_to(size - 1, 1)
     if filling not in (b"\0", b"\xff"):
         return size
-    at = size
+    at, piece = size, _SIZES[-1]
     while at > first:
-        begin = max(first, at - _FILLING)
+        begin, piece = max(first, at - piece), min(2 * piece, _FILLING)
         kept = len(data.up_to(begin, at - begin).rstrip(filling))
         if kept:
             packets = -(-(begin + kept - first) // packet_size)
