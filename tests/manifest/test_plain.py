@@ -226,7 +226,7 @@ NESTED = pa.struct(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.none()
