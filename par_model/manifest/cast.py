@@ -28,7 +28,19 @@ def type_problem(name: str, found: pa.DataType) -> str | None:
         return None
     if _is_bare_uuid(name, found):
         return None
-    return f"column has type {found}, expected {wanted}"
+    problem = f"column has type {found}, expected {wanted}"
+    if name == "boxes" and are_listed(found):
+        problem += "; `parjob manifest convert --box-format xywh` (or xyxy) makes it of lists of four"
+    return problem
+
+
+def are_listed(boxes: pa.DataType) -> bool:
+    """Whether a column of boxes holds lists of lists of numbers."""
+    kind = plain_type(boxes)
+    if not is_list_like(kind) or not is_list_like(kind.value_type):
+        return False
+    number = kind.value_type.value_type
+    return bool(pt.is_integer(number) or pt.is_floating(number) or pt.is_decimal(number))
 
 
 def wrong_types(file: ManifestFile) -> dict[str, str]:
