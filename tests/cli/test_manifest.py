@@ -310,8 +310,8 @@ def test_convert_says_what_it_wrote_and_doubts_empty_boxes(tmp_path: Path, capsy
     assert run(*asked, "xyxy") == 0
     assert capsys.readouterr().err.splitlines() == [
         f"{made}: 1 tracklet, 2 boxes",
-        f"2 of them empty, with a width or height that is not above 0: are the boxes xywh? `parjob manifest check {made}` "
-        "names them",
+        "2 of them empty, with a width or height that is not above 0: are the boxes xywh? "
+        f"`parjob manifest check {made}` names them",
     ]
     assert run(*asked, "xywh") == 0
     assert capsys.readouterr().err.splitlines() == [f"{made}: 1 tracklet, 2 boxes"]
