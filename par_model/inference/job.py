@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model import storage
+from par_model import storage, times
 from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
 from par_model.inference.fingerprint import (
     Fingerprint,
@@ -157,7 +157,7 @@ def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, select
     for name in columns:
         if name in manifest.pass_through:
             for rows in selection.batches(manifest, [name]):
-                for value in rows[name].unique().to_pylist():
+                for value in times.to_pylist(rows[name].unique()):
                     check_folder_value(name, value)
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from par_model import times
 from par_model.manifest.schema import DEFECT, ROW
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
 
@@ -110,7 +111,7 @@ def _text(column: pa.Array) -> tuple[str, pa.Array]:
         return "whole", column.cast(pa.int64() if pt.is_boolean(kind) else kind).cast(pa.string())
     if pt.is_string(kind) or pt.is_large_string(kind):
         return "text", column
-    return "other", pa.array([None if v is None else repr(v) for v in column.to_pylist()], pa.string())
+    return "other", pa.array([None if v is None else repr(v) for v in times.to_pylist(column)], pa.string())
 
 
 def _unfit(defects: pa.Array) -> pa.Array:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from par_model import storage
+from par_model import storage, times
 from par_model.errors import UsageError
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
@@ -104,11 +104,10 @@ class TableWriter:
         keys = rows.select(list(self._partition_by))
         distinct = keys.group_by(keys.column_names, use_threads=False).aggregate([])
         parts = []
-        for key in distinct.to_pylist():
+        for at, key in enumerate(times.to_pylist(distinct)):
             mask = None
             for name, value in key.items():
-                column = rows[name]
-                here = pc.is_null(column) if value is None else pc.equal(column, pa.scalar(value, column.type))
+                here = pc.is_null(rows[name]) if value is None else pc.equal(rows[name], distinct[name][at])
                 mask = here if mask is None else pc.and_(mask, here)
             part = rows.filter(pc.fill_null(mask, False)).select(self._schema.names)
             parts.append(("/".join(f"{name}={folder_value(value)}" for name, value in key.items()), part))

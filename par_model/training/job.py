@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -126,6 +126,7 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
     job = Job.look(options)
     finished = read_summary(job.place("run.json"))
     if finished is not None:
+        _refuse_more_epochs(job, finished)
         _refuse_other(job, finished["fingerprint"])
         _say(f"{options.output} is complete: {finished['epochs']} epochs; nothing to do")
         return finished
@@ -287,6 +288,23 @@ def _recorded(job: Job) -> dict[str, Any] | None:
     if storage.exists(job.place(NAME)):
         raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
     return None
+
+
+def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
+    """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
+    done, wanted = finished["epochs"], job.options.epochs
+    if wanted <= done or finished["fingerprint"] | {"epochs": wanted} != json.loads(json.dumps(job.fingerprint)):
+        return
+    more = replace(
+        job.options,
+        weights=storage.join(job.options.output, "best.safetensors"),
+        output=f"{job.options.output.rstrip('/')}-more",
+        epochs=wanted - done,
+    )
+    raise OutputError(
+        f"{job.options.output} is complete: its schedule ended with epoch {done}. To train its best weights further: "
+        f"{more.command()}"
+    )
 
 
 def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:

@@ -67,6 +67,7 @@ def test_commands_options_and_choices_are_completed() -> None:
     assert complete("parjob", "manifest", "from-m") == ["from-mars", "from-mot"]
     assert complete("parjob", "infer", "--dam") == ["--damaged"]
     assert complete("parjob", "infer", "--damaged", "u") == ["use"]
+    assert complete("parjob", "manifest", "convert", "--box-format", "xyx") == ["xyxy"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

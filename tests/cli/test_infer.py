@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -45,6 +51,37 @@ def test_a_run_prints_what_it_did_on_stdout_and_the_rest_on_stderr(
     summary = json.loads(out)
     assert summary == json.loads((tmp_path / "out" / "run.json").read_text())
     assert "writing the table" in err
+
+
+def test_further_columns_come_out_so_that_every_reader_opens_the_table(tiny_weights: Path, tmp_path: Path) -> None:
+    """Views, list views, offsets, wide decimals and UUIDs stopped the job, or hid the whole file from a reader."""
+    noon = datetime(2026, 5, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    ids = [uuid.UUID(int=number) for number in (7, 8)]
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([one.bytes for one in ids], pa.binary(16)))
+    table = {
+        "tracklet_id": uuids,
+        "image_uris": pa.array([["/none.png"]] * 2),
+        "note": pa.array(["a note of more than twelve bytes", None], pa.string_view()),
+        "tags": pa.array([[1, 2], None], pa.list_view(pa.int64())),
+        "seen": pa.array([noon, None], pa.timestamp("us", "+05:30")),
+        "price": pa.array([Decimal("1.5"), None], pa.decimal256(48, 10)),
+        "person": uuids,
+    }
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    assert infer(manifest=tmp_path / "m.parquet", weights=tiny_weights, output=tmp_path / "out") == 3
+    files = f"{tmp_path}/out/attributes/*.parquet"
+    texts = [str(one) for one in ids]
+    wanted = list(
+        zip(texts, [table["note"][0].as_py(), None], [[1, 2], None], [Decimal("1.5"), None], texts, strict=True)
+    )
+    columns = ["tracklet_id", "note", "tags", "price", "person"]
+    assert duckdb.sql(f"SELECT {', '.join(columns)} FROM '{files}'").fetchall() == wanted
+    assert duckdb.sql(f"SELECT epoch_us(seen) FROM '{files}'").fetchall() == [(int(noon.timestamp() * 1e6),), (None,)]
+    assert pl.read_parquet(files).select(columns).rows() == wanted
+    assert pl.read_parquet(files)["seen"].to_list() == [noon, None]
+    frame = pd.read_parquet(tmp_path / "out" / "attributes")
+    assert frame["person"].tolist() == texts
+    assert frame["seen"].tolist() == [pd.Timestamp(noon), pd.NaT]
 
 
 def test_exit_3_when_too_many_fail_again_when_repeated_and_0_when_that_is_allowed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
+from par_model.video.options import DecodeOptions
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
 from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
@@ -78,6 +80,24 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
     assert "nothing to do" in capsys.readouterr().err
     with pytest.raises(OutputError, match=r"differs in lr \(0.003 there, 0.001 now\)"):
         train_here(labelled.options(out, epochs=6))
+    with pytest.raises(OutputError, match=r"differs in epochs \(6 there, 4 now\)"):
+        train_here(labelled.options(out, epochs=4, lr=3e-3))
+    with pytest.raises(OutputError, match="its schedule ended with epoch 6") as refused:
+        train_here(labelled.options(out, epochs=7, lr=3e-3))
+    words = shlex.split(str(refused.value).partition(": parjob ")[2])
+    assert parjob(*words, "--no-ray", "--device", "cpu") == 0
+    more = json.loads(Path(f"{out}-more", "run.json").read_text())
+    assert (more["epochs"], more["options"]["lr"], more["weights"]["sha256"]) == (1, 3e-3, header.sha256)
+
+
+def test_a_command_says_every_option_that_is_not_the_default() -> None:
+    decode = DecodeOptions(damaged="use", video_timeout=7.5)
+    more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
+    options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
+    assert options.command() == (
+        "parjob train --manifest 's3://a b/m' --weights demo --output run --schema own.toml --batch-size 4 --tune head "
+        "--clip-norm 1.0 --damaged use --video-timeout 7.5"
+    )
 
 
 @pytest.fixture
