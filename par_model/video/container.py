@@ -17,6 +17,7 @@ from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
 from par_model.video.layout import Bytes, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
+from par_model.video.parameters import SequenceColours
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
 
@@ -73,6 +74,8 @@ class VideoContainer:
         self.tracks = len(moving)
         self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        is_h264 = self.codec == "h264"
+        self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
@@ -166,6 +169,8 @@ class VideoContainer:
         alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
         """
         refusal = None
+        if self._colours is not None:
+            self._colours.before(packet)
         with Capture() as logs:
             try:
                 frames = packet.decode()
