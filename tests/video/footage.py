@@ -16,7 +16,14 @@ from tests.video.frame_numbers import HEIGHT, WIDTH, draw
 
 Colour = tuple[float, float, float]
 # Parts of red and blue in the luma of each matrix, by its number in ITU-T H.273, from that standard.
-LUMA = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}  # fmt: skip
+LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
 LIMITED, FULL = 1, 2
 
 
@@ -30,7 +37,9 @@ def write_tracks(
     rates = rates or [25] * len(tracks)
     options = options or [{"g": "10", "crf": "40" if i == 0 else "10"} for i in range(len(tracks))]
     with av.open(str(path), "w") as container:
-        streams = [container.add_stream("libx264", rate=rate, options=opts) for rate, opts in zip(rates, options, strict=True)]  # fmt: skip
+        streams = [
+            container.add_stream("libx264", rate=rate, options=opts) for rate, opts in zip(rates, options, strict=True)
+        ]
         for stream in streams:
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             stream.codec_context.thread_count = 1
@@ -107,7 +116,9 @@ def flat(yuv: Sequence[int], pix_fmt: str = "yuv420p", size: tuple[int, int] = (
     return frame
 
 
-def write_flat(path: Path, frames: Sequence[av.VideoFrame], codec: str, options: dict[str, str] | None = None, **flags: int) -> str:  # fmt: skip
+def write_flat(
+    path: Path, frames: Sequence[av.VideoFrame], codec: str, options: dict[str, str] | None = None, **flags: int
+) -> str:
     """A file of frames as they are. flags: colorspace, color_range, color_trc, color_primaries, as numbers."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
@@ -128,7 +139,11 @@ def bt2020_of(colour: Colour) -> NDArray[np.float64]:
     """Linear light in BT.2020 of a colour of sRGB, from the chromaticities of both (BT.2020, IEC 61966-2-1)."""
     signal = np.asarray(colour)
     light = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.linalg.solve(_to_xyz(0.708, 0.292, 0.170, 0.797, 0.131, 0.046), _to_xyz(0.64, 0.33, 0.30, 0.60, 0.15, 0.06) @ light))  # fmt: skip
+    return np.asarray(
+        np.linalg.solve(
+            _to_xyz(0.708, 0.292, 0.170, 0.797, 0.131, 0.046), _to_xyz(0.64, 0.33, 0.30, 0.60, 0.15, 0.06) @ light
+        )
+    )
 
 
 def _to_xyz(*chromaticities: float) -> NDArray[np.float64]:
