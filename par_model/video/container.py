@@ -104,10 +104,15 @@ class VideoContainer:
         return LayoutCheck(walk(data)) if walk is not None else None
 
     def _promised_end(self) -> float | None:
-        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
+        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header.
+
+        mp4 tells it of each track, Matroska of the longest alone.
+        """
         told = "matroska" in self.format or ("mp4" in self.format and self._stream.frames > 0)
         if not told or not self._container.duration or self._stream.time_base is None:
             return None
+        if "mp4" in self.format and self._stream.duration and self._stream.start_time is not None:
+            return float(self._stream.start_time + self._stream.duration)
         seconds = ((self._container.start_time or 0) + self._container.duration) / av.time_base
         return float(seconds / self._stream.time_base)
 

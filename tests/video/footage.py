@@ -28,13 +28,19 @@ LIMITED, FULL = 1, 2
 
 
 def write_tracks(
-    path: Path, tracks: Sequence[Sequence[int]], rates: Sequence[int] = (), options: Sequence[dict[str, str]] = ()
+    path: Path,
+    tracks: Sequence[Sequence[int]],
+    rates: Sequence[int] = (),
+    options: Sequence[dict[str, str]] = (),
+    times: Sequence[Sequence[int]] = (),
 ) -> str:
     """A file with a video track for each list of numbers that its frames show, packets in the order of their times.
 
-    rates: frames a second of each. options: of each encoder; by default the second takes a higher bit rate.
+    rates: frames a second of each. options: of each encoder; by default the second takes a higher bit rate. times: of
+    each frame, in units of its track's rate, by default one after the other.
     """
     rates = rates or [25] * len(tracks)
+    times = times or [range(len(numbers)) for numbers in tracks]
     options = options or [{"g": "10", "crf": "40" if i == 0 else "10"} for i in range(len(tracks))]
     with av.open(str(path), "w") as container:
         streams = [
@@ -45,10 +51,10 @@ def write_tracks(
             stream.codec_context.thread_count = 1
             stream.disposition = av.stream.Disposition.default  # as recorders of several cameras write them
         for i, numbers in enumerate(zip_longest(*tracks)):
-            for stream, rate, number in zip(streams, rates, numbers, strict=True):
+            for stream, rate, number, of_track in zip(streams, rates, numbers, times, strict=True):
                 if number is not None:
                     frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
-                    frame.pts, frame.time_base = i, Fraction(1, rate)
+                    frame.pts, frame.time_base = of_track[i], Fraction(1, rate)
                     container.mux(stream.encode(frame))
         for stream in streams:
             container.mux(stream.encode(None))

@@ -128,6 +128,28 @@ def _with_cover(path: Path) -> None:
                 taken.mux(packet)
 
 
+def test_a_track_that_ends_before_the_others_with_a_pause_is_sound(tmp_path: Path) -> None:
+    """It ends when its own header says, which is not when the file does."""
+    times = [*range(39), 80]
+    uri = write_tracks(tmp_path / "pause.mp4", [range(40), range(1000, 1200)], times=[times, range(200)])
+    assert shown([tracklet(0, uri, [39]), tracklet(1, uri, [*range(40)]), tracklet(2, uri, [199], 1)]) == {
+        0: [39], 1: [*range(40)], 2: [1199]
+    }  # fmt: skip
+
+
+def test_a_codec_that_nobody_knows_leaves_the_other_tracks_their_numbers(tmp_path: Path) -> None:
+    path = Path(write_tracks(tmp_path / "unknown.mp4", [FIRST, SECOND]))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"avc1", data.index(b"stsd"))
+    data[at : at + 4] = b"zzzz"
+    path.write_bytes(data)
+    found = shown([tracklet(0, str(path), [7]), tracklet(1, str(path), [7], 1)])
+    assert found[1] == [1007]
+    assert isinstance(found[0], Failure)
+    assert found[0].code is FailureCode.VIDEO_UNREADABLE
+    assert found[0].message.endswith("its video track 0 is of a codec that FFmpeg does not know")
+
+
 def test_presentation_times_are_those_of_the_track(tmp_path: Path) -> None:
     uri = write_tracks(tmp_path / "rates.mp4", [range(10), range(1000, 1010)], rates=[25, 10])
     assert timestamps(uri, 4) == pytest.approx([0, 0.04, 0.08, 0.12], abs=1e-3)
