@@ -22,7 +22,7 @@ _CHOICES = {
     "augment": Augment,
 }
 
-_DECODING = ("decoder", "damaged", "video_timeout")
+_DECODING = ("decoder", "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ class TrainOptions:
             *("epochs", "lr", "schedule", "optimizer", "batch_size", "micro_batch", "tune", "sampling", "augment"),
             *("cache_frames", "clip_norm", "val_fraction", "precision", "seed"),
         )
-        decoding = {"decoder": self.decode.decoder, "damaged": self.decode.damaged}
-        return {name: getattr(self, name) for name in names} | decoding
+        return {name: getattr(self, name) for name in names} | self.decode.results()
 
     def command(self) -> str:
         """The ``parjob train`` that asks for this, without what is so by default."""

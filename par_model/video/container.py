@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
@@ -19,6 +19,7 @@ from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
 from par_model.video.h264 import FrameNumbers, Step, habits
 from par_model.video.layout import Bytes, EndError
+from par_model.video.parameters import SequenceColours
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
 
@@ -26,6 +27,9 @@ from par_model.video.table import Packet
 # that are never shown.
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
+
+# Covers, and the pictures of chapters.
+_NO_MOVING_PICTURES = av.stream.Disposition.attached_pic
 
 _LEARNING_PACKETS = 50  # that tell an encoder's habits
 
@@ -36,27 +40,32 @@ _STILL = "it is an image file, not a video; still crops are named in image_uris"
 
 
 class VideoContainer:
-    """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
+    """One moving-picture track of a video file. A context manager that closes the decoder, not the file.
 
-    file: read from its beginning; the decoder opens nothing else. damage: what the packets and frames that passed gave
-    away. One thread decodes: several give a frame before they know what is wrong with it.
+    file: read from its beginning; the decoder opens nothing else. stream: which of its moving video tracks, counted
+    from 0 in the file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames
+    that passed gave away. One thread decodes: several give a frame before they know what is wrong with it.
 
-    Raises TrackletError if the file cannot be read, or there is no video in it.
+    Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
 
-    def __init__(self, file: VideoFile) -> None:
-        self._file = file
+    def __init__(self, file: VideoFile, stream: int = 0) -> None:
+        self._file, self._number = file, stream
         listen()
         self._options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
         self._container = self._open()
         if self.format == "mpegts" and self._ends_before_the_file():
             self.close()
             self._container = self._open()
-        self._stream = self._moving_pictures()
+        moving = [s for s in self._container.streams.video if not s.disposition & _NO_MOVING_PICTURES]
+        self.tracks = len(moving)
+        self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        is_h264 = self.codec == "h264"
+        self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
         self._layout = check_of(self.format, self._stream.id, Bytes(file.peek))
-        self._numbers = FrameNumbers(self._stream.codec_context.extradata) if self.codec == "h264" else None
+        self._numbers = FrameNumbers(self._stream.codec_context.extradata) if is_h264 else None
         self._habits: frozenset[bool] | None = None
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
 
@@ -106,10 +115,15 @@ class VideoContainer:
         return end < size
 
     def _promised_end(self) -> float | None:
-        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
+        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header.
+
+        mp4 tells it of each track, Matroska of the longest alone.
+        """
         told = "matroska" in self.format or ("mp4" in self.format and self._stream.frames > 0)
         if not told or not self._container.duration or self._stream.time_base is None:
             return None
+        if "mp4" in self.format and self._stream.duration and self._stream.start_time is not None:
+            return float(self._stream.start_time + self._stream.duration)
         seconds = ((self._container.start_time or 0) + self._container.duration) / av.time_base
         return float(seconds / self._stream.time_base)
 
@@ -173,6 +187,8 @@ class VideoContainer:
         alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
         """
         refusal = None
+        if self._colours is not None:
+            self._colours.before(packet)
         with Capture() as logs:
             try:
                 frames = packet.decode()
@@ -202,7 +218,7 @@ class VideoContainer:
         if self._habits is None:
             place = self._file.tell()
             try:
-                with VideoContainer(self._file) as beside:
+                with VideoContainer(self._file, self._number) as beside:
                     steps = (beside._step(packet) for packet in islice(beside.packets(), _LEARNING_PACKETS))
                     self._habits = habits(step for step in steps if step is not None)
             except TrackletError:
@@ -251,15 +267,18 @@ class VideoContainer:
         self._has_moved = True
         self._container.seek(timestamp, stream=self._stream)
 
-    def _moving_pictures(self) -> av.VideoStream:
-        streams = self._container.streams
-        best = streams.best("video")
-        moving = [s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        stream = best if best in moving else next(iter(moving), None)
-        if stream is None or not isinstance(stream, av.VideoStream) or stream.codec_context is None:
-            self.close()
-            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
-        return stream
+    def _moving_pictures(self, moving: Sequence[av.VideoStream], number: int) -> av.VideoStream:
+        if number < len(moving) and moving[number].codec_context is not None:
+            return moving[number]
+        if not moving:
+            why = "it has no video stream"
+        elif number < len(moving):
+            why = f"its video track {number} is of a codec that FFmpeg does not know"
+        else:
+            tracks = "1 moving video track" if len(moving) == 1 else f"{len(moving)} moving video tracks"
+            why = f"it has {tracks}, and video_stream {number} is asked for, counted from 0"
+        self.close()
+        raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: {why}")
 
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:
