@@ -72,25 +72,26 @@ def check_head(address: str, given: str) -> None:
 
 
 @contextmanager
-def watched(address: str) -> Iterator[None]:
+def watched(address: str) -> Iterator[Watch]:
     """Within, a head that stops answering ends what runs with a ClusterError, in time to keep what is done.
 
     Only in the main thread, since that is the one that can be interrupted.
     """
-    watch = _Watch(address)
+    watch = Watch(address)
     if threading.current_thread() is threading.main_thread():
         watch.start()
     try:
-        yield
+        yield watch
     except KeyboardInterrupt:
         if not watch.lost:
             raise
         raise gone(address) from None
     except (ClusterError, ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
         # What the loss of the head broke may be seen before the loss itself.
-        if watch.lost or not _answers(address):
-            raise gone(address) from error
-        raise
+        watch.lost = watch.lost or not _answers(address)
+        if not watch.lost:
+            raise
+        raise gone(address) from error
     finally:
         watch.stop()
 
@@ -103,7 +104,7 @@ def gone(address: str) -> ClusterError:
     )
 
 
-class _Watch(threading.Thread):
+class Watch(threading.Thread):
     """Asks the head now and then. lost: it has not answered for so long that Ray will soon give up."""
 
     def __init__(self, address: str) -> None:
@@ -111,7 +112,7 @@ class _Watch(threading.Thread):
         self._address = address
         self._stopped = threading.Event()
         gives_up = float(os.environ.get(_RAY_GIVES_UP) or _RAY_GIVES_UP_SECONDS)
-        self._patience = max(gives_up / 3, gives_up - _LEAVING_SECONDS - 10)
+        self._patience = max(gives_up / 3, gives_up - _LEAVING_SECONDS - 15)
         self.lost = False
 
     def run(self) -> None:
@@ -147,10 +148,13 @@ def _answers(address: str) -> bool:
 
 def _ask(address: str, seconds: float) -> str:
     """The version of Ray that the head there has. Raises grpc.RpcError."""
+    # Generated code, which has no types.
+    messages: Any = gcs_service_pb2
+    services_of_head: Any = gcs_service_pb2_grpc
     channel = create_gcs_channel(address)
     try:
-        stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
-        return str(stub.CheckAlive.future(gcs_service_pb2.CheckAliveRequest(), timeout=seconds).result().ray_version)
+        head = services_of_head.NodeInfoGcsServiceStub(channel)
+        return str(head.CheckAlive.future(messages.CheckAliveRequest(), timeout=seconds).result().ray_version)
     finally:
         channel.close()
 

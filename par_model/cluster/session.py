@@ -63,15 +63,19 @@ def ray_session(address: str | None) -> Iterator[bool]:
             ) from error
         # Ray Data logs whole tracebacks of what it then raises.
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        watch = None
         try:
-            with watched(ray.get_runtime_context().gcs_address), redirect_stdout(_FirstLines()):
+            with watched(ray.get_runtime_context().gcs_address) as watch, redirect_stdout(_FirstLines()):
                 if address is not None:
                     from par_model.cluster.versions import refuse_other_nodes
 
                     refuse_other_nodes()
                 yield address is not None
         finally:
-            ray.shutdown()
+            if (
+                watch is None or not watch.lost
+            ):  # else it would wait for the head; at the end of the process it is called
+                ray.shutdown()
 
 
 class _FirstLines(io.TextIOBase):

@@ -29,7 +29,9 @@ from par_model.cluster.session import ray_session
 from par_model.errors import ClusterError
 from tests.archive import assert_same_table
 from tests.cluster.test_submit import free_port
+from tests.cluster.test_training import command
 from tests.faults.conftest import HOOKS, Jobs, wait_until
+from tests.training.archive import make_archive
 
 
 @contextmanager
@@ -48,18 +50,22 @@ def a_web_server() -> Iterator[str]:
         server.shutdown()
 
 
-class _Head(gcs_service_pb2_grpc.NodeInfoGcsServiceServicer):  # type: ignore[misc]
+_MESSAGES: Any = gcs_service_pb2
+_SERVICES: Any = gcs_service_pb2_grpc
+
+
+class _Head(_SERVICES.NodeInfoGcsServiceServicer):  # type: ignore[misc]
     version = ray.__version__
 
     def CheckAlive(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return gcs_service_pb2.CheckAliveReply(ray_version=self.version)
+        return _MESSAGES.CheckAliveReply(ray_version=self.version)
 
 
 @contextmanager
 def a_grpc_server(servicer: _Head | None) -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(1))
     if servicer is not None:
-        gcs_service_pb2_grpc.add_NodeInfoGcsServiceServicer_to_server(servicer, server)
+        _SERVICES.add_NodeInfoGcsServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
@@ -217,3 +223,26 @@ def test_the_head_is_killed_while_infer_runs(
     assert "_lock" not in jobs.names("out")
     assert "are done already" in replace(jobs, ray=False).run("out")
     assert_same_table(jobs.table("out"), undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_head_is_killed_while_train_runs(
+    killable: tuple[str, list[psutil.Process]], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """Whole epochs are kept, and the same command without that cluster goes on after them."""
+    address, tree = killable
+    labelled = make_archive(tmp_path_factory.mktemp("labelled-for-head"))
+    train = command(labelled, tmp_path, 2000, "--address", address)
+    process = subprocess.Popen(train, env=os.environ | SLOWLY, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until((tmp_path / "metrics.parquet").exists, "an epoch", 240)
+        kill(tree, "gcs")
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert "is gone" in err.splitlines()[-1]
+    assert (tmp_path / "_checkpoint.safetensors").exists()
+    assert not (tmp_path / "_lock").exists()
