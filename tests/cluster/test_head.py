@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,15 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import grpc
-import psutil
-import pyarrow as pa
 import pytest
 import ray
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
@@ -27,11 +23,7 @@ from par_model.cluster import head
 from par_model.cluster.head import check_head, head_address
 from par_model.cluster.session import ray_session
 from par_model.errors import ClusterError
-from tests.archive import assert_same_table
 from tests.cluster.test_submit import free_port
-from tests.cluster.test_training import command
-from tests.faults.conftest import HOOKS, Jobs, wait_until
-from tests.training.archive import make_archive
 
 
 @contextmanager
@@ -152,97 +144,3 @@ def test_ctrl_c_acts_at_once_while_nothing_answers(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=30)
     assert time.monotonic() - began < 5
     assert "KeyboardInterrupt" in err
-
-
-# What the hooks of tests/faults need, in the head's workers too.
-SLOWLY = {"FAULTS": "1", "PYTHONPATH": str(HOOKS), "FAULT_SLOW_SECONDS": "2", "RAY_AUTH_MODE": "disabled"}
-
-
-@pytest.fixture
-def killable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """The address of a head that `ray start` made, and its processes. Sockets want a short path."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("r")
-    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", "--num-cpus=2"]
-    command += ["--include-dashboard=false", f"--temp-dir={folder}", "--disable-usage-stats", "--block"]
-    start = subprocess.Popen(command, env=os.environ | SLOWLY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    tree = [psutil.Process(start.pid)]
-    try:
-        wait_until(lambda: _answers_at(f"127.0.0.1:{port}"), "the head", 120)
-        tree += tree[0].children(recursive=True)
-        yield f"127.0.0.1:{port}", tree
-    finally:
-        for process in tree + [p for p in psutil.process_iter() if _belongs(p, str(folder))]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        start.wait()
-
-
-def _answers_at(address: str) -> bool:
-    try:
-        check_head(address, address)
-    except ClusterError:
-        return False
-    return True
-
-
-def _belongs(process: psutil.Process, folder: str) -> bool:
-    try:
-        return folder in " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-
-
-def kill(tree: list[psutil.Process], which: str) -> None:
-    """SIGKILL to the server that a cluster hangs on, or to all processes of the head."""
-    chosen = [p for p in tree if which == "all" or p.name().startswith("gcs_server")]
-    assert chosen
-    for process in chosen:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("which", ["gcs", "all"])
-def test_the_head_is_killed_while_infer_runs(
-    killable: tuple[str, list[psutil.Process]], jobs: Jobs, undisturbed: pa.Table, which: str
-) -> None:
-    """One line, exit code 1, what was done is kept, and the same command goes on from there."""
-    address, tree = killable
-    jobs = replace(jobs, ray=True, environment=SLOWLY)
-    process = jobs.start("out", "--address", address)
-    jobs.wait_for_parts("out", 1)
-    kill(tree, which)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 1, err
-    assert "Traceback" not in err
-    (line,) = [line for line in err.splitlines() if "is gone" in line]
-    assert line == err.splitlines()[-1]
-    assert "the same command goes on from there" in line
-    assert "_lock" not in jobs.names("out")
-    assert "are done already" in replace(jobs, ray=False).run("out")
-    assert_same_table(jobs.table("out"), undisturbed)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_the_head_is_killed_while_train_runs(
-    killable: tuple[str, list[psutil.Process]], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
-    """Whole epochs are kept, and the same command without that cluster goes on after them."""
-    address, tree = killable
-    labelled = make_archive(tmp_path_factory.mktemp("labelled-for-head"))
-    train = command(labelled, tmp_path, 2000, "--address", address)
-    process = subprocess.Popen(train, env=os.environ | SLOWLY, stderr=subprocess.PIPE, text=True)
-    try:
-        wait_until((tmp_path / "metrics.parquet").exists, "an epoch", 240)
-        kill(tree, "gcs")
-        _, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert process.returncode == 1, err
-    assert "Traceback" not in err
-    assert "is gone" in err.splitlines()[-1]
-    assert (tmp_path / "_checkpoint.safetensors").exists()
-    assert not (tmp_path / "_lock").exists()
