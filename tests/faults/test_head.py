@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from par_model.cluster.head import check_head
 from par_model.errors import ClusterError
 from tests.archive import assert_same_table
-from tests.cluster.test_submit import free_port
+from tests.cluster.test_submit import MARK, end_all, free_port
 from tests.cluster.test_training import command
 from tests.faults.conftest import HOOKS, Jobs, wait_until
 from tests.training.archive import make_archive
@@ -32,19 +31,17 @@ SLOWLY = {"FAULTS": "1", "PYTHONPATH": str(HOOKS), "FAULT_SLOW_SECONDS": "2", "R
 def killable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[psutil.Process]]]:
     """The address of a head that `ray start` made, and its processes. Sockets want a short path."""
     port = free_port()
-    folder = tmp_path_factory.mktemp("r")
+    folder = str(tmp_path_factory.mktemp("r"))
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", "--num-cpus=2"]
     command += ["--include-dashboard=false", f"--temp-dir={folder}", "--disable-usage-stats", "--block"]
-    start = subprocess.Popen(command, env=os.environ | SLOWLY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    tree = [psutil.Process(start.pid)]
+    variables = os.environ | SLOWLY | {MARK: folder}
+    start = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: _answers_at(f"127.0.0.1:{port}"), "the head", 120)
-        tree += tree[0].children(recursive=True)
-        yield f"127.0.0.1:{port}", tree
+        head = psutil.Process(start.pid)
+        yield f"127.0.0.1:{port}", [head, *head.children(recursive=True)]
     finally:
-        for process in tree + [p for p in psutil.process_iter() if _belongs(p, str(folder))]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        end_all(folder)
         start.wait()
 
 
@@ -56,32 +53,21 @@ def _answers_at(address: str) -> bool:
     return True
 
 
-def _belongs(process: psutil.Process, folder: str) -> bool:
-    try:
-        return folder in " ".join(process.cmdline())
-    except psutil.Error:
-        return False
+def kill(tree: list[psutil.Process]) -> None:
+    """SIGKILL to the server that a cluster hangs on."""
+    (server,) = [process for process in tree if process.name().startswith("gcs_server")]
+    server.kill()
 
 
-def kill(tree: list[psutil.Process], which: str) -> None:
-    """SIGKILL to the server that a cluster hangs on, or to all processes of the head."""
-    chosen = [p for p in tree if which == "all" or p.name().startswith("gcs_server")]
-    assert chosen
-    for process in chosen:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-@pytest.mark.parametrize("which", ["gcs", "all"])
 def test_the_head_is_killed_while_infer_runs(
-    killable: tuple[str, list[psutil.Process]], jobs: Jobs, undisturbed: pa.Table, which: str
+    killable: tuple[str, list[psutil.Process]], jobs: Jobs, undisturbed: pa.Table
 ) -> None:
     """One line, exit code 1, what was done is kept, and the same command goes on from there."""
     address, tree = killable
     jobs = replace(jobs, ray=True, environment=SLOWLY)
     process = jobs.start("out", "--address", address)
     jobs.wait_for_parts("out", 1)
-    kill(tree, which)
+    kill(tree)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert "Traceback" not in err
@@ -103,7 +89,7 @@ def test_the_head_is_killed_while_train_runs(
     process = subprocess.Popen(train, env=os.environ | SLOWLY, stderr=subprocess.PIPE, text=True)
     try:
         wait_until((tmp_path / "metrics.parquet").exists, "an epoch", 240)
-        kill(tree, "gcs")
+        kill(tree)
         _, err = process.communicate(timeout=120)
     finally:
         process.kill()
