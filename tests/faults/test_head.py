@@ -82,7 +82,7 @@ def test_the_head_is_killed_while_infer_runs(
 def test_the_head_is_killed_while_train_runs(
     killable: tuple[str, list[psutil.Process]], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    """Whole epochs are kept, and the same command without that cluster goes on after them."""
+    """The same for training: whole epochs are kept."""
     address, tree = killable
     labelled = make_archive(tmp_path_factory.mktemp("labelled-for-head"))
     train = command(labelled, tmp_path, 2000, "--address", address)
