@@ -21,7 +21,7 @@ LAYERS = [
     {"manifest", "sampling", "video", "model", "table"},
     {"attributes"},
     {"storage"},
-    {"types", "progress", "scratch", "times"},
+    {"types", "progress", "scratch", "times", "refusals"},
     {"errors"},
 ]
 # Third-party packages that only some places may import.

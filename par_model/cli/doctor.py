@@ -141,9 +141,16 @@ def _s3(uri: str | None) -> tuple[bool | None, str]:
 
     if uri is None:
         return None, "not tried: --s3 URI looks at one"
-    if not storage.exists(uri):
-        return False, f"{uri}: nothing is there"
-    return True, f"{uri} can be read"
+    file = storage.some_file(uri)
+    if file is None and storage.exists(uri):
+        return True, f"{uri} can be listed; no file is there to read a byte of"
+    if file is None:
+        return False, f"{uri}: no file is there, so nothing could be read"
+    if file.size:
+        with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=1) as opened:
+            opened.read(1)
+        return True, f"{file.uri} can be read"
+    return True, f"{uri} is there, and empty"
 
 
 def _ray(address: str | None, no_ray: bool) -> tuple[bool | None, str]:

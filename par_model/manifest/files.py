@@ -59,20 +59,18 @@ def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
     if storage.is_glob(uri):
         folder = storage.parent(uri)
         found = _visible(folder, storage.glob_files(uri))
-    elif storage.is_folder(uri):
-        folder = uri.rstrip("/")
-        found = _visible(folder, storage.list_files(uri))
-        found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
     else:
         try:
-            with storage.guard(uri, "read"):
-                fs, path = storage.filesystem(uri)
-                size = int(fs.size(path))
+            file = storage.file_info(uri)
         except storage.PlaceError as error:
             if error.reason is not storage.Reason.NOT_FOUND:
                 raise
             raise ManifestError(f"manifest {uri}: {str(error).rpartition(': ')[2]}") from error
-        return storage.parent(uri), [storage.FileInfo(uri, size)]
+        if file is not None:  # who may read it need not be one who may list its folder
+            return storage.parent(uri), [file]
+        folder = uri.rstrip("/")
+        found = _visible(folder, storage.list_files(uri))
+        found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
     if not found:
         raise ManifestError(f"manifest {uri}: no Parquet files there; names that start with _ or . do not count")
     return folder, sorted(found, key=lambda info: _relative(folder, info.uri))

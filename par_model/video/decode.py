@@ -200,7 +200,8 @@ def read_stills(collector: Collector, counters: Counters) -> Result:
             picture = decode_image(content, uris[position])
         except TrackletError as error:
             # An image that storage holds and does not give now is neither missing nor broken.
-            is_withheld = isinstance(content, storage.PlaceError) and content.reason is storage.Reason.ACCESS_DENIED
+            withheld = (storage.Reason.ACCESS_DENIED, storage.Reason.ARCHIVED)
+            is_withheld = isinstance(content, storage.PlaceError) and content.reason in withheld
             is_gone = error.code is not FailureCode.STORAGE_ERROR and not is_withheld
             collector.miss(position, error, replaceable=is_gone)
         else:

@@ -14,6 +14,7 @@ from par_model.video.table import tables
 _VIDEO_CODES = {
     storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
     storage.Reason.ACCESS_DENIED: FailureCode.VIDEO_ACCESS_DENIED,
+    storage.Reason.ARCHIVED: FailureCode.VIDEO_ARCHIVED,
     storage.Reason.IS_A_FOLDER: FailureCode.VIDEO_UNREADABLE,
 }
 

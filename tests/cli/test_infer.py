@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from par_model.cli import main
-from tests.archive import write_archive, write_clips
+from par_model.manifest.write import write_manifest
+from tests.archive import bad_rows, write_archive, write_clips
 from tests.tiny import write_tiny_weights
 
 
@@ -91,6 +92,26 @@ def test_exit_3_when_too_many_fail_again_when_repeated_and_0_when_that_is_allowe
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "a") == 3
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "a") == 3
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "b", more=("--max-failure-rate", 0.5)) == 0
+
+
+def test_the_closing_lines_count_what_this_run_recognised(
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All failed, some failed, nothing to do: no line tells of more than that, and none advises after a second."""
+    rows = [row | {"tracklet_id": f"t{i}"} for i, row in enumerate(bad_rows(str(tmp_path))[:1] * 3)]
+    write_manifest(str(tmp_path / "none.parquet"), rows)
+    infer(manifest=tmp_path / "none.parquet", weights=tiny_weights, output=tmp_path / "none")
+    out = capsys.readouterr().out
+    assert "3 tracklets, 3 of them failed\n  video-not-found: 3\n  none recognised, 3 failed, in " in out
+    bad = write_archive(tmp_path / "bad", bad=True)
+    infer(manifest=bad, weights=tiny_weights, output=tmp_path / "some")
+    some = capsys.readouterr().out
+    assert "  10 recognised, 4 failed, in " in some
+    assert not any(word in out + some for word in ("faster", "held the job back", "busy"))
+    infer(manifest=bad, weights=tiny_weights, output=tmp_path / "some")
+    again = capsys.readouterr().out
+    assert "14 tracklets, 4 of them failed" in again
+    assert "recognised" not in again
 
 
 def damage(manifest: str, folder: Path, kind: str) -> Path:
