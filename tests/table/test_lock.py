@@ -1,22 +1,62 @@
+"""One job holds an output, whatever the order of the steps of those that want it, and knows when it does no more."""
+
+from __future__ import annotations
+
 import json
+import os
+import pickle
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from par_model import storage
 from par_model.errors import OutputError
-from par_model.table.lock import OutputLock
+from par_model.table import lock
+from par_model.table.lock import Held, OutputLock
+from par_model.table.lock_file import LockFile, Seen, lock_file
+from tests.table.orders import in_every_order, step
+
+HERE = {"host": "a", "boot": "b", "processes": "c"}
 
 
-def test_the_second_of_two_jobs_is_refused_and_may_go_on_after_the_first(tmp_path: Path) -> None:
-    uri = str(tmp_path / "_lock")
-    with OutputLock(uri), pytest.raises(OutputError, match="another job"), OutputLock(uri):
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of the lock's takes a sixtieth of one."""
+    for name in ("_BEAT_SECONDS", "_SURE_SECONDS", "_STALE_SECONDS", "_POLL_SECONDS", "_SETTLE_SECONDS"):
+        monkeypatch.setattr(lock, name, getattr(lock, name) / 60)
+
+
+def plant(uri: str, **holder: Any) -> None:
+    storage.write_bytes(uri, json.dumps({"token": "x", "pid": 1, "heartbeat": time.time(), **holder}).encode())
+
+
+def dead_here() -> dict[str, Any]:
+    """The holder that a process of this machine was which is there no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
+    return lock._here() | {"pid": process.pid, "started": "1"}
+
+
+@pytest.fixture(params=["local", "s3"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"{request.getfixturevalue('s3')()}/out/_lock" if request.param == "s3" else str(tmp_path / "out" / "_lock")
+
+
+def test_the_second_of_two_jobs_is_refused_and_may_go_on_after_the_first(uri: str) -> None:
+    with OutputLock(uri) as held, pytest.raises(OutputError, match=rf"another job \(process {os.getpid()} on "):
+        held.verify()
+        with OutputLock(uri):
+            pass
     with OutputLock(uri):
-        pass
-    assert list(tmp_path.iterdir()) == []
+        assert storage.exists(uri)
+    assert storage.list_files(storage.parent(uri)) == []
 
 
 def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
@@ -39,27 +79,335 @@ with OutputLock({uri!r}):
             pass
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_holder_elsewhere_that_gives_no_sign_of_life_is_dead_after_a_minute(
+    uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the clocks of the two machines say."""
+    plant(uri, host="elsewhere", heartbeat=time.time() + 86400)
+    with pytest.raises(OutputError, match="process 1 on elsewhere"), OutputLock(uri, patient=False):
+        pass
+    began = time.monotonic()
+    with OutputLock(uri):
+        assert 0.9 <= time.monotonic() - began < 3
+    assert "process 1 on elsewhere holds" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_holder_elsewhere_that_lives_is_found_out_by_its_next_sign_of_life(tmp_path: Path) -> None:
+    """Also where its clock is a day behind."""
+    uri = str(tmp_path / "_lock")
+    held = Held(uri, HERE | {"token": "x", "pid": 1})
+    assert held.take(None)
+    seen = Seen(Path(uri).read_bytes())
+    assert lock_file(uri).swap(seen, json.dumps(json.loads(seen.data) | {"heartbeat": 0}).encode())
+
+    def beat() -> None:
+        time.sleep(0.2)
+        held.beat()
+
+    import threading
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    with pytest.raises(OutputError, match="process 1 on a"), OutputLock(uri):
+        pass
+    thread.join()
+
+
 @pytest.mark.parametrize(("age", "free"), [(10, False), (70, True)])
-def test_a_holder_on_another_host_is_believed_for_a_minute(tmp_path: Path, age: float, free: bool) -> None:
-    lock = tmp_path / "_lock"
-    lock.write_text(json.dumps({"token": "x", "host": "elsewhere", "pid": 1, "heartbeat": time.time() - age}))
+def test_what_another_container_of_this_machine_holds_is_told_by_its_age(
+    age: float, free: bool, tmp_path: Path
+) -> None:
+    """Its process cannot be seen from here, whatever its number, but its clock is ours."""
+    uri = str(tmp_path / "_lock")
+    plant(uri, **dead_here() | {"processes": "pid:[1]", "heartbeat": time.time() - age})
     if free:
-        with OutputLock(str(lock)):
+        with OutputLock(uri, patient=False):
             pass
     else:
-        with pytest.raises(OutputError, match="on elsewhere"), OutputLock(str(lock)):
+        with pytest.raises(OutputError, match="another job"), OutputLock(uri, patient=False):
             pass
 
 
 def test_a_torn_lock_is_free(tmp_path: Path) -> None:
     (tmp_path / "_lock").write_text('{"tok')
-    with OutputLock(str(tmp_path / "_lock")):
-        pass
+    with OutputLock(str(tmp_path / "_lock")) as held:
+        held.verify()
+    assert not (tmp_path / "_lock").exists()
 
 
-@pytest.mark.parametrize(("age", "stays"), [(0, True), (3600, False)])
-def test_only_what_a_dead_holder_left_is_swept(age: float, stays: bool, tmp_path: Path) -> None:
-    lock = tmp_path / "_lock"
-    lock.write_text(json.dumps({"token": "t", "host": "elsewhere", "heartbeat": time.time() - age}))
-    OutputLock(str(lock)).sweep()
-    assert lock.exists() is stays
+class Stepped:
+    """A lock's file each of whose requests is a step."""
+
+    def __init__(self, file: LockFile) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._file, name)
+
+        def stepped(*given: Any) -> Any:
+            step()
+            return method(*given)
+
+        return stepped
+
+
+@pytest.fixture
+def stepped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "lock_file", lambda uri, **more: Stepped(lock_file(uri, **more)))
+
+
+@pytest.mark.usefixtures("stepped")
+@pytest.mark.parametrize("left_by", ["nobody", "a dead holder", "one that could not remove it"])
+@pytest.mark.parametrize(("jobs", "releases"), [(2, True), pytest.param(3, False, marks=pytest.mark.slow)])
+def test_in_every_order_of_their_requests_one_job_alone_is_at_work(
+    uri: str, left_by: str, jobs: int, releases: bool
+) -> None:
+    left = {"a dead holder": dead_here(), "one that could not remove it": dead_here() | {"released": True}}
+    at_work: set[int] = set()
+    began: list[int] = []
+
+    def job(number: int) -> None:
+        try:
+            with OutputLock(uri) as held:
+                began.append(number)
+                assert not at_work
+                at_work.add(number)
+                step()
+                held.verify()
+                assert at_work == {number}
+                at_work.remove(number)
+                if not releases:
+                    held._lost = "kept by the test"
+        except OutputError as error:
+            assert "another job" in str(error)
+
+    def begin() -> list[Callable[[], None]]:
+        began.clear()
+        storage.remove(uri)
+        if left_by in left:
+            plant(uri, **left[left_by])
+        return [lambda n=n: job(n) for n in range(jobs)]  # type: ignore[misc]
+
+    def end() -> None:
+        assert len(began) >= 1 if releases else len(began) == 1
+        assert storage.exists(uri) is not releases
+
+    assert in_every_order(begin, end) > 10
+
+
+@pytest.mark.usefixtures("stepped")
+@pytest.mark.parametrize("releases", [False, True])
+def test_in_every_order_of_their_requests_a_holder_taken_for_dead_stops_before_its_next_write(
+    uri: str, releases: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    clock.time = clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(lock, "time", clock)
+    ends: set[str] = set()
+    taken: list[int] = []
+    holder: list[Held] = []
+
+    def stopped() -> None:
+        """The job that was stopped for 61 s, and goes on."""
+        try:
+            for _ in range(2):
+                holder[0].verify()
+                step()
+                assert not taken
+            if releases:
+                holder[0].release()
+            ends.add("went on")
+        except OutputError as error:
+            assert "writes nothing more" in str(error)
+            ends.add("stopped")
+
+    def other() -> None:
+        try:
+            with OutputLock(uri, patient=False) as held:
+                taken.append(1)
+                step()
+                held.verify()
+                held._lost = "kept by the test"
+                assert json.loads(storage.read_bytes(uri))["token"] == held._owner["token"]
+                ends.add("took over")
+        except OutputError as error:
+            assert "another job" in str(error)
+            ends.add("was refused")
+
+    def begin() -> list[Callable[[], None]]:
+        taken.clear()
+        storage.remove(uri)
+        holder[:] = [Held(uri, lock._here() | {"token": "x", "processes": "pid:[1]"})]
+        assert holder[0].take(None)
+        clock.now += 61
+        return [stopped, other]
+
+    assert in_every_order(begin, lambda: None) > 5
+    assert ends == {"went on", "stopped", "took over", "was refused"}
+
+
+class SteppedSystem:
+    """The module os, or fcntl, as lock_file.py sees it: what touches the file is a step."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("open", "flock", "pread", "pwrite", "unlink", "stat", "close"):
+            step()
+        return getattr(self._module, name)
+
+
+@pytest.mark.slow
+def test_in_every_order_of_their_system_calls_one_of_two_changes_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two processes that have seen the same state of a local file: created, taken over, removed and created anew."""
+    import fcntl
+
+    from par_model.table import lock_file as module
+
+    monkeypatch.setattr(module, "os", SteppedSystem(os))
+    monkeypatch.setattr(module, "fcntl", SteppedSystem(fcntl))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: step(waits=True)))
+    uri = str(tmp_path / "_lock")
+    file = lock_file(uri)
+    dead = Seen(b"dead".ljust(512))
+    done: list[str] = []
+
+    def create(name: str) -> None:
+        if file.swap(None, name.encode()) is not None:
+            done.append(name)
+
+    def replace(name: str) -> None:
+        if file.swap(dead, name.encode()) is not None:
+            done.append(name)
+
+    def release() -> None:
+        if file.remove(dead):
+            done.append("released")
+
+    def content() -> str:
+        return Path(uri).read_bytes().decode().strip() if Path(uri).exists() else ""
+
+    def orders(start: bytes, bodies: list[Callable[[], None]], results: set[tuple[str, ...]]) -> None:
+        found: set[tuple[str, ...]] = set()
+
+        def begin() -> list[Callable[[], None]]:
+            done.clear()
+            Path(uri).unlink(missing_ok=True)
+            if start:
+                Path(uri).write_bytes(start)
+            return bodies
+
+        assert in_every_order(begin, lambda: found.add((*done, content()))) > 50
+        assert found == results
+
+    orders(b"", [lambda: create("a"), lambda: create("b")], {("a", "a"), ("b", "b")})
+    orders(dead.data, [lambda: replace("a"), lambda: replace("b")], {("a", "a"), ("b", "b")})
+    orders(dead.data, [release, lambda: replace("b")], {("released", ""), ("b", "b")})
+    orders(dead.data, [release, lambda: create("b")], {("released", ""), ("released", "b", "b")})
+
+
+def test_a_holder_whose_lock_is_removed_by_hand_stops(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OutputLock(uri) as held:
+        storage.remove(uri)
+        held.verify()  # proved a moment ago
+        monkeypatch.setattr(lock, "_SURE_SECONDS", 0.0)
+        with pytest.raises(OutputError, match="the lock of .* was removed while this job"):
+            held.verify()
+        monkeypatch.undo()
+        with pytest.raises(OutputError, match="writes nothing more"):
+            held.verify()
+    assert not storage.exists(uri)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_heart_beats_and_processes_of_the_job_prove_the_same_hold(uri: str) -> None:
+    def state() -> Any:
+        return json.loads(storage.read_bytes(uri))
+
+    with OutputLock(uri) as held:
+        first = state()
+        deadline = time.monotonic() + 10
+        while state()["heartbeat"] == first["heartbeat"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        worker = pickle.loads(pickle.dumps(held.verify))
+        for _ in range(3):
+            worker()
+            held.beat()
+        assert state()["token"] == first["token"]
+    assert not storage.exists(uri)
+    with pytest.raises(OutputError, match="was removed"):
+        pickle.loads(pickle.dumps(held.verify))()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_job_that_cannot_tell_for_a_minute_stops(tmp_path: Path) -> None:
+    """The file system went read-only, or the network is gone: for a while it waits, as storage may come back."""
+    uri = str(tmp_path / "out" / "_lock")
+    with OutputLock(uri) as held:
+        (tmp_path / "out").rename(tmp_path / "gone")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "_lock").mkdir()
+        time.sleep(0.6)
+        began = time.monotonic()
+        with pytest.raises(OutputError, match="could not be told whether this job still holds .*it is a folder"):
+            held.verify()
+        assert time.monotonic() - began < 2
+        (tmp_path / "out" / "_lock").rmdir()
+        (tmp_path / "out").rmdir()
+        (tmp_path / "gone").rename(tmp_path / "out")
+        held.verify()
+
+
+HOLDER = """
+import sys, time
+from par_model import storage
+from par_model.errors import OutputError
+from par_model.table.lock import OutputLock
+uri, log = sys.argv[1:]
+storage.filesystem(uri)
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with OutputLock(uri) as held:
+        print("holds", flush=True)
+        held.verify()
+        with open(log, "x"):
+            sys.stdin.readline()
+except OutputError as error:
+    print(error, flush=True)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left_by", ["nobody", "a dead holder"])
+def test_of_twenty_pairs_of_processes_that_start_at_once_one_of_each_works(
+    uri: str, left_by: str, tmp_path: Path
+) -> None:
+    """Ten pairs find no lock, and ten a dead holder's; here and on S3."""
+    dead = dead_here()
+    for pair in range(10):
+        place = f"{storage.parent(uri)}/{pair}/_lock"
+        if left_by == "a dead holder":
+            plant(place, **dead)
+        command = [sys.executable, "-c", HOLDER, place, str(tmp_path / f"work-{pair}")]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as two:
+            for process in (one, two):
+                assert process.stdout.readline() == "ready\n"  # type: ignore[union-attr]
+            for process in (one, two):
+                process.stdin.write("\n")  # type: ignore[union-attr]
+                process.stdin.flush()  # type: ignore[union-attr]
+            said = [process.stdout.readline() for process in (one, two)]  # type: ignore[union-attr]
+            for process in (one, two):
+                process.communicate("\n")
+        winner = said.index("holds\n")
+        assert f"another job (process {(one, two)[winner].pid} on " in said[1 - winner]
+        assert sorted((one.returncode, two.returncode)) == [0, 1]
+        assert not storage.exists(place)
