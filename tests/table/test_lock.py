@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 
 from par_model import storage
@@ -21,6 +23,7 @@ from par_model.errors import OutputError
 from par_model.table import lock
 from par_model.table.lock import Held, OutputLock
 from par_model.table.lock_file import LockFile, Seen, lock_file
+from tests.s3_proxy import NothingMayGo, Proxy, Request
 from tests.table.orders import in_every_order, step
 
 HERE = {"host": "a", "boot": "b", "processes": "c"}
@@ -34,7 +37,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plant(uri: str, **holder: Any) -> None:
-    storage.write_bytes(uri, json.dumps({"token": "x", "pid": 1, "heartbeat": time.time(), **holder}).encode())
+    data = json.dumps({"token": "x", "pid": 1, "heartbeat": time.time(), **holder}).encode()
+    if storage.is_local(uri):
+        Path(uri).parent.mkdir(exist_ok=True)
+        Path(uri).write_bytes(data)  # and do not wait for the disk
+    else:
+        storage.write_bytes(uri, data)
 
 
 def dead_here() -> dict[str, Any]:
@@ -50,10 +58,11 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_the_second_of_two_jobs_is_refused_and_may_go_on_after_the_first(uri: str) -> None:
-    with OutputLock(uri) as held, pytest.raises(OutputError, match=rf"another job \(process {os.getpid()} on "):
+    with OutputLock(uri) as held:
         held.verify()
-        with OutputLock(uri):
+        with pytest.raises(OutputError, match=rf"another job \(process {os.getpid()} on "), OutputLock(uri):
             pass
+        held.verify()
     with OutputLock(uri):
         assert storage.exists(uri)
     assert storage.list_files(storage.parent(uri)) == []
@@ -106,8 +115,6 @@ def test_a_holder_elsewhere_that_lives_is_found_out_by_its_next_sign_of_life(tmp
         time.sleep(0.2)
         held.beat()
 
-    import threading
-
     thread = threading.Thread(target=beat)
     thread.start()
     with pytest.raises(OutputError, match="process 1 on a"), OutputLock(uri):
@@ -140,14 +147,15 @@ def test_a_torn_lock_is_free(tmp_path: Path) -> None:
 class Stepped:
     """A lock's file each of whose requests is a step."""
 
-    def __init__(self, file: LockFile) -> None:
-        self._file = file
+    def __init__(self, file: LockFile, names: Sequence[str] = ("read", "swap", "remove", "prove")) -> None:
+        self._file, self._names = file, names
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._file, name)
 
         def stepped(*given: Any) -> Any:
-            step()
+            if name in self._names:
+                step()
             return method(*given)
 
         return stepped
@@ -160,13 +168,33 @@ def stepped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("stepped")
 @pytest.mark.parametrize("left_by", ["nobody", "a dead holder", "one that could not remove it"])
-@pytest.mark.parametrize(("jobs", "releases"), [(2, True), pytest.param(3, False, marks=pytest.mark.slow)])
-def test_in_every_order_of_their_requests_one_job_alone_is_at_work(
-    uri: str, left_by: str, jobs: int, releases: bool
+@pytest.mark.parametrize("releases", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_in_every_order_of_their_requests_one_of_two_jobs_is_at_work(
+    tmp_path: Path, left_by: str, releases: bool
 ) -> None:
+    one_at_work_in_every_order(str(tmp_path / "out" / "_lock"), left_by, 2, releases)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("stepped")
+def test_in_every_order_of_their_requests_one_of_two_jobs_is_at_work_on_s3(s3: Callable[[], str]) -> None:
+    one_at_work_in_every_order(f"{s3()}/out/_lock", "a dead holder", 2, releases=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left_by", ["nobody", "a dead holder"])
+def test_in_every_order_of_their_looks_and_changes_one_of_three_jobs_is_at_work(
+    tmp_path: Path, left_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "lock_file", lambda uri, **more: Stepped(lock_file(uri, **more), ("read", "swap")))
+    one_at_work_in_every_order(str(tmp_path / "out" / "_lock"), left_by, 3, releases=False)
+
+
+def one_at_work_in_every_order(uri: str, left_by: str, jobs: int, releases: bool) -> None:
     left = {"a dead holder": dead_here(), "one that could not remove it": dead_here() | {"released": True}}
     at_work: set[int] = set()
     began: list[int] = []
+    said: set[str] = set()
 
     def job(number: int) -> None:
         try:
@@ -174,14 +202,15 @@ def test_in_every_order_of_their_requests_one_job_alone_is_at_work(
                 began.append(number)
                 assert not at_work
                 at_work.add(number)
-                step()
+                if jobs == 2:
+                    step()
                 held.verify()
                 assert at_work == {number}
                 at_work.remove(number)
                 if not releases:
                     held._lost = "kept by the test"
         except OutputError as error:
-            assert "another job" in str(error)
+            said.add(str(error))
 
     def begin() -> list[Callable[[], None]]:
         began.clear()
@@ -194,11 +223,16 @@ def test_in_every_order_of_their_requests_one_job_alone_is_at_work(
         assert len(began) >= 1 if releases else len(began) == 1
         assert storage.exists(uri) is not releases
 
-    assert in_every_order(begin, end) > 10
+    assert in_every_order(begin, end) >= 90
+    assert all(line.startswith("another job (process ") for line in said)
 
 
 @pytest.mark.usefixtures("stepped")
-@pytest.mark.parametrize("releases", [False, True])
+@pytest.mark.parametrize(
+    ("uri", "releases"),
+    [("local", False), ("local", True), pytest.param("s3", True, marks=pytest.mark.slow)],
+    indirect=["uri"],
+)
 def test_in_every_order_of_their_requests_a_holder_taken_for_dead_stops_before_its_next_write(
     uri: str, releases: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,8 +254,7 @@ def test_in_every_order_of_their_requests_a_holder_taken_for_dead_stops_before_i
                 holder[0].release()
             ends.add("went on")
         except OutputError as error:
-            assert "writes nothing more" in str(error)
-            ends.add("stopped")
+            ends.add(str(error).rpartition(", so it ")[2].partition(";")[0])
 
     def other() -> None:
         try:
@@ -233,8 +266,7 @@ def test_in_every_order_of_their_requests_a_holder_taken_for_dead_stops_before_i
                 assert json.loads(storage.read_bytes(uri))["token"] == held._owner["token"]
                 ends.add("took over")
         except OutputError as error:
-            assert "another job" in str(error)
-            ends.add("was refused")
+            ends.add(str(error).partition(" (")[0])
 
     def begin() -> list[Callable[[], None]]:
         taken.clear()
@@ -245,7 +277,7 @@ def test_in_every_order_of_their_requests_a_holder_taken_for_dead_stops_before_i
         return [stopped, other]
 
     assert in_every_order(begin, lambda: None) > 5
-    assert ends == {"went on", "stopped", "took over", "was refused"}
+    assert ends == {"went on", "writes nothing more", "took over", "another job"}
 
 
 class SteppedSystem:
@@ -302,13 +334,13 @@ def test_in_every_order_of_their_system_calls_one_of_two_changes_happens(
                 Path(uri).write_bytes(start)
             return bodies
 
-        assert in_every_order(begin, lambda: found.add((*done, content()))) > 50
+        assert in_every_order(begin, lambda: found.add((*sorted(done), content()))) > 50
         assert found == results
 
     orders(b"", [lambda: create("a"), lambda: create("b")], {("a", "a"), ("b", "b")})
     orders(dead.data, [lambda: replace("a"), lambda: replace("b")], {("a", "a"), ("b", "b")})
     orders(dead.data, [release, lambda: replace("b")], {("released", ""), ("b", "b")})
-    orders(dead.data, [release, lambda: create("b")], {("released", ""), ("released", "b", "b")})
+    orders(dead.data, [release, lambda: create("b")], {("released", ""), ("b", "released", "b")})
 
 
 def test_a_holder_whose_lock_is_removed_by_hand_stops(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +348,7 @@ def test_a_holder_whose_lock_is_removed_by_hand_stops(uri: str, monkeypatch: pyt
         storage.remove(uri)
         held.verify()  # proved a moment ago
         monkeypatch.setattr(lock, "_SURE_SECONDS", 0.0)
-        with pytest.raises(OutputError, match="the lock of .* was removed while this job"):
+        with pytest.raises(OutputError, match=r"the lock of .* was removed while this job"):
             held.verify()
         monkeypatch.undo()
         with pytest.raises(OutputError, match="writes nothing more"):
@@ -346,22 +378,24 @@ def test_the_heart_beats_and_processes_of_the_job_prove_the_same_hold(uri: str) 
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_job_that_cannot_tell_for_a_minute_stops(tmp_path: Path) -> None:
-    """The file system went read-only, or the network is gone: for a while it waits, as storage may come back."""
+def test_a_job_that_cannot_tell_for_a_minute_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For that long it waits, as storage may come back."""
+
+    def gone(*_: object) -> None:
+        raise storage.PlaceError("the network is gone")
+
     uri = str(tmp_path / "out" / "_lock")
     with OutputLock(uri) as held:
-        (tmp_path / "out").rename(tmp_path / "gone")
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "_lock").mkdir()
-        time.sleep(0.6)
-        began = time.monotonic()
-        with pytest.raises(OutputError, match="could not be told whether this job still holds .*it is a folder"):
-            held.verify()
-        assert time.monotonic() - began < 2
-        (tmp_path / "out" / "_lock").rmdir()
-        (tmp_path / "out").rmdir()
-        (tmp_path / "gone").rename(tmp_path / "out")
+        with monkeypatch.context() as patch:
+            patch.setattr(lock_file(uri).__class__, "swap", gone)
+            patch.setattr(lock_file(uri).__class__, "read", gone)
+            time.sleep(0.6)
+            began = time.monotonic()
+            with pytest.raises(OutputError, match=r"could not be told whether this job still holds .*network is gone"):
+                held.verify()
+            assert 0.2 < time.monotonic() - began < 2
         held.verify()
+    assert not storage.exists(uri)
 
 
 HOLDER = """
@@ -411,3 +445,96 @@ def test_of_twenty_pairs_of_processes_that_start_at_once_one_of_each_works(
         assert f"another job (process {(one, two)[winner].pid} on " in said[1 - winner]
         assert sorted((one.returncode, two.returncode)) == [0, 1]
         assert not storage.exists(place)
+
+
+@pytest.fixture
+def behind(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Gives the URI of a lock that is reached through a proxy of a class."""
+    with ExitStack() as stack:
+
+        def reach(kind: type[Proxy]) -> str:
+            uri = f"{s3()}/out/_lock"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", stack.enter_context(kind(s3_endpoint)).endpoint)
+            fsspec.get_filesystem_class("s3").clear_instance_cache()
+            return uri
+
+        yield reach
+
+
+class Heedless(Proxy):
+    """A store that does not know conditional requests."""
+
+    def meddle(self, request: Request) -> bool:
+        del request.headers["If-Match"], request.headers["If-None-Match"]
+        return False
+
+
+class Refusing(Proxy):
+    """A store that answers them with 501."""
+
+    def meddle(self, request: Request) -> bool:
+        if "If-Match" in request.headers or "If-None-Match" in request.headers:
+            request.answer(501, b"<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>")
+            return True
+        return False
+
+
+class Forgetful(Proxy):
+    """Every first conditional request arrives, and its answer does not."""
+
+    lost = 0
+
+    def meddle(self, request: Request) -> bool:
+        if not {"If-Match", "If-None-Match"} & set(request.headers) or self.lost % 2:
+            self.lost += bool({"If-Match", "If-None-Match"} & set(request.headers))
+            return False
+        self.lost += 1
+        request.pass_on()
+        request.reset()
+        return True
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", [Heedless, pytest.param(Refusing, marks=pytest.mark.slow)])
+def test_a_store_without_conditional_requests_is_found_out_and_read_back(
+    kind: type[Proxy], behind: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = behind(kind)
+    with OutputLock(uri) as held:
+        assert "files cannot be created exclusively (S3: If-None-Match" in capsys.readouterr().err
+        held.beat()
+        pickle.loads(pickle.dumps(held)).beat()
+        held.verify()
+        with pytest.raises(OutputError, match="another job"), OutputLock(uri):
+            pass
+        plant(uri, token="another's", host="elsewhere")  # at the same moment
+        with pytest.raises(OutputError, match="process 1 on elsewhere has taken"):
+            pickle.loads(pickle.dumps(held)).verify()
+    assert json.loads(storage.read_bytes(uri))["token"] == "another's"
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_was_overwritten_in_such_a_store_is_refused(behind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = behind(Heedless)
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: plant(uri, host="elsewhere"))
+    with pytest.raises(OutputError, match=r"another job \(process 1 on elsewhere\)"), OutputLock(uri):
+        pass
+
+
+def test_a_lock_whose_answers_are_lost_is_held_all_the_same(behind: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was written is read back before an error counts, for the repetition of what has arrived is refused."""
+    uri = behind(Forgetful)
+    with OutputLock(uri) as held:
+        held.beat()
+        held.beat()
+        held.verify()
+    assert not storage.exists(uri)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_lock_that_may_not_be_removed_is_free_when_its_holder_has_given_it_up(behind: Any) -> None:
+    uri = behind(NothingMayGo)
+    for _ in range(2):
+        with OutputLock(uri), pytest.raises(OutputError, match="another job"), OutputLock(uri):
+            pass
+    assert json.loads(storage.read_bytes(uri))["released"] is True

@@ -205,10 +205,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     train_here(labelled.options(tmp_path / "whole", **options))
     save = loop.save_checkpoint
 
-    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any) -> None:
+    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any, before: Any) -> None:
         if len(history.epochs) == 3:
             raise Killed
-        save(uri, recogniser, optimisers, history)
+        save(uri, recogniser, optimisers, history, before)
 
     def killed_publish(learner: Any, history: Any) -> None:
         if len(history.epochs) == 4:
