@@ -12,7 +12,7 @@ import pytest
 
 from par_model.table.lock import Held
 
-_CHANGES = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "shutil.rmtree": 0, "os.mkdir": 0, "open": 0}
+_CHANGES = {"os.rename": 1, "os.remove": 0, "shutil.rmtree": 0, "os.mkdir": 0, "open": 0}
 _heard: list[tuple[str, str]] | None = None
 _listens = False
 
