@@ -22,6 +22,7 @@ from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
+from tests.asked import changes_below, not_asked_for
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
 from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
@@ -306,3 +307,12 @@ def test_too_many_tracklets_that_cannot_be_read_stop_the_run(labelled: Archive, 
     summary = train_here(labelled.options(tmp_path / "out", max_failure_rate=0.2, **options))
     assert summary["counts"] == {"train": 20, "val": 6, "failed": 4}
     assert SCHEMA.num_classes == 5
+
+
+def test_every_change_below_the_output_asks_whether_the_run_holds_it(labelled: Archive, tmp_path: Path) -> None:
+    with changes_below(str(tmp_path / "out")) as heard:
+        train_here(labelled.options(tmp_path / "out", epochs=1))
+    assert not_asked_for(heard) == []
+    names = {Path(path).name for what, path in heard if what in ("os.rename", "os.remove") and path}
+    assert "_job.json" in names
+    assert len([what for what, _ in heard if what == "os.rename"]) >= 8  # claim, crops, checkpoint, weights, records
