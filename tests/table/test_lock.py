@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def plant(uri: str, **holder: Any) -> None:
     data = json.dumps({"token": "x", "pid": 1, "heartbeat": time.time(), **holder}).encode()
     if storage.is_local(uri):
-        Path(uri).parent.mkdir(exist_ok=True)
+        Path(uri).parent.mkdir(parents=True, exist_ok=True)
         Path(uri).write_bytes(data)  # and do not wait for the disk
     else:
         storage.write_bytes(uri, data)
