@@ -13,7 +13,7 @@ import os
 import posixpath
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +24,9 @@ from par_model.refusals import Refusal, library_error, line, not_found, refusal
 
 if TYPE_CHECKING:
     import pyarrow.fs
+
+# What a write below a folder that a job holds asks first; it raises where the job holds it no more.
+Before = Callable[[], None]
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -240,19 +243,28 @@ def glob_files(pattern: str) -> list[FileInfo]:
 
 
 def remove(uri: str) -> None:
-    """Remove a file, or a folder with all that it holds. What is not there is no error."""
-    with guard(uri, "remove"), suppress(FileNotFoundError):
-        fs, path = filesystem(uri)
-        fs.rm(path, recursive=True)
+    """Remove a file, or a folder with all that it holds. What is not there is no error. Raises PlaceError."""
+    try:
+        with guard(uri, "remove"), suppress(FileNotFoundError):
+            fs, path = filesystem(uri)
+            fs.rm(path, recursive=True)
+            for left in [] if is_local(uri) else fs.find(path):
+                fs.rm_file(left)  # s3fs passes over keys that it may not remove when it removes many
+    except PlaceError as error:
+        if is_local(uri) or error.reason is not Reason.ACCESS_DENIED:
+            raise
+        raise PlaceError(f"{error}; on S3, removing needs s3:DeleteObject", error.reason) from error
 
 
 @contextmanager
-def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
+def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]:
     """A binary file that appears whole, or, if the block raises, not at all.
 
     Locally: written under a name that starts with ``_``, then renamed. On object stores: an upload that is completed
-    last, or aborted. Raises PlaceError.
+    last, or aborted. before: called first, and again when the file is about to appear. Raises PlaceError.
     """
+    permit = before or _nothing_to_ask
+    permit()
     with guard(uri, "write"):
         if is_local(uri):
             path = local_path(uri)
@@ -264,6 +276,7 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
+                permit()
                 os.replace(partial, path)
             except BaseException:
                 with suppress(FileNotFoundError):
@@ -274,6 +287,7 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
         remote = fs.open(path, "wb")
         try:
             yield remote
+            permit()
         except BaseException:
             remote.discard()
             remote.closed = True  # or its finaliser would complete what was just discarded
@@ -281,10 +295,14 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
         remote.close()
 
 
-def write_bytes(uri: str, data: bytes) -> None:
-    """A whole file, all or nothing. Raises PlaceError."""
-    with atomic_writer(uri) as file:
+def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:
+    """A whole file, all or nothing. before: as of ``atomic_writer``. Raises PlaceError."""
+    with atomic_writer(uri, before) as file:
         file.write(data)
+
+
+def _nothing_to_ask() -> None:
+    pass
 
 
 def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:

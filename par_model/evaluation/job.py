@@ -38,6 +38,7 @@ from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.table.lock import OutputLock
 from par_model.table.read import finished_run, open_table, readable
 
 _SCORED_SPLIT = "test"
@@ -97,7 +98,9 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         "threshold": options.threshold,
     } | score(labels.values, predictions, schema, options)
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    storage.write_bytes(storage.join(storage.absolute(options.output), "metrics.json"), text.encode())
+    output = storage.absolute(options.output)
+    with OutputLock(storage.join(output, "_lock")) as held:  # OUT may be the folder of a run that is done again
+        storage.write_bytes(storage.join(output, "metrics.json"), text.encode(), held.verify)
     return metrics
 
 

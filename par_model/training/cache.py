@@ -49,7 +49,8 @@ SHARD_SCHEMA = pa.schema(
 class Shard:
     """One shard to write. rows: TRACKLET_COLUMNS, ``_row``, ``_defect``; may be sent to another machine.
 
-    sampling: which frames are kept; repeats are kept once. again: what the shard has of other rows is kept.
+    sampling: which frames are kept; repeats are kept once. again: what the shard has of other rows is kept. before: as
+    of ``storage.atomic_writer``.
     """
 
     uri: str
@@ -58,6 +59,7 @@ class Shard:
     sampling: Sampling
     decode: DecodeOptions
     again: bool = False
+    before: storage.Before | None = None
 
     def write(self) -> int:
         """Decode and write; the number of tracklets. Raises StorageError. What one tracklet does is its row's error."""
@@ -74,7 +76,7 @@ class Shard:
         if self.again:
             there = _read(self.uri).cast(SHARD_SCHEMA)
             table = pa.concat_tables([there.filter(there["error"].is_null()), table])
-        with storage.atomic_writer(self.uri) as file:
+        with storage.atomic_writer(self.uri, self.before) as file:
             pq.write_table(table, file, compression="none")  # JPEG does not get smaller
         return len(rows)
 

@@ -46,9 +46,13 @@ def learned_names(recogniser: Recogniser) -> list[str]:
 
 
 def save_checkpoint(
-    uri: str, recogniser: Recogniser, optimisers: Sequence[torch.optim.Optimizer], history: History
+    uri: str,
+    recogniser: Recogniser,
+    optimisers: Sequence[torch.optim.Optimizer],
+    history: History,
+    before: storage.Before | None = None,
 ) -> None:
-    """Raises StorageError if the place cannot be written."""
+    """before: as of ``storage.atomic_writer``. Raises StorageError if the place cannot be written."""
     state = recogniser.state_dict()
     tensors = {f"model.{name}": state[name] for name in learned_names(recogniser)}
     for name, parameter in recogniser.named_parameters():
@@ -56,7 +60,8 @@ def save_checkpoint(
             for key, value in optimiser.state.get(parameter, {}).items():
                 tensors[f"{_kind(optimiser)}.{key}.{name}"] = value
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    storage.write_bytes(uri, safetensors.torch.save(ready, metadata={"history": json.dumps(vars(history))}))
+    data = safetensors.torch.save(ready, metadata={"history": json.dumps(vars(history))})
+    storage.write_bytes(uri, data, before)
 
 
 def load_history(uri: str, run: dict[str, Any]) -> History:

@@ -24,6 +24,7 @@ from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
 from par_model.video.options import DecodeOptions
+from tests.asked import changes_below, not_asked_for
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
 from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
@@ -225,10 +226,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     train_here(labelled.options(tmp_path / "whole", **options))
     save = loop.save_checkpoint
 
-    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any) -> None:
+    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any, before: Any) -> None:
         if len(history.epochs) == 3:
             raise Killed
-        save(uri, recogniser, optimisers, history)
+        save(uri, recogniser, optimisers, history, before)
 
     def killed_publish(learner: Any, history: Any) -> None:
         if len(history.epochs) == 4:
@@ -326,3 +327,12 @@ def test_too_many_tracklets_that_cannot_be_read_stop_the_run(labelled: Archive, 
     summary = train_here(labelled.options(tmp_path / "out", max_failure_rate=0.2, **options))
     assert summary["counts"] == {"train": 20, "val": 6, "failed": 4}
     assert SCHEMA.num_classes == 5
+
+
+def test_every_change_below_the_output_asks_whether_the_run_holds_it(labelled: Archive, tmp_path: Path) -> None:
+    with changes_below(str(tmp_path / "out")) as heard:
+        train_here(labelled.options(tmp_path / "out", epochs=1))
+    assert not_asked_for(heard) == []
+    names = {Path(path).name for what, path in heard if what in ("os.rename", "os.remove") and path}
+    assert "_job.json" in names
+    assert len([what for what, _ in heard if what == "os.rename"]) >= 8  # claim, crops, checkpoint, weights, records
