@@ -14,7 +14,7 @@ help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
 	@echo "make test       the tests, at most 10 minutes on two cores"
 	@echo "make test-slow  the tests that take longer, at most 35 minutes"
-	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, at most 5 minutes"
+	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
 	@echo "make bench-gpu  the benchmark of the network on a GPU, on a machine that has one"

@@ -21,7 +21,8 @@ with ray_session(None):
     def seen():
         import os, sys, par_model
         return [sys.prefix, os.getcwd(), par_model.__file__]
-    print(json.dumps(ray.get(seen.remote(), timeout=100)))
+    answer = ray.get(seen.remote(), timeout=100)
+print(json.dumps(answer))
 """
 _LARGE = 600 << 20  # bytes; Ray refuses to send more than 512 MiB
 
