@@ -36,6 +36,8 @@ def ray_session(address: str | None) -> Iterator[bool]:
         os.environ.setdefault(name, value)
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        # Else, under `uv run`, Ray copies the whole working folder, and its workers lack what was installed by pip.
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     with _descriptor_to(1, sys.stderr):
         import ray
 
