@@ -8,12 +8,13 @@ export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
 
-.PHONY: help setup demo demo-weights test test-slow check format bench bench-gpu clean
+.PHONY: help setup demo demo-weights test test-slow test-lowest check format bench bench-gpu clean
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
 	@echo "make test       the tests, at most 10 minutes on two cores"
 	@echo "make test-slow  the tests that take longer, at most 35 minutes"
+	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
 	@echo "make bench-gpu  the benchmark of the network on a GPU, on a machine that has one"
@@ -38,6 +39,28 @@ test: setup
 test-slow: setup
 	$(BIN)/pytest -m slow $(SIDE_BY_SIDE)
 
+# What touches each library: a wrong bound shows in one of these.
+LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
+	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
+	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
+	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \
+	tests/video/test_exact.py tests/video/test_damage.py tests/video/test_decord.py tests/video/test_images.py \
+	tests/cluster/test_inference.py::test_ray_and_one_process_give_the_same_table
+
+# Newer libraries warn of what older ones do with them: no fault of the older ones, nor ours.
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/pytest -m "not slow" -W ignore::DeprecationWarning $(SIDE_BY_SIDE) $(LOWEST)
+
+.venv-lowest/installed: pyproject.toml .ci/lowest | setup
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "The oldest versions go with Python 3.11: make test-lowest PYTHON=/path/to/python3.11"; exit 1; }
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.ci/lowest $(BIN) > .venv-lowest/requirements.txt
+	.venv-lowest/bin/pip install --quiet --requirement .venv-lowest/requirements.txt
+	.venv-lowest/bin/pip install --quiet --no-deps --editable .
+	@touch $@
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,4 +83,4 @@ demo-weights: setup
 	$(BIN)/python -m benchmarks.demo_weights --train
 
 clean:
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist parjob-demo
+	rm -rf .venv .venv-lowest .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist parjob-demo

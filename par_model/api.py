@@ -199,9 +199,10 @@ def infer(
         summary = par_model.infer("tracklets.parquet", "demo", "out", limit=100)
         print(summary["counts"])
     """
-    from par_model.inference.job import Again, run_inference
+    from par_model.inference.job import run_inference
     from par_model.inference.local import LocalRunner
     from par_model.inference.options import InferOptions
+    from par_model.inference.output import Again
 
     if retry_failed and add:
         raise UsageError("retry_failed and add: give one, then the other")

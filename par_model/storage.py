@@ -13,16 +13,20 @@ import os
 import posixpath
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
 
 from par_model.errors import StorageError
+from par_model.refusals import Refusal, library_error, line, not_found, refusal
 
 if TYPE_CHECKING:
     import pyarrow.fs
+
+# What a write below a folder that a job holds asks first; it raises where the job holds it no more.
+Before = Callable[[], None]
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -43,6 +47,7 @@ class Reason(StrEnum):
 
     NOT_FOUND = "not found"
     ACCESS_DENIED = "access denied"
+    ARCHIVED = "archived"
     IS_A_FOLDER = "is a folder"
     OTHER = "other"
 
@@ -143,23 +148,15 @@ def guard(uri: str, action: str) -> Iterator[None]:
         why = "a part of its path is a file, not a folder"
         raise PlaceError(f"cannot {action} {uri}: {why}", Reason.NOT_FOUND) from error
     except FileNotFoundError as error:
-        raise PlaceError(f"cannot {action} {uri}: {_not_found(uri, error)}", Reason.NOT_FOUND) from error
+        raise PlaceError(f"cannot {action} {uri}: {not_found(uri, error)}", Reason.NOT_FOUND) from error
     except ValueError as error:
         if "\0" not in uri:
             raise
         raise PlaceError(f"cannot {action} {uri!r}: no name has a NUL in it", Reason.NOT_FOUND) from error
-    except PermissionError as error:
-        advice = "check the credentials and the bucket's policy" if not is_local(uri) else "check its permissions"
-        raise PlaceError(f"cannot {action} {uri}: access denied; {advice}", Reason.ACCESS_DENIED) from error
-    except IsADirectoryError as error:
-        raise PlaceError(f"cannot {action} {uri}: it is a folder", Reason.IS_A_FOLDER) from error
     except OSError as error:
-        leads_nowhere = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
-        reason = Reason.NOT_FOUND if leads_nowhere else Reason.OTHER
-        why = "its symbolic links lead in a circle" if error.errno == errno.ELOOP else _line(error)
-        raise PlaceError(f"cannot {action} {uri}: {why}", reason) from error
+        raise _known(uri, action, error) from error
     except Exception as error:
-        raised = _storage_library_error(error)
+        raised = library_error(error)
         if raised is None:
             raise
         raise PlaceError(f"cannot {action} {uri}: {raised}") from error
@@ -195,6 +192,34 @@ def is_folder(uri: str) -> bool:
         return bool(fs.isdir(path))
 
 
+def file_info(uri: str) -> FileInfo | None:
+    """A file, found without listing what is beside it; None where a folder is. Raises PlaceError."""
+    with guard(uri, "read"):
+        fs, path = filesystem(uri)
+        info = fs.info(path)
+    size = int(info.get("size") or 0)
+    # An empty object may also be what a console or another tool put where it wants to see a folder.
+    is_file = (
+        info["type"] != "directory" and not uri.endswith("/") and (size > 0 or is_local(uri) or not is_folder(uri))
+    )
+    return FileInfo(uri, size) if is_file else None
+
+
+def some_file(uri: str) -> FileInfo | None:
+    """A file that holds something: the one at ``uri``, or one below it, of the first that a listing has. None if there
+    is none. Raises PlaceError."""
+    if (found := file_info(uri)) is not None and found.size:
+        return found
+    with guard(uri, "list"):
+        fs, path = filesystem(uri)
+        if not hasattr(fs, "call_s3"):
+            return next((file for file in list_files(uri) if file.size), found)
+        bucket, _, key = path.partition("/")
+        prefix = f"{key.rstrip('/')}/" if key else ""
+        listed = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return next((FileInfo(f"s3://{bucket}/{f['Key']}", f["Size"]) for f in listed if f["Size"]), found)
+
+
 def list_files(uri: str) -> list[FileInfo]:
     """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty.
 
@@ -218,19 +243,28 @@ def glob_files(pattern: str) -> list[FileInfo]:
 
 
 def remove(uri: str) -> None:
-    """Remove a file, or a folder with all that it holds. What is not there is no error."""
-    with guard(uri, "remove"), suppress(FileNotFoundError):
-        fs, path = filesystem(uri)
-        fs.rm(path, recursive=True)
+    """Remove a file, or a folder with all that it holds. What is not there is no error. Raises PlaceError."""
+    try:
+        with guard(uri, "remove"), suppress(FileNotFoundError):
+            fs, path = filesystem(uri)
+            fs.rm(path, recursive=True)
+            for left in [] if is_local(uri) else fs.find(path):
+                fs.rm_file(left)  # s3fs passes over keys that it may not remove when it removes many
+    except PlaceError as error:
+        if is_local(uri) or error.reason is not Reason.ACCESS_DENIED:
+            raise
+        raise PlaceError(f"{error}; on S3, removing needs s3:DeleteObject", error.reason) from error
 
 
 @contextmanager
-def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
+def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]:
     """A binary file that appears whole, or, if the block raises, not at all.
 
     Locally: written under a name that starts with ``_``, then renamed. On object stores: an upload that is completed
-    last, or aborted. Raises PlaceError.
+    last, or aborted. before: called first, and again when the file is about to appear. Raises PlaceError.
     """
+    permit = before or _nothing_to_ask
+    permit()
     with guard(uri, "write"):
         if is_local(uri):
             path = local_path(uri)
@@ -242,6 +276,7 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
+                permit()
                 os.replace(partial, path)
             except BaseException:
                 with suppress(FileNotFoundError):
@@ -252,6 +287,7 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
         remote = fs.open(path, "wb")
         try:
             yield remote
+            permit()
         except BaseException:
             remote.discard()
             remote.closed = True  # or its finaliser would complete what was just discarded
@@ -259,10 +295,14 @@ def atomic_writer(uri: str) -> Iterator[IO[bytes]]:
         remote.close()
 
 
-def write_bytes(uri: str, data: bytes) -> None:
-    """A whole file, all or nothing. Raises PlaceError."""
-    with atomic_writer(uri) as file:
+def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:
+    """A whole file, all or nothing. before: as of ``atomic_writer``. Raises PlaceError."""
+    with atomic_writer(uri, before) as file:
         file.write(data)
+
+
+def _nothing_to_ask() -> None:
+    pass
 
 
 def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:
@@ -270,7 +310,8 @@ def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo
     files = [
         FileInfo(_uri_like(uri, fs, path), int(info.get("size") or 0))
         for path, info in found.items()
-        if info["type"] == "file" or (info.get("islink") and os.path.isfile(path))
+        # A key that ends in a slash is what consoles make of an empty folder.
+        if (info["type"] == "file" and not path.endswith("/")) or (info.get("islink") and os.path.isfile(path))
     ]
     return sorted(files, key=lambda f: f.uri)
 
@@ -280,23 +321,34 @@ def _uri_like(uri: str, fs: Any, path: str) -> str:
     return path if is_local(uri) else str(fs.unstrip_protocol(path))
 
 
-def _not_found(uri: str, error: BaseException) -> str:
-    if "bucket does not exist" in str(error).lower():  # not any "bucket": it may be in the path
-        return f"there is no such bucket ({uri.split('/')[2]})" if uri.startswith("s3") else _line(error)
-    return "there is no such file or folder"
+def _known(uri: str, action: str, error: OSError) -> PlaceError:
+    """What an OSError means for the caller. What a store said itself is kept."""
+    answer = _refusal(uri, error)
+    if answer is not None:
+        reason = Reason.ARCHIVED if answer.is_archived else Reason.ACCESS_DENIED if answer.is_denied else Reason.OTHER
+        return PlaceError(f"cannot {action} {uri}: {answer.line()}", reason)
+    if isinstance(error, PermissionError):
+        advice = "check the credentials and the bucket's policy" if not is_local(uri) else "check its permissions"
+        return PlaceError(f"cannot {action} {uri}: access denied; {advice}", Reason.ACCESS_DENIED)
+    if isinstance(error, IsADirectoryError):
+        return PlaceError(f"cannot {action} {uri}: it is a folder", Reason.IS_A_FOLDER)
+    leads_nowhere = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+    why = "its symbolic links lead in a circle" if error.errno == errno.ELOOP else line(error)
+    return PlaceError(f"cannot {action} {uri}: {why}", Reason.NOT_FOUND if leads_nowhere else Reason.OTHER)
 
 
-def _line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror and error.errno is not None and error.errno > 0:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _storage_library_error(error: Exception) -> str | None:
-    """One line for what botocore and aiohttp raise outside OSError, None for anything else."""
-    module = type(error).__module__.split(".")[0]
-    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-        return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or use a role"
-    if module in ("botocore", "aiobotocore", "aiohttp", "fsspec", "s3fs", "zipfile", "tarfile"):
-        return _line(error)
-    return None
+def _refusal(uri: str, error: OSError) -> Refusal | None:
+    """What a store answered. The answer to a HEAD has no body, so one byte is asked for, whose answer has."""
+    answer = refusal(error)
+    if answer is None or not answer.is_bare:
+        return answer
+    try:
+        fs, path = filesystem(uri)
+        bucket, _, key = path.partition("/")
+        if key and not is_glob(uri):
+            fs.cat_file(path, start=0, end=1)
+        else:
+            fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+    except Exception as again:  # noqa: BLE001  # whatever this is, the first error is the one to tell of
+        return refusal(again) or answer
+    return answer

@@ -7,12 +7,15 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from par_model import storage
+from par_model.errors import OutputError
 from par_model.storage import PlaceError, Reason
+from tests.s3_proxy import NothingMayGo
 
 NAMES = st.text(alphabet="abcXYZ019-_.", min_size=1, max_size=8).filter(lambda s: set(s) != {"."})
 PARTS = st.lists(NAMES, min_size=1, max_size=4)
@@ -126,11 +129,44 @@ def test_a_write_is_invisible_until_it_is_whole(place: str) -> None:
     assert storage.read_bytes(uri) == b"halfwhole"
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_write_asks_first_and_again_before_it_appears(place: str, asked: int) -> None:
+    answers = iter([None] * (asked - 1))
+
+    def before() -> None:
+        if next(answers, "no") is not None:
+            raise OutputError("not any more")
+
+    uri = storage.join(place, "file.bin")
+    with pytest.raises(OutputError, match="not any more"):
+        storage.write_bytes(uri, b"1", before)
+    assert storage.list_files(place) == []
+
+
 def test_removing_is_complete_and_forgiving(place: str) -> None:
     storage.write_bytes(storage.join(place, "sub/a.bin"), b"1")
     storage.remove(storage.join(place, "sub"))
     storage.remove(storage.join(place, "sub"))
     assert storage.list_files(place) == []
+
+
+def test_what_may_not_be_removed_is_said_key_by_key(
+    s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing many, s3fs passes over the keys that S3 refuses."""
+    bucket = s3()
+    with NothingMayGo(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        for name in ("a", "b"):
+            storage.write_bytes(f"{bucket}/sub/{name}.bin", b"1")
+        for uri in (f"{bucket}/sub/a.bin", f"{bucket}/sub"):
+            with pytest.raises(PlaceError, match=f"cannot remove {uri}: .*removing needs s3:DeleteObject") as caught:
+                storage.remove(uri)
+            assert caught.value.reason is Reason.ACCESS_DENIED
+        proxy.allowed = "sub/"  # one by one they may go
+        storage.remove(f"{bucket}/sub")
+        assert storage.list_files(f"{bucket}/sub") == []
 
 
 def test_what_is_absent_has_its_own_reason(place: str) -> None:

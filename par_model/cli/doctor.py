@@ -20,6 +20,7 @@ from par_model.scratch import scratch_folder
 _FRAMES = (2, 5, 9)
 _LEVELS = [20 * i + 10 for i in range(12)]  # brightness of each frame of the clip that decoders are tried on
 _TOLERANCE = 4
+_ZONE_FOLDERS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> 
         for name, version in found.items():
             click.echo(f"{'':8}{name:16} {version}")
     checks: dict[str, Callable[[], tuple[bool | None, str]]] = {
+        "libraries": _libraries,
+        "time zones": _time_zones,
+        "uv": lambda: _uv(address),
         "gpu": _gpu,
         "decoder pyav": lambda: _decoder("pyav"),
         "decoder decord": lambda: _decoder("decord"),
@@ -84,6 +88,46 @@ def _look(name: str, check: Callable[[], tuple[bool | None, str]]) -> Finding:
 def _line(finding: Finding) -> str:
     mark = {True: "ok", False: "FAILED", None: "-"}[finding.ok]
     return f"{mark:8}{finding.check:16} {finding.says}"
+
+
+def _libraries() -> tuple[bool | None, str]:
+    from par_model.cli.requirements import requirements, unmet
+
+    asked = requirements()
+    if not asked:
+        return None, "this package runs without being installed, so the versions that it needs are not known"
+    wrong = unmet(asked)
+    if not wrong:
+        return True, f"all {len(asked)} have the versions that this package needs"
+    found = ", ".join(f"{one.name} {version or 'is not installed'}" for one, version in wrong.items())
+    wanted = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
+    return False, f"{found}: pip install {wanted}"
+
+
+def _time_zones() -> tuple[bool | None, str]:
+    """Whether this system has a time-zone database, the only one that Arrow reads; Python and pandas also take the
+    library tzdata."""
+    import zoneinfo
+
+    if any((Path(folder) / "UTC").is_file() for folder in _ZONE_FOLDERS):
+        return True, "the system has a database of them"
+    unread = "" if "UTC" in zoneinfo.available_timezones() else ", and pandas does not read them"
+    return None, (
+        f"this system has no database of them: pyarrow neither rounds nor prints times with a zone, UTC too{unread}; "
+        "install the system's package tzdata"
+    )
+
+
+def _uv(address: str | None) -> tuple[bool | None, str]:
+    where = address or os.environ.get("RAY_ADDRESS")
+    if "UV_RUN_RECURSION_DEPTH" not in os.environ:
+        return None, "this was not started by `uv run`"
+    if where and os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV") != "0":
+        return None, (
+            f"started by `uv run`: Ray sends this folder to {where} and starts its workers there by `uv run`; "
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 uses what is installed there"
+        )
+    return True, "started by `uv run`: workers use this environment, and nothing is copied"
 
 
 def _gpu() -> tuple[bool | None, str]:
@@ -141,9 +185,16 @@ def _s3(uri: str | None) -> tuple[bool | None, str]:
 
     if uri is None:
         return None, "not tried: --s3 URI looks at one"
-    if not storage.exists(uri):
-        return False, f"{uri}: nothing is there"
-    return True, f"{uri} can be read"
+    file = storage.some_file(uri)
+    if file is None and storage.exists(uri):
+        return True, f"{uri} can be listed; no file is there to read a byte of"
+    if file is None:
+        return False, f"{uri}: no file is there, so nothing could be read"
+    if file.size:
+        with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=1) as opened:
+            opened.read(1)
+        return True, f"{file.uri} can be read"
+    return True, f"{uri} is there, and empty"
 
 
 def _ray(address: str | None, no_ray: bool) -> tuple[bool | None, str]:

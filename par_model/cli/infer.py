@@ -68,7 +68,7 @@ def infer(
     from par_model.video.options import DecodeOptions
 
     try:
-        decode = DecodeOptions(**{name: asked.pop(name) for name in ("decoder", "damaged", "video_timeout")})
+        decode = DecodeOptions(**{name: asked.pop(name) for name in options.DECODING})
     except ValueError as error:
         raise UsageError(str(error)) from error
     if retry_failed and add:
@@ -78,7 +78,11 @@ def infer(
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
     wanted = InferOptions(decode=decode, **asked)
 
+    worked = False
+
     def runner() -> AbstractContextManager[Runner]:
+        nonlocal worked
+        worked = True
         if no_ray:
             from par_model.inference.local import LocalRunner
 
@@ -92,24 +96,28 @@ def infer(
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise
-    click.echo(json.dumps(summary) if as_json else _report(wanted.output, summary))
+    report = _report(wanted.output, summary, worked=worked, in_one_process=no_ray)
+    click.echo(json.dumps(summary) if as_json else report)
     return int(summary["exit_code"])
 
 
-def _report(output: str, summary: dict[str, Any]) -> str:
-    from par_model.inference.work import advice
+def _report(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
+    """worked: whether this command did anything, or found the output complete."""
+    from par_model.inference.work import closing
 
-    counts, stages = summary["counts"], summary["stages"]
+    counts, options, stages = summary["counts"], summary["options"], summary["stages"]
     failed = counts["status"]["failed"]
     lines = [f"{output.rstrip('/')}/attributes: {counts['tracklets']} tracklets, {failed} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
-    if stages["tracklets_per_second"]:
-        rate, startup = stages["tracklets_per_second"], stages["startup_seconds"]
+    if worked:
+        told = closing(stages, device=options["device"], in_one_process=in_one_process)
+        lines += [f"  {line}" for line in told]
+    several = stages["decode"].get("videos_with_several_tracks", 0)
+    if several:
         lines.append(
-            f"  {stages['tracklets']} recognised in {summary['seconds']:.1f} s: "
-            f"{startup:.1f} s to start, then {rate:.1f} a second"
+            f"  {several} {'video has' if several == 1 else 'videos have'} several moving tracks: track "
+            f"{options['video_stream']} was read where the manifest's video_stream does not say (--video-stream)"
         )
-        lines.append(f"  {advice(stages)}")
     if summary["exit_code"] == 3:
-        lines.append(f"  more than --max-failure-rate {summary['options']['max_failure_rate']:g} failed: exit code 3")
+        lines.append(f"  more than --max-failure-rate {options['max_failure_rate']:g} failed: exit code 3")
     return "\n".join(lines)

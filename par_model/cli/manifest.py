@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli.command import Command, option
+from par_model.cli.convert import convert
 
 if TYPE_CHECKING:
     from par_model.attributes import AttributeSchema
@@ -43,6 +44,9 @@ def manifest() -> None:
     Example:
       parjob manifest check tracklets.parquet
     """
+
+
+manifest.add_command(convert)
 
 
 @manifest.command("from-mot", cls=Command)

@@ -15,6 +15,12 @@ from par_model.model.config import InteractionMap, format_map, parse_map
 _AGGREGATES = click.Choice(["mean", "mlp", "lstm", "gru"])
 _MAP_HELP = "0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
 
+_CHECKPOINT_KEY = option(
+    "--checkpoint-key",
+    metavar="NAME",
+    help="The part of the CLIP file that is meant, such as ema, where it has several.",
+)
+
 _MODEL_OPTIONS = (
     option(
         "--frames", type=click.IntRange(min=1), default=6, help="Frames a tracklet, K, unless infer says otherwise."
@@ -57,7 +63,12 @@ def weights() -> None:
 
 @weights.command("init", cls=Command)
 @option("--backbone", required=True, help="An open_clip ViT, such as ViT-B-16, or a model configuration as .json.")
-@option("--pretrained", metavar="TAG|FILE", help="open_clip's tag, or a file: OpenAI's .pt or an open_clip checkpoint.")
+@option(
+    "--pretrained",
+    metavar="TAG|FILE",
+    help="open_clip's tag, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face CLIP, file or folder.",
+)
+@_CHECKPOINT_KEY
 @option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
 @option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
 @option("--image-size", metavar="SIZE|HEIGHTxWIDTH", help="Input size in pixels. Default: the backbone's.")
@@ -67,6 +78,7 @@ def weights() -> None:
 def init(
     backbone: str,
     pretrained: str | None,
+    checkpoint_key: str | None,
     schema: str,
     output: str,
     image_size: str | None,
@@ -91,6 +103,7 @@ def init(
         output,
         backbone=backbone,
         pretrained=pretrained,
+        checkpoint_key=checkpoint_key,
         schema=known,
         options=ModelOptions(spatial_map=spatial, temporal_map=temporal, **options),
         image_size=size,
@@ -109,6 +122,7 @@ def init(
 @weights.command("import-openpar", cls=Command)
 @click.argument("checkpoint")
 @option("--clip", required=True, metavar="FILE|NAME", help="The CLIP model of its training: OpenAI's .pt, or ViT-B-16.")
+@_CHECKPOINT_KEY
 @option("--schema", required=True, help="Attribute schema of its training: mars, duke, or a path or URI.")
 @option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
 @option("--spatial-map", help=f"{_MAP_HELP} Default: 2 where the tensors allow several.")
@@ -117,6 +131,7 @@ def init(
 def import_released(
     checkpoint: str,
     clip: str,
+    checkpoint_key: str | None,
     schema: str,
     output: str,
     spatial_map: str | None,
@@ -136,6 +151,7 @@ def import_released(
         output,
         checkpoint=checkpoint,
         clip=clip,
+        checkpoint_key=checkpoint_key,
         schema=known,
         spatial_map=spatial,
         temporal_map=temporal,

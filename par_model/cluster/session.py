@@ -29,21 +29,30 @@ def ray_session(address: str | None) -> Iterator[bool]:
 
     Raises ClusterError, also where nodes of a cluster have other versions than this process.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address == "local":
+        address = None
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        # Else, under `uv run`, Ray copies the whole working folder, and its workers lack what was installed by pip.
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     with _descriptor_to(1, sys.stderr):
         import ray
+
+        from par_model.cluster.head import check_head, head_address, watched
 
         if ray.is_initialized():  # the caller's own session, as in a notebook: use it, leave it
             yield sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
             return
-        options: dict[str, Any] = {"address": address or "local"}
+        options: dict[str, Any] = {"address": "local"}
         if address is None:
             # One core for decoding and one for the model at least: with fewer the graph could not start.
             options |= {"num_cpus": max(2, os.cpu_count() or 1), "include_dashboard": False}
+        else:
+            options["address"] = head_address(address)
+            check_head(options["address"], address)
         try:
             # While it starts, Ray's C++ core says how it was configured; a failure comes as an exception.
             with open(os.devnull, "w") as nowhere, _descriptor_to(2, nowhere):
@@ -56,15 +65,19 @@ def ray_session(address: str | None) -> Iterator[bool]:
             ) from error
         # Ray Data logs whole tracebacks of what it then raises.
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        watch = None
         try:
-            with redirect_stdout(_FirstLines()):
+            with watched(ray.get_runtime_context().gcs_address) as watch, redirect_stdout(_FirstLines()):
                 if address is not None:
                     from par_model.cluster.versions import refuse_other_nodes
 
                     refuse_other_nodes()
                 yield address is not None
         finally:
-            ray.shutdown()
+            if (
+                watch is None or not watch.lost
+            ):  # else it would wait for the head; at the end of the process it is called
+                ray.shutdown()
 
 
 class _FirstLines(io.TextIOBase):

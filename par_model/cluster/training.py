@@ -108,6 +108,8 @@ class RayTrainer:
             _own_error(lambda: _fit(trainer, lines, say))
         finally:
             with contextlib.suppress(ParError):
+                if plan.before is not None:
+                    plan.before()
                 storage.remove(plan.place("_ray"))
         if (stopped := ray.get(lines.stopped.remote())) is not None:
             raise TrainingError(stopped)

@@ -37,6 +37,7 @@ from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.table.lock import OutputLock
 
 _SCORED_SPLIT = "test"
 
@@ -80,7 +81,9 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         "threshold": options.threshold,
     } | score(labels.values, predictions, schema, options)
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    storage.write_bytes(storage.join(storage.absolute(options.output), "metrics.json"), text.encode())
+    output = storage.absolute(options.output)
+    with OutputLock(storage.join(output, "_lock")) as held:  # OUT may be the folder of a run that is done again
+        storage.write_bytes(storage.join(output, "metrics.json"), text.encode(), held.verify)
     return metrics
 
 

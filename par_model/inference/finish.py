@@ -85,15 +85,16 @@ class Table:
         left_out: NDArray[np.bool_],
         parts: PartStore,
         reading: Reading,
+        before: storage.Before,
     ) -> Self:
         """Join manifest and outcomes, both in manifest order, into new files.
 
-        left_out: for each row of the manifest, whether the table has it already.
+        left_out: for each row of the manifest, whether the table has it already. before: asked before each write.
 
         Raises OutputError if an outcome is missing or surplus.
         """
         outcomes = _Stream(parts.in_row_order(_MERGE_ROWS))
-        with TableWriter(self.folder, self.schema, self.partition_by, keep=self.files) as writer:
+        with TableWriter(self.folder, self.schema, self.partition_by, self.files, before) as writer:
             for selected in selection.batches(manifest, manifest.pass_through):
                 rows = selected.filter(pa.array(~left_out[selected["_row"].to_numpy()]))
                 if not len(rows):
@@ -107,7 +108,7 @@ class Table:
                 raise OutputError(f"{self.folder}: row {surplus['_row'][0]} was recognised, but it is not wanted")
         return replace(self, files=(*self.files, *writer.files))
 
-    def with_replaced(self, parts: PartStore, reading: Reading) -> Self:
+    def with_replaced(self, parts: PartStore, reading: Reading, before: storage.Before) -> Self:
         """Outcomes in the place of the rows of the same ids. Each file is replaced as a whole, so that a reader sees
         the old or the new row, never both or none. The order of rows stays."""
         outcomes = pa.concat_tables([*parts.in_row_order(_MERGE_ROWS)])
@@ -117,7 +118,7 @@ class Table:
                 ids = old.read(["tracklet_id"])["tracklet_id"]
                 if not pc.any(pc.is_in(ids, outcomes["tracklet_id"])).as_py():
                     continue
-                with replacing(uri, old.schema_arrow) as writer:
+                with replacing(uri, old.schema_arrow, before) as writer:
                     for group in range(old.num_row_groups):
                         writer.write_table(_replaced(old.read_row_group(group), outcomes, reading))
         return self

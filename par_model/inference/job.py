@@ -11,7 +11,6 @@ The invariant: every selected tracklet of the manifest is in the table once, and
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import uuid
@@ -19,15 +18,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model import storage
-from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
+from par_model import storage, times
+from par_model.errors import ManifestError, NodesLostError, UsageError
 from par_model.inference.fingerprint import (
     Fingerprint,
     fingerprint_of,
@@ -37,6 +36,7 @@ from par_model.inference.fingerprint import (
 )
 from par_model.inference.finish import Table
 from par_model.inference.options import InferOptions, StageSettings
+from par_model.inference.output import Again, Output
 from par_model.inference.plan import Selection, UnitSize, plan_units
 from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
@@ -46,15 +46,12 @@ from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
 from par_model.sampling import Sampling
-from par_model.table.lock import OutputLock
+from par_model.table.lock import Held, OutputLock
 from par_model.table.parts import PartStore
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
-from par_model.table.summary import read_record, read_summary, versions, write_summary
+from par_model.table.summary import versions, write_summary
 from par_model.table.writer import check_folder_value
-
-# What to do with an output that is complete: leave it, do its failed rows again, or add the manifest's new tracklets.
-Again = Literal["no", "retry", "add"]
 
 _BATCH_SIZE = {"cpu": 8, "cuda": 64}
 _ID_ROWS = 65_536
@@ -127,9 +124,14 @@ class Job:
             thresholds, trained = (0.5,) * len(thresholds), (True,) * len(trained)
         return Reading(header.schema, thresholds, trained, header.model_id)
 
+    @property
+    def output(self) -> Output:
+        """The folder that the table comes to lie in."""
+        return Output(self.options.output)
+
     def place(self, *parts: str) -> str:
         """A URI below the output folder."""
-        return storage.join(storage.absolute(self.options.output), *parts)
+        return self.output.place(*parts)
 
 
 def run_inference(
@@ -142,15 +144,16 @@ def run_inference(
     Raises ParError. KeyboardInterrupt passes through once what is done is on disk.
     """
     job = Job.look(options)
-    finished = read_summary(job.place("run.json"))
-    if finished is None and again == "retry":
-        raise OutputError(f"{options.output} is not complete: run the same command without --retry-failed first")
-    if finished is not None:
-        _sweep(job, finished)
-        if not _work_left(job, finished, again):
+    finished = job.output.finished(again)
+    if finished is not None and not _work_left(job, finished, again):
+        job.output.sweep()
+        return finished
+    with OutputLock(job.place("_lock")) as held:
+        finished = job.output.finished(again)  # since the first look another job may have ended
+        if finished is not None and not _work_left(job, finished, again):
             return finished
-    with OutputLock(job.place("_lock")), make_runner() as runner:
-        return _run(job, runner, finished, again if finished is not None else "no")
+        with make_runner() as runner:
+            return _run(job, held, runner, finished, again if finished is not None else "no")
 
 
 def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, selection: Selection) -> None:
@@ -158,17 +161,8 @@ def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, select
     for name in columns:
         if name in manifest.pass_through:
             for rows in selection.batches(manifest, [name]):
-                for value in rows[name].unique().to_pylist():
+                for value in times.to_pylist(rows[name].unique()):
                     check_folder_value(name, value)
-
-
-def _sweep(job: Job, finished: dict[str, Any]) -> None:
-    """Remove what a run left that was killed after ``run.json``, when only its own remains were still there."""
-    claim = _read_claim(job)
-    if claim is not None and claim["job_id"] == finished["job_id"]:
-        storage.remove(job.place("_parts"))
-        storage.remove(job.place("_job.json"))
-    OutputLock(job.place("_lock")).sweep()
 
 
 def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
@@ -194,12 +188,11 @@ def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
     return False
 
 
-def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again) -> dict[str, Any]:
+def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, again: Again) -> dict[str, Any]:
     settings = _settings(job, runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
     run_id = uuid.uuid4().hex[:12]
-    parts = PartStore(job.place("_parts"), run_id)
-    job_id = _claim(job, fingerprint, again, parts)
+    job_id, parts = job.output.claim(held, finished, fingerprint, again, run_id)
     table, left_out, wanted = _begin(job, finished, again, parts)
 
     done = np.unique(parts.done())
@@ -225,9 +218,9 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
     _say("writing the table")
     reading = job.reading()
     if again == "retry":
-        table = table.with_replaced(parts, reading)
+        table = table.with_replaced(parts, reading, held.verify)
     else:
-        table = table.with_rows(job.manifest, job.selection, left_out, parts, reading)
+        table = table.with_rows(job.manifest, job.selection, left_out, parts, reading, held.verify)
     counts = table.counts(job.tracklets)
     summary = {
         "command": "infer",
@@ -251,38 +244,9 @@ def _run(job: Job, runner: Runner, finished: dict[str, Any] | None, again: Again
         "files": [uri.removeprefix(job.place()).lstrip("/") for uri in table.files],
         "fingerprint": fingerprint,
     }
-    write_summary(job.place("run.json"), summary)
-    parts.remove()
-    storage.remove(job.place("_job.json"))
+    write_summary(job.place("run.json"), summary, held.verify)
+    job.output.clear(held)
     return summary
-
-
-def _claim(job: Job, fingerprint: Fingerprint, again: Again, parts: PartStore) -> str:
-    """Record what is being done, or find that an interrupted run was doing the same; return the job's id.
-
-    Raises OutputError if it was doing something else.
-    """
-    found = _read_claim(job)
-    if found is None or (not parts.holds_any and found["again"] == "no" == again):
-        if found is None and again == "no" and storage.list_files(job.table.folder):
-            raise OutputError(
-                f"{job.options.output} holds a table without run.json that this job did not begin: "
-                f"give another --output"
-            )
-        claim = {"job_id": uuid.uuid4().hex, "again": again, "fingerprint": fingerprint}
-        storage.write_bytes(job.place("_job.json"), json.dumps(claim).encode())
-        return str(claim["job_id"])
-    if found["again"] != again:
-        option = {"no": "without --retry-failed or --add", "retry": "with --retry-failed", "add": "with --add"}
-        raise OutputError(
-            f"{job.options.output} has an interrupted run: run the same command {option[found['again']]} first"
-        )
-    refuse_other(job.options.output, found["fingerprint"], fingerprint)
-    return str(found["job_id"])
-
-
-def _read_claim(job: Job) -> dict[str, Any] | None:
-    return read_record(job.place("_job.json"), ("job_id", "again", "fingerprint"))
 
 
 def _begin(

@@ -23,7 +23,10 @@ from par_model.scratch import scratch_folder
 from par_model.table.buckets import Buckets, enough_buckets
 
 _BATCH_ROWS = 4096
-_ORDER = "video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row"
+_ORDER = (
+    "video_uri NULLS LAST, coalesce(video_stream, 0), "
+    "frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row"
+)
 # Twenty minutes at 25 frames a second: so hours of video are shared by several workers, and what two neighbours both
 # decode (from a key frame on, and to the end of a tracklet) stays a few per cent.
 SPAN_FRAMES = 30_000
@@ -198,10 +201,11 @@ def _stops(video: pa.Table, most: int) -> list[int]:
     begins = pc.list_element(frames.filter(pc.greater(pc.list_value_length(frames), 0)), 0)
     if len(begins) < len(video):  # bad rows, which take no time; their neighbours may be cut by number
         return [*range(most, len(video), most), len(video)]
-    first = begins.to_numpy(zero_copy_only=False)
+    first = begins.to_numpy(zero_copy_only=False).astype(np.int64)
     stops, start = [], 0
     while start < len(video):
-        beyond = np.flatnonzero(first[start : start + most] >= first[start] + SPAN_FRAMES)
+        # Rows of a file's next video track begin at its start again.
+        beyond = np.flatnonzero(np.abs(first[start : start + most] - first[start]) >= SPAN_FRAMES)
         start = min(start + (int(beyond[0]) if len(beyond) else most), len(video))
         stops.append(start)
     return stops

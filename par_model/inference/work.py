@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _COUNTED = ("frames_decoded", "frames_needed", "videos_opened", "seeks_refuted", "bytes_read")
 # A stage that was busy for less than this share did not hold the job back.
 _BUSY = 0.6
+# Busy shares of less than this are those of starting and ending.
+_TELLING_SECONDS = 10.0
 
 
 @dataclass
@@ -29,15 +32,19 @@ class TotalWork:
     bytes_read: int = 0
     decode_workers: set[int] = field(default_factory=set)
     model_workers: set[int] = field(default_factory=set)
+    several_tracks: set[int] = field(default_factory=set)
     startup_seconds: float | None = None
+    recognised: int = 0
     _started: float = field(default_factory=time.perf_counter, compare=False)
 
     def add(self, table: pa.Table) -> None:
         """Add the numbers that ride in a table of outcomes."""
         for name in ("decode_seconds", "model_seconds", *_COUNTED):
             setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
+        self.recognised += table["error"].null_count
         self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
         self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
+        self.several_tracks |= set(pc.list_flatten(table["several_tracks"]).to_pylist())
         if self.startup_seconds is None:
             passed = time.perf_counter() - self._started
             self.startup_seconds = max(0.0, passed - self.decode_seconds - self.model_seconds)
@@ -50,9 +57,14 @@ class TotalWork:
         model = _stage(tracklets, self.model_seconds, len(self.model_workers), working)
         return {
             "tracklets": tracklets,
+            # What a lost worker had sent before may have come twice.
+            "recognised": min(self.recognised, tracklets),
+            "working_seconds": round(working, 3),
             "startup_seconds": round(startup, 3),
             "tracklets_per_second": round(tracklets / working, 3) if working and tracklets else None,
-            "decode": decode | {name: getattr(self, name) for name in _COUNTED},
+            "decode": decode
+            | {name: getattr(self, name) for name in _COUNTED}
+            | {"videos_with_several_tracks": len(self.several_tracks)},
             "model": model,
             "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),
         }
@@ -73,12 +85,43 @@ def _held_back_by(decode: float | None, model: float | None) -> Literal["decode"
     return "decode" if (decode or 0.0) > (model or 0.0) else "model"
 
 
-def advice(stages: dict[str, Any]) -> str:
-    """One line on what held the job back and what to change, from what ``rates`` gave."""
+def closing(stages: dict[str, Any], *, device: str, in_one_process: bool) -> list[str]:
+    """Lines on how much a run recognised, how fast, and, where its figures can tell, what would make it faster.
+
+    stages: what ``rates`` gave. in_one_process: whether the stages took turns, as they do without Ray.
+    """
+    tracklets, recognised, working = stages["tracklets"], stages["recognised"], stages["working_seconds"]
+    if not tracklets:
+        return []
+    failed = f", {tracklets - recognised} failed" if recognised < tracklets else ""
+    seconds = working + stages["startup_seconds"]
+    if not recognised:
+        return [f"none recognised{failed}, in {seconds:.1f} s"]
+    line = f"{recognised} recognised{failed}, in {seconds:.1f} s: {stages['startup_seconds']:.1f} s to start"
+    if working:
+        line += f", then {recognised / working:.1f} a second"
+    found = advice(stages, device=device, in_one_process=in_one_process)
+    return [line, found] if found is not None else [line]
+
+
+def advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str | None:
+    """One line on what held the job back and what to change.
+
+    None where the figures cannot tell: of some seconds of work, where most tracklets failed, or where fewer tracklets
+    than workers were left to share out.
+    """
+    workers = max(stages["decode"]["workers"], stages["model"]["workers"])
+    if stages["working_seconds"] < _TELLING_SECONDS or stages["tracklets"] <= workers:
+        return None
+    if 2 * stages["recognised"] < stages["tracklets"]:
+        return None
     shares = {name: stages[name]["busy_share"] or 0.0 for name in ("decode", "model")}
     busy = f"decoding was busy {shares['decode']:.0%} of the time, the model {shares['model']:.0%}"
+    if in_one_process:
+        return f"{busy}, one after the other: without --no-ray they run side by side"
     if stages["held_back_by"] == "decode":
         return f"{busy}: decoding held the job back; more CPUs, or --decode-workers, make it faster"
     if stages["held_back_by"] == "model":
-        return f"{busy}: the model held the job back; more GPUs, or --model-actors, make it faster"
+        more = "more GPUs, or --model-actors, make" if device == "cuda" else "a GPU, or more CPUs, make"
+        return f"{busy}: the model held the job back; {more} it faster"
     return f"{busy}: neither held the job back, starting or storage did"

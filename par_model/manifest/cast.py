@@ -11,23 +11,44 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from par_model.manifest.files import ManifestFile
+from par_model.manifest.plain import further_problem, is_list_like, plain, plain_type, uuid_text
 from par_model.manifest.schema import BOX_FIELDS, COLUMNS
+from par_model.times import with_offset
 
 # pandas writes whole numbers as floating ones where a value is missing.
 _NUMBERED = ("camera_id", "split")
+_IDS = ("tracklet_id", "camera_id")
+_UUID_BYTES = 16
 
 
 def type_problem(name: str, found: pa.DataType) -> str | None:
     """Why a column of type ``found`` cannot be the manifest's column ``name``; None if it can."""
     wanted = COLUMNS.field(name).type
-    if _accepts(wanted, found) or (name in _NUMBERED and pt.is_floating(found)):
+    if _accepts(wanted, plain_type(found)) or (name in _NUMBERED and pt.is_floating(found)):
         return None
-    return f"column has type {found}, expected {wanted}"
+    if _is_bare_uuid(name, found):
+        return None
+    problem = f"column has type {found}, expected {wanted}"
+    if name == "boxes" and are_listed(found):
+        problem += "; `parjob manifest convert --box-format xywh` (or xyxy) makes it of lists of four"
+    return problem
+
+
+def are_listed(boxes: pa.DataType) -> bool:
+    """Whether a column of boxes holds lists of lists of numbers."""
+    kind = plain_type(boxes)
+    if not is_list_like(kind) or not is_list_like(kind.value_type):
+        return False
+    number = kind.value_type.value_type
+    return bool(pt.is_integer(number) or pt.is_floating(number) or pt.is_decimal(number))
 
 
 def wrong_types(file: ManifestFile) -> dict[str, str]:
-    """Those of the nine columns that a file has in a wrong type, each with the reason."""
+    """Those columns of a file that the manifest, or its table, cannot have in their type, each with the reason."""
     problems = {name: type_problem(name, file.column_type(name)) for name in COLUMNS.names if name in file.column_names}
+    further = [name for name in file.column_names if name not in COLUMNS.names]
+    problems |= {name: further_problem(file.column_type(name)) for name in further}
+    problems |= dict.fromkeys(file.intervals, "column is an interval, which few tools read: write seconds, or text")
     return {name: problem for name, problem in problems.items() if problem is not None}
 
 
@@ -42,7 +63,7 @@ def cast_column(name: str, values: pa.Array, wanted: pa.DataType) -> tuple[pa.Ar
         return pa.nulls(len(values), wanted), reasons
     if values.type == wanted:
         return values, [None] * len(values)
-    values = _plain(values)
+    values = uuid_text(values) if _is_bare_uuid(name, values.type) else plain(values)
     try:
         return _cast(values, wanted), [None] * len(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -52,10 +73,8 @@ def cast_column(name: str, values: pa.Array, wanted: pa.DataType) -> tuple[pa.Ar
 def _accepts(wanted: pa.DataType, found: pa.DataType) -> bool:
     if pt.is_null(found):
         return True
-    if pt.is_dictionary(found):
-        return _accepts(wanted, found.value_type)
     if pt.is_list(wanted):
-        return _is_list_like(found) and _accepts(wanted.value_type, found.value_type)
+        return is_list_like(found) and _accepts(wanted.value_type, found.value_type)
     if pt.is_struct(wanted):
         return pt.is_struct(found) and all(
             len(found.get_all_field_indices(field)) == 1 and _accepts(wanted.field(field).type, found.field(field).type)
@@ -70,46 +89,29 @@ def _accepts(wanted: pa.DataType, found: pa.DataType) -> bool:
     return bool(pt.is_integer(found) or pt.is_floating(found) or pt.is_decimal(found))
 
 
+def _is_bare_uuid(name: str, found: pa.DataType) -> bool:
+    """16 bytes are a UUID whose mark a writer left out, where ids are meant."""
+    return bool(name in _IDS and pt.is_fixed_size_binary(found) and found.byte_width == _UUID_BYTES)
+
+
 def _is_text(found: pa.DataType) -> bool:
     # Some writers leave out Parquet's mark of text, which makes it binary on reading.
-    return any(
-        is_kind(found)
-        for is_kind in (
-            pt.is_string,
-            pt.is_large_string,
-            pt.is_string_view,
-            pt.is_binary,
-            pt.is_large_binary,
-            pt.is_binary_view,
-        )
-    )
-
-
-def _is_list_view(found: pa.DataType) -> bool:
-    return bool(pt.is_list_view(found) or pt.is_large_list_view(found))
-
-
-def _is_list_like(found: pa.DataType) -> bool:
-    return bool(pt.is_list(found) or pt.is_large_list(found) or pt.is_fixed_size_list(found) or _is_list_view(found))
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
-    if _is_list_view(values.type):
-        # Arrow's own cast of list views with nulls gives wrong lists.
-        values = pa.array(values.to_pylist(), pa.list_(values.type.value_type))
-    return values
+    kinds = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pt.is_timestamp(wanted):
         # Cameras do not know the time to the microsecond: what is finer is rounded down, not refused.
-        if pt.is_timestamp(values.type) and values.type.unit in ("us", "ns"):
-            values = pc.floor_temporal(values, unit="millisecond")
+        if pt.is_timestamp(values.type) and wanted.unit == "ms":
+            values = pc.floor_temporal(with_offset(values), unit="millisecond")
         return values.cast(wanted)
     if pt.is_string(wanted) and pt.is_floating(values.type):
         values = values.cast(pa.int64())  # refuses what is no whole number
+    if pt.is_decimal(wanted) and pt.is_integer(values.type):
+        values = values.cast(
+            pa.decimal128(20, 0)
+        )  # Arrow asks for room for every integer, not for those that are there
     return values.cast(wanted)
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.plain import common_type, plain_type
 from par_model.manifest.schema import COLUMNS, DEFECT, ROW, SCHEMA_METADATA
 
 READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
@@ -26,6 +27,7 @@ class ManifestFile:
 
     name: relative to the manifest's folder. first_row: position of its first row in the manifest.
     schema: the columns as they are stored, without those of ``partition``, which the folders' names give.
+    intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning.
     """
 
     uri: str
@@ -37,6 +39,7 @@ class ManifestFile:
     schema: pa.Schema
     label_schema_toml: str | None
     partition: tuple[tuple[str, str | None], ...] = ()
+    intervals: frozenset[str] = frozenset()
 
     @property
     def column_names(self) -> list[str]:
@@ -56,20 +59,18 @@ def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
     if storage.is_glob(uri):
         folder = storage.parent(uri)
         found = _visible(folder, storage.glob_files(uri))
-    elif storage.is_folder(uri):
-        folder = uri.rstrip("/")
-        found = _visible(folder, storage.list_files(uri))
-        found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
     else:
         try:
-            with storage.guard(uri, "read"):
-                fs, path = storage.filesystem(uri)
-                size = int(fs.size(path))
+            file = storage.file_info(uri)
         except storage.PlaceError as error:
             if error.reason is not storage.Reason.NOT_FOUND:
                 raise
             raise ManifestError(f"manifest {uri}: {str(error).rpartition(': ')[2]}") from error
-        return storage.parent(uri), [storage.FileInfo(uri, size)]
+        if file is not None:  # who may read it need not be one who may list its folder
+            return storage.parent(uri), [file]
+        folder = uri.rstrip("/")
+        found = _visible(folder, storage.list_files(uri))
+        found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
     if not found:
         raise ManifestError(f"manifest {uri}: no Parquet files there; names that start with _ or . do not count")
     return folder, sorted(found, key=lambda info: _relative(folder, info.uri))
@@ -137,6 +138,7 @@ def described_files(folder: str, found: list[storage.FileInfo]) -> tuple[Manifes
 def _described(footer: _Footer, first_row: int) -> ManifestFile:
     metadata = footer.metadata
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     toml = (metadata.metadata or {}).get(SCHEMA_METADATA.encode())
     folders = [part.partition("=") for part in footer.name.split("/")[:-1] if "=" in part]
     return ManifestFile(
@@ -149,24 +151,22 @@ def _described(footer: _Footer, first_row: int) -> ManifestFile:
         schema=footer.schema.remove_metadata(),
         label_schema_toml=toml.decode("utf-8", "replace") if toml is not None else None,
         partition=tuple((unquote(key), None if v == _HIVE_NULL else unquote(v)) for key, _, v in folders),
+        intervals=frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.converted_type == "INTERVAL"),
     )
 
 
 def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
-    """The nine columns, then the further ones in a type that holds what every file has."""
+    """The manifest's own columns, then the further ones in a plain type that holds what every file has."""
     fields = {field.name: field for field in COLUMNS}
     origin: dict[str, str] = {}
     for file in files:
         for name in file.column_names:
             if name in COLUMNS.names or name in (ROW, DEFECT):
                 continue
-            field = pa.field(name, file.column_type(name))
-            if pa.types.is_dictionary(field.type):
-                field = field.with_type(field.type.value_type)
+            field = pa.field(name, plain_type(file.column_type(name)))
             if name in fields:
                 try:
-                    both = [pa.schema([fields[name]]), pa.schema([field])]
-                    field = pa.unify_schemas(both, promote_options="permissive").field(0)
+                    field = field.with_type(common_type(fields[name].type, field.type))
                 except pa.ArrowException as error:
                     raise ManifestError(
                         f"column {name!r} is {fields[name].type} in {origin[name]} and {field.type} in {file.name}; "

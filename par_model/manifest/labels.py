@@ -16,6 +16,7 @@ from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError, SchemaError
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, LABEL_VALUES, ROW
+from par_model.times import with_offset
 
 PERSON = "person_id"
 _NAMED = 3  # of the classes that differ, so many are named
@@ -77,7 +78,8 @@ def read_labels(manifest: Manifest, schema: AttributeSchema, *, labelled_by: Att
         values.append(_values(manifest, batch, len(order))[:, order])
         for name in texts:
             known = name in batch.schema.names
-            texts[name] += batch.column(name).cast(pa.string()).to_pylist() if known else [None] * batch.num_rows
+            column = with_offset(batch.column(name)) if known else pa.nulls(batch.num_rows)
+            texts[name] += column.cast(pa.string()).to_pylist()
     return Labels(
         rows=np.concatenate(rows) if rows else np.empty(0, np.int64),
         ids=[tracklet_id or "" for tracklet_id in texts["tracklet_id"]],

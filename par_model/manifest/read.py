@@ -7,7 +7,7 @@ and folders whose name starts with ``_`` or ``.`` are left out, and folders name
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,6 +29,8 @@ from par_model.manifest.files import (
 from par_model.manifest.schema import DEFECT, NOT_PASSED_THROUGH, ROW
 
 _BATCH_BYTES = 64 << 20
+# From stored boxes to the manifest's, and for each row why not.
+CastBoxes = Callable[[pa.Array], tuple[pa.Array, list[str | None]]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Manifest:
     """A manifest's files and the facts that their footers tell.
 
     folder: what relative URIs in the manifest are resolved against. schema: Arrow schema of what ``iter_batches``
-    yields for all columns: the manifest's own nine first, then the further ones, in the files' order.
+    yields for all columns: the manifest's own first, then the further ones, in the files' order.
     """
 
     uri: str
@@ -115,11 +117,12 @@ class Manifest:
         return f"row {row} (row {row - file.first_row} of {file.name})"
 
     def iter_batches(
-        self, columns: Sequence[str] | None = None, rows_per_batch: int = 1024
+        self, columns: Sequence[str] | None = None, rows_per_batch: int = 1024, *, boxes: CastBoxes | None = None
     ) -> Iterator[pa.RecordBatch]:
         """The manifest's rows in order, every column in its own type, with bounded memory.
 
         columns: names to read, in order; None for all of ``schema``. A column that a file lacks is null.
+        boxes: casts that column in place of ``cast_column``.
         Two columns are added: ``_row`` (int64), the row's position in the manifest, and ``_defect`` (string), null
         unless a value of the row does not fit its column's type and was made null: then one line ``column: why`` for
         each such value. Relative URIs are resolved.
@@ -133,7 +136,7 @@ class Manifest:
             size = max(1, min(rows_per_batch, _BATCH_BYTES // max(1, file.bytes_per_row)))
             first_row = file.first_row
             for stored in _stored_batches(file, names, size):
-                yield self._typed(file, stored, names, first_row)
+                yield self._typed(file, stored, names, first_row, boxes)
                 first_row += stored.num_rows
 
     def content_fingerprint(self) -> str:
@@ -150,7 +153,9 @@ class Manifest:
             total.update(repr((file.partition, digest.hexdigest())).encode())
         return total.hexdigest()
 
-    def _typed(self, file: ManifestFile, stored: pa.RecordBatch, names: list[str], first_row: int) -> pa.RecordBatch:
+    def _typed(
+        self, file: ManifestFile, stored: pa.RecordBatch, names: list[str], first_row: int, boxes: CastBoxes | None
+    ) -> pa.RecordBatch:
         rows, folders = stored.num_rows, dict(file.partition)
         arrays, reasons = [], []
         for name in names:
@@ -160,7 +165,8 @@ class Manifest:
                 arrays.append(pa.nulls(rows, wanted))
                 continue
             found = stored.column(indices[0]) if indices else pa.repeat(pa.scalar(folders[name], pa.string()), rows)
-            values, column_reasons = cast_column(name, found, wanted)
+            own = boxes if name == "boxes" and not pa.types.is_null(found.type) else None
+            values, column_reasons = own(found) if own is not None else cast_column(name, found, wanted)
             reasons += [column_reasons] if any(column_reasons) else []
             arrays.append(self._resolved(values) if name in ("video_uri", "image_uris") else values)
         defects: list[str | None] = [None] * rows

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from par_model import times
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, ROW
 
@@ -120,6 +121,6 @@ def _readable(manifest: Manifest) -> list[str]:
 
 def _examples(manifest: Manifest) -> list[dict[str, Any]]:
     for batch in manifest.iter_batches(_readable(manifest), rows_per_batch=_EXAMPLES):
-        rows = batch.slice(0, _EXAMPLES).to_pylist()
+        rows = times.to_pylist(batch.slice(0, _EXAMPLES))
         return [{"row": row.pop(ROW)} | {k: v for k, v in row.items() if k != DEFECT} for row in rows]
     return []

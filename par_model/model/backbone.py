@@ -19,13 +19,14 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from torch import Tensor
 
 from par_model import storage
-from par_model.errors import WeightsError
+from par_model.errors import UsageError, WeightsError
 from par_model.model.blocks import resize_positions
-from par_model.model.clip_file import convert_tower, read_clip_file, settings_from_tensors
+from par_model.model.clip_file import ClipFile, convert_tower, read_clip_file, settings_from_tensors
 from par_model.model.config import Activation, BackboneConfig
 
 OPENAI_TAG = "openai"
 _STATISTICS = ("mean", "std")
+_NAMED = 3  # of tensors that are missing or unknown, so many are named
 _PLAIN = {  # what an image tower may say of itself; anything else is another network
     *("image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "no_ln_pre", "pool_type"),
     *("final_ln_after_pool", "ls_init_value", "act_kwargs", "norm_kwargs", "patch_dropout", "output_tokens"),
@@ -62,49 +63,65 @@ class Clip:
 
 
 def load_clip(
-    backbone: str, pretrained: str | None = None, *, image_size: tuple[int, int] | None = None, seed: int = 0
+    backbone: str,
+    pretrained: str | None = None,
+    *,
+    checkpoint_key: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    seed: int = 0,
 ) -> Clip:
     """A CLIP model by open_clip name, or by path to a model configuration in open_clip's JSON format: the model's own,
     or ``{"model_cfg", "preprocess_cfg"}`` as beside published weights, whose mean and std are taken over.
 
-    pretrained: a tag of that name, or a file: OpenAI's ``.pt`` (TorchScript or state dict) or an open_clip checkpoint.
-    Without it the weights are random, drawn from ``seed``. OpenAI's weights, by tag or file, always get QuickGELU; any
-    other tag that was trained with another activation than ``backbone`` has is refused.
+    pretrained: a tag of that name, or a file: OpenAI's ``.pt`` (TorchScript or state dict), an open_clip checkpoint, or
+    a Hugging Face CLIP, file or folder. Without it the weights are random, drawn from ``seed``. OpenAI's weights, by
+    tag or file, always get QuickGELU; Hugging Face's get the activation and image size of their config.json; any other
+    tag that was trained with another activation than ``backbone`` has is refused.
+    checkpoint_key: the part of the file that is meant, as in ``read_clip_file``.
     image_size: height and width in pixels; the position table is resized to it.
 
-    Raises WeightsError if the name, the tag or the file is not known, does not fit, or cannot be had.
+    Raises WeightsError if the name, the tag or the file is not known, does not fit, or cannot be had, and UsageError
+    for a ``checkpoint_key`` without a file that has it.
     """
     settings, statistics = _settings(backbone)
     tag = get_pretrained_cfg(_open_clip_name(backbone), pretrained) if pretrained else {}
-    state: dict[str, Tensor] | None = None
+    file: ClipFile | None = None
     openai = False
+    if checkpoint_key is not None and (tag or not pretrained):
+        raise UsageError(f"--checkpoint-key {checkpoint_key}: names a part of a file, so give --pretrained FILE")
     if pretrained and tag:
         openai = pretrained == OPENAI_TAG
         _check_activation(backbone, pretrained, bool(tag.get("quick_gelu")), settings, openai)
-        state, _ = read_clip_file(_download(backbone, pretrained, tag))
+        file = read_clip_file(_download(backbone, pretrained, tag))
     elif pretrained:
-        if "://" not in pretrained and not os.path.isfile(pretrained):
+        if "://" not in pretrained and not os.path.exists(pretrained):
             tags = ", ".join(list_pretrained_tags_by_model(_open_clip_name(backbone))) or "none"
             raise WeightsError(f"--pretrained {pretrained}: neither a file nor a tag of {backbone} (its tags: {tags})")
-        state, openai = read_clip_file(pretrained)
+        file = read_clip_file(pretrained, checkpoint_key)
+        openai = file.openai
+        if file.settings is not None:
+            _check_same_shape(backbone, pretrained, settings, file.settings)
+            settings, statistics = file.settings, _checked_statistics(pretrained, statistics | file.statistics)
     if openai:
         settings["quick_gelu"] = True
     model = _build(backbone, settings, seed)
-    if state is not None:
-        _load(model, state, f"--pretrained {pretrained} into backbone {backbone}")
+    if file is not None:
+        _load(model, file.tensors, f"--pretrained {pretrained} into backbone {backbone}")
     clip = _take_apart(backbone, settings, model, pretrained)
     known = statistics | {name: tag[name] for name in _STATISTICS if tag.get(name)}  # a tag's go first, as in open_clip
     clip = replace(clip, mean=_three(known.get("mean", clip.mean)), std=_three(known.get("std", clip.std)))
     return _resized(clip, image_size)
 
 
-def load_openai_clip(source: str) -> Clip:
+def load_openai_clip(source: str, checkpoint_key: str | None = None) -> Clip:
     """The CLIP model behind a released VTFPAR++ checkpoint: QuickGELU always.
 
     source: a file, as for ``load_clip``, whose architecture is read off its tensors, or an open_clip name, optionally
-    with a tag after a colon (default ``openai``).
+    with a tag after a colon (default ``openai``). checkpoint_key: as there. Raises WeightsError, UsageError.
     """
-    if "://" not in source and not os.path.isfile(source):
+    if "://" not in source and not os.path.exists(source):
+        if checkpoint_key is not None:
+            raise UsageError(f"--checkpoint-key {checkpoint_key}: names a part of a file, so give --clip FILE")
         given, _, tag = source.partition(":")
         name = _open_clip_name(given)
         if name not in open_clip.list_models():
@@ -113,11 +130,16 @@ def load_openai_clip(source: str) -> Clip:
         if not settings.get("quick_gelu") and f"{name}-quickgelu" in open_clip.list_models():
             name = f"{name}-quickgelu"
         return load_clip(name, tag or OPENAI_TAG)
-    state, _ = read_clip_file(source)
-    settings = settings_from_tensors(source, state)
+    file = read_clip_file(source, checkpoint_key)
+    if file.settings is not None and not file.settings.get("quick_gelu"):
+        raise WeightsError(
+            f"--clip {source}: its config.json says another activation than quick_gelu, which OpenAI's CLIP, and so "
+            "every released checkpoint, has: give OpenAI's"
+        )
+    settings = file.settings or settings_from_tensors(source, file.tensors)
     model = _build(source, settings, seed=0)
-    _load(model, state, f"--clip {source}")
-    return _take_apart(os.path.basename(source), settings, model, source)
+    _load(model, file.tensors, f"--clip {source}")
+    return _take_apart(os.path.basename(source.rstrip("/")), settings, model, source)
 
 
 def _open_clip_name(backbone: str) -> str:
@@ -139,7 +161,10 @@ def _settings(backbone: str) -> tuple[dict[str, Any], dict[str, Any]]:
         for part in ("vision_cfg", "text_cfg"):
             if not isinstance(settings[part], dict):
                 raise WeightsError(f"backbone {backbone}: {part} must be an object, got {settings[part]!r:.60}")
-        statistics = _file_statistics(backbone, whole.get("preprocess_cfg"))
+        given = whole.get("preprocess_cfg")
+        if not isinstance(given, dict | None):
+            raise WeightsError(f"backbone {backbone}: preprocess_cfg must be an object, got {given!r:.60}")
+        statistics = _checked_statistics(f"backbone {backbone}", given or {})
     elif _open_clip_name(backbone) in open_clip.list_models():
         settings = open_clip.get_model_config(_open_clip_name(backbone))
     else:
@@ -153,19 +178,28 @@ def _settings(backbone: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(settings), statistics
 
 
-def _file_statistics(backbone: str, given: Any) -> dict[str, Any]:
-    """``mean`` and ``std`` of a file's ``preprocess_cfg``, those that it has. Raises WeightsError."""
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise WeightsError(f"backbone {backbone}: preprocess_cfg must be an object, got {given!r:.60}")
+def _checked_statistics(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``mean`` and ``std``, those that are given. Raises WeightsError."""
     found = {name: given[name] for name in _STATISTICS if given.get(name) is not None}
     for name, values in found.items():
         three = isinstance(values, list) and len(values) == 3 and all(type(v) in (int, float) for v in values)
         if not three or not all(math.isfinite(v) and (v > 0 or name == "mean") for v in values):
             above = ", all above 0" if name == "std" else ""
-            raise WeightsError(f"backbone {backbone}: {name} must be three numbers{above}, got {values!r:.60}")
+            raise WeightsError(f"{what}: {name} must be three numbers{above}, got {values!r:.60}")
     return found
+
+
+def _check_same_shape(backbone: str, file: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Raise WeightsError unless a file's own architecture is that of the backbone, image size and activation aside."""
+    vision, text = ("width", "layers", "patch_size"), ("width", "layers", "vocab_size", "context_length")
+    places = [("vision_cfg", name, open_clip.CLIPVisionCfg()) for name in vision]
+    for part, name, default in [*places, *(("text_cfg", name, open_clip.CLIPTextCfg()) for name in text)]:
+        ours, theirs = (settings[part].get(name, getattr(default, name)) for settings in (wanted, found))
+        if ours != theirs:
+            raise WeightsError(
+                f"--pretrained {file}: its config.json says {theirs} for {name} of {part}, in open_clip's words, and "
+                f"backbone {backbone} has {ours}: give the --backbone that it is"
+            )
 
 
 def _check_activation(backbone: str, tag: str, tag_quick: bool, settings: Mapping[str, Any], openai: bool) -> None:
@@ -214,8 +248,9 @@ def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
         raise WeightsError(f"{what}: {len(wrong)} tensors have another shape, first {wrong[0]}: {shapes}")
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or unknown:
-        first = f"missing {missing[0]}" if missing else f"unknown {unknown[0]}"
-        raise WeightsError(f"{what}: {len(missing)} tensors missing, {len(unknown)} unknown, first {first}")
+        lists = ((kind, names[:_NAMED]) for kind, names in (("missing", missing), ("unknown", unknown)))
+        first = "; ".join(f"first {kind} {', '.join(names)}" for kind, names in lists if names)
+        raise WeightsError(f"{what}: {len(missing)} tensors missing, {len(unknown)} unknown, {first}")
     model.load_state_dict(state, strict=True)
 
 

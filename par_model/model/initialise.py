@@ -74,16 +74,17 @@ def initialise_weights(
     backbone: str,
     schema: AttributeSchema,
     pretrained: str | None = None,
+    checkpoint_key: str | None = None,
     options: ModelOptions | None = None,
     image_size: tuple[int, int] | None = None,
     fit: Fit = "stretch",
     seed: int = 0,
 ) -> None:
-    """Write a new weights file. ``backbone``, ``pretrained``, ``image_size`` as in ``load_clip``.
+    """Write a new weights file. ``backbone``, ``pretrained``, ``checkpoint_key``, ``image_size`` as in ``load_clip``.
 
     The same arguments give the same bytes. Raises WeightsError, UsageError, StorageError.
     """
-    clip = load_clip(backbone, pretrained, image_size=image_size, seed=seed)
+    clip = load_clip(backbone, pretrained, checkpoint_key=checkpoint_key, image_size=image_size, seed=seed)
     config = (options or ModelOptions()).config(clip, schema.num_classes)
     features = clip.encode_texts([c.text for c in schema.classes])
     recogniser = new_recogniser(config, tower=clip.tower, text_features=features, seed=seed)
@@ -99,6 +100,7 @@ def initialise_weights(
         std=clip.std,
     )
     origin = {"state": "initialised", "pretrained": pretrained, "seed": seed}
+    origin |= {} if checkpoint_key is None else {"checkpoint_key": checkpoint_key}
     save_weights(output, recogniser, schema=schema, preprocess=preprocess, training=origin)
 
 

@@ -6,7 +6,6 @@ carried along under its own name, so that nothing of the checkpoint is lost and 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.errors import UsageError, WeightsError
 from par_model.model.backbone import Clip, load_openai_clip
@@ -29,6 +27,7 @@ from par_model.model.config import (
     Sides,
     format_map,
 )
+from par_model.model.foreign import read_foreign
 from par_model.model.openpar_names import IDLE, SPATIAL, TEMPORAL, our_name, pieces
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import save_weights
@@ -55,6 +54,7 @@ def import_openpar(
     *,
     checkpoint: str,
     clip: str,
+    checkpoint_key: str | None = None,
     schema: AttributeSchema,
     spatial_map: InteractionMap | None = None,
     temporal_map: InteractionMap | None = None,
@@ -62,7 +62,8 @@ def import_openpar(
 ) -> list[str]:
     """Write a weights file from a released checkpoint and the CLIP model that it was trained on.
 
-    clip: a CLIP file or open_clip name, for the text tower and the image tower's last layers (``load_openai_clip``).
+    clip: a CLIP file or open_clip name, for the text tower and the image tower's last layers, and checkpoint_key the
+    part of it that is meant (``load_openai_clip``).
     spatial_map, temporal_map, frames: what the tensors do not say; by default map 2 where several fit, and 6 frames.
     Text features are computed here, from the schema's released phrases, or a class's text where it has none.
 
@@ -70,7 +71,7 @@ def import_openpar(
     has one of a wrong kind or shape, UsageError if an option contradicts its tensors.
     """
     state = read_checkpoint(checkpoint)
-    openai = load_openai_clip(clip)
+    openai = load_openai_clip(clip, checkpoint_key)
     notes, tower, unknown_tower = _tower(state, openai)
     model = {name: tensor for name, tensor in state.items() if not name.startswith(TOWER)}
     features = openai.encode_texts([c.released or c.text for c in schema.classes])
@@ -103,12 +104,7 @@ def import_openpar(
 
 def read_checkpoint(uri: str) -> dict[str, Tensor]:
     """The tensors of ``model_state_dict``, float32. Raises WeightsError; nothing but tensors is unpickled."""
-    data = storage.read_bytes(uri)
-    try:
-        checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and its unpickler raise what they like on foreign bytes
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"checkpoint {uri}: cannot be read as tensors only: {first}") from error
+    checkpoint, _ = read_foreign(uri, f"checkpoint {uri}", "tensors only")
     state = checkpoint.get("model_state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, Mapping):
         raise WeightsError(f"checkpoint {uri}: has no 'model_state_dict', so it is not a released VTFPAR++ checkpoint")

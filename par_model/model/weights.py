@@ -134,11 +134,12 @@ def save_weights(
     trained: Sequence[bool] | None = None,
     training: Mapping[str, Any] | None = None,
     unused: Mapping[str, Tensor] | None = None,
+    before: storage.Before | None = None,
 ) -> None:
-    """Write one file; a local one appears complete or not at all. Default: thresholds 0.5, every class trained.
+    """Write one file, which appears complete or not at all. Default: thresholds 0.5, every class trained.
 
-    The same recogniser gives the same bytes. Raises WeightsError if parts do not fit each other, StorageError if
-    the place cannot be written.
+    before: as of ``storage.atomic_writer``. The same recogniser gives the same bytes. Raises WeightsError if parts do
+    not fit each other, StorageError if the place cannot be written.
     """
     import safetensors.torch
     import torch
@@ -163,7 +164,7 @@ def save_weights(
     carried = {f"{UNUSED}{name}": tensor.detach().cpu() for name, tensor in (unused or {}).items()}
     tensors |= {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in carried.items()}
     # One metadata key only: the library writes several in any order, and the bytes would differ from run to run.
-    storage.write_bytes(uri, safetensors.torch.save(tensors, metadata={"par": json.dumps(par)}))
+    storage.write_bytes(uri, safetensors.torch.save(tensors, metadata={"par": json.dumps(par)}), before)
 
 
 @contextmanager

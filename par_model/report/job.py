@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from par_model import storage
+from par_model import storage, times
 from par_model.attributes.schema import field_name
 from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError, ParError, UsageError
@@ -101,7 +101,7 @@ def run_report(
             "nothing": NOTHING,
             "data": {
                 "groups": [{"name": g.name, "kind": g.kind, "answers": g.answers} for g in result.groups],
-                "rows": gallery_rows(rows.to_pylist(), result.groups, strips, right),
+                "rows": gallery_rows(times.to_pylist(rows), result.groups, strips, right),
                 "block": BLOCK,
                 "charts": [{k: g[k] for k in ("name", "distribution", "labelled", "reliability")} for g in groups],
             },

@@ -4,12 +4,18 @@ A part appears whole or not at all, holds whole rows, and is never changed. One 
 output's lock), a few large ones rather than many: when a twentieth of the run's time has passed since the last, at
 least a second and at most five minutes, or when 32 MiB wait. So a job that is killed loses that share of its work and
 nothing else, days of work are some hundred parts, and what is done is known from one listing and one narrow column.
+
+A part's name says which job and which run of it wrote it: part-000001-<job>-<run>.parquet. So what a run that lost the
+lock may still have on its way takes no part's place, and is no part of another job; the run that goes on reads those
+parts alone that were there when it began, and its own.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 
 import numpy as np
@@ -23,6 +29,7 @@ from par_model.table.rows import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
+_NAME = re.compile(r"part-\d{6,}-([0-9a-z]+)-[0-9a-z]+\.parquet")
 _FLUSH_SHARE = 1 / 20
 _FLUSH_SECONDS = (1.0, 300.0)
 _FLUSH_BYTES = 32 * 2**20
@@ -30,20 +37,25 @@ _BATCH_ROWS = 4096
 
 
 class PartStore:
-    """The parts below ``folder``. ``run_id`` marks the rows that this run adds."""
+    """The parts of a job below ``folder``. ``run_id`` marks the rows that this run adds.
 
-    def __init__(self, folder: str, run_id: str) -> None:
+    before: asked before each write and removal, as in ``storage.atomic_writer``.
+    """
+
+    def __init__(self, folder: str, job_id: str, run_id: str, before: storage.Before) -> None:
         self._folder = folder
+        self._job_id = job_id
         self._run_id = run_id
+        self._before = before
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
         self._started = self._last_flush = time.monotonic()
-        self._uris: list[str] = []
-        for file in storage.list_files(folder):
-            if storage.name(file.uri).startswith("part-"):
-                self._uris.append(file.uri)
-            else:
-                storage.remove(file.uri)  # a writer died here; parts themselves are never half written
+        found = [file.uri for file in storage.list_files(folder)]
+        self._uris = [uri for uri in found if _job_id(uri) == job_id]
+        with suppress(storage.PlaceError):  # nobody reads them
+            for uri in set(found) - set(self._uris):
+                before()
+                storage.remove(uri)
 
     def append(self, outcomes: pa.Table) -> None:
         """Keep outcomes (OUTCOME_SCHEMA). They are on disk after the next flush."""
@@ -58,8 +70,8 @@ class PartStore:
             table = pa.concat_tables(self._waiting)
             table = table.append_column(PART_SCHEMA.field("run_id"), pa.repeat(pa.scalar(self._run_id), len(table)))
             number = 1 + max((_number(uri) for uri in self._uris), default=0)
-            uri = storage.join(self._folder, f"part-{number:06d}.parquet")
-            with storage.atomic_writer(uri) as file:
+            uri = storage.join(self._folder, f"part-{number:06d}-{self._job_id}-{self._run_id}.parquet")
+            with storage.atomic_writer(uri, self._before) as file:
                 pq.write_table(table.cast(PART_SCHEMA), file, compression="zstd")
             self._uris.append(uri)
         self._waiting, self._waiting_bytes, self._last_flush = [], 0, time.monotonic()
@@ -99,11 +111,6 @@ class PartStore:
                 for start in range(0, len(firsts), rows_per_batch):
                     yield table.take(pa.array(firsts[start : start + rows_per_batch]))
 
-    def remove(self) -> None:
-        """Remove all parts: their rows are in the table."""
-        storage.remove(self._folder)
-        self._uris = []
-
     def _is_due(self) -> bool:
         now = time.monotonic()
         least, most = _FLUSH_SECONDS
@@ -118,4 +125,10 @@ class PartStore:
 
 
 def _number(uri: str) -> int:
-    return int(storage.name(uri).removeprefix("part-").removesuffix(".parquet"))
+    return int(storage.name(uri).split("-")[1])
+
+
+def _job_id(uri: str) -> str | None:
+    """The job that a part is of; None for any other file, such as one whose writer was killed."""
+    found = _NAME.fullmatch(storage.name(uri))
+    return found[1] if found else None

@@ -26,9 +26,19 @@ def open_table(folder: str, partitions: Iterable[str]) -> ds.Dataset:
     """The files below ``folder``; what the folders of ``partitions`` are named after comes as text, for names are cast
     to no type, and an attribute may be among them. Raises OutputError, StorageError."""
     filesystem, path = storage.arrow_filesystem(folder)
+    # Without the empty objects that consoles put where they show a folder, which pyarrow would take for files.
+    files = [storage.arrow_filesystem(file.uri)[1] for file in storage.list_files(folder) if _is_seen(folder, file.uri)]
     hive = ds.partitioning(pa.schema([(name, pa.string()) for name in partitions]), flavor="hive")
     with readable(folder):
-        return ds.dataset(path, filesystem=filesystem, format="parquet", partitioning=hive)
+        return ds.dataset(
+            files or path, filesystem=filesystem, format="parquet", partitioning=hive, partition_base_dir=path
+        )
+
+
+def _is_seen(folder: str, uri: str) -> bool:
+    """Whether a file counts: names that start with ``_`` or ``.`` do not, nor what lies in such folders."""
+    below = uri.removeprefix(folder.removeprefix("file://").rstrip("/")).strip("/")
+    return not any(part.startswith(("_", ".")) for part in below.split("/"))
 
 
 @contextmanager

@@ -33,9 +33,9 @@ def read_record(uri: str, keys: Sequence[str]) -> dict[str, Any] | None:
     return document
 
 
-def write_summary(uri: str, summary: dict[str, Any]) -> None:
-    """Write it, whole or not at all."""
-    storage.write_bytes(uri, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+def write_summary(uri: str, summary: dict[str, Any], before: storage.Before | None = None) -> None:
+    """Write it, whole or not at all. before: as of ``storage.atomic_writer``."""
+    storage.write_bytes(uri, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode(), before)
 
 
 def versions() -> dict[str, str]:

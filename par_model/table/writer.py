@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from par_model import storage
+from par_model import storage, times
 from par_model.errors import UsageError
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
@@ -45,16 +45,23 @@ class TableWriter:
     ``with`` block ends with an exception.
 
     partition_by: columns that become folders (``camera_id=3``) and leave the files. keep: files of the table that stay
-    as they are; new ones are numbered after them. files: those that were begun so far.
+    as they are; new ones are numbered after them. before: asked before each write and removal, as in
+    ``storage.atomic_writer``. files: those that were begun so far.
     """
 
     def __init__(
-        self, folder: str, schema: pa.Schema, partition_by: Sequence[str] = (), keep: Sequence[str] = ()
+        self,
+        folder: str,
+        schema: pa.Schema,
+        partition_by: Sequence[str] = (),
+        keep: Sequence[str] = (),
+        before: storage.Before | None = None,
     ) -> None:
         self._folder = folder
         self._partition_by = tuple(partition_by)
         self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
         self._keep = frozenset(keep)
+        self._before = before
         self._folders: dict[str, _Folder] = {}
         self._open: dict[str, tuple[ExitStack, pq.ParquetWriter]] = {}  # the one written to last comes last
         self.files: list[str] = []
@@ -96,6 +103,8 @@ class TableWriter:
         written = self._keep | set(self.files)
         for file in storage.list_files(self._folder):
             if file.uri not in written:
+                if self._before is not None:
+                    self._before()
                 storage.remove(file.uri)
 
     def _split(self, rows: pa.Table) -> list[tuple[str, pa.Table]]:
@@ -104,11 +113,10 @@ class TableWriter:
         keys = rows.select(list(self._partition_by))
         distinct = keys.group_by(keys.column_names, use_threads=False).aggregate([])
         parts = []
-        for key in distinct.to_pylist():
+        for at, key in enumerate(times.to_pylist(distinct)):
             mask = None
             for name, value in key.items():
-                column = rows[name]
-                here = pc.is_null(column) if value is None else pc.equal(column, pa.scalar(value, column.type))
+                here = pc.is_null(rows[name]) if value is None else pc.equal(rows[name], distinct[name][at])
                 mask = here if mask is None else pc.and_(mask, here)
             part = rows.filter(pc.fill_null(mask, False)).select(self._schema.names)
             parts.append(("/".join(f"{name}={folder_value(value)}" for name, value in key.items()), part))
@@ -142,7 +150,7 @@ class TableWriter:
         folder.written = 0
         self.files.append(uri)
         stack = ExitStack()
-        file = stack.enter_context(storage.atomic_writer(uri))
+        file = stack.enter_context(storage.atomic_writer(uri, self._before))
         return stack, stack.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
 
     def _close(self, name: str) -> None:
@@ -151,9 +159,9 @@ class TableWriter:
 
 
 @contextmanager
-def replacing(uri: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+def replacing(uri: str, schema: pa.Schema, before: storage.Before | None = None) -> Iterator[pq.ParquetWriter]:
     """A writer of one file of the table, in the place of what is there; a reader sees the old file or the new one."""
-    with storage.atomic_writer(uri) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with storage.atomic_writer(uri, before) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         yield writer
 
 

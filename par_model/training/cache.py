@@ -49,7 +49,8 @@ SHARD_SCHEMA = pa.schema(
 class Shard:
     """One shard to write. rows: TRACKLET_COLUMNS, ``_row``, ``_defect``; may be sent to another machine.
 
-    sampling: which frames are kept; repeats are kept once. again: what the shard has of other rows is kept.
+    sampling: which frames are kept; repeats are kept once. again: what the shard has of other rows is kept. before: as
+    of ``storage.atomic_writer``.
     """
 
     uri: str
@@ -58,6 +59,7 @@ class Shard:
     sampling: Sampling
     decode: DecodeOptions
     again: bool = False
+    before: storage.Before | None = None
 
     def write(self) -> int:
         """Decode and write; the number of tracklets. Raises StorageError. What one tracklet does is its row's error."""
@@ -74,7 +76,7 @@ class Shard:
         if self.again:
             there = _read(self.uri).cast(SHARD_SCHEMA)
             table = pa.concat_tables([there.filter(there["error"].is_null()), table])
-        with storage.atomic_writer(self.uri) as file:
+        with storage.atomic_writer(self.uri, self.before) as file:
             pq.write_table(table, file, compression="none")  # JPEG does not get smaller
         return len(rows)
 
@@ -95,7 +97,7 @@ def plan_shards(
         "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
         "preprocess": [preprocess.height, preprocess.width, preprocess.fit, list(preprocess.mean)],
         "frames": [sampling.policy, sampling.frames],
-        "decode": [decode.decoder, decode.damaged],
+        "decode": decode.results(),
         "shard": [_SHARD_TRACKLETS, _QUALITY],
     }
     fingerprint = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
@@ -104,7 +106,7 @@ def plan_shards(
         batch.filter(pc.is_in(batch.column(ROW), wanted)) for batch in manifest.iter_batches(list(TRACKLET_COLUMNS))
     ]
     table = pa.Table.from_batches(batches).select([*TRACKLET_COLUMNS, ROW, DEFECT])
-    table = table.sort_by([("video_uri", "ascending"), (ROW, "ascending")])
+    table = table.sort_by([("video_uri", "ascending"), ("video_stream", "ascending"), (ROW, "ascending")])
     return [
         Shard(
             uri=storage.join(folder, fingerprint, f"shard-{number:05d}.parquet"),

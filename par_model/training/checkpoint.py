@@ -18,6 +18,7 @@ import torch
 from par_model import storage
 from par_model.errors import OutputError
 from par_model.model.recogniser import Recogniser
+from par_model.video.options import BEFORE_RECORDED
 
 NAME = "_checkpoint.safetensors"
 _STATE = {"adam": ("step", "exp_avg", "exp_avg_sq"), "muon": ("momentum",)}  # by optimiser, of each parameter
@@ -45,9 +46,13 @@ def learned_names(recogniser: Recogniser) -> list[str]:
 
 
 def save_checkpoint(
-    uri: str, recogniser: Recogniser, optimisers: Sequence[torch.optim.Optimizer], history: History
+    uri: str,
+    recogniser: Recogniser,
+    optimisers: Sequence[torch.optim.Optimizer],
+    history: History,
+    before: storage.Before | None = None,
 ) -> None:
-    """Raises StorageError if the place cannot be written."""
+    """before: as of ``storage.atomic_writer``. Raises StorageError if the place cannot be written."""
     state = recogniser.state_dict()
     tensors = {f"model.{name}": state[name] for name in learned_names(recogniser)}
     for name, parameter in recogniser.named_parameters():
@@ -55,7 +60,8 @@ def save_checkpoint(
             for key, value in optimiser.state.get(parameter, {}).items():
                 tensors[f"{_kind(optimiser)}.{key}.{name}"] = value
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    storage.write_bytes(uri, safetensors.torch.save(ready, metadata={"history": json.dumps(vars(history))}))
+    data = safetensors.torch.save(ready, metadata={"history": json.dumps(vars(history))})
+    storage.write_bytes(uri, data, before)
 
 
 def load_history(uri: str, run: dict[str, Any]) -> History:
@@ -105,6 +111,6 @@ def _history(uri: str, data: bytes, run: dict[str, Any]) -> History:
         history = History(**json.loads(header["__metadata__"]["history"]))
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{uri}: is not a checkpoint of this program ({error}): give another --output") from error
-    if history.run != run:
+    if BEFORE_RECORDED | history.run != run:
         raise OutputError(f"{uri}: belongs to another run: give another --output")
     return history

@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from par_model import storage
 from par_model.attributes import load_schema
-from par_model.errors import ManifestError, OutputError
+from par_model.errors import ManifestError, OutputError, StorageError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
@@ -35,7 +35,7 @@ from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
 from par_model.sampling import Sampling
-from par_model.table.lock import OutputLock
+from par_model.table.lock import Held, OutputLock
 from par_model.table.summary import read_summary, versions, write_summary
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
@@ -44,6 +44,7 @@ from par_model.training.pace import Say, Step
 from par_model.training.plan import Examples, TrainPlan
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
+from par_model.video.options import BEFORE_RECORDED
 
 _NAMED = 8  # classes that a warning lists
 
@@ -95,12 +96,15 @@ class Job:
         """A URI below the output folder."""
         return storage.join(storage.absolute(self.options.output), *parts)
 
-    def shards(self) -> list[Shard]:
-        """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see."""
+    def shards(self, before: storage.Before) -> list[Shard]:
+        """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see.
+
+        before: asked before one is written.
+        """
         options = self.options
         folder = storage.absolute(options.crops) if options.crops is not None else self.place("_crops")
         return [
-            shard
+            replace(shard, before=before)
             for part, kept in (
                 (self.split.train, max(options.cache_frames, self.frames)),
                 (self.split.val, self.frames),
@@ -124,27 +128,37 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
     is the epoch that was under way.
     """
     job = Job.look(options)
-    finished = read_summary(job.place("run.json"))
-    if finished is not None:
-        _refuse_other(job, finished["fingerprint"])
-        _say(f"{options.output} is complete: {finished['epochs']} epochs; nothing to do")
+    if (finished := _finished(job)) is not None:
         return finished
-    with OutputLock(job.place("_lock")):
+    with OutputLock(job.place("_lock")) as held:
+        if (finished := _finished(job)) is not None:  # since the first look another job may have ended
+            return finished
         recorded = _recorded(job)
         if recorded is None:
-            storage.write_bytes(job.place("_job.json"), json.dumps({"fingerprint": job.fingerprint}).encode())
+            claim = json.dumps({"fingerprint": job.fingerprint}).encode()
+            storage.write_bytes(job.place("_job.json"), claim, held.verify)
         else:
             _refuse_other(job, recorded)
         with make_trainer() as trainer:
-            return _run(job, trainer)
+            return _run(job, held, trainer)
 
 
-def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
+def _finished(job: Job) -> dict[str, Any] | None:
+    """The summary of this run if it is complete. Raises OutputError if another one is."""
+    finished = read_summary(job.place("run.json"))
+    if finished is not None:
+        _refuse_more_epochs(job, finished)
+        _refuse_other(job, finished["fingerprint"])
+        _say(f"{job.options.output} is complete: {finished['epochs']} epochs; nothing to do")
+    return finished
+
+
+def _run(job: Job, held: Held, trainer: Trainer) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.perf_counter()
-    shards = job.shards()
+    shards = job.shards(held.verify)
     _decode(trainer, shards)
     bad = failures(shards)
-    plan = _plan(job, shards, bad)
+    plan = _plan(job, shards, bad, held.verify)
     _warn(job, plan)
     _train(trainer, plan)
 
@@ -154,8 +168,8 @@ def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
             f"{job.options.output} has {len(history.epochs)} of {job.options.epochs} epochs where this process looks: "
             "the workers must write to the same place, so give an --output that all machines share, such as s3://"
         )
-    write_metrics(job.place("metrics.parquet"), history.epochs)
-    write_curves(job.place("_curves.png"), history.epochs)
+    write_metrics(job.place("metrics.parquet"), history.epochs, held.verify)
+    write_curves(job.place("_curves.png"), history.epochs, held.verify)
     best = history.epochs[history.best_epoch - 1]
     summary = {
         "command": "train",
@@ -178,8 +192,12 @@ def _run(job: Job, trainer: Trainer) -> dict[str, Any]:
         "last": history.epochs[-1],
         "fingerprint": job.fingerprint,
     }
-    write_summary(job.place("run.json"), summary)
-    storage.remove(job.place("_job.json"))
+    write_summary(job.place("run.json"), summary, held.verify)
+    try:
+        held.verify()
+        storage.remove(job.place("_job.json"))
+    except (OutputError, StorageError) as error:
+        _say(f"{job.options.output} is complete; _job.json stays there, and later runs pass over it: {error}")
     return summary
 
 
@@ -215,7 +233,7 @@ def _train(trainer: Trainer, plan: TrainPlan) -> None:
         progress.close()
 
 
-def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str]) -> TrainPlan:
+def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str], before: storage.Before) -> TrainPlan:
     """Raises ManifestError if too many tracklets, or all of a part, could not be decoded."""
     options, split = job.options, job.split
     wanted = len(split.train) + len(split.val)
@@ -240,6 +258,7 @@ def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str]) -> TrainPlan:
         shards=tuple(shard.uri for shard in shards),
         run_id=uuid.uuid4().hex[:12],
         fingerprint=job.fingerprint,
+        before=before,
     )
 
 
@@ -289,8 +308,26 @@ def _recorded(job: Job) -> dict[str, Any] | None:
     return None
 
 
+def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
+    """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
+    done, wanted = finished["epochs"], job.options.epochs
+    if wanted <= done or finished["fingerprint"] | {"epochs": wanted} != json.loads(json.dumps(job.fingerprint)):
+        return
+    more = replace(
+        job.options,
+        weights=storage.join(job.options.output, "best.safetensors"),
+        output=f"{job.options.output.rstrip('/')}-more",
+        epochs=wanted - done,
+    )
+    raise OutputError(
+        f"{job.options.output} is complete: its schedule ended with epoch {done}. To train its best weights further: "
+        f"{more.command()}"
+    )
+
+
 def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(job.fingerprint))
+    recorded = BEFORE_RECORDED | recorded
     names = [name for name in wanted if wanted[name] != recorded.get(name)]
     if not names:
         return

@@ -281,8 +281,9 @@ def keep(learner: Learner, history: History, losses: list[float]) -> None:
     """Write what the epoch made. The checkpoint decides whether an epoch is done; what can be made of it comes after,
     so that weights and metrics are never of an epoch that is done again."""
     first = sum(r["steps"] for r in history.epochs[:-1]) + 1
-    write_events(learner.plan.place("_tensorboard"), history.epochs[-1], dict(enumerate(losses, start=first)))
-    save_checkpoint(learner.plan.place(NAME), learner.recogniser, learner.optimisers, history)
+    plan = learner.plan
+    write_events(plan.place("_tensorboard"), history.epochs[-1], dict(enumerate(losses, start=first)), plan.before)
+    save_checkpoint(plan.place(NAME), learner.recogniser, learner.optimisers, history, plan.before)
     publish(learner, history)
 
 
@@ -299,8 +300,9 @@ def publish(learner: Learner, history: History) -> None:
             thresholds=history.last_thresholds,
             trained=plan.trained,
             training=_origin(learner, row),
+            before=plan.before,
         )
-    write_metrics(plan.place("metrics.parquet"), history.epochs)
+    write_metrics(plan.place("metrics.parquet"), history.epochs, plan.before)
 
 
 def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:

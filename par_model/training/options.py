@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from par_model.errors import UsageError
@@ -21,6 +22,8 @@ _CHOICES = {
     "optimizer": Optimizer,
     "augment": Augment,
 }
+
+_DECODING = ("decoder", "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 
 
 @dataclass(frozen=True)
@@ -92,5 +95,16 @@ class TrainOptions:
             *("epochs", "lr", "schedule", "optimizer", "batch_size", "micro_batch", "tune", "sampling", "augment"),
             *("cache_frames", "clip_norm", "val_fraction", "precision", "seed"),
         )
-        decoding = {"decoder": self.decode.decoder, "damaged": self.decode.damaged}
-        return {name: getattr(self, name) for name in names} | decoding
+        return {name: getattr(self, name) for name in names} | self.decode.results()
+
+    def command(self) -> str:
+        """The ``parjob train`` that asks for this, without what is so by default."""
+        words = ["parjob", "train", "--manifest", self.manifest, "--weights", self.weights, "--output", self.output]
+        given = {known.name: (getattr(self, known.name), known.default) for known in fields(self)}
+        for name in ("manifest", "weights", "output", "decode"):
+            del given[name]
+        given |= {name: (getattr(self.decode, name), getattr(DecodeOptions(), name)) for name in _DECODING}
+        for name, (value, default) in given.items():
+            if value != default:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join(words)

@@ -33,7 +33,8 @@ class Examples:
 class TrainPlan:
     """weights, output: absolute URIs. frames: K. trained: bool [C], False for a class without any training label.
 
-    shards: URIs of the cached crops. run_id: names the crops' local copy on each machine.
+    shards: URIs of the cached crops. run_id: names the crops' local copy on each machine. before: asked before each
+    write below the output, as in ``storage.atomic_writer``.
     """
 
     options: TrainOptions
@@ -46,6 +47,7 @@ class TrainPlan:
     shards: tuple[str, ...]
     run_id: str
     fingerprint: dict[str, Any]
+    before: storage.Before | None = None
 
     def place(self, *parts: str) -> str:
         """A URI below the output folder."""

@@ -37,14 +37,16 @@ EPOCH_SCHEMA = pa.schema(
 _CURVES = (("loss", ("train_loss", "val_loss")), ("validation", ("val_macro_f1", "val_mA", "val_group_accuracy")))
 
 
-def write_metrics(uri: str, epochs: Sequence[Mapping[str, Any]]) -> None:
-    """metrics.parquet. Raises StorageError."""
+def write_metrics(uri: str, epochs: Sequence[Mapping[str, Any]], before: storage.Before | None) -> None:
+    """metrics.parquet. before, here and below: as of ``storage.atomic_writer``. Raises StorageError."""
     table = pa.Table.from_pylist([dict(row) for row in epochs], schema=EPOCH_SCHEMA)
-    with storage.atomic_writer(uri) as file:
+    with storage.atomic_writer(uri, before) as file:
         pq.write_table(table, file)
 
 
-def write_events(folder: str, row: Mapping[str, Any], step_losses: Mapping[int, float]) -> None:
+def write_events(
+    folder: str, row: Mapping[str, Any], step_losses: Mapping[int, float], before: storage.Before | None
+) -> None:
     """One event file for one epoch; a later writing of the same epoch takes its place. Raises StorageError.
 
     step_losses: by step, counted over all epochs.
@@ -62,10 +64,11 @@ def write_events(folder: str, row: Mapping[str, Any], step_losses: Mapping[int, 
                 writer.add_scalar(f"{part}/{name}", value, epoch)
         writer.close()
         (file,) = Path(local).glob("events.out.tfevents.*")
-        storage.write_bytes(storage.join(folder, f"events.out.tfevents.{epoch:010d}.parjob"), file.read_bytes())
+        uri = storage.join(folder, f"events.out.tfevents.{epoch:010d}.parjob")
+        storage.write_bytes(uri, file.read_bytes(), before)
 
 
-def write_curves(uri: str, epochs: Sequence[Mapping[str, Any]]) -> None:
+def write_curves(uri: str, epochs: Sequence[Mapping[str, Any]], before: storage.Before | None) -> None:
     """Losses and validation measures over the epochs, as PNG. Raises StorageError."""
     from matplotlib.figure import Figure  # without pyplot: no global state, no display
 
@@ -79,4 +82,4 @@ def write_curves(uri: str, epochs: Sequence[Mapping[str, Any]]) -> None:
         axes.legend()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    storage.write_bytes(uri, buffer.getvalue())
+    storage.write_bytes(uri, buffer.getvalue(), before)

@@ -22,12 +22,13 @@ _COMPRESSED = 1  # as the length of replicated data: several small objects share
 
 
 class _Payload(NamedTuple):
-    """offset: of its data in the media object, None where the payload holds several objects."""
+    """object: the number of the first that it holds. offset: of its data in that object. objects: how many it holds."""
 
     stream: int
     object: int
-    offset: int | None
+    offset: int
     size: int
+    objects: int = 1
 
 
 def data_packets(data: Bytes, stream: int) -> Iterator[Place]:
@@ -66,9 +67,9 @@ def _data(data: Bytes) -> tuple[int, int, int]:
 
 
 def _follows(before: _Payload, payload: _Payload) -> bool:
-    if payload.object == before.object and before.offset is not None:
+    if payload.object == before.object and before.objects == payload.objects == 1:
         return payload.offset == before.offset + before.size
-    return payload.object == (before.object + 1) % 256 and not payload.offset
+    return payload.object == (before.object + before.objects) % 256 and not payload.offset
 
 
 def _payloads(packet: bytes) -> Iterator[_Payload]:
@@ -93,8 +94,20 @@ def _payloads(packet: bytes) -> Iterator[_Payload]:
         size, at = _field(packet, at, width) if several else (end - at, at)
         if size < 0 or at + size > end:
             raise BrokenError
-        yield _Payload(stream, number, None if replicated == _COMPRESSED else offset, size)
+        if replicated == _COMPRESSED:  # then the offset is a time
+            yield _Payload(stream, number, 0, size, _objects(packet[at : at + size]))
+        else:
+            yield _Payload(stream, number, offset, size)
         at += size
+
+
+def _objects(payload: bytes) -> int:
+    """How many objects, each after a byte that tells its size, a payload holds."""
+    at = count = 0
+    while at < len(payload):
+        at += 1 + payload[at]
+        count += 1
+    return count
 
 
 def _field(packet: bytes, at: int, kind: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from par_model.errors import StorageError
@@ -38,6 +39,8 @@ class DamageLog:
         self._first: int | None = None  # the first sound frame's timestamp
         self._previous: int | None = None
         self._in_order = True
+        self._last_sent: int | None = None
+        self._is_sent_in_order = True  # so far
         self._frames = 0
         self._steps: tuple[int, int] | None = None  # the shortest and the longest time between two frames
 
@@ -45,11 +48,13 @@ class DamageLog:
         """The decoder took a packet, and complained of it or not; ``index`` frames came out before."""
         if packet.is_keyframe and not self._has_key:
             self._has_key, self._key = True, packet.pts
-        if complaint is None and packet.is_corrupt:
+        if complaint is None and packet.is_corrupt and not _is_whole_jpeg(packet):
             complaint = "it is marked as damaged"
         if complaint is None:
             if packet.pts is not None and not packet.is_discard:
                 self._pending.add(packet.pts)
+                self._is_sent_in_order &= self._last_sent is None or packet.pts > self._last_sent
+                self._last_sent = packet.pts
         elif self._precedes_key(packet.pts):
             self._lacks_start = True
         else:
@@ -106,6 +111,8 @@ class DamageLog:
             # Fields of their own, and decoders that drop a stream's first frames, show within the first frames.
             if self._frames < _LEARNING_FRAMES or frame.interlaced_frame:
                 self._packets_are_frames &= self._frames == 0
+            elif self._is_sent_in_order and frame.pict_type == PictureType.B:
+                self._in_order = False  # times of decoding: it is shown before what was decoded before it
             elif self._packets_are_frames and self._in_order:
                 self._note(f"frame {index} was lost")
         if self._previous is None or not self._in_order:
@@ -122,6 +129,14 @@ class DamageLog:
 
     def _note(self, reason: str) -> None:
         self.reason = self.reason or reason
+
+
+def _is_whole_jpeg(packet: av.Packet[av.VideoStream]) -> bool:
+    """Whether a packet holds a JPEG picture up to its end marker. A multipart stream whose parts do not tell their size
+    has its last one marked as damaged, since FFmpeg wanted more."""
+    if packet.stream.codec_context.name != "mjpeg":
+        return False
+    return bytes(packet).rstrip(b"\r\n").endswith(b"\xff\xd9")
 
 
 def one_line(error: BaseException) -> str:

@@ -36,6 +36,7 @@ def image_error(error: storage.PlaceError) -> TrackletError:
     """What a storage error means for a tracklet of still images."""
     codes = {
         storage.Reason.NOT_FOUND: FailureCode.IMAGE_NOT_FOUND,
+        storage.Reason.ARCHIVED: FailureCode.IMAGE_ARCHIVED,
         storage.Reason.IS_A_FOLDER: FailureCode.IMAGE_UNREADABLE,
         storage.Reason.ACCESS_DENIED: FailureCode.IMAGE_UNREADABLE,
     }

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 # Headers are a few bytes; small packets and their neighbours are read together.
 _CHUNK = 512
+_BLOCK = 1 << 20
 # So many packets tell whether there is one for each place.
 _LEARNING_PACKETS = 12
 # What may lie between a packet's position and its start.
@@ -54,6 +55,18 @@ class Bytes:
     def up_to(self, offset: int, size: int) -> bytes:
         """``size`` bytes, fewer where the file ends."""
         return self._read(offset, size)
+
+    def end_of_sense(self, offset: int) -> BrokenError | EndError:
+        """What to raise where nothing sensible begins at ``offset``: recorders that take their space beforehand leave
+        zeros, or the ones of erased memory, up to the end of a sound file."""
+        filling = self._read(offset, 1)
+        if filling not in (b"", b"\0", b"\xff"):
+            return BrokenError()
+        while block := self._read(offset, _BLOCK):
+            if block.strip(filling):
+                return BrokenError()
+            offset += len(block)
+        return EndError()
 
 
 class OrderCheck:

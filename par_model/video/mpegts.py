@@ -16,6 +16,7 @@ from par_model.video.layout import BrokenError, Bytes, EndError, Place
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after
 _PACKETS = 2048
+_FILLING = 1 << 20  # bytes that are looked through at a time, at most
 _RARE_FIELDS = 0x3E  # flags of a PES header: clock, rate, trick mode, copyright, checksum
 _PROOF = 5  # sync bytes in a row that tell the size
 
@@ -79,6 +80,30 @@ def _first_gap(stream: NDArray[np.uint8]) -> int | None:
         if counter[row + 1] != counter[row] or (stream[row + 1, 12:] != stream[row, 12:]).any():  # not sent twice
             return int(row) + 1
     return None
+
+
+def end(data: Bytes, size: int) -> int:
+    """Where the packets of a file of ``size`` bytes end, in bytes from its start.
+
+    What follows are zeros, or the ones of erased memory, of a recorder that took its space beforehand. FFmpeg looks for
+    packets in them until it gives up, and loses the last one before.
+    """
+    try:
+        first, packet_size = _first_packet(data)
+    except (BrokenError, EndError):
+        return size
+    filling = data.up_to(size - 1, 1)
+    if filling not in (b"\0", b"\xff"):
+        return size
+    at, piece = size, _SIZES[-1]
+    while at > first:
+        begin, piece = max(first, at - piece), min(2 * piece, _FILLING)
+        kept = len(data.up_to(begin, at - begin).rstrip(filling))
+        if kept:
+            packets = -(-(begin + kept - first) // packet_size)
+            return min(size, first + packets * packet_size)
+        at = begin
+    return size
 
 
 def _first_packet(data: Bytes) -> tuple[int, int]:

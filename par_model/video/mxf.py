@@ -25,7 +25,7 @@ def elements(data: Bytes) -> Iterator[Place]:
             raise EndError if is_complete else BrokenError
         is_complete |= key[:7] == _PARTITION[:7] and key[8:14] == _PARTITION[8:]
         if key[:4] != _LABEL or key[4] not in _KINDS:
-            raise BrokenError
+            raise data.end_of_sense(at) if is_complete else BrokenError
         yield Place(at, 0)
         first = data.at(at + _KEY, 1)[0]
         more = first & 0x7F if first & 0x80 else 0

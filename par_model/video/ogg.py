@@ -28,7 +28,7 @@ def pages(data: Bytes) -> Iterator[Place]:
         if not header:
             raise EndError
         if len(header) < _HEADER or header[: len(_CAPTURE)] != _CAPTURE:
-            raise BrokenError
+            raise data.end_of_sense(at)
         segments = header[_HEADER : _HEADER + header[26]]
         size = _HEADER + header[26] + sum(segments)
         page = data.up_to(at, size)

@@ -14,6 +14,7 @@ from par_model.video.table import tables
 _VIDEO_CODES = {
     storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
     storage.Reason.ACCESS_DENIED: FailureCode.VIDEO_ACCESS_DENIED,
+    storage.Reason.ARCHIVED: FailureCode.VIDEO_ARCHIVED,
     storage.Reason.IS_A_FOLDER: FailureCode.VIDEO_UNREADABLE,
 }
 
@@ -32,6 +33,7 @@ class VideoFile:
         self.identity: str | None
         self.failure: TrackletError | None = None
         self._local_bytes = 0
+        self._end: int | None = None
         self._remote: RemoteObject | None = None
         self._file: IO[bytes] | RangedFile
         if storage.is_local(uri):
@@ -42,7 +44,7 @@ class VideoFile:
         self._remote = RemoteObject(uri)
         self.identity = self._remote.version
         # One request is better than several, unless its table of packets already tells which bytes are wanted.
-        is_small = self._remote.size <= SMALL_OBJECT and self.identity not in tables
+        is_small = self._remote.size <= SMALL_OBJECT and (self.identity, 0) not in tables
         self._file = (self._remote.fetch() if is_small else None) or RangedFile(self._remote)
 
     @property
@@ -78,7 +80,28 @@ class VideoFile:
         except storage.PlaceError as error:
             raise video_error(error) from error
 
+    def end_at(self, offset: int) -> None:
+        """Let the file seem to end there."""
+        self._end = offset
+
+    def _within(self, offset: int, size: int) -> int:
+        """How much of ``size`` bytes (-1: all) lies before where the file seems to end."""
+        if self._end is None:
+            return size
+        left = max(0, self._end - offset)
+        return left if size < 0 else min(size, left)
+
+    @property
+    def size(self) -> int:
+        """In bytes, up to where it seems to end."""
+        position = self._file.tell()
+        try:
+            return self._end if self._end is not None else self._file.seek(0, os.SEEK_END)
+        finally:
+            self._file.seek(position)
+
     def read(self, size: int = -1) -> bytes:
+        size = self._within(self._file.tell(), size)
         try:
             with storage.guard(self.uri, "read"):
                 data = self._file.read(size)
@@ -94,7 +117,7 @@ class VideoFile:
         try:
             self._file.seek(offset)
             with storage.guard(self.uri, "read"):
-                return self._file.read(size)
+                return self._file.read(self._within(offset, size))
         except storage.PlaceError as error:
             self.failure = video_error(error)
             raise
@@ -102,6 +125,8 @@ class VideoFile:
             self._file.seek(position)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END and self._end is not None:
+            offset, whence = self._end + offset, os.SEEK_SET
         try:
             return self._file.seek(offset, whence)
         except (OSError, ValueError):

@@ -14,6 +14,7 @@ import click
 import numpy as np
 import pytest
 
+from par_model import storage
 from par_model.cli import doctor as doctor_module
 from par_model.cli.main import parjob as root
 from par_model.video.writer import ClipWriter
@@ -67,6 +68,7 @@ def test_commands_options_and_choices_are_completed() -> None:
     assert complete("parjob", "manifest", "from-m") == ["from-mars", "from-mot"]
     assert complete("parjob", "infer", "--dam") == ["--damaged"]
     assert complete("parjob", "infer", "--damaged", "u") == ["use"]
+    assert complete("parjob", "manifest", "convert", "--box-format", "xyx") == ["xyxy"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -77,15 +79,16 @@ def test_completion_prints_the_shells_own_lines(shell: str, capsys: pytest.Captu
 
 def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.CaptureFixture[str]) -> None:
     bucket = s3()
+    storage.write_bytes(f"{bucket}/archive/v.mp4", b"x")
     assert parjob("doctor", "--no-ray", "--s3", bucket, "--json") == 0
     out, _ = capsys.readouterr()
     found = json.loads(out)
     assert found["ok"] is True
     assert {"python", "par_model", "torch", "av", "ray"} <= found["versions"].keys()
     checks = {check["check"]: check for check in found["checks"]}
-    assert list(checks) == ["gpu", "decoder pyav", "decoder decord", "s3", "ray"]
+    assert list(checks) == ["libraries", "time zones", "uv", "gpu", "decoder pyav", "decoder decord", "s3", "ray"]
     assert checks["decoder pyav"]["ok"] is True
-    assert checks["s3"] == {"check": "s3", "ok": True, "says": f"{bucket} can be read"}
+    assert checks["s3"] == {"check": "s3", "ok": True, "says": f"{bucket}/archive/v.mp4 can be read"}
     assert checks["ray"]["ok"] is None
     assert "testing" not in out, "the credentials of the environment"
 
@@ -105,5 +108,5 @@ def test_the_doctor_says_what_does_not(
     assert parjob("doctor", "--no-ray", "--s3", f"{s3()}/nothing") == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("FAILED  decoder pyav") and "as bright as" in line for line in lines)
-    assert any(line.startswith("FAILED  s3") and "nothing is there" in line for line in lines)
+    assert any(line.startswith("FAILED  s3") and "there is no such file" in line for line in lines)
     assert any(line.startswith("-       ray") for line in lines)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from par_model.cli import main
-from tests.archive import write_archive, write_clips
+from par_model.manifest.write import write_manifest
+from tests.archive import bad_rows, write_archive, write_clips
 from tests.tiny import write_tiny_weights
 
 
@@ -47,6 +54,37 @@ def test_a_run_prints_what_it_did_on_stdout_and_the_rest_on_stderr(
     assert "writing the table" in err
 
 
+def test_further_columns_come_out_so_that_every_reader_opens_the_table(tiny_weights: Path, tmp_path: Path) -> None:
+    """Views, list views, offsets, wide decimals and UUIDs stopped the job, or hid the whole file from a reader."""
+    noon = datetime(2026, 5, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    ids = [uuid.UUID(int=number) for number in (7, 8)]
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([one.bytes for one in ids], pa.binary(16)))
+    table = {
+        "tracklet_id": uuids,
+        "image_uris": pa.array([["/none.png"]] * 2),
+        "note": pa.array(["a note of more than twelve bytes", None], pa.string_view()),
+        "tags": pa.array([[1, 2], None], pa.list_view(pa.int64())),
+        "seen": pa.array([noon, None], pa.timestamp("us", "+05:30")),
+        "price": pa.array([Decimal("1.5"), None], pa.decimal256(48, 10)),
+        "person": uuids,
+    }
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    assert infer(manifest=tmp_path / "m.parquet", weights=tiny_weights, output=tmp_path / "out") == 3
+    files = f"{tmp_path}/out/attributes/*.parquet"
+    texts = [str(one) for one in ids]
+    wanted = list(
+        zip(texts, [table["note"][0].as_py(), None], [[1, 2], None], [Decimal("1.5"), None], texts, strict=True)
+    )
+    columns = ["tracklet_id", "note", "tags", "price", "person"]
+    assert duckdb.sql(f"SELECT {', '.join(columns)} FROM '{files}'").fetchall() == wanted
+    assert duckdb.sql(f"SELECT epoch_us(seen) FROM '{files}'").fetchall() == [(int(noon.timestamp() * 1e6),), (None,)]
+    assert pl.read_parquet(files).select(columns).rows() == wanted
+    assert pl.read_parquet(files)["seen"].to_list() == [noon, None]
+    frame = pd.read_parquet(tmp_path / "out" / "attributes")
+    assert frame["person"].tolist() == texts
+    assert frame["seen"].tolist() == [pd.Timestamp(noon), pd.NaT]
+
+
 def test_exit_3_when_too_many_fail_again_when_repeated_and_0_when_that_is_allowed(
     tiny_weights: Path, tmp_path: Path
 ) -> None:
@@ -54,6 +92,26 @@ def test_exit_3_when_too_many_fail_again_when_repeated_and_0_when_that_is_allowe
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "a") == 3
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "a") == 3
     assert infer(manifest=bad, weights=tiny_weights, output=tmp_path / "b", more=("--max-failure-rate", 0.5)) == 0
+
+
+def test_the_closing_lines_count_what_this_run_recognised(
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All failed, some failed, nothing to do: no line tells of more than that, and none advises after a second."""
+    rows = [row | {"tracklet_id": f"t{i}"} for i, row in enumerate(bad_rows(str(tmp_path))[:1] * 3)]
+    write_manifest(str(tmp_path / "none.parquet"), rows)
+    infer(manifest=tmp_path / "none.parquet", weights=tiny_weights, output=tmp_path / "none")
+    out = capsys.readouterr().out
+    assert "3 tracklets, 3 of them failed\n  video-not-found: 3\n  none recognised, 3 failed, in " in out
+    bad = write_archive(tmp_path / "bad", bad=True)
+    infer(manifest=bad, weights=tiny_weights, output=tmp_path / "some")
+    some = capsys.readouterr().out
+    assert "  10 recognised, 4 failed, in " in some
+    assert not any(word in out + some for word in ("faster", "held the job back", "busy"))
+    infer(manifest=bad, weights=tiny_weights, output=tmp_path / "some")
+    again = capsys.readouterr().out
+    assert "14 tracklets, 4 of them failed" in again
+    assert "recognised" not in again
 
 
 def damage(manifest: str, folder: Path, kind: str) -> Path:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -60,7 +61,7 @@ def test_tracks_become_a_manifest_that_checks_clean(
     output = str(tmp_path / "m.parquet")
     assert run("from-mot", "--video", clip.name, "--tracks", tracks, "--output", output) == 0
     assert capsys.readouterr().err.strip() == f"{output}: 2 tracklets, 3 boxes"
-    assert pq.read_schema(output) == COLUMNS
+    assert pq.read_schema(output) == pa.schema([field for field in COLUMNS if field.name != "video_stream"])
     common = {"video_uri": str(clip), "image_uris": None, "camera_id": None, "start_time": None, "split": None}
     common |= {"labels": None, "_defect": None}
     assert rows(output) == [
@@ -292,3 +293,27 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."}
     ).stdout.split()
     assert not {"torch", "ray", "av", "pandas", "pyarrow", "numpy", "fsspec", "duckdb"} & set(loaded)
+
+
+# --- convert ----------------------------------------------------------------------------------------------------------
+
+
+def test_convert_says_what_it_wrote_and_doubts_empty_boxes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = [{"tracklet_id": "a", "video_uri": "/a.mp4", "frame_indices": [1, 2], "boxes": [[90, 5, 30, 60]] * 2}]
+    pq.write_table(pa.Table.from_pylist(listed), tmp_path / "m.parquet")
+    made = str(tmp_path / "made.parquet")
+    assert run("convert", "--manifest", str(tmp_path / "m.parquet"), "--output", made) == 2
+    assert "missing option --box-format: give --box-format or set PARJOB_MANIFEST_CONVERT_BOX_FORMAT" in (
+        capsys.readouterr().err
+    )
+    asked = ("convert", "--manifest", str(tmp_path / "m.parquet"), "--output", made, "--box-format")
+    assert run(*asked, "xyxy") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"{made}: 1 tracklet, 2 boxes",
+        "2 of them empty, with a width or height that is not above 0: are the boxes xywh? "
+        f"`parjob manifest check {made}` names them",
+    ]
+    assert run(*asked, "xywh") == 0
+    assert capsys.readouterr().err.splitlines() == [f"{made}: 1 tracklet, 2 boxes"]
+    assert rows(made)[0]["boxes"] == [box(90.0, 5.0, 30.0, 60.0)] * 2
+    assert run("check", made) == 0

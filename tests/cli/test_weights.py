@@ -7,15 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from par_model.cli import main
 from par_model.model.weights import load_weights, read_header
 from tests import released_weights as rule
+from tests.model.test_hugging_face import write_folder
 from tests.model.test_openpar import write_checkpoint, write_clip
 from tests.released_weights import small_clip_shapes, small_par_shapes
-from tests.small_clip import SETTINGS
+from tests.small_clip import SETTINGS, small_clip
 
 
 @pytest.fixture
@@ -101,6 +103,29 @@ def test_pretrained_from_a_file(backbone: str, tmp_path: Path, capsys: pytest.Ca
     assert read_header(str(tmp_path / "w")).training["pretrained"] == str(tmp_path / "clip.pt")
 
 
+def test_a_checkpoint_of_model_and_ema_wants_a_key(
+    backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = small_clip().state_dict()
+    averaged = {f"module.{name}": tensor * 2 for name, tensor in state.items()}
+    torch.save({"model": state, "ema": averaged, "best": np.float64(0.9)}, tmp_path / "clip.pt")
+    asked = ("--pretrained", tmp_path / "clip.pt")
+    assert init(backbone, tmp_path / "w", *asked) == 1
+    said = capsys.readouterr().err
+    assert said.endswith("holds model and ema: say which is meant, as --checkpoint-key ema\n")
+    assert init(backbone, tmp_path / "w", *asked, "--checkpoint-key", "ema") == 0
+    recogniser, header = load_weights(str(tmp_path / "w"))
+    assert torch.equal(recogniser.backbone.state_dict()["proj"], averaged["module.visual.proj"])
+    assert header.training["checkpoint_key"] == "ema"
+
+
+def test_a_hugging_face_folder(backbone: str, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "hf", shards=2)
+    assert init(backbone, tmp_path / "w", "--pretrained", folder, "--image-size", "64x32") == 0
+    config = read_header(str(tmp_path / "w")).config.backbone
+    assert (config.activation, config.image_height, config.image_width, config.patch) == ("gelu", 64, 32, 8)
+
+
 def test_pretrained_from_the_environment(backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARJOB_WEIGHTS_INIT_SIDES", "none")
     assert init(backbone, tmp_path / "w") == 0
@@ -120,6 +145,7 @@ def test_pretrained_from_the_environment(backbone: str, tmp_path: Path, monkeypa
         (["--sides", "left"], 2, "--sides"),
         (["--spatial-width", "100"], 2, "try 96"),
         (["--pretrained", "nothing.pt"], 1, "neither a file nor a tag"),
+        (["--checkpoint-key", "ema"], 2, "names a part of a file, so give --pretrained FILE"),
         (["--backbone", "ViT-Z-99"], 1, "not a model of open_clip"),
         (["--schema", "nothing"], 1, "not a shipped one"),
         (["--output", "/dev/null/w"], 1, "cannot write"),
@@ -179,6 +205,13 @@ def test_import_openpar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "at most 8" in shown
     assert parjob(*command, "--spatial-map", "7") == 2
     assert "does not fit" in capsys.readouterr().err
+    both = {"model": clip, "ema": {f"module.{name}": tensor for name, tensor in clip.items()}}
+    torch.save(both, tmp_path / "clip.pt")
+    assert parjob(*command) == 1
+    assert "--checkpoint-key ema" in capsys.readouterr().err
+    before = (tmp_path / "w").read_bytes()
+    assert parjob(*command, "--checkpoint-key", "ema") == 0
+    assert (tmp_path / "w").read_bytes() == before
 
 
 def test_the_module_imports_nothing_heavy() -> None:

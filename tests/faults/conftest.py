@@ -44,11 +44,11 @@ class Jobs:
     ray: bool = False
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, output: str, *more: str, **faults: object) -> subprocess.Popen[str]:
-        """faults: variables of tests/faults/hooks."""
+    def start(self, output: str, *more: str, first: str = "", **faults: object) -> subprocess.Popen[str]:
+        """first: code that the process begins with. faults: variables of tests/faults/hooks."""
         variables = os.environ | self.environment | {"FAULTS": "1", "PYTHONPATH": str(HOOKS)}
         variables |= {name: str(value) for name, value in faults.items()}
-        command = [sys.executable, "-c", "from par_model.cli import main; main()", "infer", *more]
+        command = [sys.executable, "-c", f"{first}\nfrom par_model.cli import main\nmain()", "infer", *more]
         command += ["--manifest", self.manifest, "--weights", self.weights, "--output", self.place(output)]
         command += ["--batch-size", "1", "--device", "cpu", *([] if self.ray else ["--no-ray"])]
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,3 +112,49 @@ def test_two_jobs_on_one_output(jobs: Jobs) -> None:
     _, err = first.communicate(timeout=120)
     assert first.returncode == 0, err
     assert jobs.table("out")["status"].to_pylist() == ["ok"] * (2 * SLOW_VIDEOS)
+
+
+@pytest.mark.slow
+def test_of_two_jobs_that_start_at_once_one_is_refused(jobs: Jobs) -> None:
+    """Four pairs; whoever wins, the table is whole."""
+    for pair in range(4):
+        both = [jobs.start(f"out-{pair}", FAULT_SLOW_SECONDS=0.1) for _ in range(2)]
+        said = [process.communicate(timeout=120)[1] for process in both]
+        assert sorted(process.returncode for process in both) == [0, 1], said
+        refused = next(i for i, process in enumerate(both) if process.returncode)
+        assert f"another job (process {both[1 - refused].pid} on " in said[refused]
+        assert jobs.table(f"out-{pair}")["status"].to_pylist() == ["ok"] * (2 * SLOW_VIDEOS)
+        assert jobs.names(f"out-{pair}") == ["attributes", "run.json"]
+
+
+# A second of the lock's takes a twentieth of one, so that a minute is three seconds.
+SOONER = """
+from par_model.table import lock
+for name in ("_BEAT_SECONDS", "_SURE_SECONDS", "_STALE_SECONDS", "_POLL_SECONDS"):
+    setattr(lock, name, getattr(lock, name) / 20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_job_that_was_stopped_for_more_than_a_minute(jobs: Jobs, taken: bool, undisturbed: pa.Table) -> None:
+    """If another has taken its output meanwhile, it stops before its next write, with one line; else it goes on."""
+    process = jobs.start("out", first=SOONER)
+    jobs.wait_for_parts("out", 1)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    lock = Path(jobs.place("out"), "_lock")
+    below = sorted(str(p) for p in Path(jobs.place("out")).rglob("part-*"))
+    if taken:
+        lock.write_text(json.dumps({"token": "another's", "pid": 1, "host": "elsewhere"}))
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=120)
+    if not taken:
+        assert process.returncode == 0, err
+        assert_same_table(jobs.table("out"), undisturbed)
+        return
+    assert process.returncode == 1, err
+    assert "process 1 on elsewhere has taken" in err
+    assert "Traceback" not in err
+    assert sorted(str(p) for p in Path(jobs.place("out")).rglob("part-*")) == below
+    assert jobs.names("out") == ["_job.json", "_lock", "_parts"]

@@ -97,11 +97,11 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
         infer(archive, tiny_weights, "retry", runner=Interrupted(1), batch_size=1, partition_by=("camera_id",))
     replaced: list[str] = []
 
-    def killed(uri: str, schema: pa.Schema) -> Any:
+    def killed(uri: str, schema: pa.Schema, before: Any) -> Any:
         if replaced:
             raise KeyboardInterrupt
         replaced.append(uri)
-        return writer.replacing(uri, schema)
+        return writer.replacing(uri, schema, before)
 
     with monkeypatch.context() as patch:
         patch.setattr(finish, "replacing", killed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +347,28 @@ def test_what_is_no_checkpoint(tmp_path: Path, clip_file: str, content: Any, mes
         import_openpar(
             str(tmp_path / "w"), checkpoint=str(tmp_path / "r.pth"), clip=clip_file, schema=load_schema("mars")
         )
+
+
+def test_a_number_of_numpys_beside_the_tensors_changes_nothing(
+    tmp_path: Path, clip: State, par: State, clip_file: str
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "r.pth", par, clip)
+    told = {"best": np.float64(0.93), "args": argparse.Namespace(lr=np.float32(1e-3))}
+    torch.save(torch.load(checkpoint, weights_only=True) | told, tmp_path / "told.pth")
+    for name in (checkpoint, str(tmp_path / "told.pth")):
+        import_openpar(f"{name}.w", checkpoint=name, clip=clip_file, schema=load_schema("mars"))
+    assert Path(f"{checkpoint}.w").read_bytes() == (tmp_path / "told.pth.w").read_bytes()
+
+
+def test_a_pickled_network_is_refused_in_one_line(tmp_path: Path, clip_file: str) -> None:
+    torch.save({"model_state_dict": torch.nn.Linear(2, 2)}, tmp_path / "r.pth")
+    with pytest.raises(WeightsError) as caught:
+        import_openpar(
+            str(tmp_path / "w"), checkpoint=str(tmp_path / "r.pth"), clip=clip_file, schema=load_schema("mars")
+        )
+    assert str(caught.value).startswith(f"checkpoint {tmp_path}/r.pth: cannot be read as tensors only: it is, or holds")
+    assert "torch.nn.modules.linear.Linear" in str(caught.value)
+    assert not {"\x1b", "\n"} & set(str(caught.value))
 
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path, clip_file: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,8 @@ from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
+from par_model.video.options import DecodeOptions
+from tests.asked import changes_below, not_asked_for
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
 from tests.training.archive import SCHEMA, Archive, train_here, write_labelled
@@ -78,6 +81,24 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
     assert "nothing to do" in capsys.readouterr().err
     with pytest.raises(OutputError, match=r"differs in lr \(0.003 there, 0.001 now\)"):
         train_here(labelled.options(out, epochs=6))
+    with pytest.raises(OutputError, match=r"differs in epochs \(6 there, 4 now\)"):
+        train_here(labelled.options(out, epochs=4, lr=3e-3))
+    with pytest.raises(OutputError, match="its schedule ended with epoch 6") as refused:
+        train_here(labelled.options(out, epochs=7, lr=3e-3))
+    words = shlex.split(str(refused.value).partition(": parjob ")[2])
+    assert parjob(*words, "--no-ray", "--device", "cpu") == 0
+    more = json.loads(Path(f"{out}-more", "run.json").read_text())
+    assert (more["epochs"], more["options"]["lr"], more["weights"]["sha256"]) == (1, 3e-3, header.sha256)
+
+
+def test_a_command_says_every_option_that_is_not_the_default() -> None:
+    decode = DecodeOptions(damaged="use", video_timeout=7.5)
+    more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
+    options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
+    assert options.command() == (
+        "parjob train --manifest 's3://a b/m' --weights demo --output run --schema own.toml --batch-size 4 --tune head "
+        "--clip-norm 1.0 --damaged use --video-timeout 7.5"
+    )
 
 
 @pytest.fixture
@@ -205,10 +226,10 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_undisturbed_one(
     train_here(labelled.options(tmp_path / "whole", **options))
     save = loop.save_checkpoint
 
-    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any) -> None:
+    def killed_save(uri: str, recogniser: Any, optimisers: Any, history: Any, before: Any) -> None:
         if len(history.epochs) == 3:
             raise Killed
-        save(uri, recogniser, optimisers, history)
+        save(uri, recogniser, optimisers, history, before)
 
     def killed_publish(learner: Any, history: Any) -> None:
         if len(history.epochs) == 4:
@@ -306,3 +327,12 @@ def test_too_many_tracklets_that_cannot_be_read_stop_the_run(labelled: Archive, 
     summary = train_here(labelled.options(tmp_path / "out", max_failure_rate=0.2, **options))
     assert summary["counts"] == {"train": 20, "val": 6, "failed": 4}
     assert SCHEMA.num_classes == 5
+
+
+def test_every_change_below_the_output_asks_whether_the_run_holds_it(labelled: Archive, tmp_path: Path) -> None:
+    with changes_below(str(tmp_path / "out")) as heard:
+        train_here(labelled.options(tmp_path / "out", epochs=1))
+    assert not_asked_for(heard) == []
+    names = {Path(path).name for what, path in heard if what in ("os.rename", "os.remove") and path}
+    assert "_job.json" in names
+    assert len([what for what, _ in heard if what == "os.rename"]) >= 8  # claim, crops, checkpoint, weights, records

@@ -99,6 +99,24 @@ def test_a_sound_file_is_read_to_its_end_whatever_is_said_of_its_side_informatio
         assert read(result.images[0]) == result.row + first
 
 
+def test_parameter_sets_of_an_avi_file_that_make_no_sense_are_no_damage_where_the_stream_has_its_own(
+    tmp_path: Path,
+) -> None:
+    options = {"g": "20", "bf": "0", "x264-params": "repeat-headers=1"}
+    path = write_clip(tmp_path / "clip.avi", FRAMES, options=options)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"strf")
+    junk = at + 8 + 40
+    assert data[at + 4] == data[at + 8] == 40
+    assert data[junk : junk + 4] == b"JUNK"
+    size = int.from_bytes(data[junk + 4 : junk + 8], "little")
+    data[at + 4] = data[at + 8] = 48  # eight bytes more, taken from what follows
+    data[junk : junk + 16] = b"\0recorder"[:8] + b"JUNK" + (size - 8).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert logged(str(path))[0] == {"No start code is found."}
+    assert one_by_one(str(path), "fail") == {k: k for k in range(FRAMES)}
+
+
 @pytest.fixture
 def level() -> Iterator[None]:
     before, logger = av.logging.get_level(), logging.getLogger("libav")

@@ -17,11 +17,11 @@ _replace = os.replace
 
 def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     name = os.path.basename(target)
-    if name == f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}.parquet":
+    if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-"):
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    if name == f"part-{int(os.environ.get('FAULT_DISK_FULL_AT_PART', '0')):06d}.parquet":
+    if name.startswith(f"part-{int(os.environ.get('FAULT_DISK_FULL_AT_PART', '0')):06d}-"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
     _replace(source, target, **kwargs)
 

@@ -1,0 +1,41 @@
+"""``parjob manifest convert``: a manifest whose boxes are lists of four, as one that a job takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from par_model.cli.command import Command, option
+
+
+@click.command("convert", cls=Command)
+@option("--manifest", "uri", required=True, metavar="URI", help="The manifest: a file, a folder or a quoted pattern.")
+@option("--output", required=True, help="The manifest to write, a Parquet file; one that is there is replaced.")
+@option(
+    "--box-format",
+    required=True,
+    type=click.Choice(["xywh", "xyxy"]),
+    help="What the four numbers are. xywh: left, top, width, height. xyxy: left, top, right, bottom. In pixels.",
+)
+def convert(uri: str, output: str, box_format: Any) -> None:
+    """Write a manifest whose boxes are lists of four numbers as one whose boxes are x, y, w, h.
+
+    All other columns keep their values; relative addresses become absolute ones.
+
+    \b
+    Example:
+      parjob manifest convert --manifest lists.parquet --box-format xyxy --output m.parquet
+    """
+    from par_model.manifest.listed_boxes import convert as convert_boxes
+
+    made = convert_boxes(uri, output, box_format)
+    tracklets = "1 tracklet" if made.rows == 1 else f"{made.rows} tracklets"
+    click.echo(f"{output}: {tracklets}, {made.boxes} {'box' if made.boxes == 1 else 'boxes'}", err=True)
+    if made.empty:
+        other = "xywh" if box_format == "xyxy" else "xyxy"
+        click.echo(
+            f"{made.empty} of them empty, with a width or height that is not above 0: are the boxes {other}? "
+            f"`parjob manifest check {output}` names them",
+            err=True,
+        )

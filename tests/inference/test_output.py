@@ -1,0 +1,160 @@
+"""What lies beside the table: who may change it, and what it counts for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+import pytest
+
+from par_model import storage
+from par_model.errors import OutputError
+from par_model.inference import job
+from par_model.inference.local import LocalRunner
+from par_model.table.lock import OutputLock
+from tests.archive import write_archive
+from tests.asked import changes_below, not_asked_for
+from tests.inference.test_again import grown, infer, provide_missing_video
+from tests.inference.test_job import Interrupted
+from tests.s3_proxy import NothingMayGo
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    write_archive(tmp_path, bad=True)
+    return tmp_path
+
+
+@pytest.fixture
+def undeletable(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket in which nothing may be removed."""
+    bucket = s3()
+    with NothingMayGo(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        yield bucket
+
+
+def names(uri: str) -> set[str]:
+    return {file.uri.removeprefix(uri).split("/")[1] for file in storage.list_files(uri)}
+
+
+@pytest.mark.slow
+def test_a_role_that_may_not_delete_can_run_retry_and_add(
+    archive: Path, tiny_weights: Path, undeletable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the finished job needed stays beside run.json; later runs say nothing of it, and pass over it."""
+    output = f"{undeletable}/out"
+    first = infer(archive, tiny_weights, output=output)
+    said = [line for line in capsys.readouterr().err.splitlines() if "s3:DeleteObject" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"parjob: {output} is complete; _parts and _job.json stay beside the table")
+    assert first["exit_code"] == 3
+    assert names(output) == {"_job.json", "_lock", "_parts", "attributes", "run.json"}
+    assert infer(archive, tiny_weights, output=output, runner=Interrupted(0)) == first
+    assert "nothing to do" in capsys.readouterr().err
+
+    again = infer(archive, tiny_weights, "retry", output=output)
+    assert again["stages"]["tracklets"] == 4
+    assert (again["counts"], again["job_id"] == first["job_id"]) == (first["counts"], False)
+    provide_missing_video(archive)
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, "retry", output=output, runner=Interrupted(1), batch_size=1)
+    with pytest.raises(OutputError, match="with --retry-failed first"):
+        infer(archive, tiny_weights, "add", output=output, manifest=grown(archive))
+    assert infer(archive, tiny_weights, "retry", output=output)["counts"]["status"] == {"ok": 11, "failed": 3}
+    added = infer(archive, tiny_weights, "add", output=output, manifest=grown(archive))
+    assert added["stages"]["tracklets"] == 2
+    fs, path = storage.arrow_filesystem(f"{output}/attributes")
+    assert len(set(pq.read_table(path, filesystem=fs)["tracklet_id"].to_pylist())) == 16
+
+
+def test_remains_of_a_job_that_was_killed_after_run_json_go_with_the_next_run(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(uri: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            infer(archive, tiny_weights)
+    output = archive / "out"
+    assert {"_job.json", "_parts", "run.json"} <= set(os.listdir(output))
+    (output / "_lock").write_text("torn")
+    with OutputLock(str(output / "_lock")):  # a job that lives: it may need what lies there
+        infer(archive, tiny_weights)
+        assert {"_job.json", "_parts"} <= set(os.listdir(output))
+    infer(archive, tiny_weights)
+    assert sorted(os.listdir(output)) == ["attributes", "run.json"]
+
+
+def test_a_job_that_ends_while_another_waits_for_the_lock_is_found_complete(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other looked before: what it saw is not what it acts on."""
+    ended: list[dict[str, Any]] = []
+
+    class Late(OutputLock):
+        def __enter__(self) -> Any:
+            monkeypatch.undo()
+            ended.append(infer(archive, tiny_weights))
+            return super().__enter__()
+
+    monkeypatch.setattr(job, "OutputLock", Late)
+    assert infer(archive, tiny_weights, runner=Interrupted(0)) == ended[0]
+
+
+class Overtaken(LocalRunner):
+    """Another job takes the output after the first outcomes, and holds it."""
+
+    def __init__(self, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__("cpu")
+        self._lock, self._patch = lock, monkeypatch
+
+    def outcomes(self, units: Any, settings: Any) -> Iterator[Any]:
+        for number, table in enumerate(super().outcomes(units, settings)):
+            if number == 1:
+                from par_model.table import lock
+
+                self._lock.write_text(json.dumps({"token": "another's", "pid": 1, "host": "elsewhere"}))
+                self._patch.setattr(lock, "_SURE_SECONDS", 0.0)  # the last proof is of long ago
+                self.there = sorted(self._lock.parent.rglob("*"))
+            yield table
+
+
+def test_a_job_that_lost_its_output_leaves_it_as_it_is(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = archive / "out"
+    runner = Overtaken(output / "_lock", monkeypatch)
+    with pytest.raises(OutputError, match=r"process 1 on elsewhere has taken .*out over while this job"):
+        infer(archive, tiny_weights, runner=runner, batch_size=1)
+    assert sorted(output.rglob("*")) == runner.there
+    assert json.loads((output / "_lock").read_text())["token"] == "another's"
+
+
+@pytest.mark.parametrize("partition_by", [(), pytest.param(("camera_id",), marks=pytest.mark.slow)])
+def test_every_change_below_the_output_asks_whether_the_job_holds_it(
+    archive: Path, tiny_weights: Path, partition_by: tuple[str, ...]
+) -> None:
+    with changes_below(str(archive / "out")) as heard:
+        with pytest.raises(KeyboardInterrupt):
+            infer(archive, tiny_weights, runner=Interrupted(1), batch_size=1, partition_by=partition_by)
+        (archive / "out/_parts/_partial-0123").write_bytes(b"torn")
+        (archive / "out/attributes").mkdir()
+        (archive / "out/attributes/_partial-0123").write_bytes(b"torn")
+        heard.clear()
+        infer(archive, tiny_weights, partition_by=partition_by)
+        provide_missing_video(archive)
+        infer(archive, tiny_weights, "retry", partition_by=partition_by)
+        infer(archive, tiny_weights, "add", manifest=grown(archive), partition_by=partition_by)
+    assert not_asked_for(heard) == []
+    places = {os.path.relpath(path, archive / "out").split(os.sep)[0] for what, path in heard if path}
+    assert places >= {"_job.json", "_parts", "attributes", "run.json"}
+    assert {what for what, _ in heard} >= {"asked", "os.rename", "os.remove", "shutil.rmtree", "open"}

@@ -1,0 +1,104 @@
+"""A server between the jobs under test and a real S3 server, that makes of some requests what other stores do."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+_DENIED = b"<Error><Code>AccessDenied</Code><Message>no policy allows the s3:DeleteObject action</Message></Error>"
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on. Serves between ``with`` and its end."""
+
+    daemon_threads = True
+
+    def __init__(self, backend: str) -> None:
+        super().__init__(("127.0.0.1", 0), Request)
+        self.backend = urlsplit(backend).netloc
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+
+    def meddle(self, request: Request) -> bool:
+        """Whether the request was answered here; else it is passed on."""
+        return False
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class Request(BaseHTTPRequestHandler):
+    """body: all of it. ``headers`` may be changed before it is passed on."""
+
+    server: Proxy
+    protocol_version = "HTTP/1.1"
+    body = b""
+
+    def _serve(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.server.meddle(self):
+            self.answer(*self.pass_on())
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
+
+    def pass_on(self) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of the real server's answer."""
+        backend = http.client.HTTPConnection(self.server.backend, timeout=30)
+        backend.request(self.command, self.path, self.body, dict(self.headers))
+        response = backend.getresponse()
+        found = response.status, response.read(), dict(response.getheaders())
+        backend.close()
+        return found
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        more = {name.lower(): value for name, value in (headers or {}).items()}
+        length = more.pop("content-length", str(len(body)))
+        for name, value in more.items():
+            if name not in ("transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def reset(self) -> None:
+        """Break the connection off instead of an answer."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class NothingMayGo(Proxy):
+    """S3 for a role without s3:DeleteObject. allowed: what keys may go all the same."""
+
+    allowed: str | None = None
+
+    def meddle(self, request: Request) -> bool:
+        if request.command == "DELETE":
+            if self.allowed and self.allowed in unquote(request.path):
+                return False
+            request.answer(403, _DENIED)
+            return True
+        if request.command == "POST" and request.path.endswith("?delete"):
+            keys = re.findall(r"<Key>(.*?)</Key>", request.body.decode())
+            errors = "".join(f"<Error><Key>{key}</Key><Code>AccessDenied</Code></Error>" for key in keys)
+            request.answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode())
+            return True
+        return False
