@@ -21,7 +21,7 @@ LAYERS = [
     {"manifest", "sampling", "video", "model", "table"},
     {"attributes"},
     {"storage"},
-    {"types", "progress", "scratch"},
+    {"types", "progress", "scratch", "wording"},
     {"errors"},
 ]
 # Third-party packages that only some places may import.

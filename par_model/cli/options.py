@@ -20,6 +20,12 @@ def _together(*options: Decorator) -> Decorator:
 
 
 manifest = click.option("--manifest", required=True, metavar="URI", help="Parquet file, folder or glob of tracklets.")
+output_manifest = click.option(
+    "--output",
+    required=True,
+    metavar="URI",
+    help="The manifest to write, a Parquet file; one that is there is replaced.",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 selection = _together(

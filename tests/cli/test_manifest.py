@@ -120,14 +120,12 @@ def test_what_is_left_out_is_counted(clip: Path, tmp_path: Path, capsys: pytest.
     assert run("from-mot", *given, "--min-length", "2") == 0
     assert [row["tracklet_id"] for row in rows(output)] == ["gate.north-1"]
     assert capsys.readouterr().err.splitlines() == [
-        "1 ground-truth row left out: confidence 0, or a class other than 1",
-        "1 repeated row merged",
-        "1 track left out: fewer than 2 boxes",
-        f"{output}: 1 tracklet, 2 boxes",
+        f"{output}: 1 tracklet, 2 boxes; left out: 1 ground-truth row of confidence 0; 1 track of fewer than 2 boxes; "
+        "merged: 1 repeated row",
     ]
     before = rows(output)
     assert run("from-mot", *given, "--min-length", "3") == 1
-    assert capsys.readouterr().err.splitlines()[-1] == f"parjob: {truth}: no tracks are left to write"
+    assert capsys.readouterr().err.startswith(f"parjob: {truth}: no tracks are left to write; 0 tracklets, 0 boxes")
     assert rows(output) == before
 
 

@@ -18,7 +18,7 @@ from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.attributes.schema import field_name
 from par_model.errors import ManifestError
-from par_model.manifest.crops import tracklet_name
+from par_model.manifest.importers.crop_folders import tracklet_name
 
 _PERSON = ("person_id", "person", "pid")
 _CAMERA = ("camera", "camera_id", "cam", "cam_id")
