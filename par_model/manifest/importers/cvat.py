@@ -69,9 +69,9 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
     left_out = [LeftOut(len(file.tracks) - len(of_task), "track", "of other tasks")]
     others = Counter(track.label for track in of_task if track.label not in people)
     left_out += [LeftOut(count, "track", f"with the label {label!r}") for label, count in others.items()]
-    left_out.append(LeftOut(sum(track.outside for track in wanted), "box", "that say where a track is not (outside)"))
+    left_out.append(LeftOut(sum(track.outside for track in wanted), "box", "marked outside"))
     for shape, count in sum((track.shapes for track in wanted), Counter[str]()).items():
-        left_out.append(LeftOut(count, "shape", f"that are no boxes ({shape})"))
+        left_out.append(LeftOut(count, "shape", f"of another kind than boxes ({shape})"))
     return CvatTracks(
         listed=_listed(wanted, origin, [part for part in left_out if part.count]),
         votes=_votes(wanted),
