@@ -10,7 +10,9 @@ import click
 Decorator = Callable[[Any], Any]
 
 
-def _together(*options: Decorator) -> Decorator:
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in this order."""
+
     def decorate(function: Any) -> Any:
         for option in reversed(options):
             function = option(function)
@@ -28,11 +30,11 @@ output_manifest = click.option(
 )
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-selection = _together(
+selection = together(
     click.option("--split", metavar="NAME", help="Only the rows of this split."),
     click.option("--limit", type=int, metavar="N", help="Only the first N rows."),
 )
-sampling = _together(
+sampling = together(
     click.option(
         "--frames", type=int, metavar="K", help="Frames of a tracklet that the model sees.  [default: from the weights]"
     ),
@@ -45,7 +47,7 @@ sampling = _together(
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of random sampling."),
 )
-decoding = _together(
+decoding = together(
     click.option(
         "--decoder",
         type=click.Choice(["pyav", "decord"]),
@@ -77,7 +79,7 @@ failures = click.option(
     metavar="SHARE",
     help="Exit with 3 when a larger share of the tracklets failed.",
 )
-ray = _together(
+ray = together(
     click.option(
         "--address", metavar="ADDRESS", help="Ray to join.  [default: RAY_ADDRESS, else a local one is started]"
     ),

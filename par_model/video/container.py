@@ -126,6 +126,26 @@ class VideoContainer:
             return round(self._container.duration / av.time_base * self._stream.average_rate)
         return None
 
+    @property
+    def lists_frames(self) -> bool:
+        """Whether the header lists every frame, so that their number is not worked out from durations."""
+        return self._stream.frames > 0 and "mp4" in self.format.split(",")
+
+    @property
+    def num_tracks(self) -> int:
+        """How many tracks of moving pictures there are."""
+        return len(_moving(self._container))
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, as FFmpeg takes them where it has to keep a constant rate; None if the file tells none."""
+        return self._stream.guessed_rate
+
+    @property
+    def start(self) -> Fraction:
+        """When the earliest of all tracks begins, in seconds of the container's clock."""
+        return Fraction(self._container.start_time or 0, av.time_base)
+
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Packets from here on, ended by an empty one that flushes the decoder also where the file breaks off."""
         packets = self._container.demux(self._stream)
@@ -194,12 +214,16 @@ class VideoContainer:
     def _moving_pictures(self) -> av.VideoStream:
         streams = self._container.streams
         best = streams.best("video")
-        moving = [s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        moving = _moving(self._container)
         stream = best if best in moving else next(iter(moving), None)
         if stream is None or not isinstance(stream, av.VideoStream) or stream.codec_context is None:
             self.close()
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
         return stream
+
+
+def _moving(container: av.container.InputContainer) -> list[av.VideoStream]:
+    return [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
 
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, gather
+from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
 
 _COLUMNS = range(6, 11)
 _GROUND_TRUTH_COLUMNS = 9
@@ -41,11 +41,13 @@ _FROM_1 = Numbering(first=1)
 class MotOptions:
     """What a file itself may not tell.
 
-    people: the classes that are people. numbering: of its frames. skip_bad_boxes: as ``gather`` takes it.
+    people: the classes that are people. numbering: of its frames. corners: its boxes are left, top, right, bottom.
+    skip_bad_boxes: as ``gather`` takes it.
     """
 
     people: frozenset[int] | None = None
     numbering: Numbering = _FROM_1
+    corners: bool = False
     skip_bad_boxes: bool = False
 
 
@@ -83,18 +85,20 @@ def parse_tracks(
     # Boxes that are not finite are for `gather` to judge.
     values = [_numbers(column, where, finite=i not in range(2, 6)) for i, column in enumerate(columns) if i != 1]
     values.insert(1, np.empty(0))
+    boxes = np.stack(values[_SIDES], axis=1)
     listed = Listed(
         ids=_ids(columns[1], where),
         frames=_whole(values[0], "frame", where),
-        boxes=np.stack(values[_SIDES], axis=1),
+        boxes=from_corners(boxes) if options.corners else boxes,
         where=where,
         others=np.stack(values[_CONFIDENCE:], axis=1) if len(values) > _CONFIDENCE else None,
     )
-    return gather(
+    tracks = gather(
         _only_people(listed, values, origin, options.people, labels),
         options.numbering,
         skip_bad_boxes=options.skip_bad_boxes,
     )
+    return replace(tracks, is_export=labels is not None and _is_ground_truth(values))
 
 
 def _read_text(uri: str) -> str:

@@ -7,6 +7,7 @@ what it left out. ``par_model.manifest.importers.fit`` compares tracks with the 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -71,11 +72,13 @@ class Tracks:
 
     by_id: track id, any text -> its boxes, in the order of ids, numbers in them as numbers.
     left_out: what else the file held. merged: rows that said again what another had said.
+    is_export: whether the file numbers the frames that a tool exported, which need not be all of the video.
     """
 
     by_id: Mapping[str, Track]
     left_out: Sequence[LeftOut] = ()
     merged: int = 0
+    is_export: bool = False
 
     @property
     def num_boxes(self) -> int:
@@ -146,12 +149,21 @@ class Tracks:
 
     def closing_words(self) -> str:
         """How much the manifest holds, and what is not in it for which reason, as the end of a line."""
-        words = f"{counted(len(self.by_id), 'tracklet')}, {counted(self.num_boxes, 'box', 'boxes')}"
-        if self.left_out:
-            words += f"; left out: {'; '.join(map(str, self.left_out))}"
-        if self.merged:
-            words += f"; merged: {counted(self.merged, 'repeated row')}"
-        return words
+        return closing_words_of([self])
+
+
+def closing_words_of(videos: Sequence[Tracks]) -> str:
+    """What ``Tracks.closing_words`` says, of several videos together."""
+    num_tracks = sum(len(tracks.by_id) for tracks in videos)
+    num_boxes = sum(tracks.num_boxes for tracks in videos)
+    words = f"{counted(num_tracks, 'tracklet')}, {counted(num_boxes, 'box', 'boxes')}"
+    total: Counter[tuple[str, str]] = Counter()
+    for left in (left for tracks in videos for left in tracks.left_out):
+        total[left.thing, left.why] += left.count
+    if total:
+        words += f"; left out: {'; '.join(str(LeftOut(count, *what)) for what, count in total.items())}"
+    merged = sum(tracks.merged for tracks in videos)
+    return words + (f"; merged: {counted(merged, 'repeated row')}" if merged else "")
 
 
 class Where(Protocol):
@@ -210,6 +222,11 @@ class Numbering:
 
     first: int = 0
     step: int = 1
+
+
+def from_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes [n, 4] of left, top, right, bottom as left, top, width, height."""
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
 def gather(listed: Listed, numbering: Numbering = Numbering(), *, skip_bad_boxes: bool = False) -> Tracks:
