@@ -37,10 +37,18 @@ class _Annotations:
         return f"{self.origin}, annotation{'s' if len(rows) > 1 else ''} {' and '.join(places)}"
 
 
+@dataclass(frozen=True, eq=False)
+class CocoVideo:
+    """Boxes of one video, frames counted from 0, and of how many images it is."""
+
+    listed: Listed
+    num_images: int
+
+
 def read_coco_video(
     uri: str, *, people: Sequence[str] = (), sequence: str | None = None, first_frame: int | None = None
-) -> Listed:
-    """Boxes of one video, frames counted from 0.
+) -> CocoVideo:
+    """Boxes of one video.
 
     people: the categories that are people, as ``choose_people`` takes them. sequence: name or id of the video, needed
     if the file has several. first_frame: the number of a video's first frame; without it that of the first image, which
@@ -65,7 +73,13 @@ def read_coco_video(
     names = [categories.get(a.get("category_id")) or str(a.get("category_id", "")) for _, a in numbered]
     chosen, why = choose_people(names, people, uri)
     counts = np.array([not any(a.get(key) for key in _NOT_COUNTED) for _, a in numbered], bool)
-    return listed.keep(chosen, "box", why).keep(counts[chosen], "box", "that do not count (iscrowd, ignore)")
+    listed = listed.keep(chosen, "box", why).keep(counts[chosen], "box", "not to be counted (iscrowd, ignore)")
+    return CocoVideo(listed, len(images))
+
+
+def is_whole_motsynth(num_images: int) -> bool:
+    """Whether annotations are of as many images as each sequence of MOTSynth has."""
+    return num_images == _MOTSYNTH_IMAGES
 
 
 def motsynth_shift(num_images: int, num_frames: int) -> int:
@@ -74,7 +88,7 @@ def motsynth_shift(num_images: int, num_frames: int) -> int:
     A video has more frames than its 1,800 images: the data set's own tool (motsynth-baselines, tools/anns/to_frames.py)
     passes over two frames before it numbers images. A video that was made of the images has none before them.
     """
-    return _MOTSYNTH_SKIPPED if num_images == _MOTSYNTH_IMAGES and num_frames > num_images else 0
+    return _MOTSYNTH_SKIPPED if is_whole_motsynth(num_images) and num_frames > num_images else 0
 
 
 def _load(uri: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes, vote
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import Lines, Listed
+from par_model.manifest.importers.tracks import Lines, Listed, from_corners
 
 _NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))
 # Which four columns give a box, and how.
@@ -86,10 +86,14 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class TableTracks:
-    """Boxes of a table, and what its further columns say of each track, if that was asked for."""
+    """Boxes of a table, and what its further columns say of each track, if that was asked for.
+
+    lowest_frame: over all rows, also those that are left out; None without rows.
+    """
 
     listed: Listed
     votes: Votes
+    lowest_frame: int | None
 
 
 def read_table(uri: str) -> Table:
@@ -122,9 +126,9 @@ def table_tracks(table: Table, columns: Columns, *, people: Sequence[str] = (), 
         if name not in table.header:
             raise ManifestError(f"{table.origin}: has no column {name!r}; it has {', '.join(table.header)}")
     ids = [plain(cell) for cell in table.column(columns.track)]
-    listed = Listed(
-        ids=ids, frames=_whole_numbers(table, columns.frame), boxes=_boxes(table, columns), where=_where(table)
-    )
+    frames = _whole_numbers(table, columns.frame)
+    where = Lines(table.origin, table.lines)
+    listed = Listed(ids=ids, frames=frames, boxes=_boxes(table, columns), where=where)
     people_rows = np.ones(len(ids), bool)
     if columns.of_class is not None:
         people_rows, why = choose_people(table.column(columns.of_class), people, table.origin)
@@ -134,11 +138,8 @@ def table_tracks(table: Table, columns: Columns, *, people: Sequence[str] = (), 
     known = np.fromiter((name.lower() not in _NO_ID for name in ids), bool, len(ids))
     listed = listed.keep(known[people_rows], "box", "of no track (no track id)")
     rows = np.flatnonzero(people_rows & known).tolist()
-    return TableTracks(listed, _votes(table, columns, listed.ids, rows) if labelled else {})
-
-
-def _where(table: Table) -> Lines:
-    return Lines(table.origin, table.lines)
+    votes = _votes(table, columns, listed.ids, rows) if labelled else {}
+    return TableTracks(listed, votes, int(frames.min()) if len(frames) else None)
 
 
 def _votes(table: Table, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
@@ -203,7 +204,7 @@ def _boxes(table: Table, columns: Columns) -> NDArray[np.float64]:
 def as_left_top_size(sides: NDArray[np.float64], shape: Shape) -> NDArray[np.float64]:
     """Boxes [n, 4] as left, top, width, height."""
     if shape == "corners":
-        return np.concatenate([sides[:, :2], sides[:, 2:] - sides[:, :2]], axis=1)
+        return from_corners(sides)
     if shape == "middle":
         return np.concatenate([sides[:, :2] - sides[:, 2:] / 2, sides[:, 2:]], axis=1)
     return sides

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.attributes.schema import MANIFEST_COLUMNS, RESULT_COLUMNS, field_name
 from par_model.errors import ManifestError
@@ -92,3 +93,20 @@ def _group_name(attribute: str) -> tuple[str, tuple[str, ...]]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ").strip()
+
+
+def write_beside(schema: AttributeSchema, manifest_uri: str) -> str:
+    """Write a schema as ``<manifest>.schema.toml`` and return that place.
+
+    Raises ManifestError where another one is there, in which somebody may have written better texts.
+    """
+    uri = f"{manifest_uri.removesuffix('.parquet')}.schema.toml"
+    text = schema.to_toml().encode()
+    if storage.exists(uri):
+        if storage.read_bytes(uri) == text:
+            return uri
+        raise ManifestError(
+            f"{uri}: is there already and differs: take it with --schema {uri}, or remove it so that it is made anew"
+        )
+    storage.write_bytes(uri, text)
+    return uri

@@ -14,10 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.columns import as_left_top_size
 from par_model.manifest.importers.frame_files import Line, Places, read_frame_files, read_lines
 from par_model.manifest.importers.people import NAMES, choose_people, plain
-from par_model.manifest.importers.tracks import Listed
+from par_model.manifest.importers.tracks import Listed, from_corners
 
 _PEOPLE = (*NAMES, "person_sitting")
 _DATA_SET_WORDS = (10, 17, 18)  # to the box, to the end, and with a score
@@ -86,7 +85,7 @@ def _listed(lines: Sequence[Line], ids: Sequence[str], frames: Sequence[int], si
     return Listed(
         ids=[plain(name) for name in ids],
         frames=np.array(frames, np.int64),
-        boxes=as_left_top_size(np.array(corners, np.float64).reshape(-1, 4), "corners"),
+        boxes=from_corners(np.array(corners, np.float64).reshape(-1, 4)),
         where=Places(lines),
     )
 

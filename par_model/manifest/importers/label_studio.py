@@ -65,19 +65,21 @@ class _Regions:
 
 
 def read_label_studio(
-    uri: str, picture: Picture, *, people: Sequence[str] = (), sequence: str | None = None
+    uri: str, picture: Picture, *, people: Sequence[str] = (), sequence: str | None = None, first_frame: int = 1
 ) -> LabelStudioTracks:
     """Boxes of one task's video regions.
 
     people: the labels that are people, as ``choose_people`` takes them. sequence: the task's id, needed if the export
-    has several. Raises ManifestError where a region is not of this form or ends after the video, and where a task has
+    has several. first_frame: the number of the frame that is shown first; 0 for editors that show frame n at n / rate.
+
+    Raises ManifestError where a region is not of this form or ends after the video, and where a task has
     no or several annotations.
     """
     results, where = _results(uri, sequence)
     regions = [_region(result, results, where) for result in results if result.get("type") == "videorectangle"]
     if not regions:
         raise ManifestError(f"{where}: has no video regions (videorectangle)")
-    shown = [(i, *box) for i, region in enumerate(regions) for box in _boxes(region, picture)]
+    shown = [(i, *box) for i, region in enumerate(regions) for box in _boxes(region, picture, first_frame)]
     numbers = [i for i, *_ in shown]
     listed = Listed(
         ids=[regions[i].name for i in numbers],
@@ -153,10 +155,10 @@ def _rate(value: Mapping[str, Any], keys: Sequence[Mapping[str, float]], where: 
     raise ManifestError(f"{where}: tells neither the time of a key frame nor the duration, so its frames have no time")
 
 
-def _boxes(region: _Region, picture: Picture) -> list[tuple[int, tuple[float, ...]]]:
+def _boxes(region: _Region, picture: Picture, first_frame: int) -> list[tuple[int, tuple[float, ...]]]:
     """Frame and box, in pixels, of each frame of the video in which the region is shown."""
     seconds = picture.seconds
-    last = (region.keys[-1]["frame"] - 1) / region.rate
+    last = (region.keys[-1]["frame"] - first_frame) / region.rate
     end = seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 1 / region.rate)
     if last > end:
         raise ManifestError(
@@ -165,7 +167,7 @@ def _boxes(region: _Region, picture: Picture) -> list[tuple[int, tuple[float, ..
     boxes = []
     at = -1
     for frame, time in enumerate(seconds):
-        number = math.floor(time * region.rate + _EARLY) + 1
+        number = math.floor(time * region.rate + _EARLY) + first_frame
         while at + 1 < len(region.keys) and region.keys[at + 1]["frame"] <= number:
             at += 1
         if at < 0:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.tracks import Listed
 
 # Names by which tools call people, and the class "person" of detectors that were trained on COCO or on people only.
 NAMES = ("person", "pedestrian", "people")
@@ -57,12 +56,6 @@ def choose_people(
     others = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common() if name not in people)
     chosen = np.fromiter((name in people for name in folded), bool, len(folded))
     return chosen, f"of classes that are not people ({others})"
-
-
-def only_people(listed: Listed, classes: Sequence[str], wanted: Sequence[str], origin: str) -> Listed:
-    """The boxes of people. classes: of each box; else as ``choose_people``."""
-    people, why = choose_people(classes, wanted, origin)
-    return listed.keep(people, "box", why)
 
 
 def _some(texts: Iterable[str]) -> str:

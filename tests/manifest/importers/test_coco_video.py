@@ -49,14 +49,14 @@ def write(tmp_path: Path, document: Any) -> str:
 def test_one_of_several_videos_is_read(tmp_path: Path) -> None:
     uri = write(tmp_path, SCALABEL)
     for name in ("a", "1"):
-        tracks = gather(read_coco_video(uri, sequence=name))
+        tracks = gather(read_coco_video(uri, sequence=name).listed)
         boxes = {track: list(of) for track, of in tracks.by_id.items()}
         assert boxes == {"1": [TrackBox(0, 10, 20, 51, 121), TrackBox(2, 12, 20, 51, 121)]}
         assert [str(part) for part in tracks.left_out] == [
             "1 box of other videos",
             "1 box of classes that are not people ('car' 1)",
         ]
-    assert list(gather(read_coco_video(uri, sequence="b")).by_id["1"]) == [TrackBox(0, 30, 20, 51, 121)]
+    assert list(gather(read_coco_video(uri, sequence="b").listed).by_id["1"]) == [TrackBox(0, 30, 20, 51, 121)]
     with pytest.raises(ManifestError, match="has 2 videos, say which with --sequence: a, b"):
         read_coco_video(uri)
     with pytest.raises(ManifestError, match="has 2 videos"):
@@ -64,11 +64,11 @@ def test_one_of_several_videos_is_read(tmp_path: Path) -> None:
 
 
 def test_motsynths_keys_and_what_does_not_count(tmp_path: Path) -> None:
-    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH)))
+    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH)).listed)
     assert {name: list(of) for name, of in tracks.by_id.items()} == {
         "77": [TrackBox(0, 1, 2, 30, 40), TrackBox(2, 3, 2, 30, 40)]
     }
-    assert [str(part) for part in tracks.left_out] == ["1 box that do not count (iscrowd, ignore)"]
+    assert [str(part) for part in tracks.left_out] == ["1 box not to be counted (iscrowd, ignore)"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_where_the_images_begin_elsewhere_the_first_frame_is_said(tmp_path: Path
     uri = write(tmp_path, document)
     with pytest.raises(ManifestError, match="its images begin with frame 11: say with --first-frame"):
         read_coco_video(uri)
-    assert gather(read_coco_video(uri, first_frame=1)).by_id["77"].frames.tolist() == [10, 12]
+    assert gather(read_coco_video(uri, first_frame=1).listed).by_id["77"].frames.tolist() == [10, 12]
 
 
 @pytest.mark.parametrize(
