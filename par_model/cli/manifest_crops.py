@@ -1,4 +1,4 @@
-"""``parjob manifest from-mars`` and ``from-duke``: folders of crops with labels."""
+"""``parjob manifest from-mars``, ``from-duke`` and ``from-crops``: folders of crops with labels."""
 
 from __future__ import annotations
 
@@ -55,6 +55,52 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     from par_model.manifest.importers.crop_folders import DUKE
 
     _import_crops(DUKE, root, annotations, output, schema)
+
+
+@click.command("from-crops", cls=Command)
+@option("--root", required=True, help="The folder that holds the pictures, at any depth.")
+@option(
+    "--labels", required=True, help="CSV file with a header: names of folders or images, and a column an attribute."
+)
+@output_manifest
+@option("--schema", required=True, metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--image", metavar="COLUMN", help="Column of images' names.  [default: one called image, file, path, ...]")
+@option(
+    "--group",
+    metavar="COLUMN",
+    help="Column of tracklets: folders, or what images have in common.  [default: one called tracklet_id, folder, ...]",
+)
+def from_crops(root: str, labels: str, output: str, schema: str, image: str | None, group: str | None) -> None:
+    """Make a manifest from folders of crops of your own and their labels.
+
+    A row of the file names a tracklet, which is a folder, or an image; images are tracklets of one, unless a column
+    says which belong together. Columns of a person, a camera and a split are kept, all others are attributes: 1, 0 and
+    -1 for a class, a class's name for a group. Prints what did not match, one a line: not-annotated or no-crops, and
+    the name.
+
+    \b
+    Example:
+      parjob manifest from-crops --root crops --labels labels.csv --schema own.toml --output crops.parquet
+    """
+    from par_model.attributes import load_schema
+    from par_model.manifest import write_manifest
+    from par_model.manifest.importers.crop_folders import PERSON_COLUMN
+    from par_model.manifest.importers.labelled_crops import read_labelled_crops
+
+    attribute_schema = load_schema(schema)
+    found = read_labelled_crops(root, labels, attribute_schema, image=image, tracklet=group)
+    further = [PERSON_COLUMN] if any(PERSON_COLUMN.name in row for row in found.rows) else []
+    write_manifest(output, found.rows, further=further, label_schema=attribute_schema)
+    for code, names in (("not-annotated", found.not_annotated), ("no-crops", found.no_crops)):
+        for name in names:
+            click.echo(f"{code}\t{name}")
+    for line in found.voted.lines():
+        click.echo(line, err=True)
+    images = sum(len(row["image_uris"]) for row in found.rows)
+    without = len(found.not_annotated), len(found.no_crops), found.not_pictures
+    told = zip(without, ("not in the labels", "of the labels not there", "no pictures"), strict=True)
+    left = "".join(f", {count} {what}" for count, what in told if count)
+    click.echo(f"{output}: {counted(len(found.rows), 'tracklet')}, {counted(images, 'image')}{left}", err=True)
 
 
 def _import_crops(layout: CropLayout, root: str, annotations: str, output: str, schema_name: str) -> None:

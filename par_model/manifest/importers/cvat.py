@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -83,13 +83,13 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
 
 @dataclass
 class _Track:
-    """A track as it is read. boxes: line, frame and sides of each."""
+    """A track as it is read. boxes: line, frame and sides of each. said: attribute and value -> boxes that say so."""
 
     name: str
     label: str
     task: int | None
     boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
-    said: Counter[tuple[str, str]] = field(default_factory=Counter)
+    said: dict[tuple[str, str], int] = field(default_factory=dict)
     shapes: Counter[str] = field(default_factory=Counter)
     outside: int = 0
 
@@ -99,7 +99,7 @@ class _File:
 
     def __init__(self) -> None:
         self.origin = ""
-        self.line = 0
+        self.line: Callable[[], int] = lambda: 0
         self.tracks: list[_Track] = []
         self.images = 0
         self.root: str | None = None
@@ -109,14 +109,15 @@ class _File:
         self._shape: str | None = None
         self._seen = False  # whether the shape is a box that shows its person
         self._attribute: str | None = None
-        self._text: list[str] = []
+        self._text = ""
+        self._said: dict[tuple[str, str], int] = {}
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if self._builder is not None:
             self._builder.start(tag, attributes)
         elif tag == "attribute":
             self._attribute = attributes.get("name")
-            self._text.clear()
+            self._text = ""
         elif self._track is not None:
             if self._shape is None and tag in _SHAPES:
                 self._shape = tag
@@ -133,7 +134,7 @@ class _File:
 
     def data(self, text: str) -> None:
         if self._attribute is not None:
-            self._text.append(text)
+            self._text += text
         elif self._builder is not None:
             self._builder.data(text)
 
@@ -143,8 +144,9 @@ class _File:
             if tag == "meta":
                 self.meta, self._builder = CvatMeta(self._builder.close()), None
         elif tag == "attribute":
-            if self._track is not None and self._attribute is not None and self._seen:
-                self._track.said[self._attribute, "".join(self._text)] += 1
+            if self._attribute is not None and self._seen:
+                said = self._attribute, self._text
+                self._said[said] = self._said.get(said, 0) + 1
             self._attribute = None
         elif tag == self._shape:
             self._shape, self._seen = None, False
@@ -153,7 +155,7 @@ class _File:
 
     @property
     def _where(self) -> str:
-        return f"{self.origin}, line {self.line}"
+        return f"{self.origin}, line {self.line()}"
 
     def _new_track(self, attributes: dict[str, str]) -> _Track:
         name, label = attributes.get("id"), attributes.get("label")
@@ -162,6 +164,7 @@ class _File:
         task = attributes.get("task_id")
         track = _Track(name, label, int(task) if task is not None and task.isdecimal() else None)
         self.tracks.append(track)
+        self._said = track.said
         return track
 
     def _begin_shape(self, track: _Track, tag: str, attributes: dict[str, str]) -> None:
@@ -183,7 +186,7 @@ class _File:
             raise ManifestError(f"{self._where}: a <box> needs {needs}: {error}") from error
         if turn:
             x, y, right, bottom = _enclosing(x, y, right, bottom, turn)
-        track.boxes.append((self.line, frame, x, y, right - x, bottom - y))
+        track.boxes.append((self.line(), frame, x, y, right - x, bottom - y))
 
     def refuse_other_formats(self, origin: str) -> None:
         if self.root != "annotations":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, NoReturn, Protocol
 from xml.parsers import expat
@@ -26,12 +26,12 @@ _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second of archives that hold
 class Handler(Protocol):
     """What is told of a file's elements. Text may come in pieces.
 
-    ``origin``, the file, is set before the first call, ``line``, from 1, before each ``start``: for errors, which end
-    the reading.
+    ``origin``, the file, and ``line``, which gives the line of the element that is told, from 1, are set before the
+    first call: for errors, which end the reading.
     """
 
     origin: str
-    line: int
+    line: Callable[[], int]
 
     def start(self, tag: str, attributes: dict[str, str]) -> None: ...
 
@@ -89,10 +89,7 @@ def _parse(file: IO[bytes], handler: Handler, origin: str, max_bytes: int) -> No
     parser = expat.ParserCreate()
     parser.buffer_text = True
     handler.origin = origin
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        handler.line = parser.CurrentLineNumber
-        handler.start(tag, attributes)
+    handler.line = lambda: parser.CurrentLineNumber
 
     def refuse(*_declared: object) -> NoReturn:
         raise ManifestError(
@@ -100,7 +97,7 @@ def _parse(file: IO[bytes], handler: Handler, origin: str, max_bytes: int) -> No
             "do not write and which may reach for other files: remove the declaration"
         )
 
-    parser.StartElementHandler = start
+    parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.data
     parser.StartDoctypeDeclHandler = refuse

@@ -18,11 +18,12 @@ class Told:
     """A handler that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.origin, self.line = "", 0
+        self.origin = ""
+        self.line: Callable[[], int] = lambda: 0
         self.events: list[tuple[object, ...]] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self.events.append((tag, attributes, self.line))
+        self.events.append((tag, attributes, self.line()))
 
     def data(self, text: str) -> None:
         if text.strip():
