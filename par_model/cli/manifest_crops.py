@@ -97,9 +97,15 @@ def from_crops(root: str, labels: str, output: str, schema: str, image: str | No
     for line in found.voted.lines():
         click.echo(line, err=True)
     images = sum(len(row["image_uris"]) for row in found.rows)
-    without = len(found.not_annotated), len(found.no_crops), found.not_pictures
-    told = zip(without, ("not in the labels", "of the labels not there", "no pictures"), strict=True)
-    left = "".join(f", {count} {what}" for count, what in told if count)
+    left = "".join(
+        f"; {what}: {count}"
+        for what, count in (
+            ("not annotated", len(found.not_annotated)),
+            ("without crops", len(found.no_crops)),
+            ("files that are no pictures", found.not_pictures),
+        )
+        if count
+    )
     click.echo(f"{output}: {counted(len(found.rows), 'tracklet')}, {counted(images, 'image')}{left}", err=True)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.videos import Imported
 
 _AUTO = "auto"
-_PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
+PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
 _VIDEO_HELP = "The video that the tracks are of: a path or URI."
 
 
@@ -86,7 +86,7 @@ def from_cvat(
 @option("--video", required=True, help=_VIDEO_HELP)
 @option("--tracks", required=True, help="The file, or for presets of many files the folder or a quoted pattern.")
 @output_manifest
-@option("--preset", type=click.Choice(_PRESETS), help="The tool that wrote it.")
+@option("--preset", type=click.Choice(PRESETS), help="The tool that wrote it.")
 @option(
     "--columns",
     metavar="KEY=COLUMN,...",

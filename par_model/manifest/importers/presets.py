@@ -104,7 +104,7 @@ _APPLY: Mapping[Preset, Sequence[str]] = {
     "ultralytics": ("--frame-step",),
     "kitti": ("--frame-step",),
     "deepstream-kitti": ("--frame-step",),
-    "motsynth": ("--first-frame", "--frame-step", "--sequence"),
+    "motsynth": ("--first-frame", "--sequence"),
     "coco-video": ("--first-frame", "--frame-step", "--sequence"),
     "label-studio": ("--first-frame", "--sequence"),
 }
