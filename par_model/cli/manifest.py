@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.manifest.check import Defect
+    from par_model.manifest.check_videos import VideoCounts, VideoDefect
     from par_model.manifest.summary import Summary
 
 _IMPORTERS = {
@@ -40,21 +42,33 @@ def manifest() -> None:
 @manifest.command("check", cls=Command)
 @click.argument("uri")
 @click.option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option(
+    "--videos",
+    is_flag=True,
+    help="Open the videos, several at a time, and see whether frames and boxes agree with them.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --videos: only the first N videos.")
+@click.option("--decode", is_flag=True, help="With --videos: decode each video to its end, to find damage.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check(uri: str, schema: str | None, as_json: bool) -> int:
+def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
     """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
 
-    N counts from 0 over the files in name order. Exit code 0 without defects, 1 with.
+    N counts from 0 over the files in name order. With --videos, defects of videos follow those of rows, under the first
+    row that names the video. Exit code 0 without defects, 1 with.
 
     \b
     Example:
-      parjob manifest check cam1.parquet
+      parjob manifest check cam1.parquet --videos
     """
     from par_model.attributes import load_schema
     from par_model.errors import ManifestError
     from par_model.manifest import Manifest
     from par_model.manifest.check import check as find_defects
+    from par_model.manifest.check_videos import VideoCheck
+    from par_model.progress import Progress
 
+    if (limit is not None or decode) and not videos:
+        raise click.UsageError("--limit and --decode are for --videos")
     opened = Manifest.open(uri)
     if opened.num_rows == 0:
         raise ManifestError(f"manifest {uri}: has no rows")
@@ -63,8 +77,23 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
         batch.column("labels").drop_null() for batch in opened.iter_batches(["labels"])
     ):
         click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
-    defects = find_defects(opened, attribute_schema)
-    count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
+    defects: Iterator[Defect | VideoDefect] = find_defects(opened, attribute_schema)
+    beside = VideoCheck(opened, limit, decode=decode)
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "videos"))
+        return bars[0].advance
+
+    if videos:
+        defects = chain(defects, beside.defects(start))
+    try:
+        count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
+    finally:
+        for bar in bars:
+            bar.close()
+    if videos:
+        click.echo(_video_words(beside.counts), err=True)
     click.echo(f"{counted(opened.num_rows, 'row')}, {counted(count, 'defect')}", err=True)
     return 1 if count else 0
 
@@ -90,7 +119,15 @@ def show(uri: str, as_json: bool) -> None:
         click.echo(line)
 
 
-def _print_lines(defects: Iterator[Defect]) -> int:
+def _video_words(counts: VideoCounts) -> str:
+    videos = counted(counts.videos, "video")
+    if counts.videos < counts.of_videos:
+        videos += f" of {counts.of_videos}"
+    share = counts.partly / counts.boxes if counts.boxes else 0.0
+    return f"{videos}; {share:.1%} of {counted(counts.boxes, 'box', 'boxes')} lie partly outside the picture"
+
+
+def _print_lines(defects: Iterator[Defect | VideoDefect]) -> int:
     count = 0
     for defect in defects:
         fields = (f"row {defect.row}", defect.tracklet_id or "", defect.code.value, defect.message)
@@ -99,7 +136,7 @@ def _print_lines(defects: Iterator[Defect]) -> int:
     return count
 
 
-def _print_json(num_rows: int, defects: Iterator[Defect]) -> int:
+def _print_json(num_rows: int, defects: Iterator[Defect | VideoDefect]) -> int:
     """One document, printed as the defects are found: there may be more of them than fit in memory."""
     count = 0
     click.echo(f'{{"rows": {num_rows}, "defects": [', nl=False)
