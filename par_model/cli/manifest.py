@@ -119,6 +119,57 @@ def show(uri: str, as_json: bool) -> None:
         click.echo(line)
 
 
+@manifest.command("look", cls=Command)
+@click.argument("uri")
+@click.option("--output", required=True, metavar="FILE", help="The page or picture to write: FILE.html or FILE.png.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="Most videos that are shown, the first ones.",
+)
+@click.option(
+    "--tracklets",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Most tracklets of each video, spread over its time.",
+)
+def look(uri: str, **asked: Any) -> None:
+    """Draw tracks on their frames, for a person to see whether tracks and videos belong together.
+
+    For some tracklets of each video, their first, middle and last frame with box and id. FILE.html needs no network.
+
+    \b
+    Example:
+      parjob manifest look cam1.parquet --output look.html
+    """
+    from par_model.progress import Progress
+    from par_model.report.look import LookOptions, run_look
+
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "frames"))
+        return bars[0].advance
+
+    try:
+        looked = run_look(LookOptions(uri, **asked), start)
+    finally:
+        for bar in bars:
+            bar.close()
+    unread = f"; {counted(looked.missing, 'frame')} could not be read" if looked.missing else ""
+    unfit = f"; {counted(looked.unfit, 'row')} left out: no sound tracklets of videos" if looked.unfit else ""
+    click.echo(
+        f"{looked.output}: {looked.tracklets} of {counted(looked.of_tracklets, 'tracklet')}, "
+        f"{looked.videos} of {counted(looked.of_videos, 'video')}{unread}{unfit}",
+        err=True,
+    )
+
+
 def _video_words(counts: VideoCounts) -> str:
     videos = counted(counts.videos, "video")
     if counts.videos < counts.of_videos:
