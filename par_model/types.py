@@ -27,6 +27,7 @@ class Tracklet:
     frame_indices: int32 [n], strictly increasing, 0-based in presentation order; None for stills.
     boxes: float32 [n, 4] as left, top, width, height in pixels of the displayed picture; None = the whole picture.
     image_uris: the crops in order; None for a video tracklet.
+    video_stream: which of the file's moving video tracks, counted from 0; None = as the decoding options say.
 
     Raises TrackletError (invalid-tracklet) if the values contradict each other.
     """
@@ -37,6 +38,7 @@ class Tracklet:
     image_uris: tuple[str, ...] | None = None
     frame_indices: NDArray[np.int32] | None = None
     boxes: NDArray[np.float32] | None = None
+    video_stream: int | None = None
 
     def __post_init__(self) -> None:
         defect = self._defect()
@@ -56,6 +58,8 @@ class Tracklet:
             return "needs video_uri with frame_indices, or image_uris"
         if not self.video_uri:
             return "video_uri is an empty string"
+        if self.video_stream is not None and self.video_stream < 0:
+            return f"video_stream is {self.video_stream}: a file's video tracks count from 0"
         n = len(self.frame_indices)
         if n == 0:
             return "frame_indices is empty: a tracklet needs at least one frame"

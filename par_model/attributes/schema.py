@@ -43,6 +43,7 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 MANIFEST_COLUMNS = (
     "tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes", "camera_id", "start_time", "split", "labels",
+    "video_stream",
 )  # fmt: skip
 
 _GROUP_KEYS = {"name", "kind", "text", "negative_text", "released", "aliases", "classes"}

@@ -127,7 +127,7 @@ def _stage(asked: dict[str, Any]) -> DecodeStage:
         frames = read_header(weights_uri(asked["weights"])).config.frames
     sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"])
     try:
-        decode = DecodeOptions(asked["decoder"], asked["damaged"], asked["video_timeout"])
+        decode = DecodeOptions(**{name: asked[name] for name in options.DECODING})
     except ValueError as error:
         raise UsageError(str(error)) from error
     return DecodeStage(None, sampling, decode)

@@ -68,7 +68,7 @@ def infer(
     from par_model.video.options import DecodeOptions
 
     try:
-        decode = DecodeOptions(**{name: asked.pop(name) for name in ("decoder", "damaged", "video_timeout")})
+        decode = DecodeOptions(**{name: asked.pop(name) for name in options.DECODING})
     except ValueError as error:
         raise UsageError(str(error)) from error
     if retry_failed and add:
@@ -110,6 +110,13 @@ def _report(output: str, summary: dict[str, Any]) -> str:
             f"{startup:.1f} s to start, then {rate:.1f} a second"
         )
         lines.append(f"  {advice(stages)}")
+    several = stages["decode"]["videos_with_several_tracks"]
+    if several:
+        lines.append(
+            f"  {several} {'video has' if several == 1 else 'videos have'} several moving tracks: track "
+            f"{summary['options']['video_stream']} was read where the manifest's video_stream does not say "
+            "(--video-stream)"
+        )
     if summary["exit_code"] == 3:
         lines.append(f"  more than --max-failure-rate {summary['options']['max_failure_rate']:g} failed: exit code 3")
     return "\n".join(lines)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.manifest.check import Defect
+    from par_model.manifest.check_videos import VideoCounts, VideoDefect
     from par_model.manifest.summary import Summary
 
 _IMPORTERS = {
@@ -43,21 +45,33 @@ def manifest() -> None:
 @manifest.command("check", cls=Command)
 @click.argument("uri")
 @click.option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option(
+    "--videos",
+    is_flag=True,
+    help="Open the videos, several at a time, and see whether frames and boxes agree with them.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --videos: only the first N videos.")
+@click.option("--decode", is_flag=True, help="With --videos: decode each video to its end, to find damage.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check(uri: str, schema: str | None, as_json: bool) -> int:
+def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
     """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
 
-    N counts from 0 over the files in name order. Exit code 0 without defects, 1 with.
+    N counts from 0 over the files in name order. With --videos, defects of videos follow those of rows, under the first
+    row that names the video. Exit code 0 without defects, 1 with.
 
     \b
     Example:
-      parjob manifest check cam1.parquet
+      parjob manifest check cam1.parquet --videos
     """
     from par_model.attributes import load_schema
     from par_model.errors import ManifestError
     from par_model.manifest import Manifest
     from par_model.manifest.check import check as find_defects
+    from par_model.manifest.check_videos import VideoCheck
+    from par_model.progress import Progress
 
+    if (limit is not None or decode) and not videos:
+        raise click.UsageError("--limit and --decode are for --videos")
     opened = Manifest.open(uri)
     if opened.num_rows == 0:
         raise ManifestError(f"manifest {uri}: has no rows")
@@ -66,8 +80,23 @@ def check(uri: str, schema: str | None, as_json: bool) -> int:
         batch.column("labels").drop_null() for batch in opened.iter_batches(["labels"])
     ):
         click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
-    defects = find_defects(opened, attribute_schema)
-    count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
+    defects: Iterator[Defect | VideoDefect] = find_defects(opened, attribute_schema)
+    beside = VideoCheck(opened, limit, decode=decode)
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "videos"))
+        return bars[0].advance
+
+    if videos:
+        defects = chain(defects, beside.defects(start))
+    try:
+        count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
+    finally:
+        for bar in bars:
+            bar.close()
+    if videos:
+        click.echo(_video_words(beside.counts), err=True)
     click.echo(f"{counted(opened.num_rows, 'row')}, {counted(count, 'defect')}", err=True)
     return 1 if count else 0
 
@@ -93,7 +122,66 @@ def show(uri: str, as_json: bool) -> None:
         click.echo(line)
 
 
-def _print_lines(defects: Iterator[Defect]) -> int:
+@manifest.command("look", cls=Command)
+@click.argument("uri")
+@click.option("--output", required=True, metavar="FILE", help="The page or picture to write: FILE.html or FILE.png.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="Most videos that are shown, the first ones.",
+)
+@click.option(
+    "--tracklets",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Most tracklets of each video, spread over its time.",
+)
+def look(uri: str, **asked: Any) -> None:
+    """Draw tracks on their frames, for a person to see whether tracks and videos belong together.
+
+    For some tracklets of each video, their first, middle and last frame with box and id. FILE.html needs no network.
+
+    \b
+    Example:
+      parjob manifest look cam1.parquet --output look.html
+    """
+    from par_model.progress import Progress
+    from par_model.report.look import LookOptions, run_look
+
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "frames"))
+        return bars[0].advance
+
+    try:
+        looked = run_look(LookOptions(uri, **asked), start)
+    finally:
+        for bar in bars:
+            bar.close()
+    unread = f"; {counted(looked.missing, 'frame')} could not be read" if looked.missing else ""
+    unfit = f"; {counted(looked.unfit, 'row')} left out: no sound tracklets of videos" if looked.unfit else ""
+    click.echo(
+        f"{looked.output}: {looked.tracklets} of {counted(looked.of_tracklets, 'tracklet')}, "
+        f"{looked.videos} of {counted(looked.of_videos, 'video')}{unread}{unfit}",
+        err=True,
+    )
+
+
+def _video_words(counts: VideoCounts) -> str:
+    videos = counted(counts.videos, "video")
+    if counts.videos < counts.of_videos:
+        videos += f" of {counts.of_videos}"
+    share = counts.partly / counts.boxes if counts.boxes else 0.0
+    return f"{videos}; {share:.1%} of {counted(counts.boxes, 'box', 'boxes')} lie partly outside the picture"
+
+
+def _print_lines(defects: Iterator[Defect | VideoDefect]) -> int:
     count = 0
     for defect in defects:
         fields = (f"row {defect.row}", defect.tracklet_id or "", defect.code.value, defect.message)
@@ -102,7 +190,7 @@ def _print_lines(defects: Iterator[Defect]) -> int:
     return count
 
 
-def _print_json(num_rows: int, defects: Iterator[Defect]) -> int:
+def _print_json(num_rows: int, defects: Iterator[Defect | VideoDefect]) -> int:
     """One document, printed as the defects are found: there may be more of them than fit in memory."""
     count = 0
     click.echo(f'{{"rows": {num_rows}, "defects": [', nl=False)

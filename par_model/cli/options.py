@@ -47,6 +47,8 @@ sampling = together(
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of random sampling."),
 )
+# Names, as functions get them, of the options of `decoding`: the fields of DecodeOptions.
+DECODING = ("decoder", "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 decoding = together(
     click.option(
         "--decoder",
@@ -69,6 +71,23 @@ decoding = together(
         show_default=True,
         metavar="SECONDS",
         help="Longest time that one video may take in one work unit.",
+    ),
+    click.option(
+        "--video-stream",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Which of a file's moving video tracks is read, counted from 0, where the manifest's column video_stream "
+        "does not say.",
+    ),
+    click.option(
+        "--unflagged-matrix",
+        type=click.Choice(["bt601", "bt709"]),
+        default="bt601",
+        show_default=True,
+        help="How colours are read of videos that do not say how. bt601: as detectors see them. bt709: right for most "
+        "HD footage.",
     ),
 )
 failures = click.option(

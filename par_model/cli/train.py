@@ -105,7 +105,7 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
     from par_model.video.options import DecodeOptions
 
     try:
-        decode = DecodeOptions(**{name: asked.pop(name) for name in ("decoder", "damaged", "video_timeout")})
+        decode = DecodeOptions(**{name: asked.pop(name) for name in options.DECODING})
     except ValueError as error:
         raise UsageError(str(error)) from error
     if no_ray and asked["workers"] > 1:

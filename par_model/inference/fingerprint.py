@@ -16,6 +16,7 @@ from par_model.manifest.digest import row_digests
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.model.weights import WeightsHeader
+from par_model.video.options import BEFORE_RECORDED
 
 Fingerprint = dict[str, Any]
 
@@ -35,8 +36,7 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
         "sampling": options.sampling,
         "seed": options.seed,
         "precision": options.precision,
-        "decoder": options.decode.decoder,
-        "damaged": options.decode.damaged,
+        **options.decode.results(),
         "embedding": options.embedding,
         "zero_shot": options.zero_shot,
         "partition_by": list(options.partition_by),
@@ -47,6 +47,7 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
 
 def refuse_other(output: str, recorded: Fingerprint, wanted: Fingerprint) -> None:
     """Raise OutputError, naming what differs, unless both are the same job. Precision ``auto`` fits any."""
+    recorded = BEFORE_RECORDED | recorded
     if wanted["precision"] == "auto":
         wanted = wanted | {"precision": recorded.get("precision")}
     names = [name for name in wanted if wanted[name] != recorded.get(name)]

@@ -23,7 +23,10 @@ from par_model.scratch import scratch_folder
 from par_model.table.buckets import Buckets, enough_buckets
 
 _BATCH_ROWS = 4096
-_ORDER = "video_uri NULLS LAST, frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row"
+_ORDER = (
+    "video_uri NULLS LAST, coalesce(video_stream, 0), "
+    "frame_indices[1 + CAST(floor(0.5 * len(frame_indices) / $k) AS INT)], _row"
+)
 # Twenty minutes at 25 frames a second: so hours of video are shared by several workers, and what two neighbours both
 # decode (from a key frame on, and to the end of a tracklet) stays a few per cent.
 SPAN_FRAMES = 30_000

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import pyarrow as pa
 
 from par_model.errors import FailureCode
 from par_model.inference.options import StageSettings
-from par_model.inference.wire import Work, crops_to_table, outcomes_to_table, table_to_crops, worker_number
+from par_model.inference.wire import (
+    Work,
+    crops_to_table,
+    outcomes_to_table,
+    table_to_crops,
+    video_number,
+    worker_number,
+)
 from par_model.manifest.tracklets import tracklets
 from par_model.model.shipped import weights_uri
 from par_model.model.stage import RecogniseStage
 from par_model.types import Crops, Failure, Outcome, Tracklet
 from par_model.video.collect import RawCrops
+from par_model.video.counters import NUMBERS
 from par_model.video.stage import DecodeStage
 
 _TABLE_BYTES = 32 * 2**20
@@ -51,8 +58,10 @@ class DecodeTables:
                     continue
             if waiting:
                 after = self._stage.counters.copy()
-                for name, value in asdict(after.since(before)).items():
-                    setattr(work, name, value)
+                did = after.since(before)
+                for name in NUMBERS:
+                    setattr(work, name, getattr(did, name))
+                work.several_tracks = {video_number(uri) for uri in did.several_tracks}
                 work.decode_worker = worker_number()
                 yield crops_to_table(waiting, work)
                 waiting, waiting_bytes, work, before = [], 0, Work(), after

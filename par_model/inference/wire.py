@@ -6,15 +6,17 @@ did rides along as numbers in the first row of each table: seconds busy, frames 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from par_model.errors import FailureCode
 from par_model.table.rows import OUTCOME_SCHEMA
@@ -30,6 +32,7 @@ _WORK_FIELDS = [
     pa.field("bytes_read", pa.int64()),
     pa.field("decode_worker", pa.int64()),
     pa.field("model_worker", pa.int64()),
+    pa.field("several_tracks", pa.list_(pa.int64())),
 ]
 WORK_NAMES = tuple(f.name for f in _WORK_FIELDS)
 
@@ -45,7 +48,10 @@ OUTCOME_WIRE_SCHEMA = pa.schema([*OUTCOME_SCHEMA, *_WORK_FIELDS])
 
 @dataclass
 class Work:
-    """What stages did since they last said so. The worker is a number of its own for each process, 0 for none."""
+    """What stages did since they last said so. The worker is a number of its own for each process, 0 for none.
+
+    several_tracks: the numbers (``video_number``) of the videos met that have several moving tracks.
+    """
 
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
@@ -56,11 +62,12 @@ class Work:
     bytes_read: int = 0
     decode_worker: int = 0
     model_worker: int = 0
+    several_tracks: set[int] = field(default_factory=set)
 
-    def columns(self, rows: int) -> dict[str, np.ndarray]:
+    def columns(self, rows: int) -> dict[str, object]:
         """Columns of ``rows`` rows that carry these numbers in the first."""
-        columns = {}
-        for number in _WORK_FIELDS:
+        columns: dict[str, object] = {"several_tracks": [sorted(self.several_tracks), *[None] * (rows - 1)]}
+        for number in _WORK_FIELDS[:-1]:
             values = np.zeros(rows, number.type.to_pandas_dtype())
             values[0] = getattr(self, number.name)
             columns[number.name] = values
@@ -69,13 +76,19 @@ class Work:
     @classmethod
     def of(cls, table: pa.Table) -> Self:
         """The numbers that ride in a table, which may have been put together from several."""
-        columns = {name: table[name].to_numpy() for name in WORK_NAMES}
-        return cls(**{n: (v.max() if n.endswith("worker") else v.sum()).item() for n, v in columns.items()})
+        columns = {name: table[name].to_numpy() for name in WORK_NAMES if name != "several_tracks"}
+        numbers = {n: (v.max() if n.endswith("worker") else v.sum()).item() for n, v in columns.items()}
+        return cls(**numbers, several_tracks=set(pc.list_flatten(table["several_tracks"]).to_pylist()))
 
 
 def worker_number() -> int:
     """A number that tells this process from the others of the job."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{socket.gethostname()} {os.getpid()}").int >> 65
+
+
+def video_number(uri: str) -> int:
+    """A number that tells a video from the others of the job."""
+    return int.from_bytes(hashlib.blake2b(uri.encode(), digest_size=8).digest(), signed=True)
 
 
 def crops_to_table(items: Sequence[Crops | Failure], work: Work) -> pa.Table:

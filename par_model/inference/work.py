@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _COUNTED = ("frames_decoded", "frames_needed", "videos_opened", "seeks_refuted", "bytes_read")
 # A stage that was busy for less than this share did not hold the job back.
@@ -29,6 +30,7 @@ class TotalWork:
     bytes_read: int = 0
     decode_workers: set[int] = field(default_factory=set)
     model_workers: set[int] = field(default_factory=set)
+    several_tracks: set[int] = field(default_factory=set)
     startup_seconds: float | None = None
     _started: float = field(default_factory=time.perf_counter, compare=False)
 
@@ -38,6 +40,7 @@ class TotalWork:
             setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
         self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
         self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
+        self.several_tracks |= set(pc.list_flatten(table["several_tracks"]).to_pylist())
         if self.startup_seconds is None:
             passed = time.perf_counter() - self._started
             self.startup_seconds = max(0.0, passed - self.decode_seconds - self.model_seconds)
@@ -52,7 +55,9 @@ class TotalWork:
             "tracklets": tracklets,
             "startup_seconds": round(startup, 3),
             "tracklets_per_second": round(tracklets / working, 3) if working and tracklets else None,
-            "decode": decode | {name: getattr(self, name) for name in _COUNTED},
+            "decode": decode
+            | {name: getattr(self, name) for name in _COUNTED}
+            | {"videos_with_several_tracks": len(self.several_tracks)},
             "model": model,
             "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),
         }

@@ -26,7 +26,7 @@ def type_problem(name: str, found: pa.DataType) -> str | None:
 
 
 def wrong_types(file: ManifestFile) -> dict[str, str]:
-    """Those of the nine columns that a file has in a wrong type, each with the reason."""
+    """Those of the manifest's own columns that a file has in a wrong type, each with the reason."""
     problems = {name: type_problem(name, file.column_type(name)) for name in COLUMNS.names if name in file.column_names}
     return {name: problem for name, problem in problems.items() if problem is not None}
 

@@ -31,6 +31,7 @@ class DefectCode(StrEnum):
     NULL_INDEX = "null-index"
     NEGATIVE_INDEX = "negative-index"
     INDICES_NOT_INCREASING = "indices-not-increasing"
+    NEGATIVE_STREAM = "negative-stream"
     LENGTHS_DIFFER = "lengths-differ"
     BOX_NOT_FINITE = "box-not-finite"
     BOX_EMPTY = "box-empty"
@@ -63,6 +64,8 @@ def source_defects(row: Row, unknown: Collection[str]) -> Iterator[Finding]:
         yield DefectCode.NO_SOURCE, f"no image_uris, and {' and '.join(missing)} null"
     if row.video_uri == "":
         yield DefectCode.EMPTY_URI, "video_uri is an empty string"
+    if row.video_stream is not None and row.video_stream < 0:
+        yield DefectCode.NEGATIVE_STREAM, f"video_stream is {row.video_stream}: a file's video tracks count from 0"
     if "frame_indices" in unknown or row.frame_indices is None:
         return
     yield from _frame_defects(row)

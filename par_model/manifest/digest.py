@@ -15,8 +15,8 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from par_model.manifest.schema import DEFECT, ROW
-from par_model.manifest.tracklets import TRACKLET_COLUMNS
 
+_OF_FRAMES = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
 _NOT_IN_TABLE = ("labels", ROW, DEFECT)
 
 
@@ -65,7 +65,7 @@ def _columns(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:
         yield "frame_indices: nulls", _stretches(frames, nulls, only=pc.list_parent_indices(frames).filter(nulls))
     sides = [side.fill_null(float("nan")).to_numpy() for side in boxes.flatten().flatten()]
     yield "boxes", _stretches(boxes, np.stack(sides, axis=1))
-    for name in set(batch.schema.names) - {*TRACKLET_COLUMNS, *_NOT_IN_TABLE}:
+    for name in set(batch.schema.names) - {*_OF_FRAMES, *_NOT_IN_TABLE}:
         kind, values = _text(batch.column(name))
         yield f"{kind} {name}", values.cast(pa.large_binary())
     yield "unfit", _unfit(batch.column(DEFECT)).cast(pa.large_binary())

@@ -153,7 +153,7 @@ def _described(footer: _Footer, first_row: int) -> ManifestFile:
 
 
 def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
-    """The nine columns, then the further ones in a type that holds what every file has."""
+    """The manifest's own columns, then the further ones in a type that holds what every file has."""
     fields = {field.name: field for field in COLUMNS}
     origin: dict[str, str] = {}
     for file in files:

@@ -36,7 +36,7 @@ class Manifest:
     """A manifest's files and the facts that their footers tell.
 
     folder: what relative URIs in the manifest are resolved against. schema: Arrow schema of what ``iter_batches``
-    yields for all columns: the manifest's own nine first, then the further ones, in the files' order.
+    yields for all columns: the manifest's own first, then the further ones, in the files' order.
     """
 
     uri: str

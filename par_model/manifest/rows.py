@@ -28,6 +28,7 @@ class Row:
     frame_indices: NDArray[np.int32] | None
     null_frames: NDArray[np.bool_] | None
     boxes: NDArray[np.float32] | None
+    video_stream: int | None
     unfit: dict[str, str]
 
     @property
@@ -40,8 +41,9 @@ class Row:
 
 def rows(batch: pa.RecordBatch) -> Iterator[Row]:
     """The rows of a batch of ``Manifest.iter_batches`` that has the columns that describe frames."""
-    ids, videos, stills, positions, defects = (
-        batch.column(name).to_pylist() for name in ("tracklet_id", "video_uri", "image_uris", ROW, DEFECT)
+    ids, videos, stills, streams, positions, defects = (
+        batch.column(name).to_pylist()
+        for name in ("tracklet_id", "video_uri", "image_uris", "video_stream", ROW, DEFECT)
     )
     frames, nulls, frame_bounds = _frames(batch.column("frame_indices"))
     boxes, box_bounds = _boxes(batch.column("boxes"))
@@ -56,6 +58,7 @@ def rows(batch: pa.RecordBatch) -> Iterator[Row]:
             frame_indices=None if of_frames is None else frames[of_frames],
             null_frames=nulls[of_frames] if has_null and nulls is not None and of_frames is not None else None,
             boxes=None if of_boxes is None else boxes[of_boxes],
+            video_stream=streams[i],
             unfit=unfit_values(defects[i]),
         )
 

@@ -28,6 +28,7 @@ COLUMNS = pa.schema(
         ("start_time", pa.timestamp("ms", tz="UTC")),
         ("split", pa.string()),
         ("labels", pa.list_(pa.int8())),
+        ("video_stream", pa.int32()),
     ]
 )
 

@@ -9,7 +9,7 @@ from par_model.manifest.rows import Row, rows
 from par_model.types import Failure, Tracklet
 
 # What `tracklets` needs of a manifest: pass it to `Manifest.iter_batches`.
-TRACKLET_COLUMNS = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
+TRACKLET_COLUMNS = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes", "video_stream")
 
 
 def tracklets(batch: pa.RecordBatch) -> list[Tracklet | Failure]:
@@ -28,6 +28,7 @@ def _tracklet(row: Row) -> Tracklet | Failure:
                 image_uris=None if row.image_uris is None else tuple(uri or "" for uri in row.image_uris),
                 frame_indices=row.frame_indices,
                 boxes=row.boxes,
+                video_stream=row.video_stream,
             )
         except TrackletError as error:
             defect = error.message

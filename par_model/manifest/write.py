@@ -26,10 +26,13 @@ def write_manifest(
 ) -> int:
     """Write rows (column -> value; what is absent is null) over whatever is at ``uri``; return their number.
 
-    Rows come out clustered by video, in the order given within one. further: fields of columns beyond the nine.
+    Rows come out clustered by video, in the order given within one. further: fields of columns beyond the
+    manifest's own, of which ``video_stream`` is written only where a row has it.
     label_schema: kept in the file's metadata, so that the labels are known by name. Raises StorageError.
     """
-    schema = pa.schema([*COLUMNS, *further])
+    rows = list(rows)
+    has_streams = any(row.get("video_stream") is not None for row in rows)
+    schema = pa.schema([field for field in [*COLUMNS, *further] if has_streams or field.name != "video_stream"])
     if label_schema is not None:
         schema = schema.with_metadata({SCHEMA_METADATA: label_schema.to_toml()})
     clustered = sorted(rows, key=lambda row: (row.get("video_uri") is None, row.get("video_uri") or ""))

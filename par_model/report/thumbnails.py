@@ -18,7 +18,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Tracklet
-from par_model.video.options import DecodeOptions
+from par_model.video.options import BEFORE_RECORDED, DecodeOptions
 from par_model.video.stage import DecodeStage
 
 HEIGHT, MOST_WIDTH = 128, 96
@@ -125,8 +125,10 @@ def _only(tracklet: Tracklet, frames: list[int]) -> Tracklet:
         image_uris=None if tracklet.image_uris is None else tuple(tracklet.image_uris[i] for i in at),
         frame_indices=None if tracklet.frame_indices is None else tracklet.frame_indices[at],
         boxes=None if tracklet.boxes is None else tracklet.boxes[at],
+        video_stream=tracklet.video_stream,
     )
 
 
 def _decode_options(options: dict[str, Any]) -> DecodeOptions:
-    return DecodeOptions(options["decoder"], options["damaged"], options["video_timeout"])
+    names = ("decoder", "damaged", "video_timeout", *BEFORE_RECORDED)
+    return DecodeOptions(**{name: (BEFORE_RECORDED | options)[name] for name in names})

@@ -95,7 +95,7 @@ def plan_shards(
         "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
         "preprocess": [preprocess.height, preprocess.width, preprocess.fit, list(preprocess.mean)],
         "frames": [sampling.policy, sampling.frames],
-        "decode": [decode.decoder, decode.damaged],
+        "decode": decode.results(),
         "shard": [_SHARD_TRACKLETS, _QUALITY],
     }
     fingerprint = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
@@ -104,7 +104,7 @@ def plan_shards(
         batch.filter(pc.is_in(batch.column(ROW), wanted)) for batch in manifest.iter_batches(list(TRACKLET_COLUMNS))
     ]
     table = pa.Table.from_batches(batches).select([*TRACKLET_COLUMNS, ROW, DEFECT])
-    table = table.sort_by([("video_uri", "ascending"), (ROW, "ascending")])
+    table = table.sort_by([("video_uri", "ascending"), ("video_stream", "ascending"), (ROW, "ascending")])
     return [
         Shard(
             uri=storage.join(folder, fingerprint, f"shard-{number:05d}.parquet"),

@@ -18,6 +18,7 @@ import torch
 from par_model import storage
 from par_model.errors import OutputError
 from par_model.model.recogniser import Recogniser
+from par_model.video.options import BEFORE_RECORDED
 
 NAME = "_checkpoint.safetensors"
 _STATE = {"adam": ("step", "exp_avg", "exp_avg_sq"), "muon": ("momentum",)}  # by optimiser, of each parameter
@@ -105,6 +106,6 @@ def _history(uri: str, data: bytes, run: dict[str, Any]) -> History:
         history = History(**json.loads(header["__metadata__"]["history"]))
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{uri}: is not a checkpoint of this program ({error}): give another --output") from error
-    if history.run != run:
+    if BEFORE_RECORDED | history.run != run:
         raise OutputError(f"{uri}: belongs to another run: give another --output")
     return history

@@ -44,6 +44,7 @@ from par_model.training.pace import Say, Step
 from par_model.training.plan import Examples, TrainPlan
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
+from par_model.video.options import BEFORE_RECORDED
 
 _NAMED = 8  # classes that a warning lists
 
@@ -291,6 +292,7 @@ def _recorded(job: Job) -> dict[str, Any] | None:
 
 def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(job.fingerprint))
+    recorded = BEFORE_RECORDED | recorded
     names = [name for name in wanted if wanted[name] != recorded.get(name)]
     if not names:
         return

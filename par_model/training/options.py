@@ -91,5 +91,4 @@ class TrainOptions:
             *("epochs", "lr", "schedule", "optimizer", "batch_size", "micro_batch", "tune", "sampling", "augment"),
             *("cache_frames", "clip_norm", "val_fraction", "precision", "seed"),
         )
-        decoding = {"decoder": self.decode.decoder, "damaged": self.decode.damaged}
-        return {name: getattr(self, name) for name in names} | decoding
+        return {name: getattr(self, name) for name in names} | self.decode.results()

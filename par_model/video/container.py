@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import NoReturn, cast
 
@@ -36,21 +36,25 @@ _WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "av
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 
+# Covers, and the pictures of chapters. Other tools count them among the video tracks too, but last.
+_NO_MOVING_PICTURES = av.stream.Disposition.attached_pic
+
 _HEADER = 64  # bytes that may lie between where an index says that a packet is, and its start
 
 _STILL = "it is an image file, not a video; still crops are named in image_uris"
 
 
 class VideoContainer:
-    """A video file with its one moving-picture stream. A context manager that closes the decoder, not the file.
+    """One moving-picture track of a video file. A context manager that closes the decoder, not the file.
 
-    file: read from its beginning; the decoder opens nothing else. damage: what the packets and frames that passed gave
-    away. One thread decodes: several give a frame before they know what is wrong with it.
+    file: read from its beginning; the decoder opens nothing else. stream: which of its moving video tracks, counted
+    from 0 in the file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames
+    that passed gave away. One thread decodes: several give a frame before they know what is wrong with it.
 
-    Raises TrackletError if the file cannot be read, or there is no video in it.
+    Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
 
-    def __init__(self, file: VideoFile) -> None:
+    def __init__(self, file: VideoFile, stream: int = 0) -> None:
         self._file = file
         listen()
         file.seek(0)
@@ -65,7 +69,9 @@ class VideoContainer:
             why = _STILL if _is_still(file) else f"no video that can be opened ({one_line(error)})"
             message = f"cannot read {file.uri}: {why}"
             raise file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
-        self._stream = self._moving_pictures()
+        moving = [s for s in self._container.streams.video if not s.disposition & _NO_MOVING_PICTURES]
+        self.tracks = len(moving)
+        self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
         self._has_moved = False
         self._layout = self._check()
@@ -130,11 +136,6 @@ class VideoContainer:
     def lists_frames(self) -> bool:
         """Whether the header lists every frame, so that their number is not worked out from durations."""
         return self._stream.frames > 0 and "mp4" in self.format.split(",")
-
-    @property
-    def num_tracks(self) -> int:
-        """How many tracks of moving pictures there are."""
-        return len(_moving(self._container))
 
     @property
     def rate(self) -> Fraction | None:
@@ -211,19 +212,18 @@ class VideoContainer:
         self._has_moved = True
         self._container.seek(timestamp, stream=self._stream)
 
-    def _moving_pictures(self) -> av.VideoStream:
-        streams = self._container.streams
-        best = streams.best("video")
-        moving = _moving(self._container)
-        stream = best if best in moving else next(iter(moving), None)
-        if stream is None or not isinstance(stream, av.VideoStream) or stream.codec_context is None:
-            self.close()
-            raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: it has no video stream")
-        return stream
-
-
-def _moving(container: av.container.InputContainer) -> list[av.VideoStream]:
-    return [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    def _moving_pictures(self, moving: Sequence[av.VideoStream], number: int) -> av.VideoStream:
+        if number < len(moving) and moving[number].codec_context is not None:
+            return moving[number]
+        if not moving:
+            why = "it has no video stream"
+        elif number < len(moving):
+            why = f"its video track {number} is of a codec that FFmpeg does not know"
+        else:
+            tracks = "1 moving video track" if len(moving) == 1 else f"{len(moving)} moving video tracks"
+            why = f"it has {tracks}, and video_stream {number} is asked for, counted from 0"
+        self.close()
+        raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: {why}")
 
 
 def _refuse_to_open(url: str, *_: object) -> NoReturn:

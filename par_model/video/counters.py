@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 
@@ -15,6 +15,7 @@ class Counters:
     videos_opened: how often a decoder was opened on a video.
     seeks_refuted: how often a seek did not land where the packets promised, so that reading started over.
     bytes_read: bytes of videos and stills that were fetched from storage.
+    several_tracks: videos that have several moving tracks.
     """
 
     frames_decoded: int = 0
@@ -22,11 +23,13 @@ class Counters:
     videos_opened: int = 0
     seeks_refuted: int = 0
     bytes_read: int = 0
+    several_tracks: set[str] = field(default_factory=set)
 
     def add(self, other: Counters) -> None:
         """Add another's totals to these."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name in NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.several_tracks |= other.several_tracks
 
     def since(self, earlier: Self) -> Self:
         """What was added since an earlier copy."""
@@ -34,7 +37,10 @@ class Counters:
 
     def copy(self) -> Self:
         """The totals as they are now."""
-        return replace(self)
+        return replace(self, several_tracks=set(self.several_tracks))
+
+
+NUMBERS = tuple(f.name for f in fields(Counters) if f.name != "several_tracks")
 
 
 class NeededFrames:

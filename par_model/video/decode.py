@@ -1,4 +1,4 @@
-"""Reading the tracklets of one video in one forward pass, and those made of still images."""
+"""Reading the tracklets of one video track in one forward pass, and those made of still images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def decode_group(
     options: DecodeOptions,
     counters: Counters,
 ) -> Iterator[Result]:
-    """Decode the tracklets of one video, or stills. Each is yielded once, as soon as its last sampled frame passed.
+    """Decode the tracklets of one video track, or stills. Each is yielded once, when its last sampled frame has passed.
 
     What goes wrong with a tracklet or the video becomes a Failure.
     """
@@ -79,8 +79,10 @@ def _read_video(
         with open_video(uri) as file:
             counted = 0
             try:
-                with _reader(file, options, counters) as reader:
+                with _reader(file, options.stream_of(collectors[0].tracklet), options, counters) as reader:
                     counters.videos_opened += 1
+                    if reader.tracks > 1:
+                        counters.several_tracks.add(uri)
                     for collector in collect(reader, collectors, counters):
                         file.confirm()
                         del waiting[id(collector)]
@@ -99,12 +101,12 @@ def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:
     return file.bytes_read
 
 
-def _reader(file: VideoFile, options: DecodeOptions, counters: Counters) -> VideoReader | DecordReader:
+def _reader(file: VideoFile, stream: int, options: DecodeOptions, counters: Counters) -> VideoReader | DecordReader:
     if options.decoder == "pyav":
-        return VideoReader(file, counters=counters)
+        return VideoReader(file, stream, counters=counters, unflagged_matrix=options.unflagged_matrix)
     from par_model.video.decord_reader import DecordReader
 
-    return DecordReader(file)
+    return DecordReader(file, stream)
 
 
 def collect(source: FrameSource, collectors: Sequence[Collector], counters: Counters) -> Iterator[Collector]:
@@ -121,9 +123,15 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
         needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
         takers = [c for c in wanted.pop(frame.index, ()) if not c.done]
         if takers:
-            picture = frame.picture()
+            try:
+                picture = frame.picture()
+            except TrackletError as refusal:
+                for collector in takers:
+                    collector.fail(refusal)
+            else:
+                for collector in takers:
+                    collector.take(frame.index, picture, frame.damage)
             for collector in takers:
-                collector.take(frame.index, picture, frame.damage)
                 if collector.done:
                     _forget(collector, wanted)
                     yield collector

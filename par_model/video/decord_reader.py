@@ -48,14 +48,17 @@ class DecordReader:
 
     damage: str | None = None
 
-    def __init__(self, file: VideoFile) -> None:
+    def __init__(self, file: VideoFile, stream: int = 0) -> None:
         self.name = file.uri
         file.fetch_whole()
         # What is no video at all is reported as such.
-        with VideoContainer(file) as container:
+        with VideoContainer(file, stream) as container:
+            self.tracks = container.tracks
             is_supported = container.format in SEEKABLE_FORMATS
             packets = _packets(container) if is_supported else []
             damage = container.damage.reason
+        if self.tracks > 1:
+            raise self._refusal(f"the file has {self.tracks} moving video tracks, and decord chooses one by itself")
         if not is_supported:
             raise self._refusal(f"it reads only mp4, mov, mkv and webm reliably, and this is {container.format}")
         self._decord = self._open(file)
@@ -127,6 +130,8 @@ class DecordReader:
                     (frame,) = exact.frames_of_run(Run(key, key), table)
                 except (SeekRefutedError, TrackletError):
                     return f"its key frame {key} cannot be verified"
+                if frame.is_hdr:
+                    return "its colours are PQ or HLG, which decord does not map to those of a plain screen"
                 (pixels,) = self._batch([key])
                 if not np.array_equal(frame.picture(), pixels):
                     return f"its frame {key} differs from what PyAV decodes"

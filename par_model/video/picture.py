@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,10 @@ from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+from par_model.errors import TrackletError
+from par_model.video.colours import is_hdr, to_rgb
+from par_model.video.options import Matrix
 
 
 def _kind_without_name(cls: type[SideDataType], value: Any) -> SideDataType:
@@ -25,6 +29,20 @@ def _kind_without_name(cls: type[SideDataType], value: Any) -> SideDataType:
 SideDataType._missing_ = classmethod(_kind_without_name)  # type: ignore[method-assign,assignment]
 
 
+@dataclass(eq=False)
+class Style:
+    """How all frames of a video become pictures.
+
+    unflagged_matrix: of frames that do not say by which they were made. size: width and height of the video's first
+    frame, before it is turned; None as long as that is not known. Where the size changes, later frames are scaled to
+    the first one's, as OpenCV, decord and ffmpeg do: boxes that were found with these refer to that size.
+    """
+
+    unflagged_matrix: Matrix = "bt601"
+    size: tuple[int, int] | None = None
+    reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+
+
 @dataclass(frozen=True, eq=False)
 class ReadFrame:
     """One decoded frame while it passes.
@@ -36,12 +54,17 @@ class ReadFrame:
     index: int
     damage: str | None
     _frame: av.VideoFrame
-    _reformatter: VideoReformatter
+    _style: Style
 
     @property
     def is_key(self) -> bool:
         """Whether decoding can start here."""
         return self._frame.key_frame
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its colours are mapped to those of a plain screen."""
+        return is_hdr(self._frame)
 
     @property
     def time(self) -> Fraction | None:
@@ -58,11 +81,17 @@ class ReadFrame:
         return (height, width) if turned else (width, height)
 
     def picture(self) -> NDArray[np.uint8]:
-        """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object."""
-        rgb = self._reformatter.reformat(self._frame, format="rgb24", threads=1)  # each core has a worker of its own
-        plane = rgb.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: rgb.height, : rgb.width * 3]
-        return _as_displayed(rows.reshape(rgb.height, rgb.width, 3), self._frame)
+        """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object.
+
+        Raises TrackletError (video-unreadable) where its colours cannot be converted.
+        """
+        style = self._style
+        size = style.size or (self._frame.width, self._frame.height)
+        try:
+            pixels = to_rgb(self._frame, size, style.unflagged_matrix, style.reformatter)
+        except TrackletError as error:
+            raise TrackletError(error.code, f"frame {self.index}: {error.message}") from error
+        return _as_displayed(pixels, self._frame)
 
 
 def _as_displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:

@@ -13,16 +13,16 @@ does not depend on what else is read with it. Without such a table, all that fol
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
-
-from av.video.reformatter import VideoReformatter
 
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.container import ONE_FRAME_A_PACKET, VideoContainer, describe
 from par_model.video.counters import Counters
 from par_model.video.damage import DECODER_ERRORS
-from par_model.video.picture import ReadFrame
+from par_model.video.options import Matrix
+from par_model.video.picture import ReadFrame, Style
 from par_model.video.source import VideoFile
 from par_model.video.table import (
     SEEKABLE_FORMATS,
@@ -47,19 +47,29 @@ class SeekRefutedError(Exception):
 class VideoReader:
     """Frames of one video file. A context manager that closes the decoder, not the file.
 
-    count: how many frames a pass from the start has met.
-    Raises TrackletError if the file cannot be read or holds no video.
+    stream: which of the file's moving video tracks, counted from 0; there are ``tracks``. unflagged_matrix: see
+    DecodeOptions. count: how many frames a pass from the start has met.
+    Raises TrackletError if the file cannot be read or holds no such video track.
     """
 
-    def __init__(self, file: VideoFile, *, counters: Counters | None = None) -> None:
+    def __init__(
+        self,
+        file: VideoFile,
+        stream: int = 0,
+        *,
+        counters: Counters | None = None,
+        unflagged_matrix: Matrix = "bt601",
+    ) -> None:
         self.name = file.uri
         self._file = file
         self._counters = counters or Counters()
-        self._reformatter = VideoReformatter()
+        self._stream = stream
+        self._style = Style(unflagged_matrix)
         self.count = 0
         self._has_moved = False
         self._met: str | None = None
-        self._video = VideoContainer(file)
+        self._video = VideoContainer(file, stream)
+        self.tracks = self._video.tracks
 
     def __enter__(self) -> VideoReader:
         return self
@@ -111,6 +121,7 @@ class VideoReader:
         expected = run.start
         mark: str | None = None
         self._has_moved = True
+        self._style.size = table.size
         self._file.expect(table.bytes_of(run))
         self._seek(key_pts)
         is_first = True
@@ -131,7 +142,7 @@ class VideoReader:
                 if index is None:
                     continue
                 expected = index + 1
-                yield ReadFrame(index, mark, frame, self._reformatter)
+                yield ReadFrame(index, mark, frame, self._style)
                 if index >= run.stop:
                     return
 
@@ -155,6 +166,8 @@ class VideoReader:
             damage.packet_sent(packet, index, complaint)
             for frame in frames:
                 why = damage.of_frame(frame, index, flushed=not packet.size)
+                if index == 0:
+                    self._style.size = (frame.width, frame.height)
                 if why is not None and damage.reason is not None and wanted and not is_mended:
                     is_mended = True
                     table = self._table_beside(last_pts, index)
@@ -162,7 +175,7 @@ class VideoReader:
                         self._met = damage.reason
                         yield from self._frames_after_damage(index, wanted, table)
                         return
-                yield ReadFrame(index, why, frame, self._reformatter)
+                yield ReadFrame(index, why, frame, self._style)
                 last_pts = frame.pts
                 index += 1
                 self.count = index
@@ -176,7 +189,7 @@ class VideoReader:
             return None
         place = self._file.tell()
         try:
-            with VideoContainer(self._file) as beside:
+            with VideoContainer(self._file, self._stream) as beside:
                 table = read_table(beside, self._counters)
         except TrackletError:
             return None
@@ -215,17 +228,16 @@ class VideoReader:
 
     def _table(self, wanted: Sequence[int]) -> PacketTable | None:
         """The video's table of packets, if it can be trusted and may save more than it costs."""
-        identity = self._file.identity
-        if identity is not None and identity in tables:
-            return tables[identity]
+        if self._file.identity is not None and (self._file.identity, self._stream) in tables:
+            return tables[self._file.identity, self._stream]
         if not self._has_table or not table_may_pay(wanted, self._video.num_frames):
             return None
         if self._file.fetch_whole():
             self._start_over()
         self._has_moved = True
         table = read_table(self._video, self._counters)
-        if identity is not None:
-            tables[identity] = table
+        if self._file.identity is not None:
+            tables[self._file.identity, self._stream] = table
         return table
 
     @property
@@ -236,11 +248,11 @@ class VideoReader:
     def _refuted(self) -> None:
         self._counters.seeks_refuted += 1
         if self._file.identity is not None:
-            tables[self._file.identity] = None
+            tables[self._file.identity, self._stream] = None
 
     def _start_over(self) -> None:
         self._video.close()
-        self._video = VideoContainer(self._file)
+        self._video = VideoContainer(self._file, self._stream)
         self._has_moved = False
 
 
@@ -248,16 +260,18 @@ def read_table(video: VideoContainer, counters: Counters) -> PacketTable | None:
     """The table of packets of a video that has just been opened, None if it cannot be trusted."""
     packets = []
     shown: list[int | None] = []
+    size: tuple[int, int] | None = None
     for packet in video.packets():
         if len(shown) < _PROOF_FRAMES:
             frames, complaint = video.decode(packet)
             if complaint is not None:
                 return None
             counters.frames_decoded += len(frames)
+            size = size or next(((frame.width, frame.height) for frame in frames), None)
             shown += [None if frame.is_corrupt else frame.pts for frame in frames]
         if packet.size:
             packets.append(describe(packet))
     table = table_of_packets(packets)
     if table is None or video.damage.reason is not None or table.pts[: len(shown)].tolist() != shown:
         return None
-    return None if video.damage.ends_early(table.pts) else table
+    return None if video.damage.ends_early(table.pts) else replace(table, size=size)

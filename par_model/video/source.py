@@ -42,7 +42,7 @@ class VideoFile:
         self._remote = RemoteObject(uri)
         self.identity = self._remote.version
         # One request is better than several, unless its table of packets already tells which bytes are wanted.
-        is_small = self._remote.size <= SMALL_OBJECT and self.identity not in tables
+        is_small = self._remote.size <= SMALL_OBJECT and (self.identity, 0) not in tables
         self._file = (self._remote.fetch() if is_small else None) or RangedFile(self._remote)
 
     @property

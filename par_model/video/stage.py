@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from par_model.sampling import Sampling
@@ -16,9 +16,10 @@ from par_model.video.options import DecodeOptions
 class DecodeStage:
     """A plain callable from tracklets to Crops (RawCrops, undistorted, if ``preprocess`` is None) or Failures.
 
-    Each tracklet gives one result, as soon as its last sampled frame has passed: tracklets of one video in the order in
-    which they end. Neighbours of the same video are read in one forward pass, so give them together. Never raises for
-    what one tracklet or video does. Decoding happens in a child process that this process's stages share.
+    Each tracklet gives one result, as soon as its last sampled frame has passed: tracklets of one video track in the
+    order in which they end. Neighbours of the same video are read in one forward pass over each of its tracks that they
+    name, so give them together. Never raises for what one tracklet or video does. Decoding happens in a child process
+    that this process's stages share.
     """
 
     def __init__(self, preprocess: Preprocess | None, sampling: Sampling, options: DecodeOptions | None = None) -> None:
@@ -30,8 +31,14 @@ class DecodeStage:
     def __call__(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
         for video, group in groupby(tracklets, key=lambda t: t.video_uri):
             # One tracklet of stills after the other: they share no file.
-            for part in [list(group)] if video is not None else [[tracklet] for tracklet in group]:
+            for part in self._by_track(group) if video is not None else [[tracklet] for tracklet in group]:
                 yield from self._decode(part)
+
+    def _by_track(self, tracklets: Iterable[Tracklet]) -> list[list[Tracklet]]:
+        parts: dict[int, list[Tracklet]] = {}
+        for tracklet in tracklets:
+            parts.setdefault(self.options.stream_of(tracklet), []).append(tracklet)
+        return list(parts.values())
 
     def _decode(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
         if self.options.isolate:

@@ -20,7 +20,7 @@ _SURE_SHARE = 0.9
 class Survey:
     """width, height: of the first frame as displayed.
 
-    frames: how many there are if ``is_counted``; else a number that there surely are. num_tracks: of moving pictures.
+    frames: how many there are if ``is_counted``; else a number that there surely are. tracks: of moving pictures.
     new_size: the first frame of another size, as (frame, width, height); damage: the first that was met. Both are known
     as far as the video was decoded.
     """
@@ -29,31 +29,32 @@ class Survey:
     height: int
     frames: int
     is_counted: bool
-    num_tracks: int
+    tracks: int
     new_size: tuple[int, int, int] | None = None
     damage: str | None = None
 
 
-def survey(uri: str, last_frame: int, *, decode: bool = False) -> Survey:
+def survey(uri: str, last_frame: int, stream: int = 0, *, decode: bool = False) -> Survey:
     """Look at a video of which frame ``last_frame`` is wanted last.
 
+    stream: which of its moving video tracks, counted from 0.
     Frames are counted only where the header does not settle whether there are so many, from the table of packets where
     that can be trusted, else by decoding up to that frame. decode: decode all. Raises TrackletError where the video
     cannot be read.
     """
     with open_video(uri) as file:
         if decode:
-            return _decode(file, None)
-        with VideoContainer(file) as container:
-            sure, num_tracks = _sure_frames(container), container.num_tracks
+            return _decode(file, stream, None)
+        with VideoContainer(file, stream) as container:
+            sure, tracks = _sure_frames(container), container.tracks
         if last_frame < sure:
-            width, height = _first_size(file)
-            return Survey(width, height, sure, False, num_tracks)
-        count = _count_packets(file)
+            width, height = _first_size(file, stream)
+            return Survey(width, height, sure, False, tracks)
+        count = _count_packets(file, stream)
         if count is not None:
-            width, height = _first_size(file)
-            return Survey(width, height, count, True, num_tracks)
-        return _decode(file, last_frame)
+            width, height = _first_size(file, stream)
+            return Survey(width, height, count, True, tracks)
+        return _decode(file, stream, last_frame)
 
 
 def _sure_frames(container: VideoContainer) -> int:
@@ -61,27 +62,25 @@ def _sure_frames(container: VideoContainer) -> int:
     return promised - _HIDDEN if container.lists_frames else int(_SURE_SHARE * promised)
 
 
-def _first_size(file: VideoFile) -> tuple[int, int]:
-    with VideoReader(file) as reader:
+def _first_size(file: VideoFile, stream: int) -> tuple[int, int]:
+    with VideoReader(file, stream) as reader:
         for frame in reader.frames([0]):
             return frame.size
     raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {file.uri}: no frame could be decoded")
 
 
-def _count_packets(file: VideoFile) -> int | None:
-    with VideoReader(file) as reader:
+def _count_packets(file: VideoFile, stream: int) -> int | None:
+    with VideoReader(file, stream) as reader:
         times = reader.table_times()
     return None if times is None else len(times)
 
 
-def _decode(file: VideoFile, last_frame: int | None) -> Survey:
+def _decode(file: VideoFile, stream: int, last_frame: int | None) -> Survey:
     """Decode up to a frame, or to the end."""
-    with VideoContainer(file) as container:
-        num_tracks = container.num_tracks
     size: tuple[int, int] | None = None
     new_size = damage = None
     ended = True
-    with VideoReader(file) as reader:
+    with VideoReader(file, stream) as reader:
         for frame in reader.frames():
             size = size or frame.size
             if new_size is None and frame.size != size:
@@ -90,11 +89,11 @@ def _decode(file: VideoFile, last_frame: int | None) -> Survey:
             if frame.index == last_frame:
                 ended = False
                 break
-        count = reader.count
+        count, tracks = reader.count, reader.tracks
         damage = damage or (reader.damage if ended else None)
     if size is None:
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {file.uri}: no frame could be decoded")
-    return Survey(*size, count, ended, num_tracks, new_size, damage)
+    return Survey(*size, count, ended, tracks, new_size, damage)
 
 
 @dataclass(frozen=True)
@@ -108,15 +107,15 @@ class Clock:
     rate: Fraction
 
 
-def clock(uri: str) -> Clock:
+def clock(uri: str, stream: int = 0) -> Clock:
     """When each frame is shown. Raises TrackletError where the video cannot be read, or does not say."""
     with open_video(uri) as file:
-        with VideoContainer(file) as container:
+        with VideoContainer(file, stream) as container:
             rate, start = container.rate, container.start
-        with VideoReader(file) as reader:
+        with VideoReader(file, stream) as reader:
             times = reader.table_times()
         if times is None:
-            with VideoReader(file) as reader:
+            with VideoReader(file, stream) as reader:
                 times = [frame.time for frame in reader.frames() if frame.time is not None]
                 count = reader.count
             if len(times) != count:

@@ -42,12 +42,14 @@ class PacketTable:
 
     pts: int64 [N], ascending: frame k has pts[k]. keys: int64 [M], the frame indices at which decoding can start.
     begins, ends: int64 [N], which bytes of the file hold each frame's packet; None where the container does not tell.
+    size: width and height of frame 0, before it is turned; None if it was not decoded.
     """
 
     pts: NDArray[np.int64]
     keys: NDArray[np.int64]
     begins: NDArray[np.int64] | None = None
     ends: NDArray[np.int64] | None = None
+    size: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -123,23 +125,26 @@ def table_may_pay(wanted: Sequence[int], frames: int | None) -> bool:
 
 
 class TableCache:
-    """Tables of the videos that this process read last, None for those whose packets do not tell."""
+    """Tables of the video tracks that this process read last, None for those whose packets do not tell.
+
+    A key is a file's identity and the number of its moving video track.
+    """
 
     def __init__(self, most_frames: int) -> None:
         self._most_frames = most_frames
         self._frames = 0
-        self._tables: OrderedDict[str, PacketTable | None] = OrderedDict()
+        self._tables: OrderedDict[tuple[str, int], PacketTable | None] = OrderedDict()
 
-    def __contains__(self, identity: str | None) -> bool:
-        return identity in self._tables
+    def __contains__(self, key: tuple[str | None, int]) -> bool:
+        return key in self._tables
 
-    def __getitem__(self, identity: str) -> PacketTable | None:
-        self._tables.move_to_end(identity)
-        return self._tables[identity]
+    def __getitem__(self, key: tuple[str, int]) -> PacketTable | None:
+        self._tables.move_to_end(key)
+        return self._tables[key]
 
-    def __setitem__(self, identity: str, table: PacketTable | None) -> None:
-        self._frames += self._weight(table) - self._weight(self._tables.pop(identity, None))
-        self._tables[identity] = table
+    def __setitem__(self, key: tuple[str, int], table: PacketTable | None) -> None:
+        self._frames += self._weight(table) - self._weight(self._tables.pop(key, None))
+        self._tables[key] = table
         while self._frames > self._most_frames and len(self._tables) > 1:
             self._frames -= self._weight(self._tables.popitem(last=False)[1])
 

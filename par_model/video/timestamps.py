@@ -7,8 +7,10 @@ from par_model.video.reader import VideoReader
 from par_model.video.source import open_video
 
 
-def timestamps(uri: str, count: int | None = None) -> list[float]:
+def timestamps(uri: str, count: int | None = None, stream: int = 0) -> list[float]:
     """Presentation time in seconds of the first ``count`` frames (None: of all), counted from that of frame 0.
+
+    stream: which of the file's moving video tracks, counted from 0.
 
     A table of packets tells where it can be trusted. Else frames are decoded to count them, since containers list
     packets that give no frame. Fewer are returned where the video ends before. Raises TrackletError if it cannot be
@@ -16,7 +18,7 @@ def timestamps(uri: str, count: int | None = None) -> list[float]:
     """
     seconds: list[float] = []
     first = None
-    with open_video(uri) as file, VideoReader(file) as reader:
+    with open_video(uri) as file, VideoReader(file, stream) as reader:
         told = reader.table_times()
         if told is not None:
             return [float(time - told[0]) for time in told[:count]]

@@ -1,46 +1,24 @@
-"""Whether tracks belong to the video that they are said to be of, as far as numbers tell.
+"""Fitting tracks to the video that they are of: into its frames and pixels, refused where they do not agree with it.
 
-Tools count frames and measure boxes in their own ways, and no file says which. What a video says of itself, its number
-of frames and the size of its picture, gives most mistakes away; ``misfit`` finds them in boxes of any origin, ``fit``
-refuses them in an import and says which option mends them.
+Each refusal names the option that says how the tracks were meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from par_model.errors import ManifestError
+from par_model.manifest.agreement import LARGEST_SHARE, Agreement, Misfit, wholly_outside
 from par_model.manifest.importers.constant_rate import frames_shown
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.survey import Survey, clock, survey
 
 NumberingKind = Literal["frames", "constant-rate"]
 NUMBERINGS: tuple[NumberingKind, ...] = get_args(NumberingKind)
-
-# Sides up to this are shares of the picture; a box may reach a little over the edge.
-_LARGEST_SHARE = 1.5
-# Beyond the picture: by more than boxes of people who walk out of it reach.
-_FAR = 0.1
-# Such boxes are many from this share on: in right files there are hardly any.
-_MANY = 0.05
-# What a box must reach beyond the picture by, read as left, top, width, height, for corners to be the better reading.
-_CORNERS_FAR = 0.15
-_MOST = 0.5
-
-
-class Misfit(StrEnum):
-    """What the boxes of a video do not agree with it in: codes of ``manifest check --videos``."""
-
-    BEYOND_END = "frame-beyond-end"
-    OUTSIDE = "boxes-outside"
-    RELATIVE = "boxes-relative"
-    CORNERS = "boxes-corners"
 
 
 @dataclass(frozen=True)
@@ -64,62 +42,6 @@ class FitOptions:
 AS_IT_STANDS = FitOptions()
 
 
-def misfit(
-    frames: NDArray[np.int64], boxes: NDArray[np.float32], video: Survey, *, may_be_corners: bool = True
-) -> Iterator[tuple[Misfit, str]]:
-    """What does not agree with the video, with the numbers that show it; at most one finding about boxes.
-
-    frames: int64 [n]. boxes: float32 [n, 4], left, top, width, height.
-    """
-    late = int((frames >= video.frames).sum()) if video.is_counted else 0
-    if late:
-        yield (
-            Misfit.BEYOND_END,
-            f"{late} of {len(frames)} boxes are on frames up to {int(frames.max())}, but the video's last frame is "
-            f"{video.frames - 1}",
-        )
-    if not len(boxes):
-        return
-    size = f"{video.width}x{video.height} pixels"
-    x, y, w, h = boxes.astype(np.float64).T
-    right, bottom = (x + w) / video.width, (y + h) / video.height
-    if np.abs(boxes).max() <= _LARGEST_SHARE:
-        yield Misfit.RELATIVE, f"no side of {len(boxes)} boxes is above {_LARGEST_SHARE}, in a picture of {size}"
-        return
-    if may_be_corners and (w > x).all() and (h > y).all() and _fits(w, h, video):
-        beyond = (right > 1 + _CORNERS_FAR) | (bottom > 1 + _CORNERS_FAR)
-        if beyond.any():
-            yield (
-                Misfit.CORNERS,
-                f"in all {len(boxes)} boxes the third number is above the first and the fourth above the second, and "
-                f"{int(beyond.sum())} would reach far out of the picture of {size}",
-            )
-            return
-    many = int(((right > 1 + _FAR) | (bottom > 1 + _FAR)).sum())
-    outside = int(wholly_outside(boxes, video).sum())
-    if many > _MANY * len(boxes):
-        message = f"{many} of {len(boxes)} boxes reach far beyond the right or bottom edge of the picture of {size}"
-        yield Misfit.OUTSIDE, message
-    elif outside > _MOST * len(boxes):
-        yield Misfit.OUTSIDE, f"{outside} of {len(boxes)} boxes lie wholly outside the picture of {size}"
-
-
-def wholly_outside(boxes: NDArray[np.float32], video: Survey) -> NDArray[np.bool_]:
-    """Which boxes, float32 [n, 4], cover no pixel of the picture: bool [n]."""
-    x, y, w, h = boxes.astype(np.float64).T
-    outside: NDArray[np.bool_] = (
-        (np.ceil(x + w) <= 0) | (np.ceil(y + h) <= 0) | (np.floor(x) >= video.width) | (np.floor(y) >= video.height)
-    )
-    return outside
-
-
-def partly_outside(boxes: NDArray[np.float32], video: Survey) -> NDArray[np.bool_]:
-    """Which boxes reach over the picture's edge by a pixel or more, bool [n]."""
-    x, y, w, h = boxes.astype(np.float64).T
-    over: NDArray[np.bool_] = (x <= -1) | (y <= -1) | (x + w >= video.width + 1) | (y + h >= video.height + 1)
-    return over
-
-
 def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, origin: str) -> Tracks:
     """Tracks in frames and pixels of the video. Boxes wholly outside the picture are left out.
 
@@ -139,22 +61,18 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
     if options.relative or options.tracks_size is not None:
         tracks = _in_pixels(tracks, video, options, origin)
         frames, boxes = tracks.boxes()
-    for kind, message in misfit(frames, boxes, video, may_be_corners=not options.were_corners):
+    agreement = Agreement(video)
+    agreement.add(frames, boxes)
+    for kind, message in agreement.findings(may_be_corners=not options.were_corners):
         raise ManifestError(f"{origin}: {message}; {_advice(kind, options, video_uri, last)}")
     return tracks.without(wholly_outside(boxes, video), "wholly outside the picture")
-
-
-def _fits(right: NDArray[np.float64], bottom: NDArray[np.float64], video: Survey) -> bool:
-    near_all = 1 - _MANY
-    fitting = (right <= (1 + _FAR) * video.width) & (bottom <= (1 + _FAR) * video.height)
-    return bool(fitting.mean() >= near_all)
 
 
 def _in_pixels(tracks: Tracks, video: Survey, options: FitOptions, origin: str) -> Tracks:
     frames, boxes = tracks.boxes()
     if options.relative:
         largest = float(np.abs(boxes).max())
-        if largest > 2 * _LARGEST_SHARE:
+        if largest > 2 * LARGEST_SHARE:
             raise ManifestError(
                 f"{origin}: a side of {largest:g} is no share of a picture, whose sides are 1; leave --relative out"
             )
