@@ -94,7 +94,11 @@ def from_cvat(
 )
 @option("--people", metavar="NAME[,NAME...]", callback=_names, help="Names or numbers of the classes that are people.")
 @option("--sequence", metavar="NAME", help="Which video of a COCO file, or which task of Label Studio's, is meant.")
-@option("--first-frame", type=click.IntRange(0, 1), help="Number of the video's first frame, where the file has not 0.")
+@option(
+    "--first-frame",
+    type=click.IntRange(0, 1),
+    help="Number of the video's first frame.  [default: 0, 1 of Label Studio]",
+)
 @option(
     "--frame-step",
     type=click.IntRange(min=1),

@@ -26,9 +26,9 @@ _SUPERVISION_CLASSES = ("class_name", "class_id")
 class Asked:
     """What the file does not say.
 
-    people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame.
-    frame_step: frames of the video from one number to the next. labelled: that further columns of a table are
-    attributes. corners: a table's boxes that are called left, top, width, height are left, top, right, bottom.
+    people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame,
+    0 in tables. frame_step: frames of the video from one number to the next. labelled: that further columns of a table
+    are attributes. corners: a table's boxes that are called left, top, width, height are left, top, right, bottom.
     """
 
     people: Sequence[str] = ()
@@ -136,17 +136,17 @@ def _supervision(table: Table) -> Columns:
 
 def _of_table(table: Table, columns: Columns, asked: Asked) -> Read:
     found = table_tracks(table, columns, people=asked.people, labelled=asked.labelled)
-    numbering = Numbering(_first_frame(found, asked.first_frame, table.origin), asked.frame_step)
-    return Read(found.listed, found.votes, numbering, corners_known=asked.corners or columns.shape != "size")
-
-
-def _first_frame(found: TableTracks, asked: int | None, origin: str) -> int:
-    """The number of the video's first frame: as asked, or 0 if that number is there."""
-    if asked is not None:
-        return asked
-    if found.lowest_frame is None or found.lowest_frame <= 0:
-        return 0
-    raise ManifestError(
-        f"{origin}: its frames begin with {found.lowest_frame}, which does not tell whether they are counted from 0 or "
-        "from 1: say --first-frame 0 or --first-frame 1"
+    return Read(
+        found.listed,
+        found.votes,
+        Numbering(asked.first_frame or 0, asked.frame_step),
+        corners_known=asked.corners or columns.shape != "size",
+        notes=_numbers_from_0(found) if asked.first_frame is None else [],
     )
+
+
+def _numbers_from_0(found: TableTracks) -> list[str]:
+    """What was taken for granted, where the number of the first frame is not seen."""
+    if not found.lowest_frame:
+        return []
+    return [f"frames, from {found.lowest_frame} on, are taken to be counted from 0: if from 1, say --first-frame 1"]

@@ -57,19 +57,15 @@ def test_supervision_without_frames_is_told_how_to_have_them(tmp_path: Path) -> 
         preset("supervision", path)
 
 
-def test_where_frame_0_is_not_seen_the_first_number_has_to_be_said(tmp_path: Path) -> None:
-    """In frame 0 there may just be nobody."""
-    path = write(tmp_path / "t.csv", f"{HEADER},frame\n10.5,20.0,60.25,140.0,0,0.9,1,1\n")
-    with pytest.raises(ManifestError, match="its frames begin with 1, which does not tell"):
-        preset("supervision", path)
-    frames = [boxes(preset("supervision", path, first_frame=first))["1"][0].frame for first in (0, 1)]
-    assert frames == [1, 0]
-
-
-def test_a_row_that_is_left_out_tells_the_first_number_too(tmp_path: Path) -> None:
-    rows = "1,2,3,4,2,0.9,5,0\n10.5,20.0,60.25,140.0,0,0.9,1,1\n"
-    read = preset("supervision", write(tmp_path / "t.csv", f"{HEADER},frame\n{rows}"), people=("0",))
-    assert [box.frame for box in boxes(read)["1"]] == [1]
+def test_tables_count_frames_from_0_and_say_so_where_that_is_not_seen(tmp_path: Path) -> None:
+    """In frame 0 there may just be nobody, or nobody of the wanted class."""
+    path = write(tmp_path / "t.csv", f"{HEADER},frame\n10.5,20.0,60.25,140.0,0,0.9,1,5\n")
+    told = {first: preset("supervision", path, first_frame=first) for first in (None, 0, 1)}
+    assert {first: boxes(read)["1"][0].frame for first, read in told.items()} == {None: 5, 0: 5, 1: 4}
+    note = "frames, from 5 on, are taken to be counted from 0: if from 1, say --first-frame 1"
+    assert {first: read.notes for first, read in told.items()} == {None: [note], 0: [], 1: []}
+    seen = write(tmp_path / "t.csv", f"{path.read_text()}1,2,3,4,2,0.9,5,0\n")
+    assert preset("supervision", seen, people=("0",)).notes == []
 
 
 def test_columns_may_be_corners_though_they_are_called_otherwise(tmp_path: Path) -> None:
