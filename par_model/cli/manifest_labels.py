@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.attribute_votes import Votes
     from par_model.manifest.importers.cvat import CvatTracks
     from par_model.manifest.importers.label_studio import Picture
-    from par_model.manifest.importers.presets import Preset, Read
+    from par_model.manifest.importers.presets import Asked, Preset, Read
     from par_model.manifest.importers.videos import Imported
 
 _AUTO = "auto"
@@ -157,7 +157,7 @@ def from_csv(
     _write(output, labels or tracks, imported, attribute_schema, _votes(labels, imported) if labels else read.votes)
 
 
-def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: Any) -> Read:
+def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: Asked) -> Read:
     from par_model.manifest.importers.columns import Columns
     from par_model.manifest.importers.presets import read_columns, read_preset
     from par_model.manifest.importers.videos import stem

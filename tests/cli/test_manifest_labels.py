@@ -351,3 +351,23 @@ def test_folders_of_crops_with_labels(tmp_path: Path, capsys: pytest.CaptureFixt
     )
     assert run("check", output) == 0
     assert run("from-crops", *given) == 2, "a schema is needed"
+
+
+def test_crops_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("0001/2.jpg", "0001/10.jpg", "0002/1.jpg", "loose.png", "notes.txt"):
+        storage.write_bytes(f"{tmp_path}/crops/{name}", b"a picture")
+    output = f"{tmp_path}/m.parquet"
+    given = ["--root", f"{tmp_path}/crops", "--output", output]
+    assert run("from-crops", *given) == 0
+    assert {row["tracklet_id"]: [Path(uri).name for uri in row["image_uris"]] for row in rows(output)} == {
+        "0001": ["2.jpg", "10.jpg"],
+        "0002": ["1.jpg"],
+        "loose": ["loose.png"],
+    }
+    assert [row["labels"] for row in rows(output)] == [None] * 3
+    assert capsys.readouterr().err == f"{output}: 3 tracklets, 4 images; files that are no pictures: 1\n"
+    assert run("check", output) == 0
+    assert run("from-crops", *given, "--each-image") == 0
+    assert [row["tracklet_id"] for row in rows(output)] == ["0001/2", "0001/10", "0002/1", "loose"]
+    assert run("from-crops", *given, "--schema", "street") == 2
+    assert run("from-crops", *given, "--labels", "l.csv", "--schema", "street", "--each-image") == 2

@@ -1,4 +1,4 @@
-"""Folders of crops with labels in a CSV file, for sets of one's own, to tracklets of still images.
+"""Folders of crops, with labels in a CSV file or without, for sets of one's own, to tracklets of still images.
 
 The file names, in a row each, tracklets, which are folders below the root; or images, each a tracklet of its own, as in
 PETA, PA-100K and UPAR; or images and, in another column, the tracklet that each belongs to. All other columns are
@@ -49,6 +49,29 @@ class LabelledCrops:
 
 
 @dataclass(frozen=True)
+class OwnCrops:
+    """rows: of the manifest. not_pictures: number of other files below the root."""
+
+    rows: list[dict[str, Any]]
+    not_pictures: int
+
+
+def read_own_crops(root: str, *, each_image: bool = False) -> OwnCrops:
+    """The crops below ``root``, without labels: each folder is a tracklet, and so is each picture in ``root`` itself.
+
+    each_image: each picture is a tracklet, whatever its folder. Raises ManifestError where there are none.
+    """
+    pictures, others = _pictures(storage.absolute(root))
+    folders, loose = _folders(pictures)
+    found = _alone(pictures, root) if each_image else folders | _alone(loose, root)
+    rows = [
+        {"tracklet_id": name, "image_uris": [pictures[path] for path in paths]}
+        for name, paths in sorted(found.items(), key=lambda item: natural(item[0]))
+    ]
+    return OwnCrops(rows, others)
+
+
+@dataclass(frozen=True)
 class _Columns:
     """Names of columns. image and tracklet: one of them at least is there. further: of the manifest -> of the file."""
 
@@ -90,8 +113,6 @@ def read_labelled_crops(
     columns = _columns(table, image, tracklet)
     root = storage.absolute(root)
     pictures, others = _pictures(root)
-    if not pictures:
-        raise ManifestError(f"{root}: no pictures there ({', '.join(_PICTURES)})")
     grouping = _group(table, columns, pictures, root)
     keys = table.column(columns.key)
     if not grouping.of_rows:
@@ -140,31 +161,50 @@ def _called(table: Table, known: Sequence[str]) -> str | None:
 
 
 def _pictures(root: str) -> tuple[dict[str, str], int]:
-    """URI of each picture below a folder by its path there, in natural order, and the number of other files."""
+    """URI of each picture below a folder by its path there, in natural order, and the number of other files.
+
+    Raises ManifestError where there are none.
+    """
     start = len(root.removeprefix("file://").rstrip("/")) + 1
     files = storage.list_files(root)
     found = {
         info.uri.removeprefix("file://")[start:]: info.uri for info in files if info.uri.lower().endswith(_PICTURES)
     }
+    if not found:
+        raise ManifestError(f"{root}: no pictures there ({', '.join(_PICTURES)})")
     return dict(sorted(found.items(), key=lambda item: natural(item[0]))), len(files) - len(found)
+
+
+def _folders(pictures: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The pictures of each folder, and those in none."""
+    folders: dict[str, list[str]] = {}
+    for path in pictures:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    loose = folders.pop("", [])
+    return folders, loose
+
+
+def _alone(pictures: Iterable[str], root: str) -> dict[str, list[str]]:
+    """Each picture by its path without suffix."""
+    paths = list(pictures)
+    alone = {path.rpartition(".")[0]: [path] for path in paths}
+    if len(alone) < len(paths):
+        raise ManifestError(f"{root}: some pictures differ in nothing but their suffix; rename them")
+    return alone
 
 
 def _group(table: Table, columns: _Columns, pictures: Mapping[str, str], root: str) -> _Grouping:
     keys = table.column(columns.key)
     if columns.image is None:
-        folders: dict[str, list[str]] = {}
-        for path in pictures:
-            folders.setdefault(path.rpartition("/")[0], []).append(path)
-        loose = folders.pop("", [])
+        folders, loose = _folders(pictures)
         named = _match(table, keys, folders, root)
         return _Grouping(folders, named, [*(folders.keys() - set(named.values())), *loose])
     named = _match(table, keys, pictures, root)
     unnamed = pictures.keys() - set(named.values())
     if columns.tracklet is None:
-        alone = {path.rpartition(".")[0]: [path] for path in pictures}
-        if len(alone) < len(pictures):
-            raise ManifestError(f"{root}: some pictures differ in nothing but their suffix; rename them")
-        return _Grouping(alone, {row: path.rpartition(".")[0] for row, path in named.items()}, list(unnamed))
+        return _Grouping(
+            _alone(pictures, root), {row: path.rpartition(".")[0] for row, path in named.items()}, list(unnamed)
+        )
     groups: dict[str, set[str]] = {}
     cells = table.column(columns.tracklet)
     for row, path in named.items():
