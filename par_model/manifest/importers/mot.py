@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
+from par_model.wording import counted
 
 _COLUMNS = (*range(6, 11), 16)
 _GROUND_TRUTH_COLUMNS = 9
@@ -120,12 +121,12 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
             fields.pop()  # a comma that ends the line
         if len(fields) not in _COLUMNS:
             raise ManifestError(
-                f"{origin}, line {number}: {len(fields)} columns, expected 6 to 10, or 16 as DeepStream writes: frame, "
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, expected 6 to 10, or 16 as DeepStream writes: frame, "
                 "track id, left, top, width, height, ..."
             )
         if rows and len(fields) != len(rows[0]):
             raise ManifestError(
-                f"{origin}, line {number}: {len(fields)} columns, but line {numbers[0]} has {len(rows[0])}; what a "
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, but line {numbers[0]} has {len(rows[0])}; what a "
                 "column means must be the same in all lines"
             )
         rows.append(fields)
