@@ -79,17 +79,18 @@ def _decode(file: VideoFile, stream: int, last_frame: int | None) -> Survey:
     """Decode up to a frame, or to the end."""
     size: tuple[int, int] | None = None
     new_size = damage = None
-    ended = True
+    count, ended = 0, True
     with VideoReader(file, stream) as reader:
         for frame in reader.frames():
             size = size or frame.size
             if new_size is None and frame.size != size:
                 new_size = (frame.index, *frame.size)
             damage = damage or frame.damage
+            count = frame.index + 1
             if frame.index == last_frame:
                 ended = False
                 break
-        count, tracks = reader.count, reader.tracks
+        tracks = reader.tracks
         damage = damage or (reader.damage if ended else None)
     if size is None:
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {file.uri}: no frame could be decoded")

@@ -9,7 +9,7 @@ over the whole file:
   labels.txt beside the file, the class whose line there is ``person`` or ``pedestrian``.
 - 10 columns with fractions in the eighth are MOT15's, the last three being world coordinates.
 - Else whole numbers in the eighth, if they are not all -1, are classes, and which are people has to be said, unless all
-  are 0.
+  are 0. DeepStream's dump has 16 columns, of which those after the eighth are of no use here.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
+from par_model.wording import counted
 
-_COLUMNS = range(6, 11)
+_COLUMNS = (*range(6, 11), 16)
 _GROUND_TRUTH_COLUMNS = 9
 _SIDES = slice(2, 6)
 _CONFIDENCE, _CLASS, _VISIBILITY = 6, 7, 8
@@ -120,12 +121,12 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
             fields.pop()  # a comma that ends the line
         if len(fields) not in _COLUMNS:
             raise ManifestError(
-                f"{origin}, line {number}: {len(fields)} columns, expected 6 to 10: frame, track id, left, top, width, "
-                "height, ..."
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, expected 6 to 10, or 16 as DeepStream writes: frame, "
+                "track id, left, top, width, height, ..."
             )
         if rows and len(fields) != len(rows[0]):
             raise ManifestError(
-                f"{origin}, line {number}: {len(fields)} columns, but line {numbers[0]} has {len(rows[0])}; what a "
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, but line {numbers[0]} has {len(rows[0])}; what a "
                 "column means must be the same in all lines"
             )
         rows.append(fields)

@@ -41,7 +41,7 @@ def test_frames_that_come_late_are_repeated_and_those_that_come_too_soon_dropped
     assert frames_shown([], second) == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=40))
 def test_frames_are_shown_in_order_and_for_about_their_time(gaps: list[int]) -> None:
     times = [Fraction(sum(gaps[:i])) for i in range(len(gaps))]

@@ -25,7 +25,7 @@ def found(tracks: Tracks) -> dict[str, list[TrackBox]]:
     return {name: list(track) for name, track in tracks.by_id.items()}
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(ARCHIVES, st.sampled_from([6, 7, 8, 10]), st.sampled_from([",", ", ", " ", "\t", "  "]), st.randoms())
 def test_any_order_separator_and_number_of_columns_gives_the_same_tracks(
     archive: dict[tuple[int, int], tuple[float, ...]], columns: int, separator: str, order: random.Random
@@ -66,8 +66,8 @@ def test_frames_are_counted_from_1_boxes_taken_as_they_stand_and_gaps_stay() -> 
         ("2,1,5,5,1e39,9", "is not finite in 32 bits"),
         ("2,1,5,5,0,9", "width 0 and height 9 must be positive"),
         ("2,1,5,5,9,-1", "width 9 and height -1 must be positive"),
-        ("2,1,5,5,9", "5 columns, expected 6 to 10"),
-        ("2,1,5,5,9,9,1,1,1,1,1", "11 columns, expected 6 to 10"),
+        ("2,1,5,5,9", "5 columns, expected 6 to 10, or 16"),
+        ("2,1,5,5,9,9,1,1,1,1,1", "11 columns, expected 6 to 10, or 16"),
         ("frame,id,x,y,w,h", "'frame' is not a number"),
         ("2,1,,5,9,9", "'' is not a number"),
         ("2,1,1_0,5,9,9", "'1_0' is not a number"),
@@ -239,3 +239,22 @@ def test_times_without_a_zone_are_utc_and_tracks_without_a_clock_have_none() -> 
     (row,) = tracks.rows("/v.mp4", "cam", start_time=datetime(2026, 5, 1, 12), seconds=[0.0])
     assert row["start_time"] == datetime(2026, 5, 1, 12, tzinfo=UTC)
     assert tracks.rows("/v.mp4", "cam")[0]["start_time"] is None
+
+
+@pytest.mark.parametrize("eighth", ["-1", "0", "-3.25"])
+def test_sixteen_columns_of_deepstream_are_read(eighth: str) -> None:
+    """As many numbers as its dump of tracks has; world coordinates and the like follow the confidence."""
+    lines = [
+        f"{frame},{2**40 + 1},{10 + frame}.5,20,30,60,0.75,{eighth},2.5,0,1,0.9,-1,-1,-1,-1\n" for frame in (0, 1, 4)
+    ]
+    tracks = parse_tracks("".join(lines), "d.txt", MotOptions(numbering=Numbering(first=0)))
+    expected = [TrackBox(frame, 10.5 + frame, 20, 30, 60) for frame in (0, 1, 4)]
+    assert found(tracks) == {"1099511627777": expected}
+
+
+def test_corners_become_sides_before_anything_is_said_of_them() -> None:
+    text = "1,1,5,6,15,26,1,-1,-1,-1\n2,1,-30,6,-10,26,1,-1,-1,-1\n"
+    tracks = parse_tracks(text, "c.txt", MotOptions(corners=True))
+    assert found(tracks) == {"1": [TrackBox(0, 5, 6, 10, 20), TrackBox(1, -30, 6, 20, 20)]}
+    with pytest.raises(ManifestError, match=r"c\.txt, line 2: width -10 and height 26 must be positive; --skip"):
+        parse_tracks(text, "c.txt")
