@@ -102,6 +102,8 @@ def read_table(uri: str) -> Table:
         text = storage.read_bytes(uri).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{uri}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    if text.lstrip()[:1] in ("[", "{"):
+        raise ManifestError(f"{uri}: is JSON; a CSV file with the names of its columns in the first line is expected")
     numbered = list(_rows(text, uri))
     if not numbered:
         raise ManifestError(f"{uri}: is empty, a header with the names of the columns is expected")

@@ -75,6 +75,7 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
     ("text", "problem"),
     [
         ("", "is empty, a header with the names of the columns is expected"),
+        ('[\n  {"x_min": 1}\n]\n', "is JSON; a CSV file with the names of its columns in the first line is expected"),
         ("f,i,x,y,w\n", "has no column 'h'; it has f, i, x, y, w"),
         ("f,i,x,y,w,h,h\n", "column 'h' is there twice; rename one"),
         ("f,i,x,y,w,h\n\n1,2,3,4,5\n", "line 3: 5 columns, but the header has 6"),
