@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from par_model.manifest.summary import Summary
 
 _IMPORTERS = {
+    "from-crops": ("par_model.cli.manifest_crops:from_crops", "Make a manifest from folders of your own crops."),
+    "from-csv": ("par_model.cli.manifest_labels:from_csv", "Make a manifest from tracks in a table or a tool's files."),
+    "from-cvat": ("par_model.cli.manifest_labels:from_cvat", "Make a manifest from CVAT's tracks and attributes."),
     "from-duke": ("par_model.cli.manifest_crops:from_duke", "Make a manifest from the crops of DukeMTMC-VideoReID."),
     "from-mars": ("par_model.cli.manifest_crops:from_mars", "Make a manifest from the crops of MARS."),
     "from-mot": ("par_model.cli.manifest_tracks:from_mot", "Make a manifest from tracks in MOTChallenge text."),

@@ -1,9 +1,9 @@
-"""``parjob manifest from-mars`` and ``from-duke``: folders of crops with labels."""
+"""``parjob manifest from-mars``, ``from-duke`` and ``from-crops``: folders of crops with labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -55,6 +55,84 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     from par_model.manifest.importers.crop_folders import DUKE
 
     _import_crops(DUKE, root, annotations, output, schema)
+
+
+@click.command("from-crops", cls=Command)
+@option("--root", required=True, help="The folder that holds the pictures, at any depth.")
+@option(
+    "--labels", metavar="FILE", help="CSV file with a header: names of folders or images, and a column an attribute."
+)
+@output_manifest
+@option("--schema", metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--image", metavar="COLUMN", help="Column of images' names.  [default: one called image, file, path, ...]")
+@option(
+    "--group",
+    metavar="COLUMN",
+    help="Column of tracklets: folders, or what images have in common.  [default: one called tracklet_id, folder, ...]",
+)
+@option("--each-image", is_flag=True, help="Without --labels: each picture is a tracklet, and not each folder.")
+def from_crops(
+    root: str,
+    labels: str | None,
+    output: str,
+    schema: str | None,
+    image: str | None,
+    group: str | None,
+    each_image: bool,
+) -> None:
+    """Make a manifest from folders of crops of your own, with labels or without.
+
+    A row of the labels names a tracklet, which is a folder, or an image; images are tracklets of one, unless a column
+    says which belong together. Columns of a person, a camera and a split are kept, all others are attributes: 1, 0 and
+    -1 for a class, a class's name for a group. Prints what did not match, one a line: not-annotated or no-crops, and
+    the name. Without labels each folder is a tracklet.
+
+    \b
+    Example:
+      parjob manifest from-crops --root crops --labels labels.csv --schema own.toml --output crops.parquet
+    """
+    from par_model.manifest import write_manifest
+    from par_model.manifest.importers.labelled_crops import read_own_crops
+
+    if (labels is None) != (schema is None):
+        raise click.UsageError("give --labels FILE and --schema S together, or neither for crops without labels")
+    if labels is not None and schema is not None:
+        if each_image:
+            raise click.UsageError("--each-image is for crops without --labels, which say what a tracklet is")
+        _label_crops(root, labels, output, schema, image, group)
+        return
+    found = read_own_crops(root, each_image=each_image)
+    write_manifest(output, found.rows)
+    click.echo(_crops_line(output, found.rows, {"files that are no pictures": found.not_pictures}), err=True)
+
+
+def _label_crops(root: str, labels: str, output: str, schema: str, image: str | None, group: str | None) -> None:
+    from par_model.attributes import load_schema
+    from par_model.manifest import write_manifest
+    from par_model.manifest.importers.crop_folders import PERSON_COLUMN
+    from par_model.manifest.importers.labelled_crops import read_labelled_crops
+
+    attribute_schema = load_schema(schema)
+    found = read_labelled_crops(root, labels, attribute_schema, image=image, tracklet=group)
+    further = [PERSON_COLUMN] if any(PERSON_COLUMN.name in row for row in found.rows) else []
+    write_manifest(output, found.rows, further=further, label_schema=attribute_schema)
+    for code, names in (("not-annotated", found.not_annotated), ("no-crops", found.no_crops)):
+        for name in names:
+            click.echo(f"{code}\t{name}")
+    for line in found.voted.lines():
+        click.echo(line, err=True)
+    left = {
+        "not annotated": len(found.not_annotated),
+        "without crops": len(found.no_crops),
+        "files that are no pictures": found.not_pictures,
+    }
+    click.echo(_crops_line(output, found.rows, left), err=True)
+
+
+def _crops_line(output: str, rows: Sequence[Mapping[str, Any]], left: Mapping[str, int]) -> str:
+    images = sum(len(row["image_uris"]) for row in rows)
+    rest = "".join(f"; {what}: {count}" for what, count in left.items() if count)
+    return f"{output}: {counted(len(rows), 'tracklet')}, {counted(images, 'image')}{rest}"
 
 
 def _import_crops(layout: CropLayout, root: str, annotations: str, output: str, schema_name: str) -> None:

@@ -251,7 +251,7 @@ def gather(listed: Listed, numbering: Numbering = Numbering(), *, skip_bad_boxes
     encoded = pa.array(listed.ids, pa.string()).dictionary_encode()
     names: list[str] = encoded.dictionary.to_pylist()
     ranks = np.empty(len(names), np.int64)
-    in_order = sorted(range(len(names)), key=lambda i: _natural(names[i]))
+    in_order = sorted(range(len(names)), key=lambda i: natural(names[i]))
     ranks[in_order] = np.arange(len(names))
     tracks = ranks[encoded.indices.to_numpy()] if len(names) else np.empty(0, np.int64)
     order = np.lexsort((frames, tracks))
@@ -325,7 +325,7 @@ def _some(where: Where, rows: Sequence[int]) -> Callable[..., str]:
     return lambda *chosen: where(*(rows[row] for row in chosen))
 
 
-def _natural(name: str) -> list[int | str]:
+def natural(name: str) -> list[int | str]:
     """A key that sorts numbers within text as numbers."""
     parts: list[int | str] = []
     for i, part in enumerate(re.split(r"(\d{1,4000})", name)):
