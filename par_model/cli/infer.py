@@ -110,7 +110,7 @@ def _report(output: str, summary: dict[str, Any]) -> str:
             f"{startup:.1f} s to start, then {rate:.1f} a second"
         )
         lines.append(f"  {advice(stages)}")
-    several = stages["decode"]["videos_with_several_tracks"]
+    several = stages["decode"].get("videos_with_several_tracks", 0)
     if several:
         lines.append(
             f"  {several} {'video has' if several == 1 else 'videos have'} several moving tracks: track "

@@ -6,7 +6,7 @@ of frames and the size of its picture, gives most mistakes away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -23,6 +23,10 @@ _MANY = 0.05
 # What a box must reach beyond the picture by, read as left, top, width, height, for corners to be the better reading.
 _CORNERS_FAR = 0.15
 _MOST = 0.5
+# Pixels a frame: predicted boxes move, by steps that differ by what rounding makes of them, and a share of the step.
+_MOVING = 0.5
+_UNEVEN = 1.0
+_UNEVEN_SHARE = 0.05
 
 
 class Misfit(StrEnum):
@@ -49,8 +53,8 @@ class Agreement:
         # Of boxes as they would be if they were corners.
         self._ordered = self._fitting = self._far_as_sides = 0
 
-    def add(self, frames: NDArray[np.int64], boxes: NDArray[np.float32]) -> None:
-        """frames: int64 [n]. boxes: float32 [n, 4], left, top, width, height."""
+    def add(self, frames: NDArray[np.int64], boxes: NDArray[np.float32], starts: Sequence[int] = (0,)) -> None:
+        """frames: int64 [n]. boxes: float32 [n, 4], left, top, width, height. starts: where each track begins."""
         if not len(frames):
             return
         video = self._video
@@ -60,8 +64,11 @@ class Agreement:
         x, y, w, h = boxes.astype(np.float64).T
         right, bottom = (x + w) / video.width, (y + h) / video.height
         self._largest_side = max(self._largest_side, float(np.abs(boxes).max()))
-        self._far += int(((right > 1 + _FAR) | (bottom > 1 + _FAR)).sum())
-        self.outside += int(wholly_outside(boxes, video).sum())
+        far = (right > 1 + _FAR) | (bottom > 1 + _FAR)
+        outside = wholly_outside(boxes, video)
+        predicted = _at_the_end(far | outside, starts) & _moves_evenly(frames, boxes, starts)
+        self._far += int((far & ~predicted).sum())
+        self.outside += int(outside.sum())
         self.partly += int(_partly_outside(boxes, video).sum())
         self._ordered += int(((w > x) & (h > y)).sum())
         self._fitting += int(((w <= (1 + _FAR) * video.width) & (h <= (1 + _FAR) * video.height)).sum())
@@ -92,6 +99,35 @@ class Agreement:
             yield Misfit.OUTSIDE, message
         elif self.outside > _MOST * total:
             yield Misfit.OUTSIDE, f"{self.outside} of {total} boxes lie wholly outside the picture of {size}"
+
+
+# What follows tells boxes that a tracker predicts, for a while, where a person has walked out of the picture: they say
+# nothing of its size. They come last, and without measurements their centres move as evenly as a Kalman filter has it.
+
+
+def _at_the_end(gone: NDArray[np.bool_], starts: Sequence[int]) -> NDArray[np.bool_]:
+    """Which boxes, bool [n], follow the last of their track that is not gone."""
+    places = np.arange(len(gone))
+    begins = np.asarray(starts)
+    last_there = np.maximum.reduceat(np.where(gone, -1, places), begins)
+    last_there[last_there < 0] = len(gone)  # a track that was never there is no one's who walked out
+    follow: NDArray[np.bool_] = places > np.repeat(last_there, np.diff([*begins, len(gone)]))
+    return follow
+
+
+def _moves_evenly(frames: NDArray[np.int64], boxes: NDArray[np.float32], starts: Sequence[int]) -> NDArray[np.bool_]:
+    """Which boxes, bool [n], move on from the two before them in their track as these moved, to a pixel or so."""
+    centres = boxes[:, :2].astype(np.float64) + boxes[:, 2:].astype(np.float64) / 2
+    even = np.zeros(len(frames), bool)
+    if len(frames) < 3:
+        return even
+    steps, gaps = np.diff(centres, axis=0), np.diff(frames)
+    change = np.abs(np.diff(steps, axis=0)).max(axis=1)
+    speed = np.abs(steps[1:]).max(axis=1)
+    even[2:] = (gaps[1:] == gaps[:-1]) & (speed > _MOVING) & (change <= _UNEVEN + _UNEVEN_SHARE * speed)
+    begins = np.asarray(starts)
+    even[np.concatenate([begins, begins + 1]).clip(max=len(even) - 1)] = False
+    return even
 
 
 def wholly_outside(boxes: NDArray[np.float32], video: Survey) -> NDArray[np.bool_]:

@@ -40,8 +40,8 @@ _TO_BT709 = {_BT709: ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), 12: _F
 # BT.2408: white of a page, in cd/m2. HLG is shown as on a screen of 1000 cd/m2, where its 75 % are this white.
 _WHITE, _HLG_SCREEN, _HLG_GAMMA = 203.0, 1000.0, 1.2
 _BT2020_LUMINANCE = (0.2627, 0.6780, 0.0593)
-# Without these, swscale takes 8-bit levels down by up to two, which light spreads.
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Otherwise swscale takes 8-bit levels down by up to two, which light spreads.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 _Level = TypeVar("_Level", np.uint8, np.uint16)
 _ROWS = 32  # mapped at a time, so that they stay in the processor's cache
 

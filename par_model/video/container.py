@@ -17,6 +17,7 @@ from par_model.video.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.flv import tags
 from par_model.video.layout import Bytes, LayoutCheck, OrderCheck, Place
 from par_model.video.matroska import blocks
+from par_model.video.parameters import SequenceColours
 from par_model.video.source import VideoFile
 from par_model.video.table import Packet
 
@@ -73,6 +74,8 @@ class VideoContainer:
         self.tracks = len(moving)
         self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        is_h264 = self.codec == "h264"
+        self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
         self._layout = self._check()
         self.damage = DamageLog(packets_are_frames=self.codec in ONE_FRAME_A_PACKET, promised_end=self._promised_end())
@@ -101,10 +104,15 @@ class VideoContainer:
         return LayoutCheck(walk(data)) if walk is not None else None
 
     def _promised_end(self) -> float | None:
-        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header."""
+        """When the header says that the video ends. Fragments, and streams for broadcasting, have no such header.
+
+        mp4 tells it of each track, Matroska of the longest alone.
+        """
         told = "matroska" in self.format or ("mp4" in self.format and self._stream.frames > 0)
         if not told or not self._container.duration or self._stream.time_base is None:
             return None
+        if "mp4" in self.format and self._stream.duration and self._stream.start_time is not None:
+            return float(self._stream.start_time + self._stream.duration)
         seconds = ((self._container.start_time or 0) + self._container.duration) / av.time_base
         return float(seconds / self._stream.time_base)
 
@@ -181,6 +189,8 @@ class VideoContainer:
         alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
         """
         refusal = None
+        if self._colours is not None:
+            self._colours.before(packet)
         with Capture() as logs:
             try:
                 frames = packet.decode()

@@ -24,6 +24,7 @@ from PIL import Image
 from par_model import storage
 from par_model.cli import main
 from par_model.cli.crops import folder_name
+from tests.video.footage import flat, write_flat, write_tracks
 from tests.video.frame_numbers import read, write_clip
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -216,3 +217,25 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
     check = "import sys, par_model.cli.crops; print(*{'av', 'torch', 'ray', 'decord', 'PIL', 'numpy'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_the_video_track_and_the_matrix_are_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = write_tracks(tmp_path / "both.mp4", [range(9), range(1000, 1009)])
+    unsaid = write_flat(tmp_path / "unsaid.mp4", [flat((73, 111, 203))] * 9, "libx264")  # red of BT.709
+    write_manifest(tmp_path / "m.parquet", [("both", both, [4], None), ("unsaid", unsaid, [4], None)])
+    options = ["--manifest", str(tmp_path / "m.parquet"), "--output", str(tmp_path / "out")]
+
+    def crop(name: str) -> np.ndarray:
+        return np.asarray(Image.open(tmp_path / "out" / name / "4.png"))
+
+    assert run(*options) == 0
+    assert read(crop("both")) == 4
+    assert np.abs(crop("unsaid")[30, 30] - np.array([185, 11, 31])).max() <= 4
+    monkeypatch.setenv("PARJOB_CROPS_UNFLAGGED_MATRIX", "bt709")
+    assert run(*options, "--video-stream", "1", "--max-failure-rate", "0.5") == 0
+    assert read(crop("both")) == 1004
+    assert index(tmp_path / "out")["unsaid"]["error"] == "video-unreadable"
+    assert run(*options) == 0
+    assert np.abs(crop("unsaid")[30, 30] - np.array([200, 30, 30])).max() <= 4
+    assert run(*options, "--video-stream", "-1") == 2
+    assert run(*options, "--decoder", "decord") == 2

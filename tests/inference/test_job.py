@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
-from tests.archive import assert_same_table, good_rows, write_archive, write_clips
+from par_model.video.options import DecodeOptions
+from tests.archive import assert_same_table, good_rows, video_row, write_archive, write_clips
 from tests.tiny import write_tiny_weights
+from tests.video.footage import write_tracks
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +247,71 @@ def test_a_table_that_this_job_did_not_begin_is_left_alone(
     with pytest.raises(OutputError, match="did not begin"):
         infer(good_manifest, tiny_weights, tmp_path / "out")
     assert (tmp_path / "out/attributes/mine.parquet").read_bytes() == b"somebody's"
+
+
+# --- several video tracks in one file ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_cameras(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A manifest of tracklets of a file with two cameras, of one with one, and of two that no file can have."""
+    folder = tmp_path_factory.mktemp("cameras")
+    write_clips(folder)
+    write_tracks(folder / "both.mp4", [range(60), range(1000, 1060)])
+    row = partial(video_row, frames=[3, 20, 40])
+    streams = {"none": None, "front": 0, "rear": 1, "third": 2, "negative": -1}
+    rows = [row(name, f"{folder}/both.mp4", video_stream=stream) for name, stream in streams.items()]
+    write_manifest(str(folder / "m.parquet"), [*rows, row("alone", f"{folder}/a.mp4")])
+    return str(folder / "m.parquet")
+
+
+def scores(output: Path) -> dict[str, Any]:
+    return {row["tracklet_id"]: row["scores"] for row in read(output).to_pylist()}
+
+
+def distance(left: dict[str, float], right: dict[str, float]) -> float:
+    return max(abs(left[name] - right[name]) for name in left)
+
+
+def test_the_column_says_which_track_and_the_option_where_it_does_not(
+    two_cameras: str, tiny_weights: Path, tmp_path: Path
+) -> None:
+    summary = infer(two_cameras, tiny_weights, tmp_path / "first")
+    table = read(tmp_path / "first")
+    assert table.schema.field("video_stream").type == pa.int32()
+    assert table["tracklet_id"].to_pylist() == ["alone", "none", "front", "rear", "third", "negative"]
+    assert table["video_stream"].to_pylist() == [None, None, 0, 1, 2, -1]
+    assert table["error"].to_pylist() == [None, None, None, None, "video-unreadable", "invalid-tracklet"]
+    assert "it has 2 moving video tracks, and video_stream 2" in table["message"].to_pylist()[4]
+    assert table["message"].to_pylist()[5] == "video_stream is -1: a file's video tracks count from 0"
+    assert summary["stages"]["decode"]["videos_with_several_tracks"] == 1
+    assert (summary["options"]["video_stream"], summary["options"]["unflagged_matrix"]) == (0, "bt601")
+    infer(two_cameras, tiny_weights, tmp_path / "second", decode=DecodeOptions(video_stream=1))
+    first, second = scores(tmp_path / "first"), scores(tmp_path / "second")
+    assert distance(first["front"], first["rear"]) > 1e-3
+    for front in (first["none"], second["front"]):
+        assert distance(front, first["front"]) < 1e-5
+    for rear in (second["none"], second["rear"]):
+        assert distance(rear, first["rear"]) < 1e-5
+    assert second["alone"] is None
+
+
+@pytest.mark.parametrize("record", ["run.json", "_job.json"])
+def test_a_run_of_before_these_options_is_one_with_their_defaults(
+    record: str, two_cameras: str, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if record == "run.json":
+        infer(two_cameras, tiny_weights, tmp_path / "out")
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            infer(two_cameras, tiny_weights, tmp_path / "out", runner=Interrupted(1), batch_size=1)
+    path = tmp_path / "out" / record
+    document = json.loads(path.read_text())
+    assert document["fingerprint"].pop("video_stream") == 0
+    assert document["fingerprint"].pop("unflagged_matrix") == "bt601"
+    path.write_text(json.dumps(document))
+    for option, said in (({"video_stream": 1}, "0 there, 1 now"), ({"unflagged_matrix": "bt709"}, "'bt601' there")):
+        with pytest.raises(OutputError, match=rf"differs in {next(iter(option))} \({said}"):
+            infer(two_cameras, tiny_weights, tmp_path / "out", decode=DecodeOptions(**option))
+    infer(two_cameras, tiny_weights, tmp_path / "out")
+    assert {"run.json": "nothing to do", "_job.json": "are done already"}[record] in capsys.readouterr().err

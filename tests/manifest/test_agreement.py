@@ -31,8 +31,9 @@ def walkers(seed: int = 0, people: int = 12, steps: int = 40) -> NDArray[np.floa
 def findings(boxes: NDArray[np.float32], frames: NDArray[np.int64] | None = None) -> list[Misfit]:
     agreement = Agreement(VIDEO)
     frames = np.arange(len(boxes)) % 100 if frames is None else frames
-    for part in range(0, len(boxes), 7):  # as they pass
-        agreement.add(frames[part : part + 7], boxes[part : part + 7])
+    for part in range(0, len(boxes), 120):  # as they pass, three tracks at a time
+        some = boxes[part : part + 120]
+        agreement.add(frames[part : part + 120], some, range(0, len(some), 40))
     return [code for code, _ in agreement.findings()]
 
 
@@ -54,6 +55,26 @@ def test_wrong_ones_are_named(seed: int) -> None:
     assert findings(boxes * 2) == [Misfit.OUTSIDE]
     assert findings(boxes - np.float32([3000, 0, 0, 0])) == [Misfit.OUTSIDE]
     assert findings(boxes, np.arange(len(boxes))) == [Misfit.BEYOND_END]
+
+
+def test_trackers_may_go_on_where_people_have_walked_out() -> None:
+    """deep-sort-realtime with max_age=30 leaves 30 boxes that fly off behind each track."""
+    rng = np.random.default_rng(3)
+    lefts = np.arange(40) * 40.0 + 900
+    noise = np.concatenate([rng.normal(0, 3, (5, 22)), np.zeros((5, 18))], axis=1)  # of what was seen; the rest flies
+    tracks = np.stack(
+        [np.stack([lefts + n, np.full(40, 300), np.full(40, 120), np.full(40, 300)], axis=1) for n in noise]
+    )
+    boxes = tracks.reshape(-1, 4).astype(np.float32)
+    assert findings(boxes) == []
+    agreement = Agreement(VIDEO)
+    agreement.add(np.arange(200) % 40, boxes, range(0, 200, 40))
+    assert agreement.outside > 0.3 * len(boxes)
+    coming_back = boxes.copy()
+    coming_back[39::40] = boxes[0]
+    assert findings(coming_back) == [Misfit.OUTSIDE]
+    wandering = boxes + np.float32([1, 0, 0, 0]) * rng.normal(0, 30, (200, 1)).astype(np.float32)
+    assert findings(wandering) == [Misfit.OUTSIDE]
 
 
 def test_what_is_found_is_said_with_its_numbers() -> None:

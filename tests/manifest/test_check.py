@@ -39,6 +39,7 @@ ROW_DEFECTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"boxes": [box(0, 0, 1, 1), box(0, NAN, 1, 1)]}, ["box-not-finite"]),
     ({"boxes": [box(0, 0, 1, 1), None]}, ["box-not-finite"]),
     ({"boxes": [box(0, 0, 0, 1), box(0, 0, 1, -1)]}, ["box-empty"]),
+    ({"video_stream": -1}, ["negative-stream"]),
     (
         {"boxes": [box(0, 0, 0, 1), box(0, 0, NAN, 1), box(0, 0, 1, 1)]},
         ["lengths-differ", "box-not-finite", "box-empty"],
@@ -107,6 +108,22 @@ def test_a_slice_of_a_batch_gives_the_same_tracklets(indices: list[list[int] | N
     part = tracklets(table.slice(start).to_batches()[0]) if start < count else []
     for expected, found in zip(whole[start:], part, strict=True):
         assert (type(found), found.row, found.num_frames) == (type(expected), expected.row, expected.num_frames)
+
+
+def test_a_track_that_is_no_whole_number_fails_its_row_alone(tmp_path: Path) -> None:
+    schema = COLUMNS.set(COLUMNS.get_field_index("video_stream"), pa.field("video_stream", pa.float64()))
+    rows = [on_video(f"{i}", video_stream=stream) for i, stream in enumerate((1.0, 1.5, None, -3.0))]
+    uri = write(tmp_path / "m.parquet", rows, schema)
+    assert defects(uri) == [(1, "1", "value-does-not-fit"), (3, "3", "negative-stream")]
+    found = converted(uri)
+    assert [t.video_stream if isinstance(t, Tracklet) else t.code for t in found] == [
+        1, FailureCode.INVALID_TRACKLET, None, FailureCode.INVALID_TRACKLET
+    ]  # fmt: skip
+    text = COLUMNS.set(COLUMNS.get_field_index("video_stream"), pa.field("video_stream", pa.string()))
+    uri = write(tmp_path / "text.parquet", [on_video("a", video_stream="front"), on_video("b")], text)
+    assert defects(uri) == [(0, "a", "wrong-type")]
+    assert [isinstance(t, Tracklet) for t in converted(uri)] == [False, True]
+    refuse_ambiguous(Manifest.open(uri), load_schema("mars"))
 
 
 # --- ids --------------------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ def test_position_files_types_null_columns_and_labels_do_not_matter(tmp_path: Pa
         {"camera_id": None},
         {"start_time": NOON + timedelta(milliseconds=1)},
         {"split": "test"},
+        {"video_stream": 0},
     ],
 )
 def test_every_value_that_the_table_depends_on_matters(change: dict[str, Any], tmp_path: Path) -> None:

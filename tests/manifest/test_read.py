@@ -40,13 +40,21 @@ MIXED = [on_video("a"), on_video("b", camera_id=None, boxes=None), on_images("c"
 
 def test_a_manifest_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     uri = str(tmp_path / "m.parquet")
-    assert write_manifest(uri, MIXED, label_schema=load_schema("mars")) == 3
-    assert rows(uri) == [full(row, i) for i, row in enumerate(MIXED)]
+    mixed = [MIXED[0] | {"video_stream": 1}, *MIXED[1:]]
+    assert write_manifest(uri, mixed, label_schema=load_schema("mars")) == 3
+    assert rows(uri) == [full(row, i) for i, row in enumerate(mixed)]
     manifest = Manifest.open(uri)
     assert manifest.label_schema == load_schema("mars")
     assert (manifest.num_rows, manifest.column_names) == (3, tuple(COLUMNS.names))
-    assert manifest.pass_through == ("tracklet_id", "video_uri", "camera_id", "start_time", "split")
+    assert manifest.pass_through == ("tracklet_id", "video_uri", "camera_id", "start_time", "split", "video_stream")
     assert manifest.schema == COLUMNS
+
+
+def test_a_column_of_video_tracks_is_written_only_where_a_row_has_one(tmp_path: Path) -> None:
+    uri = str(tmp_path / "m.parquet")
+    write_manifest(uri, MIXED)
+    assert Manifest.open(uri).column_names == tuple(name for name in COLUMNS.names if name != "video_stream")
+    assert [row["video_stream"] for row in rows(uri)] == [None] * 3
 
 
 def test_rows_come_out_clustered_by_video_in_row_groups(tmp_path: Path) -> None:
@@ -260,6 +268,10 @@ def test_pandas_output_is_read_in_the_manifests_types(tmp_path: Path) -> None:
         ("boxes", pa.array([[{"h": 4, "w": 3, "y": 2, "x": 1, "score": 9}]]), [[box(1, 2, 3, 4)]]),
         ("boxes", pa.array([[box(1e300, 2, 3, 4)]]), [[box(math.inf, 2, 3, 4)]]),
         ("split", pa.array(["train", "val"]).dictionary_encode(), ["train", "val"]),
+        ("video_stream", pa.array([1, 2**40]), [1, None]),
+        ("video_stream", pa.array([1.0, 1.5, math.nan, None]), [1, None, None, None]),
+        ("video_stream", pa.array([3, -1], pa.int8()).dictionary_encode(), [3, -1]),
+        ("video_stream", pa.array([1, None], pa.uint64()), [1, None]),
     ],
 )
 def test_what_casts_without_loss_is_cast_and_one_bad_value_costs_its_row_only(
@@ -286,6 +298,7 @@ def test_what_casts_without_loss_is_cast_and_one_bad_value_costs_its_row_only(
         ("boxes", pa.array([[[1.0, 2.0, 3.0, 4.0]], None])),
         ("boxes", pa.array([[{"x": 1.0, "y": 2.0, "w": 3.0}], None])),
         ("start_time", pa.array(["2026-05-01", None])),
+        ("video_stream", pa.array(["front", None])),
     ],
 )
 def test_a_column_of_a_wrong_type_is_wrong_in_every_row_that_has_a_value(name: str, stored: pa.Array) -> None:

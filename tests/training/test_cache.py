@@ -10,6 +10,7 @@ import pytest
 
 from par_model.errors import StorageError
 from par_model.manifest.read import Manifest
+from par_model.manifest.write import write_manifest
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.plan import Examples, Reader
@@ -17,12 +18,16 @@ from par_model.training.store import CropStore, gather_shards
 from par_model.types import Crops, Preprocess
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
-from tests.archive import write_archive
+from tests.archive import video_row, write_archive
+from tests.video.footage import write_tracks
 
+IN_PROCESS = DecodeOptions(isolate=False)
 EXAMPLES = Examples(("t0", "t1"), np.ones((2, 1), np.int8))
 
 
-def shards_of(manifest: str, folder: Path, *, frames: int = 8, height: int = 64) -> list[Shard]:
+def shards_of(
+    manifest: str, folder: Path, *, frames: int = 8, height: int = 64, decode: DecodeOptions = IN_PROCESS
+) -> list[Shard]:
     opened = Manifest.open(manifest)
     return plan_shards(
         opened,
@@ -31,7 +36,7 @@ def shards_of(manifest: str, folder: Path, *, frames: int = 8, height: int = 64)
         content=opened.content_fingerprint(),
         preprocess=Preprocess(height=height, width=32),
         sampling=Sampling("uniform", frames),
-        decode=DecodeOptions(isolate=False),
+        decode=decode,
     )
 
 
@@ -152,3 +157,23 @@ def test_what_failed_is_tried_again_and_a_torn_shard_is_written_anew(tmp_path: P
     file = Path(shard.uri.removeprefix("file://"))
     file.write_bytes(file.read_bytes()[:100])
     assert missing_shards([shard]) == [shard]
+
+
+def test_crops_are_of_the_video_track_that_is_asked_for(tmp_path: Path) -> None:
+    both = write_tracks(tmp_path / "both.mp4", [range(20), range(1000, 1020)])
+    rows = [video_row(f"t{i}", both, [3, 9], video_stream=stream) for i, stream in enumerate((None, 1, 0, None))]
+    manifest = str(tmp_path / "m.parquet")
+    write_manifest(manifest, rows)
+    first = shards_of(manifest, tmp_path / "crops")
+    second = shards_of(manifest, tmp_path / "crops", decode=DecodeOptions(isolate=False, video_stream=1))
+    other = shards_of(manifest, tmp_path / "crops", decode=DecodeOptions(isolate=False, unflagged_matrix="bt709"))
+    assert len({shard.uri for shard in (*first, *second, *other)}) == 3
+    crops = []
+    for (shard,) in (first, second):
+        shard.write()
+        found = pq.read_table(shard.uri.removeprefix("file://")).to_pylist()
+        crops.append({row["tracklet_id"]: row["crops"] for row in found})
+    of_first, of_second = crops
+    assert of_first["t0"] == of_first["t2"] == of_first["t3"] == of_second["t2"]
+    assert of_first["t1"] == of_second["t0"] == of_second["t1"] == of_second["t3"]
+    assert of_first["t0"] != of_first["t1"]

@@ -21,6 +21,7 @@ from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus
 from tests.video.damaged_files import H264, damaged_file, misname
+from tests.video.footage import LIMITED, flat, levels, write_flat
 from tests.video.frame_numbers import read, write_clip
 
 pytestmark = pytest.mark.skipif(
@@ -118,3 +119,17 @@ def test_remote_files_are_read(s3: Callable[[], str], folder: Path) -> None:
     (crops,) = DecodeStage(None, Sampling("all"), DECORD)([tracklet(0, uri, [3, 17, 29])])
     assert isinstance(crops, RawCrops), crops
     assert [read(image) for image in crops.images] == [3, 17, 29]
+
+
+def test_footage_in_hdr_is_refused_also_where_key_frames_are_black(folder: Path) -> None:
+    black = flat(levels((0, 0, 0), 9, LIMITED, 10), "yuv420p10le")
+    uri = write_flat(folder / "pq.mp4", [black] * 6, "libx264", colorspace=9, color_range=LIMITED, color_trc=16)
+    (failure,) = DecodeStage(None, Sampling(), DECORD)([tracklet(0, uri, [3])])
+    assert isinstance(failure, Failure)
+    assert failure.code is FailureCode.DECODER_REFUSED
+    assert "its colours are PQ or HLG, which decord does not map to those of a plain screen" in failure.message
+
+
+def test_the_matrix_of_unflagged_colours_is_not_decords_to_choose() -> None:
+    with pytest.raises(ValueError, match="--unflagged-matrix bt709 needs --decoder pyav"):
+        DecodeOptions(decoder="decord", unflagged_matrix="bt709")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from par_model.types import Tracklet
 from par_model.video.collect import RawCrops
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
-from tests.video.frame_numbers import draw
+from tests.video.footage import write_sizes
+from tests.video.frame_numbers import HEIGHT, WIDTH, draw, read
 
 MAKER, ORIENTATION = 0x010F, 0x0112  # tags of Exif
 
@@ -58,3 +60,52 @@ def test_exif_in_motion_jpeg_turns_and_mirrors_its_pictures(orientation: int | N
         expected = np.asarray(truth[index], np.int32)
         assert picture.shape == expected.shape
         assert np.abs(picture - expected).mean() < 3  # FFmpeg and Pillow differ in how they widen the colours
+
+
+# --- size -------------------------------------------------------------------------------------------------------------
+
+FIRST_AND_LAST = [(range(20), 1), (range(20, 60), 2), (range(60, 80), 1)]
+
+
+def right_half(uri: str, frames: list[int], **options: object) -> list[tuple[tuple[int, ...], np.ndarray]]:
+    """The crops of a box that holds the right half of the numbered picture, and their sizes."""
+    half = np.asarray([[WIDTH / 2, 0, WIDTH / 2, HEIGHT]] * len(frames), np.float32)
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False, **options))  # type: ignore[arg-type]
+    (result,) = stage([Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray(frames, np.int32), boxes=half)])
+    assert isinstance(result, RawCrops), result
+    return [(image.shape, image) for image in result.images]
+
+
+@pytest.mark.parametrize("name", ["sizes.h264", "sizes.mkv", "sizes.mp4", "sizes.ts"])
+def test_boxes_refer_to_the_first_size_where_it_changes(name: str, tmp_path: Path) -> None:
+    uri = write_sizes(tmp_path / name, FIRST_AND_LAST)
+    for frames in ([5, 30, 70], [75], [30]):
+        for (shape, crop), number in zip(right_half(uri, frames), frames, strict=True):
+            assert shape == (HEIGHT, WIDTH // 2, 3)
+            assert np.abs(crop - draw(number)[:, WIDTH // 2 :].astype(np.int32)).mean() < 8
+
+
+def test_a_seek_knows_the_first_size_without_decoding_it(tmp_path: Path) -> None:
+    """The table of packets keeps it, also the second time, when nothing of the first frames is decoded."""
+    uri = write_sizes(tmp_path / "long.mkv", [(range(100), 2), (range(100, 400), 1)])
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
+    for most in (40, 20):
+        before = stage.counters.copy()
+        (result,) = stage([Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray([395], np.int32))])
+        assert isinstance(result, RawCrops)
+        assert result.images[0].shape == (2 * HEIGHT, 2 * WIDTH, 3)
+        assert read(result.images[0][::2, ::2]) == 395
+        assert stage.counters.since(before).frames_decoded <= most
+
+
+def test_a_picture_whose_size_changes_is_turned_after_it_was_scaled(tmp_path: Path) -> None:
+    uri = write_sizes(tmp_path / "upright.mp4", [(range(10), 1), (range(10, 20), 2)])
+    data = bytearray(Path(uri).read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, HEIGHT << 16, 0, 1 << 30)
+    Path(uri).write_bytes(data)
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
+    (result,) = stage([Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray([3, 15], np.int32))])
+    assert isinstance(result, RawCrops)
+    assert [image.shape for image in result.images] == [(WIDTH, HEIGHT, 3)] * 2
+    assert [read(np.rot90(image)) for image in result.images] == [3, 15]

@@ -117,7 +117,7 @@ def test_a_video_that_was_replaced_is_not_read_by_the_old_table(s3: Callable[[],
     for numbers in (range(120), range(1000, 1120)):
         storage.write_bytes(uri, write_clip(tmp_path / "clip.mkv", numbers, options={"g": "30"}).read_bytes())
         assert shown(stage, uri, [100]) == [numbers[100]]
-        assert any(uri in identity for identity in tables._tables)
+        assert any(uri in identity for identity, _ in tables._tables)
 
 
 def test_a_video_that_is_replaced_while_ranges_of_it_are_read_is_not_mixed(

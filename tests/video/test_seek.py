@@ -162,16 +162,16 @@ def test_a_table_that_lies_is_found_out_and_the_frames_are_counted(lie: str, cli
     with open_video(clip) as file:
         identity = file.identity
     assert identity is not None
-    true = tables[identity]
+    true = tables[identity, 0]
     assert true is not None
-    tables[identity] = {
+    tables[identity, 0] = {
         "shifted": PacketTable(true.pts + 7, true.keys),
         "one missing": PacketTable(np.delete(true.pts, 305), true.keys),
         "no such key": PacketTable(true.pts, np.asarray([0, 307])),
     }[lie]
     assert read_frames(stage, clip, [310]) == [310]
     assert stage.counters.seeks_refuted == 1
-    assert tables[identity] is None  # it is not asked again
+    assert tables[identity, 0] is None  # it is not asked again
 
 
 def test_a_changed_file_is_not_read_by_the_old_table(tmp_path: Path) -> None:

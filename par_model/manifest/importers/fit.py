@@ -62,7 +62,7 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
         tracks = _in_pixels(tracks, video, options, origin)
         frames, boxes = tracks.boxes()
     agreement = Agreement(video)
-    agreement.add(frames, boxes)
+    agreement.add(frames, boxes, tracks.starts)
     for kind, message in agreement.findings(may_be_corners=not options.were_corners):
         raise ManifestError(f"{origin}: {message}; {_advice(kind, options, video_uri, last)}")
     return tracks.without(wholly_outside(boxes, video), "wholly outside the picture")

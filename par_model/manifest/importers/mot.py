@@ -121,13 +121,13 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
             fields.pop()  # a comma that ends the line
         if len(fields) not in _COLUMNS:
             raise ManifestError(
-                f"{origin}, line {number}: {counted(len(fields), 'column')}, expected 6 to 10, or 16 as DeepStream writes: frame, "
-                "track id, left, top, width, height, ..."
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, expected 6 to 10, or 16 as DeepStream "
+                "writes: frame, track id, left, top, width, height, ..."
             )
         if rows and len(fields) != len(rows[0]):
             raise ManifestError(
-                f"{origin}, line {number}: {counted(len(fields), 'column')}, but line {numbers[0]} has {len(rows[0])}; what a "
-                "column means must be the same in all lines"
+                f"{origin}, line {number}: {counted(len(fields), 'column')}, but line {numbers[0]} has {len(rows[0])}; "
+                "what a column means must be the same in all lines"
             )
         rows.append(fields)
         numbers.append(number)

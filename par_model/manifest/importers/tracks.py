@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -90,6 +91,11 @@ class Tracks:
         if not tracks:
             return np.empty(0, np.int64), np.empty((0, 4), np.float32)
         return np.concatenate([t.frames for t in tracks]), np.concatenate([t.boxes for t in tracks])
+
+    @property
+    def starts(self) -> list[int]:
+        """Where each track begins in what ``boxes`` gives."""
+        return [0, *accumulate(len(track) for track in self.by_id.values())][:-1]
 
     def changed(self, frames: NDArray[np.int64], boxes: NDArray[np.float32]) -> Tracks:
         """The same tracks with other frames and boxes, each in the places where ``boxes`` gave them."""
