@@ -68,13 +68,19 @@ class _Attribute:
 def cvat_tracks(manifest: Manifest) -> dict[str, list[CvatTrack]]:
     """The video tracklets of a manifest by their video's URI, in the manifest's order. Still images are passed over.
 
-    Raises ManifestError for rows that are no tracklets: their frames could not be written.
+    Raises ManifestError for rows that are no tracklets, whose frames could not be written, and for those of a file's
+    second video track or a later one, which CVAT does not show.
     """
     found: dict[str, list[CvatTrack]] = {}
     for batch in manifest.iter_batches([*TRACKLET_COLUMNS, "labels"]):
         for row, labels in zip(tracklets(batch), batch.column("labels").to_pylist(), strict=True):
             if not isinstance(row, Tracklet):
                 raise ManifestError(f"manifest {manifest.uri}: {row.tracklet_id or row.row}: {row.message}")
+            if row.video_stream:
+                raise ManifestError(
+                    f"manifest {manifest.uri}: {row.tracklet_id} is of video track {row.video_stream}, but CVAT shows "
+                    "a file's first alone: copy the other into a file of its own"
+                )
             if row.video_uri is not None and row.frame_indices is not None:
                 track = CvatTrack(row.tracklet_id, row.frame_indices, row.boxes, labels)
                 found.setdefault(row.video_uri, []).append(track)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from itertools import chain
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from par_model.attributes import load_schema
 from par_model.errors import ManifestError
-from par_model.manifest.exporters.cvat import CvatTrack, CvatVideo, write_cvat
+from par_model.manifest.exporters.cvat import CvatTrack, CvatVideo, cvat_tracks, write_cvat
 from par_model.manifest.importers.attribute_votes import count_votes
 from par_model.manifest.importers.cvat import read_cvat
 from par_model.manifest.importers.tracks import gather
+from par_model.manifest.read import Manifest
+from tests.manifest.examples import on_images, on_video, write
 
 STREET = load_schema("street")
 VIDEO = CvatVideo("gate & hall.mp4", 640, 480, num_frames=100)
@@ -133,6 +136,26 @@ def test_the_whole_picture_is_a_box_and_labels_may_be_left_out() -> None:
     assert [float(box.attrib[side]) for side in ("xtl", "ytl", "xbr", "ybr")] == [0, 0, 640, 480]
     assert [of.attrib["name"] for of in box] == ["tracklet_id"]
     assert root.findtext("meta/task/source") == "gate & hall.mp4"
+
+
+def test_tracklets_are_gathered_by_video_and_still_images_passed_over(tmp_path: Path) -> None:
+    rows = [on_video("a"), on_images("still", "/1.jpg"), on_video("b"), on_video("c", video_uri="/other.mp4")]
+    found = cvat_tracks(Manifest.open(write(tmp_path / "m.parquet", rows)))
+    assert [[of.tracklet_id for of in tracks] for tracks in found.values()] == [["a", "b"], ["c"]]
+    assert list(found)[1] == "/other.mp4"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (on_video("bad", frame_indices=[5, 5]), "bad: frame_indices is not strictly increasing"),
+        (on_video("bad", video_stream=1), "bad is of video track 1, but CVAT shows a file's first alone"),
+    ],
+)
+def test_rows_that_cannot_be_shown_are_refused(row: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError) as caught:
+        cvat_tracks(Manifest.open(write(tmp_path / "m.parquet", [row])))
+    assert problem in str(caught.value)
 
 
 def test_an_id_that_xml_cannot_hold_is_refused() -> None:
