@@ -22,6 +22,8 @@ from par_model.manifest.importers.tracks import LeftOut, Listed
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
 _TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")
 _NOT_COUNTED = ("iscrowd", "ignore")
+_IDS = ("id", "name", "video_id", "image_id", "category_id")
+_KEYS = {"images", "annotations", "categories", "videos", "bbox", *_IDS, *_FRAME_KEYS, *_TRACK_KEYS, *_NOT_COUNTED}
 _MOTSYNTH_IMAGES, _MOTSYNTH_SKIPPED = 1800, 2
 
 
@@ -93,7 +95,7 @@ def motsynth_shift(num_images: int, num_frames: int) -> int:
 
 def _load(uri: str) -> dict[str, Any]:
     try:
-        document = json.loads(storage.read_bytes(uri))
+        document = json.loads(storage.read_bytes(uri), object_hook=_needed)
     except ValueError as error:
         raise ManifestError(f"{uri}: is not JSON: {error}") from error
     lists = isinstance(document, dict) and [document.get(key) for key in ("images", "annotations")]
@@ -101,6 +103,11 @@ def _load(uri: str) -> dict[str, Any]:
         raise ManifestError(f"{uri}: is not COCO with videos: it needs the lists 'images' and 'annotations'")
     document |= {key: document.get(key) or [] for key in ("videos", "categories")}
     return dict(document)
+
+
+def _needed(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is used of an object: outlines and joints, which are many times as much, are dropped as they come."""
+    return {key: value for key, value in entry.items() if key in _KEYS}
 
 
 def _images_of(document: Mapping[str, Any], sequence: str | None, uri: str) -> list[dict[str, Any]]:
