@@ -38,7 +38,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "labels",
     metavar="NAME",
     multiple=True,
-    help="Label of tracks that are people; repeatable.  [default: person, else the only one]",
+    help="Label of tracks that are people; repeatable.  [default: person or pedestrian, else the only one]",
 )
 @option("--task", type=int, metavar="N", help="Which of a project's tasks the video is.")
 @option(

@@ -92,7 +92,8 @@ def test_cvats_tracks_and_attributes_become_a_manifest_with_labels(
         "attributes that the schema does not know: mood, age",
         f"attributes not annotated: {', '.join(absent)}",
         "top color changes within 1 tracklet: the majority counts, 1 of them without one and so not annotated",
-        f"{output}: 2 tracklets, 3 boxes; left out: 1 track with the label 'car'; 1 box marked outside",
+        f"{output}: 2 tracklets, 3 boxes; left out: 1 track of classes that are not people ('car' 1); 1 box marked "
+        "outside",
     ]
     assert Manifest.open(output).label_schema == STREET
     assert run("check", output) == 0

@@ -26,12 +26,12 @@ import numpy as np
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
 from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta
+from par_model.manifest.importers.people import choose_people
 from par_model.manifest.importers.tracks import LeftOut, Lines, Listed
 from par_model.manifest.importers.xml_stream import read_xml
 
 ID_ATTRIBUTE = "tracklet_id"  # gives a track its whole tracklet_id, where it is a text that is not empty
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
-_USUAL_LABEL = "person"
 _SIDES = ("xtl", "ytl", "xbr", "ybr")
 
 
@@ -54,7 +54,7 @@ class CvatTracks:
 def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) -> CvatTracks:
     """Tracks of an XML file or of a zip archive that holds one.
 
-    labels: names of the labels that are people; without any, ``person`` where the file has it, else its only one.
+    labels: those that are people, as ``choose_people`` takes them.
     task: which of a project's tasks is meant; needed if the file has tracks of several.
 
     Raises ManifestError where there is nothing to take or it cannot be told what to take, and for values that are no
@@ -64,11 +64,10 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
     origin = read_xml(uri, file, preferred="annotations.xml")
     file.refuse_other_formats(origin)
     of_task = _of_task(file.tracks, file.meta.task_names(), task, origin)
-    people = _people(labels, Counter(track.label for track in of_task), origin)
-    wanted = [track for track in of_task if track.label in people]
+    people, why = choose_people([track.label for track in of_task], labels, origin, option="--label")
+    wanted = [track for track, is_person in zip(of_task, people.tolist(), strict=True) if is_person]
     left_out = [LeftOut(len(file.tracks) - len(of_task), "track", "of other tasks")]
-    others = Counter(track.label for track in of_task if track.label not in people)
-    left_out += [LeftOut(count, "track", f"with the label {label!r}") for label, count in others.items()]
+    left_out.append(LeftOut(len(of_task) - len(wanted), "track", why))
     left_out.append(LeftOut(sum(track.outside for track in wanted), "box", "marked outside"))
     for shape, count in sum((track.shapes for track in wanted), Counter[str]()).items():
         left_out.append(LeftOut(count, "shape", f"of another kind than boxes ({shape})"))
@@ -76,7 +75,7 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
         listed=_listed(wanted, origin, [part for part in left_out if part.count]),
         votes=_votes(wanted),
         whole_ids=_whole_ids(wanted, origin),
-        attributes=file.meta.attributes(people),
+        attributes=file.meta.attributes({track.label for track in wanted}),
         size=file.meta.size(task),
     )
 
@@ -211,20 +210,6 @@ def _of_task(tracks: Sequence[_Track], names: Mapping[int, str], task: int | Non
             f"{origin}: is a project, with tracks of {len(in_tracks)} tasks: say which with --task ({listed})"
         )
     return [track for track in tracks if task is None or track.task in (task, None)]
-
-
-def _people(wanted: Sequence[str], found: Counter[str], origin: str) -> list[str]:
-    """The file's spelling of the labels that are people."""
-    listed = ", ".join(f"{label!r} {count}" for label, count in sorted(found.items()))
-    if not wanted:
-        usual = [label for label in found if label.casefold() == _USUAL_LABEL]
-        if usual or len(found) == 1:
-            return usual or list(found)
-        raise ManifestError(f"{origin}: say with --label which tracks are people: {listed}")
-    absent = [label for label in wanted if label.casefold() not in {name.casefold() for name in found}]
-    if absent:
-        raise ManifestError(f"{origin}: has no tracks with the label {absent[0]!r}; it has {listed or 'none'}")
-    return [label for label in found if label.casefold() in {name.casefold() for name in wanted}]
 
 
 def _listed(tracks: Sequence[_Track], origin: str, left_out: Sequence[LeftOut]) -> Listed:

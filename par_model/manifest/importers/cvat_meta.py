@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -30,7 +30,7 @@ class CvatMeta:
         numbered = [element for element in self._tasks() if _is_number(element.findtext("id"))]
         return {int(element.findtext("id", "")): element.findtext("name", "") for element in numbered}
 
-    def attributes(self, labels: Sequence[str]) -> list[AttributeSpecification]:
+    def attributes(self, labels: Collection[str]) -> list[AttributeSpecification]:
         """What is specified for some labels, each name once."""
         found: dict[str, AttributeSpecification] = {}
         for label in self._element.iter("label"):

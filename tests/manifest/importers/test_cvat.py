@@ -101,8 +101,7 @@ def test_only_boxes_of_people_are_taken_and_the_rest_is_said(tmp_path: Path) -> 
     found = read(tmp_path, document(tracks))
     assert list(boxes(found)) == ["0"]
     assert left_out(found) == [
-        "2 tracks with the label 'car'",
-        "1 track with the label 'Rider'",
+        "3 tracks of classes that are not people ('car' 2, 'Rider' 1)",
         "1 shape of another kind than boxes (polygon)",
         "1 shape of another kind than boxes (skeleton)",
     ]
@@ -164,7 +163,7 @@ def test_ids_may_be_whole_where_the_file_says_so(tmp_path: Path) -> None:
         ("<osm><track id='0' label='person'/></osm>", "begins with <osm>, not with <annotations>"),
         (
             document([track(0, [], label="a"), track(1, [], label="b")]),
-            "say with --label which tracks are people: 'a' 1",
+            "say with --label which classes are people; it has 'a' 1, 'b' 1",
         ),
         (document([track(0, ['<box frame="1" xtl="1" ytl="2" xbr="3"/>'])]), "line 6: a <box> needs a frame and the"),
         (document([track(0, ['<box frame="x" xtl="1" ytl="2" xbr="3" ybr="4"/>'])]), "line 6: a <box> needs"),
@@ -181,7 +180,7 @@ def test_what_is_no_such_file_is_refused(text: str, problem: str, tmp_path: Path
 
 
 def test_a_label_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="has no tracks with the label 'man'; it has 'person' 1"):
+    with pytest.raises(ManifestError, match="has no class 'man'; it has 'person' 1"):
         read(tmp_path, document([track(0, [box(0, (1, 1, 9, 9))])]), labels=("man",))
 
 
