@@ -114,8 +114,9 @@ def test_a_confidence_of_0_counts_in_results_of_trackers() -> None:
 
 
 def test_nine_columns_of_a_tracker_are_no_ground_truth_and_its_classes_have_to_be_named() -> None:
-    """boxmot's: confidence, class from 0 on, -1. Read as ground truth, bicycles would be the people."""
-    text = "1,1,5,5,9.5,9.5,0.9,0,-1\n1,2,6,6,9,9,0.8,1,-1\n2,2,6,6,9,9,1.0,1,-1\n"
+    """boxmot's: confidence, class from 0 on, index of the detection or -1. Read as ground truth, bicycles would be the
+    people."""
+    text = "1,1,5,5,9.5,9.5,0.9,0,0\n1,2,6,6,9,9,0.8,1,1\n2,2,6,6,9,9,1,1,-1\n"
     with pytest.raises(ManifestError, match=r"b\.txt: say with --people which classes are people; it has '1' 2, '0' 1"):
         parse_tracks(text, "b.txt")
     people = parse_tracks(text, "b.txt", MotOptions(people=frozenset([0])))
@@ -129,12 +130,12 @@ def test_nine_columns_of_a_tracker_are_no_ground_truth_and_its_classes_have_to_b
         parse_tracks(text, "b.txt", MotOptions(people=frozenset([7])))
 
 
-@pytest.mark.parametrize("further", ["0.9,0,-1", "1,0,-1", "0.9,0,-1,-1", "0.9,0"])
+@pytest.mark.parametrize("further", ["0.9,0,-1", "1,0,-1", "1,0,1", "0.9,0,7", "0.9,0,-1,-1", "0.9,0"])
 def test_where_all_are_of_class_0_all_are_people(further: str) -> None:
     assert list(parse_tracks(f"1,1,5,5,9,9,{further}\n1,2,5,5,9,9,{further}", "t.txt").by_id) == ["1", "2"]
 
 
-@pytest.mark.parametrize("further", ["0.9,1,-1", "1,1,-1", "0.9,2,-1,-1", "1,1,0,2", "0.9,3"])
+@pytest.mark.parametrize("further", ["0.9,1,-1", "1,1,-1", "1,1,2", "0.9,2,-1,-1", "1,1,0,2", "0.9,3"])
 def test_a_class_that_may_be_anything_is_asked_for(further: str) -> None:
     with pytest.raises(ManifestError, match="say with --people which classes are people"):
         parse_tracks(f"1,1,5,5,9,9,{further}", "t.txt")
