@@ -63,7 +63,7 @@ def test_tracks_become_a_manifest_that_checks_clean(
     assert capsys.readouterr().err.strip() == f"{output}: 2 tracklets, 3 boxes"
     assert pq.read_schema(output) == pa.schema([field for field in COLUMNS if field.name != "video_stream"])
     common = {"video_uri": str(clip), "image_uris": None, "camera_id": None, "start_time": None, "split": None}
-    common |= {"labels": None, "_defect": None}
+    common |= {"labels": None, "video_stream": None, "_defect": None}
     assert rows(output) == [
         common
         | {"tracklet_id": "gate.north-1", "frame_indices": [0, 8], "_row": 0}

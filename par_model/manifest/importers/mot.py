@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.people import NAMES, choose_people
 from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
 from par_model.wording import counted
 
@@ -30,8 +31,7 @@ _COLUMNS = (*range(6, 11), 16)
 _GROUND_TRUTH_COLUMNS = 9
 _SIDES = slice(2, 6)
 _CONFIDENCE, _CLASS, _VISIBILITY = 6, 7, 8
-_PEDESTRIAN = 1
-_PEOPLE_LABELS = ("person", "pedestrian")
+_PEDESTRIAN = "1"
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 _LARGEST = 2.0**53
 _SHOWN = 8
@@ -204,20 +204,17 @@ def _only_people(
         if people is not None:
             raise ManifestError(f"{origin}: has no column of classes, so --people names none; leave it out")
         return listed
+    usual: Sequence[str] = ()
     if _is_ground_truth(values):
         counts = values[_CONFIDENCE] != 0
         listed = listed.keep(counts, "ground-truth row", "of confidence 0")
         classes = classes[counts]
-        people = people if people is not None else _people_of_truth(origin, labels)
-    elif people is None:
-        people = _people_of_output(classes, origin)
-    wanted = np.isin(classes, list(people))
-    if len(classes) and not wanted.any():
-        raise ManifestError(
-            f"{origin}: no box is of class {_listing(sorted(people))}; its classes are {_found(classes)}; name those "
-            "of people with --people"
-        )
-    return listed.keep(wanted, "box", f"of other classes than people's: {_found(classes[~wanted])}")
+        usual = _people_of_truth(origin, labels) if people is None else ()
+    # Of several classes that are people, one file of many may have but one.
+    wanted = {str(number) for number in people or ()}
+    named = [str(number) for number in classes.tolist()]
+    chosen, why = choose_people(named, sorted(wanted & set(named) or wanted), origin, usual=usual)
+    return listed.keep(chosen, "box", why)
 
 
 def _classes(values: Sequence[NDArray[np.float64]]) -> NDArray[np.int64] | None:
@@ -241,33 +238,13 @@ def _is_ground_truth(values: Sequence[NDArray[np.float64]]) -> bool:
     )
 
 
-def _people_of_truth(origin: str, labels: Sequence[str] | None) -> frozenset[int]:
+def _people_of_truth(origin: str, labels: Sequence[str] | None) -> list[str]:
     if labels is None:
-        return frozenset([_PEDESTRIAN])
-    found = frozenset(number for number, label in enumerate(labels, start=1) if label.lower() in _PEOPLE_LABELS)
+        return [_PEDESTRIAN]
+    found = [str(number) for number, label in enumerate(labels, start=1) if label.casefold() in NAMES]
     if not found:
         raise ManifestError(
-            f"{origin}: the labels.txt beside it names no person or pedestrian, but {_listing(labels)}; name the "
-            "numbers of people, counted from 1, with --people"
+            f"{origin}: the labels.txt beside it names no person or pedestrian, but {', '.join(labels[:_SHOWN])}; name "
+            "the numbers of people, counted from 1, with --people"
         )
     return found
-
-
-def _people_of_output(classes: NDArray[np.int64], origin: str) -> frozenset[int]:
-    if (classes == 0).all():
-        return frozenset([0])
-    raise ManifestError(
-        f"{origin}: column 8 holds classes, {_found(classes)}, and nothing says which are people; name them, such as "
-        "--people 0 for those of COCO counted from 0, --people 1,2 for VisDrone's"
-    )
-
-
-def _found(classes: NDArray[np.int64]) -> str:
-    """Classes and how many boxes each has."""
-    numbers, counts = np.unique(classes, return_counts=True)
-    return _listing([f"{number} ({count})" for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)])
-
-
-def _listing(items: Sequence[object]) -> str:
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(map(str, items[:_SHOWN])) + more

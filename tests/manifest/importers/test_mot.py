@@ -105,7 +105,7 @@ def test_nine_columns_are_ground_truth_of_which_only_pedestrians_that_count_stay
     assert found(tracks) == {"1": [TrackBox(0, 5, 5, 9, 9), TrackBox(2, 6, 5, 9, 9)]}
     assert tracks.left_out == [
         LeftOut(2, "ground-truth row", "of confidence 0"),
-        LeftOut(1, "box", "of other classes than people's: 7 (1)"),
+        LeftOut(1, "box", "of classes that are not people ('7' 1)"),
     ]
 
 
@@ -114,27 +114,30 @@ def test_a_confidence_of_0_counts_in_results_of_trackers() -> None:
 
 
 def test_nine_columns_of_a_tracker_are_no_ground_truth_and_its_classes_have_to_be_named() -> None:
-    """boxmot's: confidence, class from 0 on, -1. Read as ground truth, bicycles would be the people."""
-    text = "1,1,5,5,9.5,9.5,0.9,0,-1\n1,2,6,6,9,9,0.8,1,-1\n2,2,6,6,9,9,1.0,1,-1\n"
-    with pytest.raises(ManifestError, match=r"b\.txt: column 8 holds classes, 0 \(1\), 1 \(2\).*--people 0"):
+    """boxmot's: confidence, class from 0 on, index of the detection or -1. Read as ground truth, bicycles would be the
+    people."""
+    text = "1,1,5,5,9.5,9.5,0.9,0,0\n1,2,6,6,9,9,0.8,1,1\n2,2,6,6,9,9,1,1,-1\n"
+    with pytest.raises(ManifestError, match=r"b\.txt: say with --people which classes are people; it has '1' 2, '0' 1"):
         parse_tracks(text, "b.txt")
     people = parse_tracks(text, "b.txt", MotOptions(people=frozenset([0])))
     assert found(people) == {"1": [TrackBox(0, 5, 5, 9.5, 9.5)]}
-    assert [str(left) for left in people.left_out] == ["2 boxes of other classes than people's: 1 (2)"]
+    assert [str(left) for left in people.left_out] == ["2 boxes of classes that are not people ('1' 2)"]
+    one = parse_tracks(text, "b.txt", MotOptions(people=frozenset([0, 7])))
+    assert list(one.by_id) == ["1"]
     both = parse_tracks(text, "b.txt", MotOptions(people=frozenset([0, 1])))
     assert list(both.by_id) == ["1", "2"]
-    with pytest.raises(ManifestError, match=r"no box is of class 7; its classes are 0 \(1\), 1 \(2\)"):
+    with pytest.raises(ManifestError, match=r"b\.txt: has no class '7'; it has '1' 2, '0' 1"):
         parse_tracks(text, "b.txt", MotOptions(people=frozenset([7])))
 
 
-@pytest.mark.parametrize("further", ["0.9,0,-1", "1,0,-1", "0.9,0,-1,-1", "0.9,0"])
+@pytest.mark.parametrize("further", ["0.9,0,-1", "1,0,-1", "1,0,1", "0.9,0,7", "0.9,0,-1,-1", "0.9,0"])
 def test_where_all_are_of_class_0_all_are_people(further: str) -> None:
     assert list(parse_tracks(f"1,1,5,5,9,9,{further}\n1,2,5,5,9,9,{further}", "t.txt").by_id) == ["1", "2"]
 
 
-@pytest.mark.parametrize("further", ["0.9,1,-1", "1,1,-1", "0.9,2,-1,-1", "1,1,0,2", "0.9,3"])
+@pytest.mark.parametrize("further", ["0.9,1,-1", "1,1,-1", "1,1,2", "0.9,2,-1,-1", "1,1,0,2", "0.9,3"])
 def test_a_class_that_may_be_anything_is_asked_for(further: str) -> None:
-    with pytest.raises(ManifestError, match="column 8 holds classes"):
+    with pytest.raises(ManifestError, match="say with --people which classes are people"):
         parse_tracks(f"1,1,5,5,9,9,{further}", "t.txt")
 
 
@@ -142,7 +145,7 @@ def test_people_in_visdrone_are_named_by_their_numbers() -> None:
     text = "1,0,1,2,3,4,0,0,0,0\n1,1,1,2,3,4,1,1,0,0\n1,2,1,2,3,4,1,2,0,1\n1,3,1,2,3,4,1,4,0,0\n"
     tracks = parse_tracks(text, "v.txt", MotOptions(people=frozenset([1, 2])))
     assert list(tracks.by_id) == ["1", "2"]
-    assert tracks.left_out == [LeftOut(2, "box", "of other classes than people's: 0 (1), 4 (1)")]
+    assert tracks.left_out == [LeftOut(2, "box", "of classes that are not people ('0' 1, '4' 1)")]
 
 
 def test_world_coordinates_of_2015_are_no_classes() -> None:
