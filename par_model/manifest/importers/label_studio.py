@@ -26,7 +26,7 @@ from par_model.manifest.importers.people import choose_people
 from par_model.manifest.importers.tracks import Listed
 
 _SIDES = ("x", "y", "width", "height", "rotation")
-_EARLY = 1e-3  # of a frame: times are rounded, and must not fall before the frame that begins there
+_EARLY = 0.1  # of a frame: Matroska rounds times to milliseconds, and none may fall before the frame that begins there
 
 
 @dataclass(frozen=True, eq=False)

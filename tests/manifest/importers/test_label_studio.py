@@ -70,6 +70,17 @@ def test_times_that_are_not_regular_find_the_frame_that_is_shown(tmp_path: Path)
     assert [box.frame for box in found["r"]] == [2, 3]
 
 
+@pytest.mark.parametrize("rate", [24, 30, 60])
+def test_times_that_are_rounded_to_milliseconds_find_every_frame(rate: int, tmp_path: Path) -> None:
+    """As Matroska and WebM have them: at 30 a second, frame 1 begins at 0.033 and not at 0.0333."""
+    clip = Picture(200, 100, [round(frame / rate, 3) for frame in range(300)])
+    keys = key(1, 0, rate=rate), key(300, 29.9, rate=rate, enabled=False)
+    found = read(tmp_path, task(region("r", *keys)), of=clip)
+    assert [(box.frame, round(box.x, 3)) for box in found["r"]] == [
+        (frame, round(0.2 * frame, 3)) for frame in range(300)
+    ]
+
+
 def test_without_times_the_duration_tells_the_rate(tmp_path: Path) -> None:
     keys = [{k: v for k, v in of.items() if k != "time"} for of in (key(1, 0), key(5, 8, enabled=False))]
     found = read(tmp_path, task(region("r", *keys)))
