@@ -11,9 +11,12 @@ import pytest
 
 from par_model.errors import FailureCode, TrackletError
 from par_model.video import survey as survey_module
+from par_model.video import surveys as surveys_module
 from par_model.video.survey import Survey, clock, survey
 from par_model.video.surveys import Question, surveys
 from tests.video.frame_numbers import HEIGHT, WIDTH, draw, write_clip
+
+HOOKS = Path(__file__).parents[1] / "faults" / "hooks"
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,21 @@ def test_surveys_come_in_order_and_a_bad_video_costs_itself_alone(folder: Path, 
     assert found[0] == found[3] == Survey(WIDTH, HEIGHT, 200, True, 1)
     codes = [answer.code for answer in found[1:3] if isinstance(answer, TrackletError)]
     assert codes == [FailureCode.VIDEO_NOT_FOUND, FailureCode.VIDEO_UNREADABLE]
+
+
+@pytest.mark.slow
+def test_a_video_that_ends_the_process_or_never_answers_costs_itself_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child processes know the file systems of tests/faults/hooks."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAULTS", "1")
+    uris = ["crash:///a.mp4", str(folder / "a.mp4"), "hang:///a.mp4", str(folder / "a.mkv")]
+    monkeypatch.setattr(surveys_module, "_SECONDS", 6.0)
+    found = [answer for _, answer in surveys([Question(uri, 250) for uri in uris])]
+    assert found[1] == found[3] == Survey(WIDTH, HEIGHT, 200, True, 1)
+    failures = [(answer.code, answer.message) for answer in found if isinstance(answer, TrackletError)]
+    assert failures == [
+        (FailureCode.VIDEO_CRASHED, "cannot read crash:///a.mp4: it ends the decoding process"),
+        (FailureCode.VIDEO_TIMEOUT, "cannot read hang:///a.mp4: no answer within 6 s"),
+    ]
