@@ -1,4 +1,4 @@
-"""``parjob manifest from-crops``: what it writes, prints and refuses. from-mars and from-duke: tests/manifest/importers."""
+"""``parjob manifest from-crops``: what it writes, prints and refuses."""
 
 from __future__ import annotations
 
