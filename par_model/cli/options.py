@@ -10,7 +10,9 @@ import click
 Decorator = Callable[[Any], Any]
 
 
-def _together(*options: Decorator) -> Decorator:
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in this order."""
+
     def decorate(function: Any) -> Any:
         for option in reversed(options):
             function = option(function)
@@ -20,13 +22,19 @@ def _together(*options: Decorator) -> Decorator:
 
 
 manifest = click.option("--manifest", required=True, metavar="URI", help="Parquet file, folder or glob of tracklets.")
+output_manifest = click.option(
+    "--output",
+    required=True,
+    metavar="URI",
+    help="The manifest to write, a Parquet file; one that is there is replaced.",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-selection = _together(
+selection = together(
     click.option("--split", metavar="NAME", help="Only the rows of this split."),
     click.option("--limit", type=int, metavar="N", help="Only the first N rows."),
 )
-sampling = _together(
+sampling = together(
     click.option(
         "--frames", type=int, metavar="K", help="Frames of a tracklet that the model sees.  [default: from the weights]"
     ),
@@ -41,7 +49,7 @@ sampling = _together(
 )
 # Names, as functions get them, of the options of `decoding`: the fields of DecodeOptions.
 DECODING = ("decoder", "damaged", "video_timeout", "video_stream", "unflagged_matrix")
-decoding = _together(
+decoding = together(
     click.option(
         "--decoder",
         type=click.Choice(["pyav", "decord"]),
@@ -90,7 +98,7 @@ failures = click.option(
     metavar="SHARE",
     help="Exit with 3 when a larger share of the tracklets failed.",
 )
-ray = _together(
+ray = together(
     click.option(
         "--address", metavar="ADDRESS", help="Ray to join.  [default: RAY_ADDRESS, else a local one is started]"
     ),

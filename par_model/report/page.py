@@ -27,7 +27,18 @@ def json_in_html(value: Any) -> Markup:
 
 
 def render(context: dict[str, Any]) -> str:
-    """The whole page. ``context``: what page.html.jinja names."""
+    """The whole page of a run. ``context``: what page.html.jinja names."""
+    script, charts = (_file(name) for name in ("page.js", "vendor/chart.umd.min.js"))
+    scripts = {"script": Markup(script), "charts": Markup(charts)}
+    return _render("page.html.jinja", context, style=_file("page.css"), scripts=scripts)
+
+
+def render_look(context: dict[str, Any]) -> str:
+    """The page of drawn tracks, which has no script. ``context``: what look.html.jinja names."""
+    return _render("look.html.jinja", context, style=_file("page.css") + _file("look.css"), scripts={})
+
+
+def _render(template: str, context: dict[str, Any], *, style: str, scripts: dict[str, Markup]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("par_model.report", "."),
         autoescape=True,
@@ -36,23 +47,17 @@ def render(context: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"json": json_in_html, "percent": percent, "number": number}
-    style, script, charts = (_file(name) for name in ("page.css", "page.js", "vendor/chart.umd.min.js"))
-    parts = {
-        "style": Markup(style),
-        "script": Markup(script),
-        "charts": Markup(charts),
-        "policy": "; ".join(
-            [
-                "default-src 'none'",
-                f"script-src {_hash(script)} {_hash(charts)}",
-                f"style-src {_hash(style)}",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        ),
-    }
-    return environment.get_template("page.html.jinja").render(context | parts)
+    allowed = " ".join(map(_hash, scripts.values())) or "'none'"
+    policy = [
+        "default-src 'none'",
+        f"script-src {allowed}",
+        f"style-src {_hash(style)}",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    parts = {"style": Markup(style), "policy": "; ".join(policy), **scripts}
+    return environment.get_template(template).render(context | parts)
 
 
 def percent(share: float | None, digits: int = 1) -> str:

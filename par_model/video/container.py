@@ -151,6 +151,21 @@ class VideoContainer:
             return round(self._container.duration / av.time_base * self._stream.average_rate)
         return None
 
+    @property
+    def lists_frames(self) -> bool:
+        """Whether the header lists every frame, so that their number is not worked out from durations."""
+        return self._stream.frames > 0 and "mp4" in self.format.split(",")
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, as FFmpeg takes them where it has to keep a constant rate; None if the file tells none."""
+        return self._stream.guessed_rate
+
+    @property
+    def start(self) -> Fraction:
+        """When the earliest of all tracks begins, in seconds of the container's clock."""
+        return Fraction(self._container.start_time or 0, av.time_base)
+
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Packets from here on, ended by an empty one that flushes the decoder also where the file breaks off."""
         packets = self._container.demux(self._stream)

@@ -73,6 +73,13 @@ class ReadFrame:
             return None
         return self._frame.pts * self._frame.time_base
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the displayed picture."""
+        turned = round(self._frame.rotation / 90) % 2 == 1
+        width, height = self._frame.width, self._frame.height
+        return (height, width) if turned else (width, height)
+
     def picture(self) -> NDArray[np.uint8]:
         """The displayed picture, RGB uint8 [H, W, 3], valid as long as this object.
 

@@ -63,7 +63,7 @@ def test_tracks_become_a_manifest_that_checks_clean(
     assert capsys.readouterr().err.strip() == f"{output}: 2 tracklets, 3 boxes"
     assert pq.read_schema(output) == pa.schema([field for field in COLUMNS if field.name != "video_stream"])
     common = {"video_uri": str(clip), "image_uris": None, "camera_id": None, "start_time": None, "split": None}
-    common |= {"labels": None, "_defect": None}
+    common |= {"labels": None, "video_stream": None, "_defect": None}
     assert rows(output) == [
         common
         | {"tracklet_id": "gate.north-1", "frame_indices": [0, 8], "_row": 0}
@@ -99,17 +99,36 @@ def test_start_times_follow_the_videos_own_timestamps(clip: Path, tracks: str, t
     ]
 
 
-def test_a_track_beyond_the_videos_end_has_no_time_and_is_said(
+def test_a_track_beyond_the_videos_end_is_refused_with_the_last_frame(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = tmp_path / "late.txt"
-    late.write_text("4,1,5,5,9,9\n11,2,5,5,9,9\n", encoding="utf-8")
+    late.write_text("4,1,5,5,9,9\n63,2,5,5,9,9\n", encoding="utf-8")
+    output = tmp_path / "m.parquet"
+    assert run("from-mot", "--video", str(clip), "--tracks", str(late), "--output", str(output)) == 1
+    assert capsys.readouterr().err == (
+        f"parjob: {late}: 1 of 2 boxes are on frames up to 62, but the video's last frame is 9; is it the right video, "
+        "and does the file count every frame (--frame-step), from 1 (--first-frame)?\n"
+    )
+    assert not output.exists()
+
+
+def test_images_of_a_constant_rate_are_told_by_their_number_and_mapped_on_request(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the clip's ten frames at 0, 1, 2, 7, 8, 20, 21, 22, 60, 61 ffmpeg 5.1 extracts 62 images."""
+    tracks = tmp_path / "images.txt"
+    tracks.write_text("".join(f"{image},1,{image},5,9,9\n" for image in range(1, 63)), encoding="utf-8")
     output = str(tmp_path / "m.parquet")
-    given = ["--start-time", "2026-05-01T12:00"]
-    assert run("from-mot", "--video", str(clip), "--tracks", str(late), "--output", output, *given) == 0
-    times = [row["start_time"] for row in rows(output)]
-    assert times == [datetime(2026, 5, 1, 12, 0, 0, 280_000, tzinfo=UTC), None]
-    assert "1 tracklet begins after the video's last frame, 9: no start_time" in capsys.readouterr().err
+    given = ["--video", str(clip), "--tracks", str(tracks), "--output", output]
+    assert run("from-mot", *given) == 1
+    assert "at a constant rate of 25 a second, the video gives 62 images" in capsys.readouterr().err
+    assert run("from-mot", *given, "--numbering", "constant-rate") == 0
+    assert "left out: 52 boxes on images that repeat a frame" in capsys.readouterr().err
+    (row,) = rows(output)
+    assert row["frame_indices"] == list(range(10))
+    # The first image of each frame, as read off the numbers that ffmpeg's images show.
+    assert [int(b["x"]) - 1 for b in row["boxes"]] == [0, 1, 2, 6, 8, 19, 21, 22, 59, 61]
 
 
 def test_what_is_left_out_is_counted(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,14 +140,12 @@ def test_what_is_left_out_is_counted(clip: Path, tmp_path: Path, capsys: pytest.
     assert run("from-mot", *given, "--min-length", "2") == 0
     assert [row["tracklet_id"] for row in rows(output)] == ["gate.north-1"]
     assert capsys.readouterr().err.splitlines() == [
-        "1 ground-truth row left out: confidence 0, or a class other than 1",
-        "1 repeated row merged",
-        "1 track left out: fewer than 2 boxes",
-        f"{output}: 1 tracklet, 2 boxes",
+        f"{output}: 1 tracklet, 2 boxes; left out: 1 ground-truth row of confidence 0; 1 track of fewer than 2 boxes; "
+        "merged: 1 repeated row",
     ]
     before = rows(output)
     assert run("from-mot", *given, "--min-length", "3") == 1
-    assert capsys.readouterr().err.splitlines()[-1] == f"parjob: {truth}: no tracks are left to write"
+    assert capsys.readouterr().err.startswith(f"parjob: {truth}: no tracks are left to write; 0 tracklets, 0 boxes")
     assert rows(output) == before
 
 

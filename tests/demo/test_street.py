@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import AttributeSchema
+from par_model.cli import main
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.errors import StorageError, UsageError
 from par_model.manifest.check import check
+from par_model.manifest.exporters.cvat import CvatVideo, cvat_tracks, write_cvat
 from par_model.manifest.read import Manifest
+from par_model.manifest.schema import COLUMNS
 from tests.demo.conftest import Rendered
 
 
@@ -156,3 +160,27 @@ def test_labels_agree_with_decoded_pixels(street: Rendered, schema: AttributeSch
 def _decode(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_the_manifest_goes_to_cvats_xml_and_comes_back_equal(
+    street: Rendered, schema: AttributeSchema, tmp_path: Path
+) -> None:
+    """Ids, frames, boxes, labels, cameras and times; the splits have no place in CVAT."""
+    known = set(COLUMNS.names) - {"split"}
+    names = [name for name in pq.read_schema(street.manifest).names if name in known]
+    before = pq.read_table(street.manifest).select(names)
+    after = []
+    for uri, tracks in cvat_tracks(Manifest.open(str(street.manifest))).items():
+        first = next(row for row in before.to_pylist() if row["video_uri"] == uri)
+        start = first["start_time"] - timedelta(milliseconds=round(1000 * first["frame_indices"][0] / 10))
+        camera = first["camera_id"]
+        with (tmp_path / f"{camera}.xml").open("wb") as file:
+            write_cvat(file, tracks, CvatVideo(f"{camera}.mp4", 640, 360, street.config.num_frames), schema=schema)
+        given = ["--video", uri, "--tracks", f"{tmp_path}/{camera}.xml", "--output", f"{tmp_path}/{camera}.parquet"]
+        given += ["--schema", "street", "--camera", camera, "--start-time", start.isoformat()]
+        with pytest.raises(SystemExit) as caught:
+            main(["manifest", "from-cvat", *given])
+        assert caught.value.code == 0
+        after.append(pq.read_table(tmp_path / f"{camera}.parquet", columns=names))
+    assert pa.concat_tables(after).equals(before, check_metadata=True)
+    assert pc.list_value_length(before["labels"]).unique().to_pylist() == [schema.num_classes]

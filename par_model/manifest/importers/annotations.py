@@ -18,7 +18,8 @@ from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.attributes.schema import field_name
 from par_model.errors import ManifestError
-from par_model.manifest.crops import tracklet_name
+from par_model.manifest.importers.attribute_names import Target, known_names
+from par_model.manifest.importers.crop_folders import tracklet_name
 
 _PERSON = ("person_id", "person", "pid")
 _CAMERA = ("camera", "camera_id", "cam", "cam_id")
@@ -42,15 +43,6 @@ class Annotations:
     def num_people(self) -> int:
         """How many people the annotated tracklets are of."""
         return len({name.partition("C")[0] for name in self.labels})
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Where a column's values go: the classes start to stop. numbered: the value is a class's number, not 0 or 1."""
-
-    start: int
-    stop: int
-    numbered: bool
 
 
 def read_annotations(uri: str, schema: AttributeSchema) -> Annotations:
@@ -111,12 +103,12 @@ def _key_columns(header: Sequence[str]) -> list[int]:
 
 def _targets(
     header: Sequence[str], columns: Sequence[int], schema: AttributeSchema, origin: str, *, encoded: bool
-) -> tuple[dict[int, _Target], bool]:
+) -> tuple[dict[int, Target], bool]:
     """What each column means, and whether that was taken from its position."""
-    known = _known_headers(schema)
+    known = known_names(schema)
     targets = {i: known[name] for i in columns if (name := field_name(header[i].strip())) in known}
     if not targets and encoded and len(columns) == schema.num_classes:
-        return {column: _Target(i, i + 1, False) for i, column in enumerate(columns)}, True
+        return {column: Target(i, i + 1, False) for i, column in enumerate(columns)}, True
     if not targets:
         shown = ascii(", ".join(header))[:200]
         raise ManifestError(f"{origin}: no column is one of schema {schema.name}; its headers are {shown}")
@@ -135,23 +127,6 @@ def _targets(
     return targets, False
 
 
-def _known_headers(schema: AttributeSchema) -> dict[str, _Target]:
-    """Every header that the schema knows, as a field name."""
-    known: dict[str, _Target] = {}
-    for group, span in schema.spans():
-        names = (group.name, *group.aliases)
-        for name in names:
-            known.setdefault(field_name(name), _Target(span.start, span.stop, group.kind == "exclusive"))
-        for position, of_class in zip(range(span.start, span.stop), group.classes, strict=True):
-            one = _Target(position, position + 1, False)
-            own = [*of_class.aliases, *([of_class.released] if of_class.released else [])]
-            if group.kind == "exclusive":
-                own += [f"{name} {of_class.value}" for name in names]
-            for name in own:
-                known.setdefault(field_name(name), one)
-    return known
-
-
 def _tracklet_of(cells: Sequence[str], where: str) -> str:
     if len(cells) == 1:
         match = _NAME.fullmatch(cells[0].strip())
@@ -163,7 +138,7 @@ def _tracklet_of(cells: Sequence[str], where: str) -> str:
 
 
 def _labels_of(
-    row: Sequence[str], header: Sequence[str], targets: dict[int, _Target], num_classes: int, where: str
+    row: Sequence[str], header: Sequence[str], targets: dict[int, Target], num_classes: int, where: str
 ) -> tuple[int, ...]:
     labels = [-1] * num_classes
     for column, target in targets.items():
@@ -171,13 +146,13 @@ def _labels_of(
         if cell.lower() in _NOT_ANNOTATED:
             continue
         classes = target.stop - target.start
-        values = range(classes if target.numbered else 2)
+        values = range(classes if target.whole_group else 2)
         number = _number(cell, f"{values.start} to {values.stop - 1}", f"{where}, column {header[column]!r}")
         if number not in values:
             raise ManifestError(
                 f"{where}, column {header[column]!r}: {number} is not in {values.start} to {values.stop - 1}"
             )
-        one_hot = [int(i == number) for i in range(classes)] if target.numbered else [number]
+        one_hot = [int(i == number) for i in range(classes)] if target.whole_group else [number]
         labels[target.start : target.stop] = one_hot
     return tuple(labels)
 

@@ -1,0 +1,257 @@
+"""``parjob manifest from-cvat`` and ``from-csv``: tracks of a video with labels, from annotation tools and trackers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from par_model.cli.command import Command, option
+from par_model.cli.manifest_tracks import asked_of_video, video_options
+from par_model.cli.options import output_manifest
+from par_model.wording import counted
+
+if TYPE_CHECKING:
+    from par_model.attributes import AttributeSchema
+    from par_model.manifest.importers.attribute_votes import Votes
+    from par_model.manifest.importers.cvat import CvatTracks
+    from par_model.manifest.importers.label_studio import Picture
+    from par_model.manifest.importers.presets import Asked, Preset, Read
+    from par_model.manifest.importers.videos import Imported
+
+_AUTO = "auto"
+PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
+_VIDEO_HELP = "The video that the tracks are of: a path or URI."
+
+
+def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+@click.command("from-cvat", cls=Command)
+@option("--video", required=True, help=_VIDEO_HELP)
+@option("--tracks", required=True, help="CVAT for video 1.1: its XML, or the zip archive that holds it.")
+@output_manifest
+@option(
+    "--label",
+    "labels",
+    metavar="NAME",
+    multiple=True,
+    help="Label of tracks that are people; repeatable.  [default: person or pedestrian, else the only one]",
+)
+@option("--task", type=int, metavar="N", help="Which of a project's tasks the video is.")
+@option(
+    "--schema",
+    metavar="S|auto",
+    help="Attribute schema of the labels: a shipped name or a path. auto: one made of what CVAT lets annotators say, "
+    "written beside the manifest. Without it no labels.",
+)
+@video_options
+def from_cvat(
+    video: str,
+    tracks: str,
+    output: str,
+    labels: tuple[str, ...],
+    task: int | None,
+    schema: str | None,
+    **asked: Any,
+) -> None:
+    """Make a manifest from CVAT's tracks, their attributes being the labels, and see that they agree with the video.
+
+    Frames are the video's own, and nothing is interpolated: CVAT exports a box for every frame. An attribute goes to
+    the schema's group or class of its name; what changes within a track is decided by the majority of its boxes. A text
+    attribute tracklet_id, where it is not empty, is the id. The last lines say what was left out and did not match.
+
+    \b
+    Example:
+      parjob manifest from-cvat --video cam1.mp4 --tracks cam1.zip --schema auto --output cam1.parquet
+    """
+    from par_model.manifest.importers.cvat import read_cvat
+    from par_model.manifest.importers.labelling import name_rows
+    from par_model.manifest.importers.presets import Read
+    from par_model.video.source import open_video
+
+    if asked["corners"]:
+        raise click.UsageError("--corners does not apply: CVAT's boxes say themselves that they are corners")
+    open_video(video).close()  # better said before anything else
+    found = read_cvat(tracks, labels=labels, task=task)
+    _refuse_another_size(video, tracks, found, asked)
+    imported = name_rows(_import(video, tracks, Read(found.listed), asked), found.whole_ids, tracks)
+    attribute_schema = _schema_of(found, schema, tracks, output)
+    _write(output, tracks, imported, attribute_schema, found.votes, is_new=schema == _AUTO)
+
+
+@click.command("from-csv", cls=Command)
+@option("--video", required=True, help=_VIDEO_HELP)
+@option("--tracks", required=True, help="The file, or for presets of many files the folder or a quoted pattern.")
+@output_manifest
+@option("--preset", type=click.Choice(PRESETS), help="The tool that wrote it.")
+@option(
+    "--columns",
+    metavar="KEY=COLUMN,...",
+    help="Or the columns of a CSV file: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or xc=,yc=,w=,h=, and class=.",
+)
+@option("--people", metavar="NAME[,NAME...]", callback=_names, help="Names or numbers of the classes that are people.")
+@option("--sequence", metavar="NAME", help="Which video of a COCO file, or which task of Label Studio's, is meant.")
+@option(
+    "--first-frame",
+    type=click.IntRange(0, 1),
+    help="Number of the video's first frame.  [default: 0, 1 of Label Studio]",
+)
+@option(
+    "--frame-step",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Frames of the video from one number to the next, where only every Nth was numbered (vid_stride).",
+)
+@option(
+    "--labels",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Labels: the file's further columns, such as hat=1, or those of a FILE with one row a track and its id.",
+)
+@option("--schema", metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
+@video_options
+def from_csv(
+    video: str,
+    tracks: str,
+    output: str,
+    preset: Preset | None,
+    columns: str | None,
+    people: tuple[str, ...],
+    sequence: str | None,
+    first_frame: int | None,
+    frame_step: int,
+    labels: str | None,
+    schema: str | None,
+    **asked: Any,
+) -> None:
+    """Make a manifest from tracks in a table, or in the files of a tool, and see that they agree with the video.
+
+    Nothing is guessed: columns are named, or a preset knows them. docs/tracks.md has the way for each tool, with what
+    its files do not say. The last lines say what was left out and what did not match.
+
+    \b
+    Example:
+      parjob manifest from-csv --video cam1.mp4 --tracks cam1.csv --preset supervision --output cam1.parquet
+    """
+    from par_model.attributes import load_schema
+    from par_model.manifest.importers.presets import Asked
+    from par_model.video.source import open_video
+
+    if (preset is None) == (columns is None):
+        raise click.UsageError("give --preset NAME, or --columns frame=...,id=...,x=...,y=...,w=...,h=...")
+    if labels is not None and schema is None:
+        raise click.UsageError("--labels needs --schema, which says what the columns mean")
+    open_video(video).close()  # better said before anything else
+    attribute_schema = load_schema(schema) if schema is not None else None
+    wide = attribute_schema is not None and not labels
+    read = _read(
+        video, tracks, preset, columns, Asked(people, sequence, first_frame, frame_step, wide, asked["corners"])
+    )
+    for note in read.notes:
+        click.echo(note, err=True)
+    imported = _import(video, tracks, read, asked)
+    _write(output, labels or tracks, imported, attribute_schema, _votes(labels, imported) if labels else read.votes)
+
+
+def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: Asked) -> Read:
+    from par_model.manifest.importers.columns import Columns
+    from par_model.manifest.importers.presets import read_columns, read_preset
+    from par_model.manifest.importers.videos import stem
+
+    if preset is None:
+        return read_columns(tracks, Columns.parse(str(columns)), asked)
+    return read_preset(preset, tracks, asked, stem=stem(video), picture=lambda: _picture(video))
+
+
+def _picture(video: str) -> Picture:
+    from par_model.manifest.importers.label_studio import Picture
+    from par_model.video.survey import survey
+    from par_model.video.timestamps import timestamps
+
+    size = survey(video, 0)
+    return Picture(size.width, size.height, timestamps(video))
+
+
+def _import(video: str, tracks: str, read: Read, asked: dict[str, Any]) -> Imported:
+    from par_model.manifest.importers.tracks import gather
+    from par_model.manifest.importers.videos import import_video
+
+    gathered = gather(read.listed, read.numbering, skip_bad_boxes=asked["skip_bad_boxes"])
+    options = asked_of_video(asked)
+    if read.relative and options.fit.tracks_size is not None:
+        raise click.UsageError("--tracks-size does not apply: this tool's boxes are shares of the picture")
+    fit = replace(options.fit, relative=options.fit.relative or read.relative, were_corners=read.corners_known)
+    return import_video(video, gathered, replace(options, fit=fit), origin=tracks)
+
+
+def _votes(labels: str, imported: Imported) -> Votes:
+    from par_model.manifest.importers.labelling import read_label_file
+
+    found = read_label_file(labels, imported)
+    for name in found.no_tracks:
+        click.echo(f"no-track\t{name}")
+    silent = len(imported.rows) - len(found.votes)
+    if silent:
+        click.echo(f"{counted(silent, 'tracklet')} not in {labels}: all labels -1", err=True)
+    return found.votes
+
+
+def _write(
+    output: str,
+    origin: str,
+    imported: Imported,
+    schema: AttributeSchema | None,
+    votes: Votes,
+    *,
+    is_new: bool = False,
+) -> None:
+    """Write a video's rows, labelled if there is a schema, and say what they hold. is_new: write the schema too."""
+    from par_model.manifest import write_manifest
+    from par_model.manifest.importers.cvat_schema import write_beside
+    from par_model.manifest.importers.labelling import label_rows
+
+    if schema is None:
+        write_manifest(output, imported.rows)
+        unused = sorted({name for of_track in votes.values() for name in of_track})
+        if unused:
+            click.echo(f"attributes left out, --schema makes labels of them: {', '.join(unused)}", err=True)
+    else:
+        labelled = label_rows(imported, votes, schema, origin)
+        if is_new:
+            click.echo(f"{write_beside(schema, output)}: {counted(schema.num_classes, 'class', 'classes')}", err=True)
+        write_manifest(output, labelled.rows, label_schema=schema)
+        for line in labelled.voted.lines():
+            click.echo(line, err=True)
+    click.echo(f"{output}: {imported.tracks.closing_words()}", err=True)
+
+
+def _refuse_another_size(video: str, tracks: str, found: CvatTracks, asked: dict[str, Any]) -> None:
+    from par_model.errors import ManifestError
+    from par_model.video.survey import survey
+
+    size = survey(video, 0)
+    if found.size is not None and found.size != (size.width, size.height) and asked["tracks_size"] is None:
+        annotated = "x".join(map(str, found.size))
+        raise ManifestError(
+            f"{tracks}: pictures of {annotated} were annotated, but the video's are of {size.width}x{size.height}: "
+            f"--tracks-size {annotated} scales the boxes, if it is the right video"
+        )
+
+
+def _schema_of(found: CvatTracks, schema: str | None, tracks: str, output: str) -> AttributeSchema | None:
+    from par_model.attributes import load_schema
+    from par_model.manifest.importers.cvat_schema import schema_of
+    from par_model.manifest.importers.videos import stem
+
+    if schema is None:
+        return None
+    if schema != _AUTO:
+        return load_schema(schema)
+    made = schema_of(found.attributes, found.votes, stem(output), tracks)
+    if made.passed_over:
+        click.echo(f"attributes that no schema can hold: {', '.join(made.passed_over)}", err=True)
+    return made.schema

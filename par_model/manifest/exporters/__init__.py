@@ -1,0 +1,1 @@
+"""Manifests to the files of other tools."""

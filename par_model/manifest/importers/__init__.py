@@ -1,0 +1,1 @@
+"""Manifests out of what other tools write."""

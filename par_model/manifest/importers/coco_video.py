@@ -1,0 +1,167 @@
+"""COCO with videos, the JSON of MOTSynth, TAO, CocoVID, scalabel and others.
+
+Images are frames, annotations are boxes of tracks. An image says which frame it is by ``frame_id``, ``frame_index``,
+``frame_number`` or, in MOTSynth, ``frame_n``; an annotation says whose box it is by ``track_id``, ``instance_id`` or,
+in MOTSynth, ``ped_id``. Boxes are left, top, width, height in pixels of the image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from par_model import storage
+from par_model.errors import ManifestError
+from par_model.manifest.importers.people import choose_people, plain
+from par_model.manifest.importers.tracks import LeftOut, Listed
+
+_FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
+_TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")
+_NOT_COUNTED = ("iscrowd", "ignore")
+_IDS = ("id", "name", "video_id", "image_id", "category_id")
+_KEYS = {"images", "annotations", "categories", "videos", "bbox", *_IDS, *_FRAME_KEYS, *_TRACK_KEYS, *_NOT_COUNTED}
+_MOTSYNTH_IMAGES, _MOTSYNTH_SKIPPED = 1800, 2
+
+
+@dataclass(frozen=True)
+class _Annotations:
+    """Where rows came from, for messages. numbers: place of each in the list ``annotations``."""
+
+    origin: str
+    numbers: Sequence[int]
+
+    def __call__(self, *rows: int) -> str:
+        places = [str(self.numbers[row]) for row in rows]
+        return f"{self.origin}, annotation{'s' if len(rows) > 1 else ''} {' and '.join(places)}"
+
+
+@dataclass(frozen=True, eq=False)
+class CocoVideo:
+    """Boxes of one video, frames counted from 0, and of how many images it is."""
+
+    listed: Listed
+    num_images: int
+
+
+def read_coco_video(
+    uri: str, *, people: Sequence[str] = (), sequence: str | None = None, first_frame: int | None = None
+) -> CocoVideo:
+    """Boxes of one video.
+
+    people: the categories that are people, as ``choose_people`` takes them. sequence: name or id of the video, needed
+    if the file has several. first_frame: the number of a video's first frame; without it that of the first image, which
+    must be 0 or 1. Annotations that do not count (``iscrowd``, ``ignore``) are left out.
+
+    Raises ManifestError where a key is missing or it cannot be told what is meant.
+    """
+    document = _load(uri)
+    images = _images_of(document, sequence, uri)
+    frames = {image["id"]: _frame(image, uri) for image in images}
+    first = _first(list(frames.values()), first_frame, uri)
+    categories = {category.get("id"): str(category.get("name", "")) for category in document.get("categories", [])}
+    numbered = [(i, a) for i, a in enumerate(document["annotations"]) if a.get("image_id") in frames]
+    where = _Annotations(uri, [i for i, _ in numbered])
+    listed = Listed(
+        ids=[_track(annotation, where(row)) for row, (_, annotation) in enumerate(numbered)],
+        frames=np.array([frames[a["image_id"]] - first for _, a in numbered], np.int64),
+        boxes=np.array([_box(a, where(row)) for row, (_, a) in enumerate(numbered)], np.float64).reshape(-1, 4),
+        where=where,
+        left_out=_others(document, frames),
+    )
+    names = [categories.get(a.get("category_id")) or str(a.get("category_id", "")) for _, a in numbered]
+    chosen, why = choose_people(names, people, uri)
+    counts = np.array([not any(a.get(key) for key in _NOT_COUNTED) for _, a in numbered], bool)
+    listed = listed.keep(chosen, "box", why).keep(counts[chosen], "box", "not to be counted (iscrowd, ignore)")
+    return CocoVideo(listed, len(images))
+
+
+def is_whole_motsynth(num_images: int) -> bool:
+    """Whether annotations are of as many images as each sequence of MOTSynth has."""
+    return num_images == _MOTSYNTH_IMAGES
+
+
+def motsynth_shift(num_images: int, num_frames: int) -> int:
+    """How many frames of a published MOTSynth video come before that of its first image.
+
+    A video has more frames than its 1,800 images: the data set's own tool (motsynth-baselines, tools/anns/to_frames.py)
+    passes over two frames before it numbers images. A video that was made of the images has none before them.
+    """
+    return _MOTSYNTH_SKIPPED if is_whole_motsynth(num_images) and num_frames > num_images else 0
+
+
+def _load(uri: str) -> dict[str, Any]:
+    try:
+        document = json.loads(storage.read_bytes(uri), object_hook=_needed)
+    except ValueError as error:
+        raise ManifestError(f"{uri}: is not JSON: {error}") from error
+    lists = isinstance(document, dict) and [document.get(key) for key in ("images", "annotations")]
+    if not lists or not all(isinstance(of, list) and all(isinstance(entry, dict) for entry in of) for of in lists):
+        raise ManifestError(f"{uri}: is not COCO with videos: it needs the lists 'images' and 'annotations'")
+    document |= {key: document.get(key) or [] for key in ("videos", "categories")}
+    return dict(document)
+
+
+def _needed(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is used of an object: outlines and joints, which are many times as much, are dropped as they come."""
+    return {key: value for key, value in entry.items() if key in _KEYS}
+
+
+def _images_of(document: Mapping[str, Any], sequence: str | None, uri: str) -> list[dict[str, Any]]:
+    images: list[dict[str, Any]] = document["images"]
+    videos = {image.get("video_id") for image in images}
+    names = {video.get("id"): str(video.get("name", video.get("id"))) for video in document["videos"]}
+    if sequence is not None:
+        wanted = {video for video in videos if sequence in (str(video), names.get(video), _stem(names.get(video, "")))}
+        if len(wanted) == 1:
+            return [image for image in images if image.get("video_id") in wanted]
+    if len(videos) > 1:
+        listed = ", ".join(names.get(video, str(video)) for video in sorted(videos, key=str)[:8])
+        raise ManifestError(f"{uri}: has {len(videos)} videos, say which with --sequence: {listed}")
+    return images
+
+
+def _others(document: Mapping[str, Any], frames: Mapping[Any, int]) -> list[LeftOut]:
+    others = sum(annotation.get("image_id") not in frames for annotation in document["annotations"])
+    return [LeftOut(others, "box", "of other videos")] if others else []
+
+
+def _stem(name: str) -> str:
+    return storage.name(name).rpartition(".")[0] or storage.name(name)
+
+
+def _frame(image: Mapping[str, Any], uri: str) -> int:
+    number = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise ManifestError(
+            f"{uri}: image {image.get('id')} does not say which frame it is: {', '.join(_FRAME_KEYS)}, a whole number"
+        )
+    return number
+
+
+def _first(frames: Sequence[int], first_frame: int | None, uri: str) -> int:
+    if first_frame is not None:
+        return first_frame
+    lowest = min(frames, default=0)
+    if lowest not in (0, 1):
+        raise ManifestError(
+            f"{uri}: its images begin with frame {lowest}: say with --first-frame whether it counts from 0 or from 1"
+        )
+    return lowest
+
+
+def _track(annotation: Mapping[str, Any], where: str) -> str:
+    track = next((annotation[key] for key in _TRACK_KEYS if annotation.get(key) is not None), None)
+    if track is None:
+        raise ManifestError(f"{where}: has no track: {', '.join(_TRACK_KEYS)} are looked for")
+    return plain(str(track))
+
+
+def _box(annotation: Mapping[str, Any], where: str) -> list[float]:
+    box = annotation.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        raise ManifestError(f"{where}: its bbox is {box!r}, not left, top, width, height")
+    return [float(side) for side in box]

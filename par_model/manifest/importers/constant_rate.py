@@ -1,0 +1,41 @@
+"""Which frame each image shows that was extracted from a video at a constant rate.
+
+Tools that extract images (``ffmpeg -i video %d.png``, imageio) keep a constant rate unless they are told otherwise:
+frames that come late are preceded by copies of the one before, frames that come too soon are dropped. The rule is that
+of FFmpeg's command line, see its documentation of ``-fps_mode cfr``; where a frame falls just between two images, its
+own rounding of times decides, which may be one image off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+# In units of an image's duration: how far a frame may be off its place before one is repeated or dropped.
+_TOLERANCE = Fraction(11, 10)
+_LEAN = Fraction(6, 10)
+
+
+def frames_shown(times: Sequence[Fraction], rate: Fraction) -> list[int]:
+    """The frame that each image shows, in order.
+
+    times: of each frame, in seconds from the start of the earliest track. rate: images a second.
+    """
+    shown: list[int] = []
+    lately = [0, 0, 0]  # how often the frame before was repeated for each of the last ones
+    for frame, time in enumerate(times):
+        step = times[frame + 1] - time if frame + 1 < len(times) else Fraction(1) / rate
+        duration = min(step * rate, Fraction(1))
+        late = time * rate - len(shown)
+        if late < 0 < late + duration:
+            late, duration = Fraction(0), duration + late
+        end = late + duration
+        copies, repeats = (0 if end < -_TOLERANCE else 1), 0
+        if end > _TOLERANCE:
+            copies = round(end)
+            repeats = round(late - _LEAN) if late > _TOLERANCE else 0
+        previous = frame - 1 if shown else frame
+        shown += [previous] * repeats + [frame] * (copies - repeats)
+        lately = [*lately[1:], repeats]
+    # The last frame is taken to last as long as those before it.
+    return shown + [len(times) - 1] * sorted(lately)[1]

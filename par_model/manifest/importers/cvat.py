@@ -1,0 +1,258 @@
+"""Tracks and attributes of "CVAT for video 1.1", the XML that CVAT exports and FiftyOne writes too.
+
+    <annotations>
+      <meta> ... <labels><label><name>person</name><attributes> ... </attributes></label></labels> ... </meta>
+      <track id="0" label="person">
+        <box frame="7" outside="0" occluded="0" keyframe="1" xtl="1.5" ytl="2" xbr="31.5" ybr="82" rotation="0">
+          <attribute name="hat">true</attribute>
+        </box>
+      </track>
+    </annotations>
+
+Frames are the video's own, from 0, also where a task has a frame step. CVAT writes a box for every frame in which the
+track is seen and one more, outside="1", for the frame in which it no longer is; nothing is interpolated here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+import numpy as np
+
+from par_model.errors import ManifestError
+from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta
+from par_model.manifest.importers.people import choose_people
+from par_model.manifest.importers.tracks import LeftOut, Lines, Listed
+from par_model.manifest.importers.xml_stream import read_xml
+
+ID_ATTRIBUTE = "tracklet_id"  # gives a track its whole tracklet_id, where it is a text that is not empty
+_SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
+_SIDES = ("xtl", "ytl", "xbr", "ybr")
+
+
+@dataclass(frozen=True, eq=False)
+class CvatTracks:
+    """The tracks of one video.
+
+    votes: what the boxes of each track say of its attributes. whole_ids: track id -> tracklet_id, of those that say.
+    attributes: what the label's boxes may say, by the file's own specification, empty without one.
+    size: width and height of the picture that was annotated, None where the file does not say.
+    """
+
+    listed: Listed
+    votes: Votes
+    whole_ids: Mapping[str, str]
+    attributes: Sequence[AttributeSpecification]
+    size: tuple[int, int] | None
+
+
+def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) -> CvatTracks:
+    """Tracks of an XML file or of a zip archive that holds one.
+
+    labels: those that are people, as ``choose_people`` takes them.
+    task: which of a project's tasks is meant; needed if the file has tracks of several.
+
+    Raises ManifestError where there is nothing to take or it cannot be told what to take, and for values that are no
+    boxes, with the line; as ``read_xml`` for what is no such file.
+    """
+    file = _File()
+    origin = read_xml(uri, file, preferred="annotations.xml")
+    file.refuse_other_formats(origin)
+    of_task = _of_task(file.tracks, file.meta.task_names(), task, origin)
+    people, why = choose_people([track.label for track in of_task], labels, origin, option="--label")
+    wanted = [track for track, is_person in zip(of_task, people.tolist(), strict=True) if is_person]
+    left_out = [LeftOut(len(file.tracks) - len(of_task), "track", "of other tasks")]
+    left_out.append(LeftOut(len(of_task) - len(wanted), "track", why))
+    left_out.append(LeftOut(sum(track.outside for track in wanted), "box", "marked outside"))
+    for shape, count in sum((track.shapes for track in wanted), Counter[str]()).items():
+        left_out.append(LeftOut(count, "shape", f"of another kind than boxes ({shape})"))
+    return CvatTracks(
+        listed=_listed(wanted, origin, [part for part in left_out if part.count]),
+        votes=_votes(wanted),
+        whole_ids=_whole_ids(wanted, origin),
+        attributes=file.meta.attributes({track.label for track in wanted}),
+        size=file.meta.size(task),
+    )
+
+
+@dataclass
+class _Track:
+    """A track as it is read. boxes: line, frame and sides of each. said: attribute and value -> boxes that say so."""
+
+    name: str
+    label: str
+    task: int | None
+    boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
+    said: dict[tuple[str, str], int] = field(default_factory=dict)
+    shapes: Counter[str] = field(default_factory=Counter)
+    outside: int = 0
+
+
+class _File:
+    """The handler of ``read_xml``: what a file says, its boxes track by track, the head of it as a tree."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.line: Callable[[], int] = lambda: 0
+        self.tracks: list[_Track] = []
+        self.images = 0
+        self.root: str | None = None
+        self.meta = CvatMeta()
+        self._builder: ElementTree.TreeBuilder | None = None
+        self._track: _Track | None = None
+        self._shape: str | None = None
+        self._seen = False  # whether the shape is a box that shows its person
+        self._attribute: str | None = None
+        self._text = ""
+        self._said: dict[tuple[str, str], int] = {}
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self._builder is not None:
+            self._builder.start(tag, attributes)
+        elif tag == "attribute":
+            self._attribute = attributes.get("name")
+            self._text = ""
+        elif self._track is not None:
+            if self._shape is None and tag in _SHAPES:
+                self._shape = tag
+                self._begin_shape(self._track, tag, attributes)
+        elif tag == "track":
+            self._track = self._new_track(attributes)
+        elif tag == "image":
+            self.images += 1
+        elif self.root is None:
+            self.root = tag
+        elif tag == "meta":
+            self._builder = ElementTree.TreeBuilder()
+            self._builder.start(tag, attributes)
+
+    def data(self, text: str) -> None:
+        if self._attribute is not None:
+            self._text += text
+        elif self._builder is not None:
+            self._builder.data(text)
+
+    def end(self, tag: str) -> None:
+        if self._builder is not None:
+            self._builder.end(tag)
+            if tag == "meta":
+                self.meta, self._builder = CvatMeta(self._builder.close()), None
+        elif tag == "attribute":
+            if self._attribute is not None and self._seen:
+                said = self._attribute, self._text
+                self._said[said] = self._said.get(said, 0) + 1
+            self._attribute = None
+        elif tag == self._shape:
+            self._shape, self._seen = None, False
+        elif tag == "track":
+            self._track = None
+
+    @property
+    def _where(self) -> str:
+        return f"{self.origin}, line {self.line()}"
+
+    def _new_track(self, attributes: dict[str, str]) -> _Track:
+        name, label = attributes.get("id"), attributes.get("label")
+        if name is None or label is None:
+            raise ManifestError(f"{self._where}: a <track> needs an id and a label")
+        task = attributes.get("task_id")
+        track = _Track(name, label, int(task) if task is not None and task.isdecimal() else None)
+        self.tracks.append(track)
+        self._said = track.said
+        return track
+
+    def _begin_shape(self, track: _Track, tag: str, attributes: dict[str, str]) -> None:
+        if tag != "box":
+            track.shapes[tag] += 1
+            return
+        if attributes.get("outside") == "1":
+            track.outside += 1
+            return
+        self._seen = True
+        try:
+            x, y, right, bottom = (float(attributes[name]) for name in _SIDES)
+            turn = float(attributes.get("rotation", 0))
+            frame = int(attributes["frame"])
+            if frame.bit_length() > 62:
+                raise ValueError(f"frame {frame}")
+        except (KeyError, ValueError) as error:
+            needs = "a frame and the sides xtl, ytl, xbr and ybr, all of them numbers"
+            raise ManifestError(f"{self._where}: a <box> needs {needs}: {error}") from error
+        if turn:
+            x, y, right, bottom = _enclosing(x, y, right, bottom, turn)
+        track.boxes.append((self.line(), frame, x, y, right - x, bottom - y))
+
+    def refuse_other_formats(self, origin: str) -> None:
+        if self.root != "annotations":
+            raise ManifestError(f"{origin}: is not CVAT's XML: it begins with <{self.root}>, not with <annotations>")
+        if not self.tracks and self.images:
+            raise ManifestError(
+                f"{origin}: is 'CVAT for images', {self.images} of them, which forgets which boxes are one person: "
+                "export the task as 'CVAT for video 1.1'"
+            )
+        if not self.tracks:
+            raise ManifestError(f"{origin}: has no tracks")
+
+
+def _of_task(tracks: Sequence[_Track], names: Mapping[int, str], task: int | None, origin: str) -> Sequence[_Track]:
+    in_tracks = {track.task for track in tracks if track.task is not None}
+    known = {number: names.get(number, "") for number in sorted(in_tracks or names)}
+    listed = ", ".join(f"{number} {name}".strip() for number, name in known.items())
+    if task is not None and task not in known:
+        raise ManifestError(f"{origin}: has no tracks of task {task}; the tasks of its tracks: {listed or 'not said'}")
+    if task is None and len(in_tracks) > 1:
+        raise ManifestError(
+            f"{origin}: is a project, with tracks of {len(in_tracks)} tasks: say which with --task ({listed})"
+        )
+    return [track for track in tracks if task is None or track.task in (task, None)]
+
+
+def _listed(tracks: Sequence[_Track], origin: str, left_out: Sequence[LeftOut]) -> Listed:
+    boxes = [box for track in tracks for box in track.boxes]
+    return Listed(
+        ids=[track.name for track in tracks for _ in track.boxes],
+        frames=np.array([frame for _, frame, *_ in boxes], np.int64),
+        boxes=np.array([sides for _, _, *sides in boxes], np.float64).reshape(-1, 4),
+        where=Lines(origin, [line for line, *_ in boxes]),
+        left_out=left_out,
+    )
+
+
+def _votes(tracks: Sequence[_Track]) -> Votes:
+    votes: Votes = {}
+    for track in tracks:
+        for (name, value), boxes in track.said.items():
+            if name != ID_ATTRIBUTE:
+                vote(votes, track.name, name, value, boxes)
+    return votes
+
+
+def _whole_ids(tracks: Sequence[_Track], origin: str) -> dict[str, str]:
+    whole: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for track in tracks:
+        said = {value for name, value in track.said if name == ID_ATTRIBUTE and value.strip()}
+        if len(said) > 1:
+            raise ManifestError(f"{origin}: track {track.name} says two {ID_ATTRIBUTE}: {', '.join(sorted(said))}")
+        for value in said:
+            other = taken.setdefault(value, track.name)
+            if other != track.name:
+                raise ManifestError(f"{origin}: tracks {other} and {track.name} have the same {ID_ATTRIBUTE} {value!r}")
+            whole[track.name] = value
+    return whole
+
+
+def _enclosing(
+    left: float, top: float, right: float, bottom: float, degrees: float
+) -> tuple[float, float, float, float]:
+    """The upright box around one that is turned about its middle."""
+    cos, sin = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    width, height = right - left, bottom - top
+    half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return x - half_width, y - half_height, x + half_width, y + half_height

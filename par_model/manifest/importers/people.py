@@ -1,0 +1,64 @@
+"""Which of a tool's classes are people."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.errors import ManifestError
+
+# Names by which tools call people, and the class "person" of detectors that were trained on COCO or on people only.
+NAMES = ("person", "pedestrian", "people")
+FIRST_CLASS = "0"
+
+_SHOWN = 8
+_WHOLE = re.compile(r"([+-]?\d+)\.0*")
+
+
+def plain(text: str) -> str:
+    """A number or name of a class or track as it is compared: without the fraction that data frames append."""
+    match = _WHOLE.fullmatch(text.strip())
+    return match[1] if match else text.strip()
+
+
+def choose_people(
+    classes: Sequence[str],
+    wanted: Sequence[str],
+    origin: str,
+    *,
+    usual: Sequence[str] = NAMES,
+    option: str = "--people",
+) -> tuple[NDArray[np.bool_], str]:
+    """Which of n boxes or tracks are people, bool [n], and why the others are left out.
+
+    classes: n names or numbers. wanted: those that are people; without any, the ``usual`` names that are there, else
+    the only class, if it is a name or 0: another number may be anything. Case does not count.
+
+    Raises ManifestError that lists the classes where a wanted one is absent, or it cannot be told who is a person.
+    """
+    folded = [plain(name).casefold() for name in classes]
+    found = Counter(folded)
+    spelled = dict(zip(folded, (plain(name) for name in classes), strict=True))
+    listed = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common())
+    people = {plain(name).casefold() for name in wanted}
+    if absent := people - found.keys():
+        raise ManifestError(f"{origin}: has no class {min(absent)!r}; it has {listed or 'none'}")
+    if not wanted:
+        people = found.keys() & {name.casefold() for name in usual}
+        if not people and len(found) == 1:
+            people = {name for name in found if name == FIRST_CLASS or not name.lstrip("+-").isdecimal()}
+        if not people and found:
+            raise ManifestError(f"{origin}: say with {option} which classes are people; it has {listed}")
+    others = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common() if name not in people)
+    chosen = np.fromiter((name in people for name in folded), bool, len(folded))
+    return chosen, f"of classes that are not people ({others})"
+
+
+def _some(texts: Iterable[str]) -> str:
+    shown = list(texts)
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more

@@ -1,0 +1,152 @@
+"""Tools whose files need no columns to be named, each read as it was seen to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from par_model.errors import ManifestError, UsageError
+from par_model.manifest.importers.attribute_votes import Votes
+from par_model.manifest.importers.coco_video import is_whole_motsynth, motsynth_shift, read_coco_video
+from par_model.manifest.importers.columns import Columns, Table, TableTracks, read_table, table_tracks
+from par_model.manifest.importers.kitti import read_deepstream, read_kitti
+from par_model.manifest.importers.label_studio import Picture, read_label_studio
+from par_model.manifest.importers.tracks import Listed, Numbering
+from par_model.manifest.importers.ultralytics import read_ultralytics
+
+Preset = Literal["supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio"]
+
+_SUPERVISION = Columns("", "tracker_id", ("x_min", "y_min", "x_max", "y_max"), "corners")
+_SUPERVISION_FRAMES = ("frame_number", "frame_index", "frame_id", "frame_idx", "frame")
+_SUPERVISION_CLASSES = ("class_name", "class_id")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the file does not say.
+
+    people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame,
+    0 in tables. frame_step: frames of the video from one number to the next. labelled: that further columns of a table
+    are attributes. corners: a table's boxes that are called left, top, width, height are left, top, right, bottom.
+    """
+
+    people: Sequence[str] = ()
+    sequence: str | None = None
+    first_frame: int | None = None
+    frame_step: int = 1
+    labelled: bool = False
+    corners: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What was read. numbering: from frame numbers to the video's. relative: boxes are shares of the picture.
+
+    corners_known: that the file itself, or the user, says what the four sides are. notes: sentences for the user.
+    """
+
+    listed: Listed
+    votes: Votes = field(default_factory=dict)
+    numbering: Numbering = Numbering()  # noqa: RUF009  # frozen
+    relative: bool = False
+    corners_known: bool = True
+    notes: Sequence[str] = ()
+
+
+def read_columns(uri: str, columns: Columns, asked: Asked) -> Read:
+    """A table by its columns' names."""
+    if asked.corners and columns.shape == "size":
+        columns = Columns(columns.frame, columns.track, columns.sides, "corners", columns.of_class)
+    elif asked.corners:
+        raise UsageError("--corners is for columns that are called x, y, w and h; these say themselves what they are")
+    return _of_table(read_table(uri), columns, asked)
+
+
+def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: Callable[[], Picture]) -> Read:
+    """A tool's file, or folder of files. stem: of the video's name. picture: asks the video, where that is needed.
+
+    Raises ManifestError and StorageError as the readers do, and UsageError for what does not apply to the tool.
+    """
+    _refuse(preset, asked)
+    step = Numbering(0, asked.frame_step)
+    match preset:
+        case "supervision":
+            table = read_table(uri)
+            return _of_table(table, _supervision(table), asked)
+        case "ultralytics":
+            listed = read_ultralytics(uri, people=asked.people, stride=asked.frame_step, stem=stem)
+            return Read(listed, relative=True)
+        case "kitti":
+            return Read(read_kitti(uri, people=asked.people), numbering=step)
+        case "deepstream-kitti":
+            return Read(read_deepstream(uri, people=asked.people), numbering=step)
+        case "coco-video" | "motsynth":
+            coco = read_coco_video(uri, people=asked.people, sequence=asked.sequence, first_frame=asked.first_frame)
+            shifted = preset == "motsynth" and is_whole_motsynth(coco.num_images)
+            shift = motsynth_shift(coco.num_images, len(picture().seconds)) if shifted else 0
+            return Read(coco.listed, numbering=Numbering(-shift, 1) if shift else step, notes=_motsynth(shift))
+        case "label-studio":
+            first = 1 if asked.first_frame is None else asked.first_frame
+            found = read_label_studio(uri, picture(), people=asked.people, sequence=asked.sequence, first_frame=first)
+            return Read(found.listed, found.votes)
+
+
+def _motsynth(shift: int) -> list[str]:
+    if not shift:
+        return []
+    return [f"the video has more frames than its images: the first image is taken for frame {shift}, as MOTSynth's are"]
+
+
+# Options that mean something for a tool; the others are refused, since they would be passed over.
+_APPLY: Mapping[Preset, Sequence[str]] = {
+    "supervision": ("--first-frame", "--frame-step"),
+    "ultralytics": ("--frame-step",),
+    "kitti": ("--frame-step",),
+    "deepstream-kitti": ("--frame-step",),
+    "motsynth": ("--first-frame", "--sequence"),
+    "coco-video": ("--first-frame", "--frame-step", "--sequence"),
+    "label-studio": ("--first-frame", "--sequence"),
+}
+
+
+def _refuse(preset: Preset, asked: Asked) -> None:
+    given = {
+        "--first-frame": asked.first_frame is not None,
+        "--frame-step": asked.frame_step != 1,
+        "--sequence": asked.sequence is not None,
+        "--corners": asked.corners,
+    }
+    for option, is_given in given.items():
+        if is_given and option not in _APPLY[preset]:
+            raise UsageError(f"{option} does not apply to --preset {preset}, which says that itself")
+
+
+def _supervision(table: Table) -> Columns:
+    """The columns of supervision's CSVSink. Its frames are whatever was given as custom data."""
+    frame = next((name for name in _SUPERVISION_FRAMES if name in table.header), None)
+    if frame is None:
+        raise ManifestError(
+            f"{table.origin}: has no column of frame numbers ({', '.join(_SUPERVISION_FRAMES)}): CSVSink writes none "
+            "of its own; give them, as in sink.append(detections, custom_data={'frame_number': index}), index from 0"
+        )
+    of_class = next((name for name in _SUPERVISION_CLASSES if name in table.header), None)
+    return Columns(frame, _SUPERVISION.track, _SUPERVISION.sides, _SUPERVISION.shape, of_class)
+
+
+def _of_table(table: Table, columns: Columns, asked: Asked) -> Read:
+    found = table_tracks(table, columns, people=asked.people, labelled=asked.labelled)
+    return Read(
+        found.listed,
+        found.votes,
+        Numbering(asked.first_frame or 0, asked.frame_step),
+        corners_known=asked.corners or columns.shape != "size",
+        notes=_numbers_from_0(found) if asked.first_frame is None else [],
+    )
+
+
+def _numbers_from_0(found: TableTracks) -> list[str]:
+    """What was taken for granted, where the number of the first frame is not seen."""
+    if not found.lowest_frame:
+        return []
+    return [f"frames, from {found.lowest_frame} on, are taken to be counted from 0: if from 1, say --first-frame 1"]

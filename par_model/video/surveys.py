@@ -1,0 +1,115 @@
+"""Surveys of many videos, several at a time, each in a child process: a video that crashes or hangs its decoder costs
+itself alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+from par_model.errors import FailureCode, TrackletError
+from par_model.video.damage import one_line
+from par_model.video.options import MOST_SECONDS, TIMED_FRAMES
+from par_model.video.survey import Survey, survey
+
+_MOST_WORKERS = 8
+_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What ``survey`` takes."""
+
+    uri: str
+    last_frame: int
+    stream: int = 0
+    decode: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long the answer may take."""
+        return min(MOST_SECONDS, _SECONDS * max(1.0, self.last_frame / TIMED_FRAMES))
+
+
+def surveys(questions: Iterable[Question]) -> Iterator[tuple[Question, Survey | TrackletError]]:
+    """Each question with its survey, or with what is wrong with the video, in the order of the questions."""
+    helpers: SimpleQueue[_Helper] = SimpleQueue()
+    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
+    for _ in range(workers):
+        helpers.put(_Helper())
+
+    def ask(question: Question) -> tuple[Question, Survey | TrackletError]:
+        helper = helpers.get()
+        try:
+            return question, helper.ask(question)
+        finally:
+            helpers.put(helper)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(ask, questions)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        while not helpers.empty():
+            helpers.get().end()
+
+
+class _Helper:
+    """A child process that answers questions; it is started when it is needed, and again when it has died."""
+
+    def __init__(self) -> None:
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def ask(self, question: Question) -> Survey | TrackletError:
+        connection = self._started()
+        try:
+            connection.send(question)
+            if connection.poll(question.seconds):
+                answer: Survey | TrackletError = connection.recv()
+                return answer
+        except (EOFError, OSError):
+            self.end()
+            return TrackletError(FailureCode.VIDEO_CRASHED, f"cannot read {question.uri}: it ends the decoding process")
+        self.end()
+        message = f"cannot read {question.uri}: no answer within {question.seconds:g} s"
+        return TrackletError(FailureCode.VIDEO_TIMEOUT, message)
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None and self._connection is not None:
+            self._connection.close()
+            self._process.kill()
+            self._process.join()
+        self._process = self._connection = None
+
+    def _started(self) -> Connection:
+        if self._process is None or self._connection is None or not self._process.is_alive():
+            self.end()
+            context = multiprocessing.get_context("spawn")  # a fork of a process with threads may stand still
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(target=_answer, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._connection
+
+
+def _answer(connection: Connection) -> None:
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        while True:
+            question: Question = connection.recv()
+            try:
+                answer: Survey | TrackletError = survey(
+                    question.uri, question.last_frame, question.stream, decode=question.decode
+                )
+            except TrackletError as error:
+                answer = error
+            except Exception as error:  # noqa: BLE001  # what one video does must not end the survey of others
+                why = f"cannot read {question.uri}: unexpected {type(error).__name__}: {one_line(error)}"
+                answer = TrackletError(FailureCode.VIDEO_CRASHED, why)
+            connection.send(answer)
