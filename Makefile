@@ -44,7 +44,7 @@ LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py t
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
 	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
 	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \
-	tests/video/test_exact.py tests/video/test_damage.py tests/video/test_decord.py tests/video/test_images.py \
+	tests/video/test_exact.py tests/video/containers/test_damage.py tests/video/test_decord.py tests/video/test_images.py \
 	tests/cluster/test_inference.py::test_ray_and_one_process_give_the_same_table
 
 # Newer libraries warn of what older ones do with them: no fault of the older ones, nor ours.

@@ -31,11 +31,11 @@ from benchmarks.results import table, write_section
 from par_model import storage
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
-from par_model.video import isolation
 from par_model.video.counters import Counters
 from par_model.video.crop import cut
 from par_model.video.fit import fit_crop
 from par_model.video.options import DecodeOptions
+from par_model.video.process import parent as isolation
 from par_model.video.stage import DecodeStage
 
 WIDTH, HEIGHT, RATE, SECONDS = 1280, 720, 25, 60

@@ -36,8 +36,8 @@ def read_tracklets(
         for tracklet in par_model.read_tracklets("tracklets.parquet", limit=10):
             print(tracklet.tracklet_id, tracklet.num_frames)
     """
-    from par_model.inference.plan import Selection
     from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous, tracklets
+    from par_model.manifest.selection import Selection
 
     opened = Manifest.open(manifest)
     refuse_ambiguous(opened, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from par_model.table.lock import Held
+from par_model.runs.lock import Held
 
 _CHANGES = {"os.rename": 1, "os.remove": 0, "shutil.rmtree": 0, "os.mkdir": 0, "open": 0}
 _heard: list[tuple[str, str]] | None = None

@@ -20,8 +20,8 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.manifest.read import Manifest
 from par_model.storage import PlaceError, Reason
 from par_model.table.read import open_table
+from par_model.video.bytes.source import open_video
 from par_model.video.images import image_error, read_images
-from par_model.video.source import open_video
 from tests.archive import video_row
 from tests.refusing_s3 import Answer, Refusing, refusing_s3
 

@@ -79,7 +79,7 @@ def test_a_manifest_is_read_and_shown_without_a_database(tmp_path: Path) -> None
     code = """
 from par_model.cli import main
 from par_model.inference.fingerprint import rows_digest
-from par_model.inference.plan import Selection
+from par_model.manifest.selection import Selection
 from par_model.manifest import Manifest
 print(rows_digest(Manifest.open("m.parquet"), Selection())["digest"])
 for command in ("check", "show"):
@@ -94,8 +94,8 @@ for command in ("check", "show"):
     assert "start_time    2026-05-01 12:00:00.250000+00:00" in done.stdout
     assert "seen          [2026-05-01 12:00:00.250123+00:00] (1)" in done.stdout
     from par_model.inference.fingerprint import rows_digest
-    from par_model.inference.plan import Selection
     from par_model.manifest import Manifest
+    from par_model.manifest.selection import Selection
 
     here = rows_digest(Manifest.open(str(tmp_path / "m.parquet")), Selection())["digest"]
     assert done.stdout.splitlines()[0] == here, "the digest of a row must not depend on the machine"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from par_model.inference.plan import Selection
     from par_model.manifest.read import Manifest
+    from par_model.manifest.selection import Selection
     from par_model.types import Failure, RawCrops
     from par_model.video.stage import DecodeStage
 
@@ -80,7 +80,7 @@ def crops(
     Example:
       parjob crops --manifest tracklets.parquet --output crops
     """
-    from par_model.inference.plan import Selection
+    from par_model.manifest.selection import Selection
     from par_model.progress import Progress
 
     _check(limit, max_failure_rate)

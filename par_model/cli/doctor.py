@@ -48,7 +48,7 @@ def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> 
     Example:
       parjob doctor --s3 s3://bucket/archive
     """
-    from par_model.table.summary import versions
+    from par_model.runs.record import versions
 
     found = {"python": platform.python_version(), "platform": platform.platform()} | versions()
     if not as_json:

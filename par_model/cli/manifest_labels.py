@@ -70,7 +70,7 @@ def from_cvat(
     from par_model.manifest.importers.cvat import read_cvat
     from par_model.manifest.importers.labelling import name_rows
     from par_model.manifest.importers.presets import Read
-    from par_model.video.source import open_video
+    from par_model.video.bytes.source import open_video
 
     if asked["corners"]:
         raise click.UsageError("--corners does not apply: CVAT's boxes say themselves that they are corners")
@@ -139,7 +139,7 @@ def from_csv(
     """
     from par_model.attributes import load_schema
     from par_model.manifest.importers.presets import Asked
-    from par_model.video.source import open_video
+    from par_model.video.bytes.source import open_video
 
     if (preset is None) == (columns is None):
         raise click.UsageError("give --preset NAME, or --columns frame=...,id=...,x=...,y=...,w=...,h=...")

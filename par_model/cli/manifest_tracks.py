@@ -174,7 +174,7 @@ def write_tracks(video: str, tracks: str, output: str, options: VideoOptions, re
     """Write the manifest of one video, and say what it holds. read: gives the tracks of a file."""
     from par_model.manifest import write_manifest
     from par_model.manifest.importers.videos import import_video
-    from par_model.video.source import open_video
+    from par_model.video.bytes.source import open_video
 
     open_video(video).close()  # better said before anything else
     imported = import_video(video, read(tracks), options, origin=tracks)

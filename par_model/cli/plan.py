@@ -76,8 +76,8 @@ def plan(
     """
     from par_model.errors import ManifestError, UsageError
     from par_model.inference.forecast import Archive, Nodes, cpus_per_gpu, forecast
-    from par_model.inference.plan import Selection
     from par_model.manifest.read import Manifest
+    from par_model.manifest.selection import Selection
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit is {limit}: must be at least 1")
@@ -118,7 +118,7 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
     from par_model.errors import OutputError, UsageError
     from par_model.inference.forecast import Measured
     from par_model.inference.sample import run_sample
-    from par_model.table.summary import read_summary
+    from par_model.runs.record import read_summary
 
     run, sample = asked["run"], asked["sample"]
     if (run is None) == (sample is None):

@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from par_model.errors import ClusterError
-from par_model.table.summary import versions
+from par_model.runs.record import versions
 
 Versions = Mapping[str, str]
 

@@ -37,7 +37,7 @@ from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.table.lock import OutputLock
+from par_model.runs.lock import OutputLock
 
 _SCORED_SPLIT = "test"
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from par_model.errors import OutputError
 from par_model.inference.options import InferOptions
-from par_model.inference.plan import Selection
 from par_model.manifest.digest import row_digests
 from par_model.manifest.read import Manifest
+from par_model.manifest.selection import Selection
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.model.weights import WeightsHeader
 from par_model.video.options import BEFORE_RECORDED

@@ -34,8 +34,8 @@ from typing import Any, Literal
 import pyarrow.compute as pc
 
 from par_model.errors import OutputError, UsageError
-from par_model.inference.plan import Selection
 from par_model.manifest.read import Manifest
+from par_model.manifest.selection import Selection
 
 EFFICIENCY = 0.85
 DRIVER_SECONDS = 1.5e-4  # measured beside much other work, so rather long

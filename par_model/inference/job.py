@@ -34,23 +34,24 @@ from par_model.inference.fingerprint import (
     refuse_unless_grown,
     rows_digest,
 )
-from par_model.inference.finish import Table
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import Again, Output
-from par_model.inference.plan import Selection, UnitSize, plan_units
+from par_model.inference.plan import UnitSize, plan_units
 from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.manifest.selection import Selection
 from par_model.model.device import RealDevice, choose_precision
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
+from par_model.runs.lock import Held, OutputLock
+from par_model.runs.parts import PartStore
+from par_model.runs.record import versions, write_summary
 from par_model.sampling import Sampling
-from par_model.table.lock import Held, OutputLock
-from par_model.table.parts import PartStore
+from par_model.table.attribute_table import Table
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
-from par_model.table.summary import versions, write_summary
 from par_model.table.writer import check_folder_value
 
 _BATCH_SIZE = {"cpu": 8, "cuda": 64}

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from par_model import storage
 from par_model.errors import OutputError, StorageError
 from par_model.inference.fingerprint import Fingerprint, refuse_other
-from par_model.table.lock import Held, OutputLock
-from par_model.table.parts import PartStore
-from par_model.table.summary import read_record, read_summary
+from par_model.runs.lock import Held, OutputLock
+from par_model.runs.parts import PartStore
+from par_model.runs.record import read_record, read_summary
 
 # What to do with an output that is complete: leave it, do its failed rows again, or add the manifest's new tracklets.
 Again = Literal["no", "retry", "add"]

@@ -11,7 +11,7 @@ from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.scratch import scratch_folder
-from par_model.video.isolation import close_processes, start_process
+from par_model.video.process.parent import close_processes, start_process
 
 
 def run_sample(

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from par_model.errors import FailureCode
-from par_model.table.rows import OUTCOME_SCHEMA
+from par_model.runs.outcome import OUTCOME_SCHEMA
 from par_model.types import Crops, Failure, Outcome, Preprocess
 
 _WORK_FIELDS = [

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 
 from par_model import storage
 from par_model.errors import OutputError
-from par_model.table.summary import read_summary
+from par_model.runs.record import read_summary
 
 
 def finished_run(uri: str) -> dict[str, Any]:

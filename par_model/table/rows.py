@@ -16,20 +16,6 @@ from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.attributes.decide import decide
 from par_model.table.schema import scores_type
 
-# How an outcome travels and waits until the table is written: compact, the same for every schema.
-OUTCOME_SCHEMA = pa.schema(
-    [
-        pa.field("_row", pa.int64()),
-        pa.field("tracklet_id", pa.string()),
-        pa.field("num_frames", pa.int32()),
-        pa.field("error", pa.string()),
-        pa.field("message", pa.string()),
-        pa.field("sampled_frames", pa.list_(pa.int32())),
-        pa.field("scores", pa.list_(pa.float32())),
-        pa.field("embedding", pa.list_(pa.float32())),
-    ]
-)
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -34,9 +34,9 @@ from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
+from par_model.runs.lock import Held, OutputLock
+from par_model.runs.record import read_summary, versions, write_summary
 from par_model.sampling import Sampling
-from par_model.table.lock import Held, OutputLock
-from par_model.table.summary import read_summary, versions, write_summary
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
 from par_model.training.options import TrainOptions

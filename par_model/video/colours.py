@@ -17,7 +17,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.damage import DECODER_ERRORS, one_line
+from par_model.video.containers.damage import DECODER_ERRORS, one_line
 from par_model.video.options import Matrix
 
 # Numbers of ITU-T H.273, which FFmpeg uses as they are.

@@ -12,12 +12,12 @@ from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 from par_model.sampling import Sampling
 from par_model.types import Preprocess, Tracklet
+from par_model.video.bytes.source import VideoFile, open_video
 from par_model.video.collect import Collector, Result, failure
 from par_model.video.counters import Counters, NeededFrames
 from par_model.video.images import decode_image, image_error, read_images
 from par_model.video.options import DecodeOptions
 from par_model.video.reader import VideoReader
-from par_model.video.source import VideoFile, open_video
 
 if TYPE_CHECKING:
     from par_model.video.decord_reader import DecordReader

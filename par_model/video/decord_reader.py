@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import VideoContainer, describe
+from par_model.video.bytes.source import VideoFile
+from par_model.video.containers.open import VideoContainer, describe
+from par_model.video.packet_index import SEEKABLE_FORMATS, Packet, PacketTable, Run, table_of_packets
 from par_model.video.reader import SeekRefutedError, VideoReader
-from par_model.video.source import VideoFile
-from par_model.video.table import SEEKABLE_FORMATS, Packet, PacketTable, Run, table_of_packets
 
 _FRAMES_AT_ONCE = 8
 

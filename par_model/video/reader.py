@@ -18,13 +18,12 @@ from fractions import Fraction
 from itertools import groupby
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import ONE_FRAME_A_PACKET, VideoContainer, describe
+from par_model.video.bytes.source import VideoFile
+from par_model.video.containers.damage import DECODER_ERRORS
+from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer, describe
 from par_model.video.counters import Counters
-from par_model.video.damage import DECODER_ERRORS
 from par_model.video.options import Matrix
-from par_model.video.picture import ReadFrame, Style
-from par_model.video.source import VideoFile
-from par_model.video.table import (
+from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
     PacketTable,
     Run,
@@ -33,6 +32,7 @@ from par_model.video.table import (
     table_of_packets,
     tables,
 )
+from par_model.video.picture import ReadFrame, Style
 
 # This many frames must come out of the decoder as the table says before it is believed.
 _PROOF_FRAMES = 12

@@ -9,8 +9,9 @@ from par_model.sampling import Sampling
 from par_model.types import Preprocess, Tracklet
 from par_model.video.collect import Result
 from par_model.video.counters import Counters
-from par_model.video.isolation import DecodeTask, close_processes, decode_isolated
 from par_model.video.options import DecodeOptions
+from par_model.video.process.parent import close_processes, decode_isolated
+from par_model.video.process.protocol import DecodeTask
 
 
 class DecodeStage:

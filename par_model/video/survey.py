@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.container import VideoContainer
+from par_model.video.bytes.source import VideoFile, open_video
+from par_model.video.containers.open import VideoContainer
 from par_model.video.reader import VideoReader
-from par_model.video.source import VideoFile, open_video
 
 # An edit list may hide so many of the frames that an mp4 lists; more would be an odd file.
 _HIDDEN = 64

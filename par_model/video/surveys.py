@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.damage import one_line
+from par_model.video.containers.damage import one_line
 from par_model.video.options import MOST_SECONDS, TIMED_FRAMES
 from par_model.video.survey import Survey, survey
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.bytes.source import open_video
 from par_model.video.reader import VideoReader
-from par_model.video.source import open_video
 
 
 def timestamps(uri: str, count: int | None = None, stream: int = 0) -> list[float]:

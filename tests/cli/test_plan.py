@@ -14,7 +14,7 @@ import simplejpeg
 from par_model.inference import sample as sampling
 from par_model.inference.job import run_inference
 from par_model.manifest.write import write_manifest
-from par_model.video import isolation
+from par_model.video.process import parent as isolation
 from tests.archive import video_row, write_archive
 from tests.cli.test_infer import one_line, parjob
 

@@ -129,7 +129,7 @@ def test_of_two_jobs_that_start_at_once_one_is_refused(jobs: Jobs) -> None:
 
 # A second of the lock's takes a twentieth of one, so that a minute is three seconds.
 SOONER = """
-from par_model.table import lock
+from par_model.runs import lock
 for name in ("_BEAT_SECONDS", "_SURE_SECONDS", "_STALE_SECONDS", "_POLL_SECONDS"):
     setattr(lock, name, getattr(lock, name) / 20)
 """

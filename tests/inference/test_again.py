@@ -13,11 +13,11 @@ import pyarrow.dataset as ds
 import pytest
 
 from par_model.errors import OutputError, UsageError
-from par_model.inference import finish
 from par_model.inference.job import Again, run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
+from par_model.table import attribute_table as finish
 from par_model.table import writer
 from tests.archive import assert_same_table, bad_rows, good_rows, write_archive, write_clips
 from tests.inference.test_job import Interrupted

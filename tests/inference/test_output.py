@@ -16,7 +16,7 @@ from par_model import storage
 from par_model.errors import OutputError
 from par_model.inference import job
 from par_model.inference.local import LocalRunner
-from par_model.table.lock import OutputLock
+from par_model.runs.lock import OutputLock
 from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
 from tests.inference.test_again import grown, infer, provide_missing_video
@@ -120,7 +120,7 @@ class Overtaken(LocalRunner):
     def outcomes(self, units: Any, settings: Any) -> Iterator[Any]:
         for number, table in enumerate(super().outcomes(units, settings)):
             if number == 1:
-                from par_model.table import lock
+                from par_model.runs import lock
 
                 self._lock.write_text(json.dumps({"token": "another's", "pid": 1, "host": "elsewhere"}))
                 self._patch.setattr(lock, "_SURE_SECONDS", 0.0)  # the last proof is of long ago

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from par_model.inference import plan
-from par_model.inference.plan import SPAN_FRAMES, Selection, UnitSize, cut, plan_units
+from par_model.inference.plan import SPAN_FRAMES, UnitSize, cut, plan_units
 from par_model.manifest.read import Manifest
+from par_model.manifest.selection import Selection
 from tests.manifest.examples import on_images, on_video, write
 
 URIS = st.lists(st.sampled_from(["a.mp4", "b.mkv", "c.MOV", "d.webm", None]), max_size=60)

@@ -11,8 +11,8 @@ import pytest
 from par_model.manifest.read import Manifest
 from par_model.manifest.write import write_manifest
 from par_model.report.thumbnails import read_strips, strip
+from par_model.video.bytes.source import open_video
 from par_model.video.reader import VideoReader
-from par_model.video.source import open_video
 from tests.video.footage import write_tracks
 
 BEFORE = {"decoder": "pyav", "damaged": "fail", "video_timeout": 60.0}

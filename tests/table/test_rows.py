@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from par_model.attributes import AttributeSchema
-from par_model.table.rows import OUTCOME_SCHEMA, Reading, table_rows
+from par_model.runs.outcome import OUTCOME_SCHEMA
+from par_model.table.rows import Reading, table_rows
 from par_model.table.schema import table_schema
 
 SCHEMA = AttributeSchema.parse(

@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.bytes.source import open_video
 from par_model.video.collect import RawCrops
 from par_model.video.decord_reader import DecordReader
-from par_model.video.source import open_video
-from par_model.video.table import tables
+from par_model.video.packet_index import tables
 from tests.video import camera_files
+from tests.video.containers.test_complaints import remux
 from tests.video.damaged_files import FRAMES, one_by_one, read_each, whole_file
 from tests.video.frame_numbers import read
-from tests.video.test_complaints import remux
 
 NO_B: dict[str, Any] = {"options": {"g": "20", "bf": "0"}}
 B_FRAMES: dict[str, Any] = {"options": {"g": "20", "bf": "2", "sc_threshold": "0"}}

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from par_model.sampling import Sampling
 from par_model.types import RawCrops, Tracklet
+from par_model.video.bytes.source import open_video
 from par_model.video.options import DecodeOptions
-from par_model.video.source import open_video
-from par_model.video.stage import DecodeStage
-from par_model.video.table import (
+from par_model.video.packet_index import (
     SEEK_COST,
     Packet,
     PacketTable,
@@ -25,6 +24,7 @@ from par_model.video.table import (
     table_of_packets,
     tables,
 )
+from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import read, write_clip
 
 GOP = {"g": "25", "bf": "2", "sc_threshold": "0"}

@@ -1,0 +1,1 @@
+"""The bytes of videos, local and remote."""

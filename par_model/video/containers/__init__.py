@@ -1,0 +1,1 @@
+"""Opening videos safely, and noticing what their demuxers pass over in silence."""
