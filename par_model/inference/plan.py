@@ -57,7 +57,7 @@ def plan_units(
 ) -> Iterator[pa.Table]:
     """Work units of all selected rows that are not left out: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
 
-    left_out: for each row of the manifest. frames: K, which says where the first sampled frame of a tracklet lies.
+    left_out: for each row of the manifest. frames: T, which says where the first sampled frame of a tracklet lies.
     """
 
     def todo() -> Iterator[pa.RecordBatch]:

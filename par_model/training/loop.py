@@ -1,6 +1,6 @@
 """The training loop: one process, alone or among several, in plain torch.
 
-Dimension letters: B tracklets, K frames, H and W pixels, C classes.
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
 """
 
 from __future__ import annotations
@@ -243,22 +243,22 @@ def validate(learner: Learner) -> Checked:
 
 
 def _known_labels(plan: TrainPlan) -> NDArray[np.int8]:
-    """The validation labels [N, C], -1 for classes that are not trained: nothing is learnt of those."""
+    """The validation labels [B, C], -1 for classes that are not trained: nothing is learnt of those."""
     return np.where(np.asarray(plan.trained), plan.val.labels, -1).astype(np.int8)
 
 
-def _checked(learner: Learner, loss: float, scores_NC: Any) -> Checked:
+def _checked(learner: Learner, loss: float, scores_BC: Any) -> Checked:
     plan, schema = learner.plan, learner.header.schema
     labels = _known_labels(plan)
     if not isfinite(loss):
         return Checked(loss, {}, [0.5] * schema.num_classes)
-    thresholds = calibrate_thresholds(labels, scores_NC)
-    means = measure(labels, answer(scores_NC, schema, thresholds), schema)["means"]
+    thresholds = calibrate_thresholds(labels, scores_BC)
+    means = measure(labels, answer(scores_BC, schema, thresholds), schema)["means"]
     measures = {
         "val_macro_f1": means["macro_f1"],
         "val_mA": means["mA"],
         "val_group_accuracy": means["group_accuracy"],
-        "val_paper_f1": paper_metrics(labels, scores_NC, schema).mean.f1,
+        "val_paper_f1": paper_metrics(labels, scores_BC, schema).mean.f1,
     }
     return Checked(loss, measures, thresholds)
 

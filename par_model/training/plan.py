@@ -1,4 +1,7 @@
-"""All that a training process needs to know; the same for every worker, and small enough to send."""
+"""All that a training process needs to know; the same for every worker, and small enough to send.
+
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from par_model.training.store import CropStore
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """N tracklets with crops: ids, and labels int8 [N, C] in the order of the weights' schema."""
+    """B tracklets with crops: ids, and labels int8 [B, C] in the order of the weights' schema."""
 
     ids: tuple[str, ...]
     labels: NDArray[np.int8]
@@ -31,7 +34,7 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class TrainPlan:
-    """weights, output: absolute URIs. frames: K. trained: bool [C], False for a class without any training label.
+    """weights, output: absolute URIs. frames: T. trained: bool [C], False for a class without any training label.
 
     shards: URIs of the cached crops. run_id: names the crops' local copy on each machine. before: asked before each
     write below the output, as in ``storage.atomic_writer``.
@@ -56,7 +59,7 @@ class TrainPlan:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B tracklets: places among the examples, pixels uint8 [B, K, H, W, 3], labels int8 [B, C]. B may be 0."""
+    """B tracklets: places among the examples, pixels uint8 [B, T, H, W, 3], labels int8 [B, C]. B may be 0."""
 
     places: Places
     ids: tuple[str, ...]

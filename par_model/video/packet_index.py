@@ -40,8 +40,8 @@ class Packet(NamedTuple):
 class PacketTable:
     """What is known of a video's frames.
 
-    pts: int64 [N], ascending: frame k has pts[k]. keys: int64 [M], the frame indices at which decoding can start.
-    begins, ends: int64 [N], which bytes of the file hold each frame's packet; None where the container does not tell.
+    pts: int64 [n], ascending: frame k has pts[k]. keys: int64 [m], the frame indices at which decoding can start.
+    begins, ends: int64 [n], which bytes of the file hold each frame's packet; None where the container does not tell.
     size: width and height of frame 0, before it is turned; None if it was not decoded.
     """
 
