@@ -27,10 +27,10 @@ from par_model.attributes import load_schema
 from par_model.model.config import RecogniserConfig
 from par_model.model.weights import save_weights
 from par_model.training.cache import SHARD_SCHEMA
+from par_model.training.inputs import Batch, Examples, TrainPlan
 from par_model.training.loop import Learner, crops_reader, forward, train_step
 from par_model.training.loss import weighted_bce
 from par_model.training.options import TrainOptions, Tune
-from par_model.training.plan import Batch, Examples, TrainPlan
 from par_model.training.workers import Worker
 from par_model.types import Preprocess
 

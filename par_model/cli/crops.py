@@ -145,7 +145,7 @@ def _results(manifest: Manifest, selection: Selection, stage: DecodeStage) -> It
     """Read the selected tracklets video by video."""
     import numpy as np
 
-    from par_model.inference.plan import UnitSize, plan_units
+    from par_model.inference.units import UnitSize, plan_units
     from par_model.manifest.tracklets import tracklets
     from par_model.types import Crops, Failure
 

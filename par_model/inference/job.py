@@ -36,7 +36,7 @@ from par_model.inference.fingerprint import (
 )
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import Again, Output
-from par_model.inference.plan import UnitSize, plan_units
+from par_model.inference.units import UnitSize, plan_units
 from par_model.inference.work import TotalWork
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous

@@ -24,7 +24,7 @@ def epoch_order(tracklets: int, seed: int, epoch: int) -> Places:
 
 def steps(order: Places, batch_size: int) -> list[Places]:
     """Batches in order. A last one of a single tracklet is merged into the one before: BatchNorm needs two."""
-    return _cut(order, batch_size)
+    return _in_parts(order, batch_size)
 
 
 def micro_steps(batch: Places, workers: int, micro_batch: int | None) -> list[Places]:
@@ -35,7 +35,7 @@ def micro_steps(batch: Places, workers: int, micro_batch: int | None) -> list[Pl
     if micro_batch is None:
         return [batch]
     most = max(2, micro_batch * workers)
-    return _cut(batch, ceil(len(batch) / ceil(len(batch) / most)))
+    return _in_parts(batch, ceil(len(batch) / ceil(len(batch) / most)))
 
 
 def share(micro_step: Places, rank: int, workers: int) -> Places:
@@ -43,7 +43,7 @@ def share(micro_step: Places, rank: int, workers: int) -> Places:
     return np.array_split(micro_step, workers)[rank]
 
 
-def _cut(places: Places, size: int) -> list[Places]:
+def _in_parts(places: Places, size: int) -> list[Places]:
     parts = [places[start : start + size] for start in range(0, len(places), size)]
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [np.concatenate(parts[-2:])]

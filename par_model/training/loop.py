@@ -29,11 +29,11 @@ from par_model.scratch import scratch_folder, scratch_path
 from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes, pad_crop_flip
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
+from par_model.training.inputs import Batch, Examples, Reader, TrainPlan
 from par_model.training.loss import positive_ratios, weighted_bce
 from par_model.training.optimiser import make_optimisers
 from par_model.training.options import TrainSampling
 from par_model.training.pace import Pace, Say, epoch_line
-from par_model.training.plan import Batch, Examples, Reader, TrainPlan
 from par_model.training.record import write_events, write_metrics
 from par_model.training.schedule import learning_rate, smooth_rate
 from par_model.training.store import CropStore, gather_shards

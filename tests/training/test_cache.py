@@ -13,7 +13,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.write import write_manifest
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
-from par_model.training.plan import Examples, Reader
+from par_model.training.inputs import Examples, Reader
 from par_model.training.store import CropStore, gather_shards
 from par_model.types import Crops, Preprocess
 from par_model.video.options import DecodeOptions
