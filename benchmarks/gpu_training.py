@@ -95,9 +95,9 @@ def _measure(learner: Learner, compiled: bool, batch: int, seconds: float) -> Tr
 def _through_the_reader(learner: Learner) -> Iterator[Batch]:
     plan = learner.plan
     reader = crops_reader(learner, plan.train, plan.options.sampling)
-    places = np.arange(len(plan.train), dtype=np.int64)
+    indices = np.arange(len(plan.train), dtype=np.int64)
     for epoch in itertools.count(1):
-        yield from reader.batches([places] * 16, epoch)
+        yield from reader.batches([indices] * 16, epoch)
 
 
 def _learner(

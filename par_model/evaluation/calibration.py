@@ -44,10 +44,10 @@ def reliability(truth: NDArray[np.bool_], scores: NDArray[np.floating], bins: in
     As in "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015), for the probability of the
     positive class. truth, scores: [n].
     """
-    place = np.minimum((scores * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    score_sums = np.bincount(place, weights=scores, minlength=bins)
-    positives = np.bincount(place, weights=truth, minlength=bins)
+    bin_of_each = np.minimum((scores * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of_each, minlength=bins)
+    score_sums = np.bincount(bin_of_each, weights=scores, minlength=bins)
+    positives = np.bincount(bin_of_each, weights=truth, minlength=bins)
     gap = np.abs(positives - score_sums).sum()
     found = tuple(
         ReliabilityBin(

@@ -52,7 +52,7 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
     except OutputError as error:
         raise OutputError(f"{error}; another model's table is given as a Parquet file or a pattern of files") from error
     rows = _rows(storage.join(storage.absolute(uri), "attributes"), schema, uri, summary.get("partitions", {}))
-    at_B, answered_B = _places(rows, ids)
+    at_B, answered_B = _rows_of(rows, ids)
     return Predictions(
         answers=Answers(
             _scores(rows, schema.score_fields, at_B, answered_B), _said(rows, schema, at_B, answered_B), answered_B
@@ -66,7 +66,7 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
 
 def _of_other_model(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
     rows = _other_rows(uri, schema)
-    at_B, answered_B = _places(rows, ids)
+    at_B, answered_B = _rows_of(rows, ids)
     told = [group for group in schema.groups if group.column in rows.column_names]
     untold = [name for group in schema.groups if group not in told for name in group.score_fields]
     decided_BC = _said(rows, schema, at_B, answered_B)
@@ -138,10 +138,10 @@ def _score_fields(schema: pa.Schema) -> set[str]:
     return {field.name for field in schema.field("scores").type}
 
 
-def _places(rows: pa.Table, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _rows_of(rows: pa.Table, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each id its row, -1 where there is none; and whether that row says anything."""
-    place_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
-    at_B = np.array([place_of.get(tracklet_id, -1) for tracklet_id in ids], np.int64)
+    row_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
+    at_B = np.array([row_of.get(tracklet_id, -1) for tracklet_id in ids], np.int64)
     if "status" in rows.column_names:
         ok = pc.fill_null(pc.equal(rows["status"], "ok"), False).to_numpy()
     else:

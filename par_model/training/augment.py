@@ -33,8 +33,8 @@ class Draw:
 
 
 def draw(seed: int, epoch: int, tracklet_id: str, *, shift: bool = True) -> Draw:
-    """The draw of one tracklet in one epoch; neither its place in a batch nor the worker matters. Without ``shift`` the
-    crop is the picture itself."""
+    """The draw of one tracklet in one epoch; neither its batch nor the worker matters. Without ``shift``
+    the crop is the picture itself."""
     dy, dx, flip = keyed_uniform(3, seed, epoch, tracklet_id).tolist()
     return Draw(dy, dx, flip < 0.5) if shift else Draw(0.5, 0.5, flip < 0.5)
 
@@ -57,9 +57,9 @@ def mirrored_classes(schema: AttributeSchema) -> list[int]:
     two, else itself."""
     mirrored = list(range(schema.num_classes))
     for group, span in schema.spans():
-        places = {c.value: span.start + i for i, c in enumerate(group.classes) if group.kind == "exclusive"}
-        if {"left", "right"} <= places.keys():
-            mirrored[places["left"]], mirrored[places["right"]] = places["right"], places["left"]
+        class_of = {c.value: span.start + i for i, c in enumerate(group.classes) if group.kind == "exclusive"}
+        if {"left", "right"} <= class_of.keys():
+            mirrored[class_of["left"]], mirrored[class_of["right"]] = class_of["right"], class_of["left"]
     return mirrored
 
 

@@ -128,7 +128,7 @@ def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], 
         rate = _set_rate(learner, epoch, number, len(batches))
         loss = train_step(learner, epoch, reader, len(step), len(batch))
         if not isfinite(loss):
-            ids = ", ".join(plan.train.ids[place] for place in batch)
+            ids = ", ".join(plan.train.ids[index] for index in batch)
             raise TrainingError(
                 f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_advice(learner, epoch)}"
             )
@@ -234,7 +234,7 @@ def validate(learner: Learner) -> Checked:
     reader = crops_reader(learner, plan.val, "uniform")
     with torch.inference_mode():
         for batch in reader.batches(parts, 0):
-            logits[torch.from_numpy(batch.places)] = forward(learner, batch, None)
+            logits[torch.from_numpy(batch.indices)] = forward(learner, batch, None)
     with torch.no_grad():
         worker.add_up(logits)
         labels = torch.from_numpy(_known_labels(plan)).to(worker.device)

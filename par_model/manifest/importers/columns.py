@@ -80,8 +80,8 @@ class Table:
     lines: Sequence[int]
 
     def column(self, name: str) -> list[str]:
-        place = self.header.index(name)
-        return [row[place] for row in self.rows]
+        at = self.header.index(name)
+        return [row[at] for row in self.rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +146,10 @@ def table_tracks(table: Table, columns: Columns, *, people: Sequence[str] = (), 
 
 def _votes(table: Table, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
     votes: Votes = {}
-    for place, name in enumerate(table.header):
+    for column, name in enumerate(table.header):
         if name not in columns.names:
             for track, row in zip(ids, rows, strict=True):
-                vote(votes, track, name, table.rows[row][place])
+                vote(votes, track, name, table.rows[row][column])
     return votes
 
 

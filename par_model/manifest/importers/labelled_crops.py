@@ -258,8 +258,8 @@ def _further(table: Table, columns: _Columns, grouping: _Grouping) -> dict[str, 
 def _votes(table: Table, columns: _Columns, grouping: _Grouping) -> Votes:
     votes: Votes = {}
     keys = {columns.image, columns.tracklet, *columns.further.values()}
-    for place, name in enumerate(table.header):
+    for column, name in enumerate(table.header):
         if name not in keys:
             for row, tracklet in grouping.of_rows.items():
-                vote(votes, tracklet, name, table.rows[row][place])
+                vote(votes, tracklet, name, table.rows[row][column])
     return votes
