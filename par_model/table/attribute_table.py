@@ -30,7 +30,7 @@ _MERGE_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Table:
+class AttributeTable:
     """The table's files below ``folder``, and how they are written. schema: with the columns that are folders."""
 
     folder: str
