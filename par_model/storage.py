@@ -30,16 +30,19 @@ Before = Callable[[], None]
 
 _GLOB = re.compile(r"[*?\[]")
 
-# Standard mode retries throttling, 5xx and connection errors with back-off and jitter; the time-outs keep a dead
-# endpoint from holding a job for minutes.
+# One layer tries again what a store refuses: botocore, whose standard mode does so for throttling, 5xx and connection
+# errors, with back-off and jitter. The time-outs keep a dead endpoint from holding a job for minutes. s3fs tries around
+# it once more, for an answer whose body broke off, which botocore does not see; it takes SlowDown and lost connections
+# for the same. What has been through both, nobody here tries again (``refusals.was_tried``).
 _S3_OPTIONS: dict[str, Any] = {
     "use_listings_cache": False,
     "config_kwargs": {
-        "retries": {"max_attempts": 6, "mode": "standard"},
+        "retries": {"total_max_attempts": 6, "mode": "standard"},
         "connect_timeout": 10,
         "read_timeout": 60,
     },
 }
+_S3FS_TRIES = 2
 
 
 class Reason(StrEnum):
@@ -124,6 +127,8 @@ def filesystem(uri: str) -> tuple[Any, str]:
         fs, path = fsspec.core.url_to_fs(uri, **options)
     except (ValueError, ImportError) as error:
         raise PlaceError(f"{uri}: cannot be opened: {error}") from error
+    if options:
+        fs.retries = _S3FS_TRIES  # not among the options that s3fs takes
     return fs, path
 
 

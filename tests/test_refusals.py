@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from par_model import storage
 from par_model.cli.doctor import _s3
 from par_model.errors import FailureCode, TrackletError
 from par_model.manifest.read import Manifest
+from par_model.refusals import was_tried
 from par_model.storage import PlaceError, Reason
 from par_model.table.read import open_table
 from par_model.video.bytes.source import open_video
@@ -100,7 +102,6 @@ def serving(answers: dict[str, Answer], list_answer: Answer | None = None) -> It
     with refusing_s3(answers, list_answer) as server, pytest.MonkeyPatch.context() as patch:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.address}).items():
             patch.setenv(name, value)
-        patch.setattr(file_system, "retries", 1)  # its own, beside botocore's
         file_system.clear_instance_cache()
         yield server
     file_system.clear_instance_cache()
@@ -134,6 +135,20 @@ def test_a_store_that_is_asked_too_often_says_so() -> None:
     with pytest.raises(PlaceError, match=r"SlowDown.*the store is busy") as caught:
         storage.read_bytes("s3://bucket/busy")
     assert caught.value.reason is Reason.OTHER
+
+
+def test_what_botocore_tried_is_told_from_what_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    pause = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: pause(0))
+    with serving({}), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where nothing listens
+        with pytest.raises(PlaceError) as caught:
+            storage.read_bytes("s3://bucket/a.bin")
+    assert was_tried(caught.value)
+    assert not was_tried(PlaceError("10 bytes came of 20"))
+    with pytest.raises(PlaceError) as caught, storage.guard("s3://bucket/a.bin", "read"):
+        raise ConnectionResetError("reset by peer")
+    assert not was_tried(caught.value)
 
 
 def test_a_head_that_is_refused_costs_one_small_request_more(refusing: Refusing) -> None:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import IO, Any
 
 from par_model import storage
+from par_model.refusals import was_tried
 
 SMALL_OBJECT = 8 << 20  # fetched whole at once: one request instead of several
 MOST_ON_DISK = 64 << 30
@@ -63,7 +64,8 @@ class RemoteObject:
         return f"{self.uri}:{info.get('size')}:{':'.join(marks)}" if marks else None
 
     def read_range(self, start: int, stop: int) -> bytes:
-        """Bytes start..stop-1. What may pass is tried again, with longer and longer pauses. Raises PlaceError."""
+        """Bytes start..stop-1. What may pass is tried again, with longer and longer pauses, but for what ``storage``
+        has tried often enough. Raises PlaceError."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -76,7 +78,7 @@ class RemoteObject:
                     f"cannot read {self.uri}: {len(data)} bytes came of {stop - start} from {start} on; did it change?"
                 )
             except storage.PlaceError as failed:
-                if failed.reason is not storage.Reason.OTHER:
+                if failed.reason is not storage.Reason.OTHER or was_tried(failed):
                     raise
                 error = failed
             if attempt < _ATTEMPTS:

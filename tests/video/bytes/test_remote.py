@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import tempfile
@@ -25,6 +26,8 @@ from par_model.video.bytes.remote import RangedFile, RemoteObject
 from par_model.video.options import DecodeOptions
 from par_model.video.packet_index import packet_indexes
 from par_model.video.stage import DecodeStage
+from tests.refusing_s3 import Answer
+from tests.test_refusals import serving
 from tests.video.frame_numbers import read, write_clip
 
 IN_PROCESS = DecodeOptions(isolate=False)
@@ -208,6 +211,22 @@ def test_what_may_pass_is_tried_again_with_longer_pauses(monkeypatch: pytest.Mon
     assert source.read_range(10, 20) == bytes(range(10, 20))
     assert fs.reads == 3
     assert pauses == [0.5, 2.0]
+
+
+@pytest.mark.parametrize(("code", "requests"), [("SlowDown", 12), ("ServiceUnavailable", 6), ("InternalError", 6)])
+def test_a_store_that_refuses_is_asked_by_one_policy_and_not_by_three_at_once(
+    code: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore's six, twice where s3fs cannot tell it from an answer that broke off, never under our own three."""
+    pause = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: pause(0))
+    with serving({"bucket/a.mp4": Answer(body=bytes(100))}) as server:
+        source = RemoteObject("s3://bucket/a.mp4")
+        server.answers["bucket/a.mp4"] = Answer(503, code, "no")
+        server.requests.clear()
+        with pytest.raises(storage.PlaceError, match=code):
+            source.read_range(0, 10)
+        assert len(server.requests) == requests
 
 
 def test_what_does_not_pass_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
