@@ -17,10 +17,8 @@ from typing import Any
 
 import grpc
 import ray
-from ray._private import services
-from ray._private.gcs_utils import create_gcs_channel
-from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
+from par_model.cluster.ray_internals import create_gcs_channel, gcs_service_pb2, gcs_service_pb2_grpc, services
 from par_model.errors import ClusterError
 
 _ADVICE = "check the address (HOST:PORT, the port 6379 unless `ray start --head` said another), or use --no-ray"

@@ -19,16 +19,16 @@ from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.hand_out import Units, served
 from par_model.cluster.losses import live_cpus, noticed
+from par_model.cluster.ray_errors import par_error
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
-from par_model.errors import ClusterError, NodesLostError, ParError, StorageError, UsageError, WeightsError
+from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
 
 _PATIENCE_SECONDS = 1800.0
-_RAY_ADVICE = "To change retry attempts"
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 BLOCK_BYTES = 32 * 2**20
@@ -73,7 +73,7 @@ class RayRunner:
                 self.pools = self.pools.within(max(2, live_cpus()))
             raise
         except ray.exceptions.RayError as error:
-            raise _par_error(error) from error
+            raise par_error(error) from error
         except ExecutionTimeoutError as error:
             raise ClusterError(
                 f"nothing came out of any worker for {patience:g} s: what is left of the cluster may have too few CPUs "
@@ -160,24 +160,6 @@ def tried(
     else:
         for row in range(len(rows)):
             yield from tried(units, stage, rows.slice(row, 1), work, failed)
-
-
-def _par_error(error: BaseException) -> ParError:
-    """What a worker raised on purpose, or one line about what happened to it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ParError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    # What stopped an actor from starting, or was raised again after Ray Data's own retries, comes as text alone.
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(_RAY_ADVICE)]
-    for kind in (UsageError, WeightsError, StorageError, ClusterError):
-        prefix = f"{kind.__module__}.{kind.__name__}: "
-        for line in reversed(lines):
-            if line.startswith(prefix):
-                return kind(line.removeprefix(prefix))
-    last = lines[-1] if lines else type(error).__name__
-    return ClusterError(f"a worker failed for good: {last}; the same command again goes on from here")
 
 
 @contextmanager

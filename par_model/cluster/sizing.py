@@ -37,10 +37,11 @@ class Resources:
     def of_cluster(cls, *, joined: bool) -> Resources:
         """Of the Ray cluster that this process is connected to. joined: it is not this process's own."""
         import ray
-        from ray._private.state import state
+
+        from par_model.cluster.ray_internals import cluster_limits
 
         live = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        most = (state.get_max_resources_from_cluster_config() or _of_ray_up(live)) if joined else None
+        most = (cluster_limits() or _of_ray_up(live)) if joined else None
         return cls(
             live_cpus=int(live.get("CPU", 0)),
             live_gpus=int(live.get("GPU", 0)),

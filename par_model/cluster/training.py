@@ -24,6 +24,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from par_model import storage
+from par_model.cluster.ray_errors import causes_of_failed_training
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Resources
 from par_model.errors import ClusterError, ParError, TrainingError
@@ -212,8 +213,7 @@ def _own_error(call: Any) -> Any:
             warnings.simplefilter("ignore")  # Ray warns of its own settings
             return call()
     except ray.train.TrainingFailedError as error:
-        failures = getattr(error, "worker_failures", None) or {0: getattr(error, "controller_failure", error)}
-        causes = [getattr(failure, "_base_exc", failure) for failure in failures.values()]
+        causes = causes_of_failed_training(error)
         raise next((c for c in causes if isinstance(c, ParError)), _lost(causes[0])) from error
     except ray.exceptions.RayTaskError as error:
         cause = error.cause

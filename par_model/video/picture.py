@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from par_model.errors import TrackletError
 from par_model.video.colours import is_hdr, to_rgb
 from par_model.video.options import Matrix
-
-
-def _kind_without_name(cls: type[SideDataType], value: Any) -> SideDataType:
-    """A kind of side data that FFmpeg knows and PyAV's enumeration does not yet, such as a JPEG's EXIF. As it is, PyAV
-    refuses all side data of a frame that has one."""
-    kind = object.__new__(cls)
-    kind._name_, kind._value_ = f"KIND_{value}", value
-    return kind
-
-
-SideDataType._missing_ = classmethod(_kind_without_name)  # type: ignore[method-assign,assignment]
+from par_model.video.side_data import SideDataContainer, SideDataType
 
 
 @dataclass(eq=False)
