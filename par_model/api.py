@@ -116,7 +116,7 @@ def recognise(
 
     from par_model.inference.wire import Work, outcomes_to_table
     from par_model.model.stage import RecogniseStage
-    from par_model.table.rows import Reading, table_rows
+    from par_model.table.results import Reading, table_results
     from par_model.table.schema import table_schema
 
     if isinstance(weights, str):
@@ -135,7 +135,7 @@ def recognise(
     table = outcomes_to_table(outcomes, Work())
     table = table.append_column("run_id", pa.nulls(len(table), pa.string()))
     reading = Reading(header.schema, header.thresholds, header.trained, header.model_id)
-    return table_rows(table.select(["tracklet_id"]), table, reading, schema)
+    return table_results(table.select(["tracklet_id"]), table, reading, schema)
 
 
 def _outcomes(

@@ -20,11 +20,16 @@ SOURCES = sorted(
 )
 
 GLOSSARY = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## One meaning a word")[2]
+WORDS = re.findall(r"^\| ([a-z]+) \|", GLOSSARY.partition("\n## ")[0], re.MULTILINE)
 LETTERS = {m[1]: m[2] for m in re.finditer(r"^\| ([A-Z]) \| (.+?) \|$", GLOSSARY.partition("\n## ")[0], re.MULTILINE)}
 
 _LEGEND = re.compile(r"Dimension letters:(.*?)\.(?:\n\n|\n?$)", re.DOTALL)
 _SUFFIX = re.compile(r"^(?!do_[A-Z])_?[a-z].*_([A-Z0-9]+)$")
 _SHAPE = re.compile(r"\[([A-Z0-9(][A-Za-z0-9 +()]*(?:, [A-Za-z0-9 +()]+)*)\]")
+
+
+def singular(word: str) -> str:
+    return word.removesuffix("s")
 
 
 def legend(text: str) -> dict[str, str]:
@@ -79,3 +84,21 @@ def test_a_letter_of_a_tensor_means_what_the_glossary_says(path: Path) -> None:
     assert in_names | in_shapes <= LETTERS.keys()
     if path.is_relative_to(PACKAGE):
         assert in_names <= said.keys(), "names end in letters that the module's docstring does not explain"
+
+
+def test_a_word_of_the_glossary_names_one_module_at_most() -> None:
+    stems = [singular(path.stem) for path in PACKAGE.rglob("*.py")]
+    words = [word for word in WORDS if word != "word"]
+    assert {"row", "result", "plan", "unit", "part"} <= set(words)
+    assert [word for word in words if stems.count(word) > 1] == []
+
+
+def test_a_name_that_is_imported_from_the_package_means_one_class() -> None:
+    """``Result``, ``Table`` and ``Place`` were several classes each."""
+    classes = [
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert {"Result", "Table", "Place", "Places"}.isdisjoint(classes)

@@ -50,7 +50,7 @@ from par_model.runs.parts import PartStore
 from par_model.runs.record import versions, write_summary
 from par_model.sampling import Sampling
 from par_model.table.attribute_table import AttributeTable as Table
-from par_model.table.rows import Reading
+from par_model.table.results import Reading
 from par_model.table.schema import check_partition_columns, table_schema
 from par_model.table.writer import check_folder_value
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from par_model.report.result import Group
+from par_model.report.run import Group
 
 _Z = 1.959964  # of a two-sided interval of 95 %
 

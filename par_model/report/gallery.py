@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from par_model.errors import OutputError
-from par_model.report.result import Group
+from par_model.report.run import Group
 from par_model.report.thumbnails import Strip
 
 BLOCK = 96  # strips in one block, which the browser parses when it shows one of them

@@ -20,7 +20,7 @@ from par_model.report.figures import class_figures, group_figures
 from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
 from par_model.report.page import json_in_html, render
-from par_model.report.result import Group, Result
+from par_model.report.run import FinishedRun, Group
 from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
@@ -75,7 +75,7 @@ def run_report(
     Crops or labels that cannot be had any more are notes on the page. Raises ParError where the run or the evaluation
     itself cannot be read.
     """
-    result = Result(options.predictions)
+    result = FinishedRun(options.predictions)
     output = _page_place(options)
     metrics = None if options.evaluation is None else read_metrics(options.evaluation)
     if metrics is not None:
@@ -157,7 +157,7 @@ def _page_place(options: ReportOptions) -> str:
     return output
 
 
-def _refuse_other_run(uri: str, metrics: dict[str, Any], result: Result) -> None:
+def _refuse_other_run(uri: str, metrics: dict[str, Any], result: FinishedRun) -> None:
     known = {group.column for group in result.groups}
     foreign = [name for name in metrics["groups"] if name not in known]
     if foreign:
@@ -173,7 +173,7 @@ def _refuse_other_run(uri: str, metrics: dict[str, Any], result: Result) -> None
         )
 
 
-def _truth(options: ReportOptions, result: Result, metrics: dict[str, Any], notes: list[str]) -> Truth | None:
+def _truth(options: ReportOptions, result: FinishedRun, metrics: dict[str, Any], notes: list[str]) -> Truth | None:
     try:
         return read_truth(metrics, Manifest.open(options.manifest or metrics["manifest"]), result.groups)
     except ParError as error:
@@ -183,7 +183,7 @@ def _truth(options: ReportOptions, result: Result, metrics: dict[str, Any], note
 
 def _strips(
     options: ReportOptions,
-    result: Result,
+    result: FinishedRun,
     rows: pa.Table,
     start: Callable[[int], Callable[[int], None]],
     notes: list[str],
@@ -203,7 +203,9 @@ def _strips(
     return strips
 
 
-def _group(result: Result, group: Group, metrics: dict[str, Any] | None, confusion: dict[str, Any]) -> dict[str, Any]:
+def _group(
+    result: FinishedRun, group: Group, metrics: dict[str, Any] | None, confusion: dict[str, Any]
+) -> dict[str, Any]:
     """All that the page shows of a group."""
     counts = result.distribution(group)
     total = sum(counts.values())

@@ -18,7 +18,7 @@ from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ParError, SchemaError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
-from par_model.report.result import Group
+from par_model.report.run import Group
 
 NOTHING = "nothing"
 
@@ -49,7 +49,7 @@ class Truth:
 
     def confusion(self, answers: pa.Table) -> dict[str, NDArray[np.int64]]:
         """For each exclusive group int64 [values, values + 1]: the annotated class by what the table says, the last
-        column for what failed or is missing. answers: ``Result.answers``. A row with two annotated classes counts
+        column for what failed or is missing. answers: ``FinishedRun.answers``. A row with two annotated classes counts
         under both; one with none under none."""
         ids = pa.array(self.labels.ids, pa.string())
         at = pc.index_in(ids, answers["tracklet_id"].combine_chunks())

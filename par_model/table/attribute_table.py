@@ -1,4 +1,4 @@
-"""The end of a job: outcomes become rows of the table, and the invariant is checked while that happens.
+"""The end of a job: outcomes become results, and the invariant is checked while that happens.
 
 Two ways: new files, beside those that the table has already (``--add``) if any; or files of the same name with some
 rows replaced (``--retry-failed``). Either can be done again after an interruption, with the same result.
@@ -23,7 +23,7 @@ from par_model.errors import OutputError
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.parts import PartStore
-from par_model.table.rows import Reading, table_rows
+from par_model.table.results import Reading, table_results
 from par_model.table.writer import TableWriter, replacing
 
 _MERGE_ROWS = 4096
@@ -39,7 +39,7 @@ class AttributeTable:
     files: tuple[str, ...] = ()
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of all rows, in the files' order."""
+        """Some columns of all results, in the files' order."""
         if not self.files:
             return iter(())
         fs, base = storage.arrow_filesystem(self.folder)
@@ -55,7 +55,7 @@ class AttributeTable:
         return iter(dataset.to_batches(columns=columns))
 
     def ids(self, *, failed_only: bool = False) -> pa.Array:
-        """The tracklet_ids of all rows, or of the failed ones."""
+        """The tracklet_ids of all results, or of the failed ones."""
         batches = list(self.batches(["tracklet_id", "error"]))
         kept = [b.filter(b["error"].is_valid()) if failed_only else b for b in batches]
         return pa.concat_arrays([b["tracklet_id"] for b in kept]) if kept else pa.array([], pa.string())
@@ -63,7 +63,7 @@ class AttributeTable:
     def counts(self, tracklets: int) -> dict[str, Any]:
         """Rows by status and error, read back from the files.
 
-        Raises OutputError unless there are as many rows as tracklets.
+        Raises OutputError unless there are as many results as tracklets.
         """
         total, errors = 0, Counter[str]()
         for batch in self.batches(["error"]):
@@ -102,15 +102,15 @@ class AttributeTable:
                 found = outcomes.take(len(rows))
                 if not _same_tracklets(rows, found):
                     raise OutputError(f"{self.folder}: {_mismatch(rows, found)}; run the same command again")
-                writer.write(table_rows(rows, found, reading, self.schema))
+                writer.write(table_results(rows, found, reading, self.schema))
             surplus = outcomes.take(1)
             if len(surplus):
                 raise OutputError(f"{self.folder}: row {surplus['_row'][0]} was recognised, but it is not wanted")
         return replace(self, files=(*self.files, *writer.files))
 
     def with_replaced(self, parts: PartStore, reading: Reading, before: storage.Before) -> Self:
-        """Outcomes in the place of the rows of the same ids. Each file is replaced as a whole, so that a reader sees
-        the old or the new row, never both or none. The order of rows stays."""
+        """Outcomes in place of the results of the same ids. Each file is replaced as a whole, so that a reader sees
+        the old or the new result, never both or none. The order stays."""
         outcomes = pa.concat_tables([*parts.in_row_order(_MERGE_ROWS)])
         for uri in self.files:
             fs, path = storage.arrow_filesystem(uri)
@@ -128,7 +128,7 @@ def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
     """Rows of a table's file, those that ``outcomes`` has anew."""
     found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
     at = found.drop_null().to_numpy()
-    new = table_rows(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
+    new = table_results(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
     order = np.arange(len(old))
     order[at] = len(old) + np.arange(len(at))
     return pa.concat_tables([old, new]).take(pa.array(order))

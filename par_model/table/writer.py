@@ -31,7 +31,7 @@ _ROW_GROUP_ROWS = 65_536
 
 @dataclass
 class _Folder:
-    """waiting: rows for the next row group. written: bytes of the open file."""
+    """waiting: results for the next row group. written: bytes of the open file."""
 
     waiting: list[pa.Table] = field(default_factory=list)
     nbytes: int = 0
@@ -41,7 +41,7 @@ class _Folder:
 
 
 class TableWriter:
-    """Writes rows below ``folder`` in the order in which they come; every file appears whole, or not at all where the
+    """Writes results below ``folder`` in the order given; every file appears whole, or not at all where the
     ``with`` block ends with an exception.
 
     partition_by: columns that become folders (``camera_id=3``) and leave the files. keep: files of the table that stay
@@ -80,7 +80,7 @@ class TableWriter:
         self._finish()
 
     def write(self, rows: pa.Table) -> None:
-        """Add rows of the whole table schema."""
+        """Add results of the whole table schema."""
         for name, part in self._split(rows):
             folder = self._folders.setdefault(name, _Folder(files=self._kept_in(name)))
             folder.waiting.append(part)

@@ -12,7 +12,7 @@ from par_model.video.crop import cut_crop
 from par_model.video.fit import fit_crop
 from par_model.video.options import Damaged
 
-Result = Crops | RawCrops | Failure
+Decoded = Crops | RawCrops | Failure
 
 
 class Collector:
@@ -77,7 +77,7 @@ class Collector:
         self._failure = self._failure or error
         self._crops.clear()
 
-    def result(self) -> Result:
+    def result(self) -> Decoded:
         """What became of the tracklet, once ``done``. Can be asked once: the crops are given away."""
         if self._failure is None and not self._crops:
             self._failure = next(iter(self._missing.values()))

@@ -13,7 +13,7 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.sampling import Sampling
 from par_model.types import Preprocess, Tracklet
 from par_model.video.bytes.source import VideoFile, open_video
-from par_model.video.collect import Collector, Result, failure
+from par_model.video.collect import Collector, Decoded, failure
 from par_model.video.counters import Counters, NeededFrames
 from par_model.video.images import decode_image, image_error, read_images
 from par_model.video.options import DecodeOptions
@@ -56,7 +56,7 @@ def decode_group(
     sampling: Sampling,
     options: DecodeOptions,
     counters: Counters,
-) -> Iterator[Result]:
+) -> Iterator[Decoded]:
     """Decode the tracklets of one video track, or stills. Each is yielded once, when its last sampled frame has passed.
 
     What goes wrong with a tracklet or the video becomes a Failure.
@@ -73,7 +73,7 @@ def decode_group(
 
 def _read_video(
     uri: str, collectors: Sequence[Collector], options: DecodeOptions, counters: Counters
-) -> Iterator[Result]:
+) -> Iterator[Decoded]:
     waiting = {id(c): c for c in collectors}
     try:
         with open_video(uri) as file:
@@ -185,7 +185,7 @@ def split_by_memory(collectors: Sequence[Collector], limit: int) -> Iterator[lis
         left = later
 
 
-def read_stills(collector: Collector, counters: Counters) -> Result:
+def read_stills(collector: Collector, counters: Counters) -> Decoded:
     """Read one tracklet of still images, with one request for all of them."""
     uris = collector.tracklet.image_uris
     assert uris is not None

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from par_model.sampling import Sampling
 from par_model.types import Preprocess, Tracklet
-from par_model.video.collect import Result
+from par_model.video.collect import Decoded
 from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
 from par_model.video.process.parent import close_processes, decode_isolated
@@ -29,7 +29,7 @@ class DecodeStage:
         self.options = options or DecodeOptions()
         self.counters = Counters()
 
-    def __call__(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
+    def __call__(self, tracklets: Sequence[Tracklet]) -> Iterator[Decoded]:
         for video, group in groupby(tracklets, key=lambda t: t.video_uri):
             # One tracklet of stills after the other: they share no file.
             for part in self._by_track(group) if video is not None else [[tracklet] for tracklet in group]:
@@ -41,7 +41,7 @@ class DecodeStage:
             parts.setdefault(self.options.stream_of(tracklet), []).append(tracklet)
         return list(parts.values())
 
-    def _decode(self, tracklets: Sequence[Tracklet]) -> Iterator[Result]:
+    def _decode(self, tracklets: Sequence[Tracklet]) -> Iterator[Decoded]:
         if self.options.isolate:
             task = DecodeTask(tracklets, self.preprocess, self.sampling, self.options)
             yield from decode_isolated(task, self.counters)

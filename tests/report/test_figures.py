@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from par_model.report.figures import class_figures, group_figures, merged_reliability, wilson
-from par_model.report.result import Group
+from par_model.report.run import Group
 
 
 def test_wilson_is_the_published_interval() -> None:

@@ -24,7 +24,7 @@ from par_model.errors import OutputError, StorageError, UsageError
 from par_model.evaluation.job import EvaluateOptions, run_evaluation
 from par_model.manifest.write import write_manifest
 from par_model.report.job import ReportOptions, run_report
-from par_model.report.result import Result
+from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import shown_frames, strip
 from par_model.table.writer import TableWriter
 from tests.report.results import SCHEMA, failed_row, ok_row, write_result
@@ -107,7 +107,7 @@ def test_the_gallery_is_bounded_and_the_numbers_are_not(tmp_path: Path) -> None:
     assert sum("error" in row for row in shown) == 4
     assert sum("y" in row for row in shown) == 10
     labelled = pa.table({"tracklet_id": list(labels)})
-    result = Result(str(out))
+    result = FinishedRun(str(out))
     assert result.sample(20, labelled)["tracklet_id"].to_pylist() == [row["id"] for row in shown]
     assert [len(result.sample(limit, None)) for limit in (0, 1, 99, 100, 1000)] == [0, 1, 99, 100, 100]
     assert data(page)["charts"][0]["distribution"]["shares"] == [0.75, 0.25, 0.0]
@@ -116,7 +116,7 @@ def test_the_gallery_is_bounded_and_the_numbers_are_not(tmp_path: Path) -> None:
 
 def test_questions_to_the_table(tmp_path: Path) -> None:
     rows = [*ROWS, failed_row("e", "video-damaged", "x" * 400), failed_row("f")]
-    result = Result(str(write_result(tmp_path, rows)))
+    result = FinishedRun(str(write_result(tmp_path, rows)))
     assert [g.score_fields for g in result.groups] == [g.score_fields for g in SCHEMA.groups]
     assert result.distribution(result.groups[0]) == {"red": 1, "blue": 1, "green": 1}
     assert result.distribution(result.groups[1]) == {"no": 2, "yes": 1}

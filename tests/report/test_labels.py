@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from par_model.report.labels import count_confusion, right_values, spans
-from par_model.report.result import Group
+from par_model.report.run import Group
 
 
 @pytest.mark.parametrize(

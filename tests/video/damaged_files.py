@@ -12,7 +12,7 @@ import numpy as np
 from par_model.errors import FailureCode
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
-from par_model.video.collect import Result
+from par_model.video.collect import Decoded
 from par_model.video.options import Damaged, DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import read, write_clip
@@ -100,7 +100,7 @@ def damaged_file(folder: Path, name: str, settings: dict[str, Any], damage: Dama
     return str(path)
 
 
-def read_each(uri: str, damaged: Damaged, frames: Iterable[int] = range(FRAMES)) -> Iterator[Result]:
+def read_each(uri: str, damaged: Damaged, frames: Iterable[int] = range(FRAMES)) -> Iterator[Decoded]:
     """A tracklet of each frame alone, all read together."""
     wanted = [Tracklet(k, f"t{k}", video_uri=uri, frame_indices=np.asarray([k], np.int32)) for k in frames]
     return DecodeStage(None, Sampling("all"), DecodeOptions(damaged=damaged, isolate=False))(wanted)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.types import Failure, RawCrops
-from par_model.video.collect import Result
+from par_model.video.collect import Decoded
 from par_model.video.counters import Counters
 from par_model.video.decode import decode_group
 from par_model.video.process.protocol import SHARED_BYTES, Answer, CropsAt, DecodeTask, PixelsAt
@@ -72,7 +72,7 @@ class SharedMemory:
         self._bytes = np.frombuffer(memory, np.uint8)
         self._held: deque[tuple[int, int]] = deque()  # start and end of what is not yet copied, oldest first
 
-    def place(self, result: Result) -> CropsAt | Failure:
+    def place(self, result: Decoded) -> CropsAt | Failure:
         """Put a result's pixels into the memory; wait for room if need be."""
         if isinstance(result, Failure):
             return result

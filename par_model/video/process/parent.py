@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.types import Crops, Failure, RawCrops, Tracklet
-from par_model.video.collect import Result, failure
+from par_model.video.collect import Decoded, failure
 from par_model.video.counters import Counters
 from par_model.video.process.protocol import SHARED_BYTES, Answer, CropsAt, DecodeTask, PixelsAt
 
@@ -52,7 +52,7 @@ class ProcessDiedError(Exception):
 _idle: list[DecodeProcess] = []
 
 
-def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Result]:
+def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
     """What ``decode_group`` yields, decoded in a child process within the task's deadline.
 
     A video that crashes the child gives video-crashed, one that exceeds the deadline video-timeout (stills:
@@ -165,7 +165,7 @@ class DecodeProcess:
             self._process.kill()
             self._process.wait()
 
-    def results(self, task: DecodeTask, counters: Counters) -> Iterator[Result]:
+    def results(self, task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
         """Give the child a task and yield its results. Only time spent waiting for it counts against the deadline.
 
         Raises ProcessDiedError, TimeoutError; the process is idle again only if neither was raised and all were taken.
@@ -198,7 +198,7 @@ class DecodeProcess:
             raise ProcessDiedError(self._cause_of_death()) from None
         raise TimeoutError(f"reading did not {purpose}")
 
-    def _fetch(self, result: CropsAt | Failure) -> Result:
+    def _fetch(self, result: CropsAt | Failure) -> Decoded:
         """Copy a result out of the shared memory, and free its place there."""
         if isinstance(result, Failure):
             return result

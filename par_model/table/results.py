@@ -1,4 +1,4 @@
-"""From outcomes to rows of the attribute table, a column at a time.
+"""From outcomes to results, the lines of the attribute table, a column at a time.
 
 Dimension letters: B tracklets, C classes, G classes of one group.
 """
@@ -37,8 +37,8 @@ class Reading:
             )
 
 
-def table_rows(passed_through: pa.Table, outcomes: pa.Table, reading: Reading, schema: pa.Schema) -> pa.Table:
-    """B rows of the attribute table.
+def table_results(passed_through: pa.Table, outcomes: pa.Table, reading: Reading, schema: pa.Schema) -> pa.Table:
+    """B results.
 
     passed_through: the manifest's columns of these B tracklets. outcomes: OUTCOME_SCHEMA and ``run_id``, row for row
     the same tracklets. schema: what ``table_schema`` made.

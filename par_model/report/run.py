@@ -61,7 +61,7 @@ def groups_of(summary: dict[str, Any]) -> tuple[Group, ...]:
     )
 
 
-class Result:
+class FinishedRun:
     """OUT of ``infer``. Raises OutputError where its run is not finished, StorageError where it cannot be read."""
 
     def __init__(self, uri: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from par_model.attributes import AttributeSchema
 from par_model.runs.outcome import OUTCOME_SCHEMA
-from par_model.table.rows import Reading, table_rows
+from par_model.table.results import Reading, table_results
 from par_model.table.schema import table_schema
 
 SCHEMA = AttributeSchema.parse(
@@ -34,7 +34,7 @@ def rows(outcomes: list[dict], *, thresholds=(0.5,) * 4, trained=(True,) * 4, em
         for i, outcome in enumerate(outcomes)
     ]
     table = pa.Table.from_pylist(full, schema=OUTCOME_SCHEMA).append_column("run_id", pa.array(["r"] * len(ids)))
-    return table_rows(passed, table, Reading(SCHEMA, thresholds, trained, "abcdef012345"), schema)
+    return table_results(passed, table, Reading(SCHEMA, thresholds, trained, "abcdef012345"), schema)
 
 
 def ok(*scores: float, **others) -> dict:
