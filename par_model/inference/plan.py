@@ -201,10 +201,11 @@ def _stops(video: pa.Table, most: int) -> list[int]:
     begins = pc.list_element(frames.filter(pc.greater(pc.list_value_length(frames), 0)), 0)
     if len(begins) < len(video):  # bad rows, which take no time; their neighbours may be cut by number
         return [*range(most, len(video), most), len(video)]
-    first = begins.to_numpy(zero_copy_only=False)
+    first = begins.to_numpy(zero_copy_only=False).astype(np.int64)
     stops, start = [], 0
     while start < len(video):
-        beyond = np.flatnonzero(first[start : start + most] >= first[start] + SPAN_FRAMES)
+        # Rows of a file's next video track begin at its start again.
+        beyond = np.flatnonzero(np.abs(first[start : start + most] - first[start]) >= SPAN_FRAMES)
         start = min(start + (int(beyond[0]) if len(beyond) else most), len(video))
         stops.append(start)
     return stops

@@ -37,7 +37,7 @@ _WALKS: dict[str, Callable[[Bytes], Iterator[Place]]] = {"matroska": blocks, "av
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1", "prores"})
 
 
-# Covers, and the pictures of chapters. Other tools count them among the video tracks too, but last.
+# Covers, and the pictures of chapters.
 _NO_MOVING_PICTURES = av.stream.Disposition.attached_pic
 
 _HEADER = 64  # bytes that may lie between where an index says that a packet is, and its start

@@ -67,8 +67,22 @@ def test_hours_of_video_are_shared_even_where_few_are_seen() -> None:
     assert [len(unit) for unit in cut(batches(["v.ts"] * 9, 5, apart=SPAN_FRAMES), size)] == [9]
 
 
+def test_the_tracks_of_a_file_are_read_one_after_the_other(tmp_path: Path) -> None:
+    """Rows without a track count as the first, where they belong unless an option says otherwise."""
+    apart = SPAN_FRAMES // 2
+    rows = [
+        on_video(f"{i}", frame_indices=[apart * (i // 3)], boxes=None, video_stream=(1, None, 0)[i % 3])
+        for i in range(15)
+    ]
+    manifest = Manifest.open(write(tmp_path / "m.parquet", rows))
+    units = list(plan_units(manifest, Selection(), np.zeros(15, bool), 6, UnitSize(most=40, enough=25)))
+    planned = [(row["video_stream"] or 0, row["frame_indices"][0] // apart) for u in units for row in u.to_pylist()]
+    assert planned == sorted(planned)
+    assert [len(unit) for unit in units] == [4, 4, 2, 2, 2, 1]
+
+
 def test_rows_without_frames_are_cut_by_number() -> None:
-    table = pa.table({"video_uri": ["v.mp4"] * 5, "frame_indices": [[0], None, [], [2 * SPAN_FRAMES], [9]]})
+    table = pa.table({"video_uri": ["v.mp4"] * 5, "frame_indices": [[0], None, [2 * SPAN_FRAMES], [], [9]]})
     assert [len(unit) for unit in cut(iter(table.to_batches()), UnitSize(most=3, enough=1))] == [3, 2]
 
 

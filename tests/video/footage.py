@@ -86,7 +86,12 @@ def write_sizes(path: Path, parts: Sequence[tuple[Sequence[int], int]]) -> str:
     def enlarged(numbers: Sequence[int], factor: int) -> list[NDArray[np.uint8]]:
         return [draw(number).repeat(factor, 0).repeat(factor, 1) for number in numbers]
 
-    raw = b"".join(h264(enlarged(numbers, factor), path.parent) for numbers, factor in parts)
+    return write_joined(path, [h264(enlarged(numbers, factor), path.parent) for numbers, factor in parts])
+
+
+def write_joined(path: Path, parts: Sequence[bytes]) -> str:
+    """Raw H.264 streams one after the other, as one stream of 25 frames a second, whatever the container."""
+    raw = b"".join(parts)
     if path.suffix == ".h264":
         path.write_bytes(raw)
         return str(path)
