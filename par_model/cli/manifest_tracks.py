@@ -61,6 +61,12 @@ def video_options(function: Any) -> Any:
             help="Camera and start time from the video's file name, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} is "
             "anything.",
         ),
+        option(
+            "--video-stream",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Which of the file's moving video tracks the boxes are of, counted from 0.  [default: the first]",
+        ),
         option("--skip-bad-boxes", is_flag=True, help="Leave out boxes without a width and height, not refuse them."),
         option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
         option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
@@ -97,6 +103,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
         tracks_size=asked["tracks_size"],
         numbering=asked["numbering"],
         every_frame=every_frame,
+        video_stream=asked["video_stream"],
     )
     pattern = asked["name_pattern"]
     names = ("camera", "id_prefix", "start_time", "min_length")
