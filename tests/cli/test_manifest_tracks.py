@@ -123,6 +123,16 @@ def test_shares_of_no_picture_and_sizes_that_are_none_are_refused(
     assert run(*given, "--videos", str(tmp_path)) == 2
 
 
+def test_middles_are_sent_to_the_importer_that_takes_them(
+    clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    middles = write(tmp_path, text(lambda x, y, w, h: (x + w / 2, y + h / 2, w, h)))
+    assert run("--video", clip, "--tracks", middles, "--output", str(tmp_path / "m.parquet")) == 1
+    assert "if their first two numbers were their middle; are they? Then give the columns a header" in (
+        capsys.readouterr().err
+    )
+
+
 def test_frames_beyond_the_end_are_refused_with_the_last_there_is(
     clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,7 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
     agreement = Agreement(video)
     agreement.add(frames, boxes, tracks.starts)
     for kind, message in agreement.findings(may_be_corners=not options.were_corners):
-        raise ManifestError(f"{origin}: {message}; {_advice(kind, options, video_uri, last)}")
+        raise ManifestError(f"{origin}: {message}; {_advice(kind, agreement, options, video_uri, last)}")
     return tracks.without(wholly_outside(boxes, video), "wholly outside the picture")
 
 
@@ -84,18 +84,25 @@ def _in_pixels(tracks: Tracks, video: Survey, options: FitOptions, origin: str) 
     return tracks.changed(frames, (boxes.astype(np.float64) * scale).astype(np.float32))
 
 
-def _advice(kind: Misfit, options: FitOptions, video_uri: str, last: int) -> str:
+def _advice(kind: Misfit, agreement: Agreement, options: FitOptions, video_uri: str, last: int) -> str:
     advice: dict[Misfit, Callable[[], str]] = {
         Misfit.BEYOND_END: lambda: _advice_on_frames(options, video_uri, last),
         Misfit.RELATIVE: lambda: "are they shares of the picture? Then say --relative",
         Misfit.CORNERS: lambda: "are they left, top, right, bottom? Then say --corners",
-        Misfit.OUTSIDE: lambda: (
-            "was it another video?"
-            if options.tracks_size is not None or options.relative
-            else "were the tracks made on pictures of another size? Then say it, as in --tracks-size 1920x1080"
-        ),
+        Misfit.OUTSIDE: lambda: _advice_on_places(agreement, options),
     }
     return advice[kind]()
+
+
+def _advice_on_places(agreement: Agreement, options: FitOptions) -> str:
+    if options.tracks_size is not None or options.relative:
+        return "was it another video?"
+    if agreement.fits_as_middle and not options.were_corners:
+        return (
+            "are they? Then give the columns a header and say which they are: from-csv --columns "
+            "frame=...,id=...,xc=...,yc=...,w=...,h=..."
+        )
+    return "were the tracks made on pictures of another size? Then say it, as in --tracks-size 1920x1080"
 
 
 def _doubt(video: Survey, last: int, origin: str) -> str:
