@@ -121,6 +121,9 @@ def test_shares_of_no_picture_and_sizes_that_are_none_are_refused(
     assert "'512' is not a width and height such as 1920x1080" in capsys.readouterr().err
     assert run(*given, "--people", "person") == 2
     assert run(*given, "--videos", str(tmp_path)) == 2
+    assert "--video and --videos exclude each other" in capsys.readouterr().err
+    assert run(*given[2:]) == 2
+    assert "give --video or set PARJOB_MANIFEST_FROM_MOT_VIDEO" in capsys.readouterr().err
 
 
 def test_middles_are_sent_to_the_importer_that_takes_them(
