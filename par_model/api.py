@@ -200,19 +200,19 @@ def infer(
         print(summary["counts"])
     """
     from par_model.inference.job import run_inference
+    from par_model.inference.kinds import Add, FirstRun, Kind, Retry
     from par_model.inference.local import LocalRunner
     from par_model.inference.options import InferOptions
-    from par_model.inference.output import Again
 
     if retry_failed and add:
         raise UsageError("retry_failed and add: give one, then the other")
     wanted = InferOptions(manifest, weights, output, **options)
-    again: Again = "retry" if retry_failed else "add" if add else "no"
+    kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     if not ray and address is None:
-        return run_inference(wanted, lambda: nullcontext(LocalRunner(device)), again)
+        return run_inference(wanted, lambda: nullcontext(LocalRunner(device)), kind)
     from par_model.cluster.inference import ray_runner
 
-    return run_inference(wanted, lambda: ray_runner(address, device, None, None), again)
+    return run_inference(wanted, lambda: ray_runner(address, device, None, None), kind)
 
 
 def evaluate(manifest: str, predictions: str, output: str, **options: Any) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def infer(
     from par_model.cluster.sizing import parse_model_actors
     from par_model.errors import UsageError
     from par_model.inference.job import Runner, run_inference
+    from par_model.inference.kinds import Add, FirstRun, Kind, Retry
     from par_model.inference.options import InferOptions
     from par_model.video.options import DecodeOptions
 
@@ -73,6 +74,7 @@ def infer(
         raise UsageError(str(error)) from error
     if retry_failed and add:
         raise UsageError("--retry-failed and --add: give one, then the other")
+    kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
     if decode_workers is not None and decode_workers < 1:
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
@@ -92,7 +94,7 @@ def infer(
         return ray_runner(address, device, decode_workers, actors)
 
     try:
-        summary = run_inference(wanted, runner, "retry" if retry_failed else "add" if add else "no")
+        summary = run_inference(wanted, runner, kind)
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise

@@ -14,8 +14,9 @@ import pytest
 
 from par_model import storage
 from par_model.errors import OutputError
-from par_model.inference import job
+from par_model.inference.kinds import Add, Retry
 from par_model.inference.local import LocalRunner
+from par_model.runs import output as output_module
 from par_model.runs.lock import OutputLock
 from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
@@ -59,16 +60,16 @@ def test_a_role_that_may_not_delete_can_run_retry_and_add(
     assert infer(archive, tiny_weights, output=output, runner=Interrupted(0)) == first
     assert "nothing to do" in capsys.readouterr().err
 
-    again = infer(archive, tiny_weights, "retry", output=output)
+    again = infer(archive, tiny_weights, Retry(), output=output)
     assert again["stages"]["tracklets"] == 4
     assert (again["counts"], again["job_id"] == first["job_id"]) == (first["counts"], False)
     provide_missing_video(archive)
     with pytest.raises(KeyboardInterrupt):
-        infer(archive, tiny_weights, "retry", output=output, runner=Interrupted(1), batch_size=1)
+        infer(archive, tiny_weights, Retry(), output=output, runner=Interrupted(1), batch_size=1)
     with pytest.raises(OutputError, match="with --retry-failed first"):
-        infer(archive, tiny_weights, "add", output=output, manifest=grown(archive))
-    assert infer(archive, tiny_weights, "retry", output=output)["counts"]["status"] == {"ok": 11, "failed": 3}
-    added = infer(archive, tiny_weights, "add", output=output, manifest=grown(archive))
+        infer(archive, tiny_weights, Add(), output=output, manifest=grown(archive))
+    assert infer(archive, tiny_weights, Retry(), output=output)["counts"]["status"] == {"ok": 11, "failed": 3}
+    added = infer(archive, tiny_weights, Add(), output=output, manifest=grown(archive))
     assert added["stages"]["tracklets"] == 2
     fs, path = storage.arrow_filesystem(f"{output}/attributes")
     assert len(set(pq.read_table(path, filesystem=fs)["tracklet_id"].to_pylist())) == 16
@@ -106,7 +107,7 @@ def test_a_job_that_ends_while_another_waits_for_the_lock_is_found_complete(
             ended.append(infer(archive, tiny_weights))
             return super().__enter__()
 
-    monkeypatch.setattr(job, "OutputLock", Late)
+    monkeypatch.setattr(output_module, "OutputLock", Late)
     assert infer(archive, tiny_weights, runner=Interrupted(0)) == ended[0]
 
 
@@ -152,8 +153,8 @@ def test_every_change_below_the_output_asks_whether_the_job_holds_it(
         heard.clear()
         infer(archive, tiny_weights, partition_by=partition_by)
         provide_missing_video(archive)
-        infer(archive, tiny_weights, "retry", partition_by=partition_by)
-        infer(archive, tiny_weights, "add", manifest=grown(archive), partition_by=partition_by)
+        infer(archive, tiny_weights, Retry(), partition_by=partition_by)
+        infer(archive, tiny_weights, Add(), manifest=grown(archive), partition_by=partition_by)
     assert not_asked_for(heard) == []
     places = {os.path.relpath(path, archive / "out").split(os.sep)[0] for what, path in heard if path}
     assert places >= {"_job.json", "_parts", "attributes", "run.json"}
