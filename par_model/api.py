@@ -82,7 +82,6 @@ def read_crops(
     (found,) = stage([tracklet])
     if isinstance(found, Failure):
         raise TrackletError(found.code, found.message)
-    assert isinstance(found, RawCrops)
     return found
 
 
@@ -167,13 +166,11 @@ def _crops(
     from par_model.video.stage import DecodeStage
 
     preprocess = stage.header.preprocess
-    yield from (item for item in items if isinstance(item, Failure))
     yield from (fit_raw_crops(item, preprocess, sampling) for item in items if isinstance(item, RawCrops))
     # By video, so that each is read once.
-    of_videos = sorted((item for item in items if isinstance(item, Tracklet)), key=lambda t: t.video_uri or "")
-    for found in DecodeStage(preprocess, sampling, decode)(of_videos):
-        assert not isinstance(found, RawCrops)
-        yield found
+    others = [item for item in items if not isinstance(item, RawCrops)]
+    others.sort(key=lambda item: "" if isinstance(item, Failure) else item.video_uri or "")
+    yield from DecodeStage(preprocess, sampling, decode)(others)
 
 
 def infer(

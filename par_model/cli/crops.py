@@ -111,7 +111,7 @@ def _check(limit: int | None, max_failure_rate: float) -> None:
         raise UsageError(f"--max-failure-rate is {max_failure_rate}: must be between 0 and 1")
 
 
-def _stage(asked: dict[str, Any]) -> DecodeStage:
+def _stage(asked: dict[str, Any]) -> DecodeStage[RawCrops]:
     from par_model.sampling import Sampling
     from par_model.video.options import DecodeOptions
     from par_model.video.stage import DecodeStage
@@ -141,25 +141,16 @@ def _open(uri: str) -> Manifest:
     return manifest
 
 
-def _results(manifest: Manifest, selection: Selection, stage: DecodeStage) -> Iterator[RawCrops | Failure]:
+def _results(manifest: Manifest, selection: Selection, stage: DecodeStage[RawCrops]) -> Iterator[RawCrops | Failure]:
     """Read the selected tracklets video by video."""
     import numpy as np
 
     from par_model.inference.plan import UnitSize, plan_units
     from par_model.manifest.tracklets import tracklets
-    from par_model.types import Crops, Failure
 
     size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)
     for unit in plan_units(manifest, selection, np.zeros(manifest.num_rows, bool), stage.sampling.frames, size):
-        good = []
-        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
-            if isinstance(tracklet, Failure):
-                yield tracklet
-            else:
-                good.append(tracklet)
-        for result in stage(good):
-            assert not isinstance(result, Crops)  # those are of stages with preprocessing
-            yield result
+        yield from stage(t for batch in unit.to_batches() for t in tracklets(batch))
 
 
 @dataclass

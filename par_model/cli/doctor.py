@@ -162,7 +162,7 @@ def _decoder(name: Literal["pyav", "decord"]) -> tuple[bool | None, str]:
             stage.close()
     if isinstance(result, Failure):
         return False, f"{result.code}: {result.message}"
-    levels = [round(float(image.mean())) for image in result.images]  # type: ignore[union-attr]
+    levels = [round(float(image.mean())) for image in result.images]
     wanted = [_LEVELS[frame] for frame in _FRAMES]
     if any(abs(level - want) > _TOLERANCE for level, want in zip(levels, wanted, strict=True)):
         return False, f"frames {_FRAMES} of a clip are as bright as {levels}, not {wanted}"

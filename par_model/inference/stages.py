@@ -23,7 +23,7 @@ from par_model.inference.wire import (
 )
 from par_model.manifest.tracklets import tracklets
 from par_model.model.stage import RecogniseStage
-from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
+from par_model.types import Crops, Failure, Outcome
 from par_model.video.counters import NUMBERS
 from par_model.video.stage import DecodeStage
 
@@ -44,7 +44,7 @@ class DecodeTables:
         waiting: list[Crops | Failure] = []
         waiting_bytes = 0
         before = self._stage.counters.copy()
-        items = self._items(unit)
+        items = self._stage(t for batch in unit.to_batches() for t in tracklets(batch))
         while True:
             started = time.perf_counter()
             item = next(items, None)
@@ -80,17 +80,6 @@ class DecodeTables:
         """End the decoding process."""
         self._stage.close()
 
-    def _items(self, unit: pa.Table) -> Iterator[Crops | Failure]:
-        good: list[Tracklet] = []
-        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
-            if isinstance(tracklet, Failure):
-                yield tracklet
-            else:
-                good.append(tracklet)
-        for item in self._stage(good):
-            assert not isinstance(item, RawCrops)  # the stage has a preprocess
-            yield item
-
 
 class RecogniseTables:
     """Tables of crops in, tables of outcomes out (OUTCOME_WIRE_SCHEMA), row for row.
@@ -116,9 +105,7 @@ class RecogniseTables:
         work = Work.of(table)
         work.model_worker = worker_number()
         started = time.perf_counter()
-        items = table_to_crops(table, self._preprocess)
-        recognised = iter(self._stage([i for i in items if isinstance(i, Crops)]))
-        outcomes = [i if isinstance(i, Failure) else next(recognised) for i in items]
+        outcomes = self._stage(table_to_crops(table, self._preprocess))
         work.model_seconds += time.perf_counter() - started
         return outcomes_to_table(outcomes, work)
 

@@ -86,20 +86,22 @@ class RecogniseStage:
                 "CPUs, and Triton for GPUs; or leave --compile out"
             ) from error
 
-    def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
-        """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
-        outcomes: list[Prediction | Failure | None] = [None] * len(batch)
+    def __call__(self, batch: Sequence[Crops | Failure]) -> list[Prediction | Failure]:
+        """One outcome for each tracklet, in the order given; failures of what came before pass through. Nothing that
+        one tracklet does fails another."""
+        outcomes: list[Prediction | Failure | None] = [item if isinstance(item, Failure) else None for item in batch]
         for places in self._passes(batch):
-            chosen = [batch[place] for place in places]
+            chosen = [item for place in places if not isinstance(item := batch[place], Failure)]
             for place, outcome in zip(places, self._recognise_all(chosen), strict=True):
                 outcomes[place] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _passes(self, batch: Sequence[Crops]) -> list[list[int]]:
+    def _passes(self, batch: Sequence[Crops | Failure]) -> list[list[int]]:
         """Positions of the tracklets of each forward pass: as many frames each, at most batch_size."""
         by_shape: dict[tuple[int, ...], list[int]] = {}
-        for place, crops in enumerate(batch):
-            by_shape.setdefault(crops.pixels.shape, []).append(place)
+        for place, item in enumerate(batch):
+            if not isinstance(item, Failure):
+                by_shape.setdefault(item.pixels.shape, []).append(place)
         size = self.batch_size
         return [places[at : at + size] for places in by_shape.values() for at in range(0, len(places), size)]
 
