@@ -298,6 +298,7 @@ def _begin(
         ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
         wanted = len(ids)
     else:
+        table.refuse_other_types(job.options.output)
         ids = table.ids()
         refuse_unless_grown(job.options.output, finished["manifest"], job.manifest, job.selection, ids)
         wanted = job.tracklets - len(ids)
