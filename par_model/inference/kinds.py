@@ -136,6 +136,7 @@ class Add(FirstRun):
 
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
         table = _complete_table(job, finished)
+        table.refuse_other_types(job.options.output)
         ids = table.ids()
         base = finished["manifest"] if finished is not None else {}
         refuse_unless_grown(job.options.output, base, job.manifest, job.selection, ids)

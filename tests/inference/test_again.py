@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.errors import OutputError, UsageError
@@ -148,6 +149,20 @@ def test_add_does_the_new_tracklets_and_leaves_the_old_rows_alone(
     # The same command again, with or without --add, finds the job complete.
     for kind in (None, Add()):
         assert infer(archive, tiny_weights, kind, manifest=manifest, partition_by=partition_by) == summary
+
+
+def test_add_to_a_table_with_types_of_an_earlier_version_is_refused(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights)
+    (file,) = (archive / "out/attributes").rglob("*.parquet")
+    table = pq.read_table(file)
+    column = table.schema.get_field_index("camera_id")
+    pq.write_table(table.set_column(column, "camera_id", table["camera_id"].cast(pa.string_view())), file)
+    before = file.read_bytes()
+    with pytest.raises(
+        OutputError, match=r"an earlier version wrote its column camera_id as string_view, which is str"
+    ):
+        infer(archive, tiny_weights, "add", manifest=grown(archive))
+    assert file.read_bytes() == before
 
 
 def test_add_over_nothing_is_a_first_run(archive: Path, tiny_weights: Path) -> None:
