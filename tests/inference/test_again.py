@@ -161,7 +161,7 @@ def test_add_to_a_table_with_types_of_an_earlier_version_is_refused(archive: Pat
     with pytest.raises(
         OutputError, match=r"an earlier version wrote its column camera_id as string_view, which is str"
     ):
-        infer(archive, tiny_weights, "add", manifest=grown(archive))
+        infer(archive, tiny_weights, Add(), manifest=grown(archive))
     assert file.read_bytes() == before
 
 
