@@ -96,8 +96,8 @@ def test_a_command_says_every_option_that_is_not_the_default() -> None:
     more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
     options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
     assert options.command() == (
-        "parjob train --manifest 's3://a b/m' --weights demo --output run --schema own.toml --batch-size 4 --tune head "
-        "--clip-norm 1.0 --damaged use --video-timeout 7.5"
+        "parjob train --manifest 's3://a b/m' --weights demo --output run --batch-size 4 --tune head "
+        "--clip-norm 1.0 --schema own.toml --damaged use --video-timeout 7.5"
     )
 
 
