@@ -97,12 +97,11 @@ def _with_its_range(frame: av.VideoFrame) -> av.VideoFrame:
     if other is None or frame.color_range != _LIMITED_RANGE:
         return frame
     plain = av.VideoFrame(frame.width, frame.height, other)
-    kind, no_colour = np.dtype(np.uint8), 128
-    if plain.format.components[0].bits > 8:
-        kind, no_colour = np.dtype(np.uint16), 1 << plain.format.components[0].bits - 1
+    bits = plain.format.components[0].bits
+    kind: np.dtype[Any] = np.dtype(np.uint8 if bits == 8 else np.uint16)
     for source, target in zip_longest(frame.planes, plain.planes):
         levels = _levels(target, kind)
-        levels[:] = no_colour if source is None else _levels(source, kind)
+        levels[:] = 1 << bits - 1 if source is None else _levels(source, kind)
     for name in ("colorspace", "color_range", "color_trc", "color_primaries"):
         setattr(plain, name, getattr(frame, name))
     return plain
