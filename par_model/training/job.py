@@ -294,7 +294,8 @@ def _recorded(job: Job) -> dict[str, Any] | None:
 def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
     """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
     done, wanted = finished["epochs"], job.options.epochs
-    if wanted <= done or finished["fingerprint"] | {"epochs": wanted} != json.loads(json.dumps(job.fingerprint)):
+    longer = BEFORE_RECORDED | finished["fingerprint"] | {"epochs": wanted}
+    if wanted <= done or longer != json.loads(json.dumps(job.fingerprint)):
         return
     more = replace(
         job.options,
