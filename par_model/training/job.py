@@ -304,7 +304,8 @@ def _some(names: Sequence[str]) -> str:
 def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
     """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
     done, wanted = finished["epochs"], job.options.epochs
-    if wanted <= done or differing(finished["fingerprint"] | {"epochs": wanted}, job.fingerprint):
+    longer = BEFORE_RECORDED | finished["fingerprint"] | {"epochs": wanted}
+    if wanted <= done or differing(longer, job.fingerprint):
         return
     more = replace(
         job.options,
