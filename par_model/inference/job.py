@@ -21,7 +21,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from par_model import storage
 from par_model.errors import NodesLostError
 from par_model.inference.fingerprint import rows_digest
 from par_model.inference.kinds import Begun, FirstRun, Kind
@@ -30,15 +29,12 @@ from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep
 from par_model.inference.plan import UnitSize, plan_units
 from par_model.inference.work import TotalWork
-from par_model.model.device import RealDevice, choose_precision
-from par_model.model.shipped import DEMO
+from par_model.model.device import RealDevice
 from par_model.progress import Progress
 from par_model.runs.lock import Held
 from par_model.runs.output import say
 from par_model.runs.parts import PartStore
 from par_model.runs.record import versions
-
-_BATCH_SIZE = {"cpu": 8, "cuda": 64}
 
 
 class Runner(Protocol):
@@ -88,7 +84,7 @@ def _look_at(job: Job, kind: Kind) -> tuple[dict[str, Any] | None, bool]:
 
 
 def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, kind: Kind) -> dict[str, Any]:
-    settings = _settings(job, runner.device())
+    settings = job.settings(runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
     run_id = uuid.uuid4().hex[:12]
     job_id, parts = claim(job.output, held, finished, fingerprint, kind, run_id)
@@ -170,22 +166,6 @@ def _recognise(
     finally:
         parts.flush()
         progress.close()
-
-
-def _settings(job: Job, device: RealDevice) -> StageSettings:
-    options = job.options
-    return StageSettings(
-        weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
-        preprocess=job.header.preprocess,
-        sampling=job.sampling,
-        decode=options.decode,
-        device=device,
-        precision=choose_precision(options.precision, device),
-        batch_size=options.batch_size or _BATCH_SIZE[device],
-        compile=options.compile,
-        embedding=options.embedding,
-        zero_shot=options.zero_shot,
-    )
 
 
 def _described(job: Job, settings: StageSettings) -> dict[str, Any]:

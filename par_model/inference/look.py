@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from par_model import storage, times
 from par_model.errors import ManifestError
 from par_model.inference.fingerprint import fingerprint_of
-from par_model.inference.options import InferOptions
+from par_model.inference.options import InferOptions, StageSettings
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.selection import Selection
-from par_model.model.shipped import weights_uri
+from par_model.model.device import RealDevice, choose_precision
+from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.runs.differences import Fingerprint
 from par_model.runs.output import Output
@@ -20,6 +21,8 @@ from par_model.table.attribute_table import Table
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
 from par_model.table.writer import check_folder_value
+
+_BATCH_SIZE = {"cpu": 8, "cuda": 64}
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,22 @@ class Job:
         if self.options.zero_shot:
             thresholds, trained = (0.5,) * len(thresholds), (True,) * len(trained)
         return Reading(header.schema, thresholds, trained, header.model_id)
+
+    def settings(self, device: RealDevice) -> StageSettings:
+        """What the stages need to know where the network runs on ``device``."""
+        options = self.options
+        return StageSettings(
+            weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
+            preprocess=self.header.preprocess,
+            sampling=self.sampling,
+            decode=options.decode,
+            device=device,
+            precision=choose_precision(options.precision, device),
+            batch_size=options.batch_size or _BATCH_SIZE[device],
+            compile=options.compile,
+            embedding=options.embedding,
+            zero_shot=options.zero_shot,
+        )
 
     @property
     def output(self) -> Output:

@@ -24,7 +24,6 @@ from par_model.inference.wire import (
 from par_model.manifest.tracklets import tracklets
 from par_model.model.stage import RecogniseStage
 from par_model.types import Crops, Failure, Outcome
-from par_model.video.counters import NUMBERS
 from par_model.video.stage import DecodeStage
 
 _TABLE_BYTES = 32 * 2**20
@@ -57,8 +56,7 @@ class DecodeTables:
             if waiting:
                 after = self._stage.counters.copy()
                 did = after.since(before)
-                for name in NUMBERS:
-                    setattr(work, name, getattr(did, name))
+                work.counts = did.numbers()
                 work.several_tracks = {video_number(uri) for uri in did.several_tracks}
                 work.decode_worker = worker_number()
                 yield crops_to_table(waiting, work)
