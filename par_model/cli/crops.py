@@ -136,7 +136,7 @@ def _results(manifest: Manifest, selection: Selection, stage: DecodeStage[RawCro
     """Read the selected tracklets video by video."""
     import numpy as np
 
-    from par_model.inference.plan import UnitSize, plan_units
+    from par_model.inference.units import UnitSize, plan_units
     from par_model.manifest.tracklets import tracklets
 
     size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)

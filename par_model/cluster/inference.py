@@ -17,10 +17,10 @@ import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 
+from par_model.cluster.hand_out import Units, served
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
-from par_model.cluster.units import Units, served
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, NodesLostError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings

@@ -29,10 +29,10 @@ from par_model.cluster.sizing import Resources
 from par_model.errors import ClusterError, ParError, TrainingError
 from par_model.model.device import choose_device
 from par_model.training.cache import Shard
+from par_model.training.inputs import TrainPlan
 from par_model.training.loop import train
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
-from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 
 _POLL_SECONDS = 0.5

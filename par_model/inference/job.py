@@ -27,7 +27,7 @@ from par_model.inference.kinds import Begun, FirstRun, Kind
 from par_model.inference.look import Job
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep
-from par_model.inference.plan import UnitSize, plan_units
+from par_model.inference.units import UnitSize, plan_units
 from par_model.inference.work import TotalWork
 from par_model.model.device import RealDevice
 from par_model.progress import Progress

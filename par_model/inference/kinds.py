@@ -21,7 +21,7 @@ from par_model.inference.fingerprint import refuse_other, refuse_unless_grown
 from par_model.inference.look import Job
 from par_model.runs.output import say
 from par_model.runs.parts import PartStore
-from par_model.table.attribute_table import Table
+from par_model.table.attribute_table import AttributeTable
 
 _ID_ROWS = 65_536
 
@@ -31,7 +31,7 @@ class Begun:
     """What is to be done. table: as it is. left_out: for each row of the manifest, whether it is not to be recognised.
     wanted: how many are."""
 
-    table: Table
+    table: AttributeTable
     left_out: NDArray[np.bool_]
     wanted: int
 
@@ -57,7 +57,7 @@ class Kind(ABC):
         """What is to be done, before what an interrupted run did of it is left out."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> Table:
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
         """The table with the outcomes. before: asked before each write."""
 
 
@@ -78,7 +78,7 @@ class FirstRun(Kind):
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
         return Begun(job.table, np.zeros(job.manifest.num_rows, bool), job.tracklets)
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> Table:
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
         return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, job.reading(), before)
 
 
@@ -111,7 +111,7 @@ class Retry(Kind):
         ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
         return Begun(table, _rows(job, ids, np.invert), len(ids))
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> Table:
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
         return begun.table.with_replaced(parts, job.reading(), before)
 
 
@@ -156,10 +156,10 @@ def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
     return False
 
 
-def _complete_table(job: Job, finished: dict[str, Any] | None) -> Table:
+def _complete_table(job: Job, finished: dict[str, Any] | None) -> AttributeTable:
     assert finished is not None  # of a kind that works on complete tables alone
     files = tuple(job.output.place(name) for name in finished["files"])
-    return Table(job.table.folder, job.table.schema, job.table.partition_by, files)
+    return AttributeTable(job.table.folder, job.table.schema, job.table.partition_by, files)
 
 
 def _rows(job: Job, ids: pa.Array, left_out: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from par_model.model.weights import WeightsHeader, read_header
 from par_model.runs.differences import Fingerprint
 from par_model.runs.output import Output
 from par_model.sampling import Sampling
-from par_model.table.attribute_table import Table
+from par_model.table.attribute_table import AttributeTable
 from par_model.table.rows import Reading
 from par_model.table.schema import check_partition_columns, table_schema
 from par_model.table.writer import check_folder_value
@@ -35,7 +35,7 @@ class Job:
     selection: Selection
     sampling: Sampling
     tracklets: int
-    table: Table
+    table: AttributeTable
     fingerprint: Fingerprint
 
     @classmethod
@@ -67,7 +67,7 @@ class Job:
             selection=selection,
             sampling=Sampling(policy=options.sampling, frames=frames, seed=options.seed),
             tracklets=tracklets,
-            table=Table(folder, schema, options.partition_by),
+            table=AttributeTable(folder, schema, options.partition_by),
             fingerprint=fingerprint_of(options, header, manifest, frames),
         )
 

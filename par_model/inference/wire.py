@@ -36,7 +36,7 @@ WORK_NAMES = tuple(f.name for f in _WORK_FIELDS)
 CROPS_SCHEMA = pa.schema(
     [
         *(OUTCOME_SCHEMA.field(n) for n in ("_row", "tracklet_id", "num_frames", "error", "message", "sampled_frames")),
-        pa.field("pixels", pa.large_binary()),  # uint8 [K, H, W, 3], row-major
+        pa.field("pixels", pa.large_binary()),  # uint8 [T, H, W, 3], row-major
         *_WORK_FIELDS,
     ]
 )

@@ -119,11 +119,11 @@ class Agreement:
 
 def _at_the_end(gone: NDArray[np.bool_], starts: Sequence[int]) -> NDArray[np.bool_]:
     """Which boxes, bool [n], follow the last of their track that is not gone."""
-    places = np.arange(len(gone))
+    positions = np.arange(len(gone))
     begins = np.asarray(starts)
-    last_there = np.maximum.reduceat(np.where(gone, -1, places), begins)
+    last_there = np.maximum.reduceat(np.where(gone, -1, positions), begins)
     last_there[last_there < 0] = len(gone)  # a track that was never there is no one's who walked out
-    follow: NDArray[np.bool_] = places > np.repeat(last_there, np.diff([*begins, len(gone)]))
+    follow: NDArray[np.bool_] = positions > np.repeat(last_there, np.diff([*begins, len(gone)]))
     return follow
 
 

@@ -79,21 +79,21 @@ def _stretches(lists: pa.Array, values: NDArray[np.generic], only: pa.Array | No
     valid = lists.is_valid()
     if only is not None:
         valid = pc.is_in(pa.array(np.arange(len(lists))), only.cast(pa.int64()))
-    return _cut(valid, ends, pa.py_buffer(np.ascontiguousarray(values)))
+    return _byte_ranges(valid, ends, pa.py_buffer(np.ascontiguousarray(values)))
 
 
 def _joined(lists: pa.Array, texts: pa.Array, lengths: NDArray[np.int32]) -> pa.Array:
     """The bytes of each list's texts one after the other. lengths: of the texts, in bytes."""
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[np.cumsum(_lengths(lists))]
     data = pa.concat_arrays([pa.array([], pa.string()), texts]).buffers()[2]  # from the first text on
-    return _cut(lists.is_valid(), ends, data if data is not None else pa.py_buffer(b""))
+    return _byte_ranges(lists.is_valid(), ends, data if data is not None else pa.py_buffer(b""))
 
 
 def _lengths(lists: pa.Array) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(), np.int64)
 
 
-def _cut(valid: pa.Array, ends: NDArray[np.int64], data: pa.Buffer) -> pa.Array:
+def _byte_ranges(valid: pa.Array, ends: NDArray[np.int64], data: pa.Buffer) -> pa.Array:
     offsets = pa.py_buffer(np.concatenate([[0], ends]).astype(np.int64))
     whole = pa.Array.from_buffers(pa.large_binary(), len(valid), [None, offsets, data])
     return pc.if_else(valid, whole, None)

@@ -192,8 +192,8 @@ def _checked_statistics(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_same_shape(backbone: str, file: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Raise WeightsError unless a file's own architecture is that of the backbone, image size and activation aside."""
     vision, text = ("width", "layers", "patch_size"), ("width", "layers", "vocab_size", "context_length")
-    places = [("vision_cfg", name, open_clip.CLIPVisionCfg()) for name in vision]
-    for part, name, default in [*places, *(("text_cfg", name, open_clip.CLIPTextCfg()) for name in text)]:
+    settings_named = [("vision_cfg", name, open_clip.CLIPVisionCfg()) for name in vision]
+    for part, name, default in [*settings_named, *(("text_cfg", name, open_clip.CLIPTextCfg()) for name in text)]:
         ours, theirs = (settings[part].get(name, getattr(default, name)) for settings in (wanted, found))
         if ours != theirs:
             raise WeightsError(

@@ -1,4 +1,7 @@
-"""What a table says, beside what is annotated: confusion of exclusive groups, and the mistakes of single tracklets."""
+"""What a table says, beside what is annotated: confusion of exclusive groups, and the mistakes of single tracklets.
+
+Dimension letters: B tracklets, G classes of one group.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,8 @@ class Truth:
         for group, span in zip(self.groups, spans(self.groups), strict=True):
             if group.kind == "exclusive":
                 said = answers[group.column].combine_chunks().take(at)
-                places = pc.index_in(said, pa.array(group.values)).fill_null(len(group.values)).to_numpy()
-                found[group.name] = count_confusion(self.labels.values[:, span], places)
+                said_B = pc.index_in(said, pa.array(group.values)).fill_null(len(group.values)).to_numpy()
+                found[group.name] = count_confusion(self.labels.values[:, span], said_B)
         return found
 
 
@@ -71,12 +74,12 @@ def right_values(labels_G: NDArray[np.int8], binary: bool) -> list[int] | None:
     return np.flatnonzero(labels_G > 0).tolist() or None
 
 
-def count_confusion(labels_NG: NDArray[np.int8], places_N: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64 [G, G + 1] of labels [N, G] and the position [N] of what was said, G for nothing."""
-    classes = labels_NG.shape[1]
+def count_confusion(labels_BG: NDArray[np.int8], said_B: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 [G, G + 1] of labels [B, G] and the position [B] of what was said, G for nothing."""
+    classes = labels_BG.shape[1]
     counts = np.zeros((classes, classes + 1), np.int64)
-    rows, truth = np.nonzero(labels_NG > 0)
-    np.add.at(counts, (truth, places_N[rows]), 1)
+    rows, truth = np.nonzero(labels_BG > 0)
+    np.add.at(counts, (truth, said_B[rows]), 1)
     return counts
 
 

@@ -31,7 +31,7 @@ _MERGE_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Table:
+class AttributeTable:
     """The table's files below ``folder``, and how they are written. schema: with the columns that are folders."""
 
     folder: str
@@ -141,9 +141,9 @@ class Table:
 
 def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
     """Rows of a table's file, those that ``outcomes`` has anew."""
-    places = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
-    at = places.drop_null().to_numpy()
-    new = table_rows(old.take(pa.array(at)), outcomes.filter(places.is_valid()), reading, old.schema)
+    found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
+    at = found.drop_null().to_numpy()
+    new = table_rows(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
     order = np.arange(len(old))
     order[at] = len(old) + np.arange(len(at))
     return pa.concat_tables([old, new]).take(pa.array(order))

@@ -19,9 +19,9 @@ from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
 from par_model.training.augment import Draw, draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
+from par_model.training.inputs import Batch
 from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
-from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
 from par_model.video.options import DecodeOptions
 from tests.asked import changes_below, not_asked_for

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
 _TRACK_ENTRY, _TRACK_NUMBER = 0xAE, 0xD7
@@ -37,7 +37,7 @@ class _Element(NamedTuple):
     end: int | None
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All blocks, in file order. Raises BrokenError."""
     return _Walk(data).blocks()
 
@@ -50,7 +50,7 @@ class _Walk:
         self._has_begun = False
         self._looks_left = _MOST_LOOKS
 
-    def blocks(self) -> Iterator[Place]:
+    def blocks(self) -> Iterator[PacketStart]:
         head = self._element(0, {_EBML})
         segment = self._element(head.end or 0, {_SEGMENT})
         at = segment.start
@@ -110,7 +110,7 @@ class _Walk:
         except (BrokenError, EndError):
             return False
 
-    def _cluster(self, cluster: _Element) -> Generator[Place, None, int]:
+    def _cluster(self, cluster: _Element) -> Generator[PacketStart, None, int]:
         """Its blocks; returns where it ends."""
         at = cluster.start
         while cluster.end is None or at < cluster.end:
@@ -140,7 +140,7 @@ class _Walk:
             raise BrokenError
         return element
 
-    def _group(self, at: int, end: int) -> Iterator[Place]:
+    def _group(self, at: int, end: int) -> Iterator[PacketStart]:
         while at < end:
             part = self._element(at, _IN_GROUP)
             if part.end is None or part.end > end:
@@ -167,7 +167,7 @@ class _Walk:
                 yield from (self._value(part) for part in self._children(entry) if part.id == _TRACK_NUMBER)
 
     def _tracks_behind(self, seek_head: _Element, segment: _Element) -> None:
-        """Learn the tracks that a list of places puts behind the clusters, as FFmpeg does before it reads those."""
+        """Learn the tracks that a list of offsets puts behind the clusters, as FFmpeg does before it reads those."""
         for seek in self._children(seek_head):
             parts = self._children(seek) if seek.id == _SEEK else ()
             told = {part.id: self._value(part) for part in parts if part.id in (_SEEK_ID, _SEEK_POSITION)}
@@ -191,12 +191,12 @@ class _Walk:
             raise BrokenError
         return int.from_bytes(self._bytes.at(element.start, size), "big")
 
-    def _block(self, element: _Element) -> Place:
+    def _block(self, element: _Element) -> PacketStart:
         track, _ = self._number(element.start)
         if track not in self._tracks:
             raise BrokenError
         self._has_begun = True
-        return Place(element.start, track)
+        return PacketStart(element.start, track)
 
     def _element(self, at: int, known: set[int] | None = None) -> _Element:
         first = self._byte(at)

@@ -313,6 +313,6 @@ def _is_still(file: VideoFile) -> bool:
 
 
 def describe(packet: av.Packet[av.VideoStream]) -> Packet:
-    """What a table of packets keeps of one."""
+    """What a packet index keeps of one."""
     is_bad = packet.is_corrupt or packet.is_discard
     return Packet(packet.pts, packet.is_keyframe, is_bad, packet.pos, packet.size)

@@ -157,7 +157,7 @@ FIRST_CLUSTER = b"\x1f\x43\xb6\x75"
 
 
 def without_places(data: bytes) -> bytes:
-    """A Matroska file whose list of places, and whose size, tell nothing, so that bytes may be put into it."""
+    """A Matroska file whose list of offsets, and whose size, tell nothing, so that bytes may be put into it."""
     at = data.index(b"\x11\x4d\x9b\x74")
     size = (data[at + 4] & 0x7F) + 5
     segment = data.index(b"\x18\x53\x80\x67") + 4

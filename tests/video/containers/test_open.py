@@ -15,7 +15,7 @@ from par_model.types import Failure, Tracklet
 from par_model.video.bytes.source import open_video
 from par_model.video.collect import RawCrops
 from par_model.video.options import DecodeOptions
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 from par_model.video.reader import VideoReader
 from par_model.video.stage import DecodeStage
 from par_model.video.timestamps import timestamps
@@ -72,7 +72,9 @@ def test_each_track_has_its_own_table_of_packets(tmp_path: Path) -> None:
     for _ in range(2):  # the second time both tables are known
         for stream, number in ((0, 190), (1, 140), (0, 5), (1, 130)):
             assert shown([tracklet(0, uri, [number], stream)]) == {0: [1000 * stream + number]}
-    known = {key[1]: len(table) for key, table in tables._tables.items() if uri in key[0] and table is not None}
+    known = {
+        key[1]: len(table) for key, table in packet_indexes._indexes.items() if uri in key[0] and table is not None
+    }
     assert known == {0: 200, 1: 150}
     stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
     list(stage([tracklet(0, uri, [140], 1)]))
