@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _group(item.path.relative_to(_HERE)) != "ray")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def lines_on_stderr() -> None:
+    """What jobs say is printed as the command line prints it, also where tests run them without it."""
+    from par_model.cli.command import log_to_stderr
+
+    log_to_stderr()
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small random weights file for the street schema; tests.tiny.write_tiny_weights makes others."""

@@ -6,6 +6,7 @@ Results go to stdout, all else to stderr. A ParError is one line on stderr and i
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -82,9 +83,28 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+class _Lines(logging.Handler):
+    """A line on stderr for each record, wherever stderr goes at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = "warning: " if record.levelno == logging.WARNING else ""
+        sys.stderr.write(f"parjob: {kind}{record.getMessage()}\n")
+        sys.stderr.flush()
+
+
+def log_to_stderr() -> None:
+    """Print what the package says of its work as lines on stderr, once however often this is called."""
+    logger = logging.getLogger("par_model")
+    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
+        logger.addHandler(_Lines())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
 def run(command: click.Command, *, prefix: str, name: str, args: list[str] | None = None) -> NoReturn:
     """Run a command as a program: print errors as one line, and exit with the code that the error stands for."""
     arguments = sys.argv[1:] if args is None else args
+    log_to_stderr()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as clean as Ctrl-C
     try:

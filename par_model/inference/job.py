@@ -11,6 +11,7 @@ The invariant: every selected tracklet of the manifest is in the table once, and
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -32,9 +33,10 @@ from par_model.inference.work import TotalWork
 from par_model.model.device import RealDevice
 from par_model.progress import Progress
 from par_model.runs.lock import Held
-from par_model.runs.output import say
 from par_model.runs.parts import PartStore
 from par_model.runs.record import versions
+
+_log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
@@ -94,7 +96,7 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
     already = _recognise_all(job, runner, settings, parts, begun, work)
     seconds = time.perf_counter() - clock
 
-    say("writing the table")
+    _log.info("writing the table")
     table = kind.write(job, begun, parts, held.verify)
     counts = table.counts(job.tracklets)
     summary = {
@@ -132,7 +134,7 @@ def _recognise_all(
     done = np.unique(parts.done())
     already = len(done)
     if already:
-        say(f"{already} of {begun.wanted} tracklets are done already; going on with the others")
+        _log.info(f"{already} of {begun.wanted} tracklets are done already; going on with the others")
     while True:
         begun.left_out[done] = True
         lost: NodesLostError | None = None
@@ -143,7 +145,7 @@ def _recognise_all(
         before, done = len(done), np.unique(parts.done())
         if len(done) >= begun.wanted or (len(done) == before and lost is None):
             break
-        say(f"{lost or 'a worker was lost'}; {begun.wanted - len(done)} tracklets are missing: once more")
+        _log.info(f"{lost or 'a worker was lost'}; {begun.wanted - len(done)} tracklets are missing: once more")
     begun.left_out[done] = False
     return already
 

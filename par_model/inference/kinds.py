@@ -5,6 +5,7 @@ A table that is complete is worked on by ``Retry`` and ``Add`` alone.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from par_model import storage
 from par_model.errors import OutputError, UsageError
 from par_model.inference.fingerprint import refuse_other, refuse_unless_grown
 from par_model.inference.look import Job
-from par_model.runs.output import say
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable
+
+_log = logging.getLogger(__name__)
 
 _ID_ROWS = 65_536
 
@@ -152,7 +154,7 @@ def option_of(recorded: str) -> str:
 
 
 def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
-    say(f"{job.options.output} is complete: {finished['counts']['tracklets']} tracklets; {why}")
+    _log.info(f"{job.options.output} is complete: {finished['counts']['tracklets']} tracklets; {why}")
     return False
 
 

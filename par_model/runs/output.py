@@ -11,7 +11,7 @@ beside it as remains of a run that ended, and count for nothing.
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,8 @@ from par_model.runs.lock import Held, OutputLock
 from par_model.runs.record import read_record, read_summary, write_summary
 
 CLAIM = "_job.json"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,4 @@ class Output:
             self.remove(held, *names)
         except (OutputError, StorageError) as error:
             stay = f"{' and '.join(names)} {'stays' if len(names) == 1 else 'stay'} beside the results"
-            say(f"{self.name} is complete; {stay}, and later runs pass over them: {error}")
-
-
-def say(line: str) -> None:
-    """A line for the person who waits."""
-    sys.stderr.write(f"parjob: {line}\n")
-    sys.stderr.flush()
+            _log.warning(f"{self.name} is complete; {stay}, and later runs pass over them: {error}")

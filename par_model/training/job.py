@@ -13,6 +13,7 @@ OUT/run.json                 written last
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
-from par_model.runs.output import CLAIM, Output, say
+from par_model.runs.output import CLAIM, Output
 from par_model.runs.record import versions
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
@@ -45,6 +46,8 @@ from par_model.training.pace import Say, Step
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
 from par_model.video.options import BEFORE_RECORDED
+
+_log = logging.getLogger(__name__)
 
 _NAMED = 8  # classes that a warning lists
 
@@ -160,7 +163,7 @@ def _finished(job: Job) -> dict[str, Any] | None:
     if finished is not None:
         _refuse_more_epochs(job, finished)
         _refuse_other(job, finished["fingerprint"])
-        say(f"{job.options.output} is complete: {finished['epochs']} epochs; nothing to do")
+        _log.info(f"{job.options.output} is complete: {finished['epochs']} epochs; nothing to do")
     return finished
 
 
@@ -212,9 +215,9 @@ def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:
     todo = missing_shards(shards)
     wanted, left = (sum(len(shard.rows) for shard in some) for some in (shards, todo))
     if not todo:
-        say(f"the crops of {wanted} tracklets are decoded already")
+        _log.info(f"the crops of {wanted} tracklets are decoded already")
         return
-    say(f"decoding the crops of {left} of {wanted} tracklets, once for all epochs")
+    _log.info(f"decoding the crops of {left} of {wanted} tracklets, once for all epochs")
     progress = Progress(left, "tracklets")
     try:
         for count in trainer.write_shards(todo):
@@ -286,14 +289,16 @@ def _without_a_positive(job: Job, plan: TrainPlan) -> list[str]:
 
 def _warn(job: Job, plan: TrainPlan) -> None:
     held = f", {len(job.split.held_out)} people held out" if job.split.held_out else ""
-    say(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
+    _log.info(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
     failed = len(job.split.train) + len(job.split.val) - len(plan.train) - len(plan.val)
     if failed:
-        say(f"warning: {failed} labelled tracklets could not be read and are left out; run.json says why")
+        _log.warning(f"{failed} labelled tracklets could not be read and are left out; run.json says why")
     if names := _untrained(job, plan):
-        say(f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
+        _log.info(
+            f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}"
+        )
     if names := _without_a_positive(job, plan):
-        say(f"warning: annotated, but never positive in the training split: {_some(names)}")
+        _log.warning(f"annotated, but never positive in the training split: {_some(names)}")
 
 
 def _some(names: Sequence[str]) -> str:
