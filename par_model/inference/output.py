@@ -24,6 +24,7 @@ from par_model.table.summary import read_record, read_summary
 Again = Literal["no", "retry", "add"]
 
 _REMAINS = ("_parts", "_job.json")
+_NAMED = "by job and run"  # earlier versions recorded nothing of it, and their parts are those of the job that is there
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Output:
             found = None
         if found is not None:
             job_id = str(found["job_id"])
-            parts = self._parts(held, job_id, run_id)
+            parts = self._parts(held, job_id, run_id, unnamed="parts" not in found)
             if parts.holds_any or not found["again"] == "no" == again:
                 self._refuse_other(found, fingerprint, again)
                 return job_id, parts
@@ -64,7 +65,7 @@ class Output:
                 f"{self.name} holds a table without run.json that this job did not begin: give another --output"
             )
         job_id = uuid.uuid4().hex
-        claim = {"job_id": job_id, "again": again, "fingerprint": fingerprint}
+        claim = {"job_id": job_id, "again": again, "fingerprint": fingerprint, "parts": _NAMED}
         storage.write_bytes(self.place("_job.json"), json.dumps(claim).encode(), held.verify)
         return job_id, self._parts(held, job_id, run_id)
 
@@ -97,8 +98,8 @@ class Output:
     def _claim(self) -> dict[str, Any] | None:
         return read_record(self.place("_job.json"), ("job_id", "again", "fingerprint"))
 
-    def _parts(self, held: Held, job_id: str, run_id: str) -> PartStore:
-        return PartStore(self.place("_parts"), job_id, run_id, held.verify)
+    def _parts(self, held: Held, job_id: str, run_id: str, *, unnamed: bool = False) -> PartStore:
+        return PartStore(self.place("_parts"), job_id, run_id, held.verify, unnamed=unnamed)
 
     def _refuse_other(self, found: dict[str, Any], fingerprint: Fingerprint, again: Again) -> None:
         if found["again"] != again:

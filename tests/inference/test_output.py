@@ -110,6 +110,27 @@ def test_a_job_that_ends_while_another_waits_for_the_lock_is_found_complete(
     assert infer(archive, tiny_weights, runner=Interrupted(0)) == ended[0]
 
 
+@pytest.mark.parametrize("left_by_it", [True, False])
+def test_an_interrupted_job_of_an_earlier_version_goes_on(archive: Path, tiny_weights: Path, left_by_it: bool) -> None:
+    """Its parts name no job. Such parts beside a job of this version are remains that could not be removed."""
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, runner=Interrupted(1), batch_size=1)
+    output = archive / "out"
+    (part,) = (output / "_parts").iterdir()
+    done = pq.read_metadata(part).num_rows
+    part.rename(output / "_parts" / "part-000001.parquet")
+    if left_by_it:
+        claim = json.loads((output / "_job.json").read_text())
+        for place, name in ((claim, "parts"), (claim["fingerprint"], "video_stream")):
+            place.pop(name, None)
+        (output / "_job.json").write_text(json.dumps(claim))
+    summary = infer(archive, tiny_weights)
+    assert 0 < done < 14
+    assert summary["stages"]["tracklets"] == (14 - done if left_by_it else 14)
+    assert summary["counts"]["tracklets"] == 14
+    assert sorted(os.listdir(output)) == ["attributes", "run.json"]
+
+
 class Overtaken(LocalRunner):
     """Another job takes the output after the first outcomes, and holds it."""
 
