@@ -16,6 +16,7 @@ from par_model import storage
 from par_model.attributes import load_schema
 from par_model.evaluation.paper import paper_metrics
 from par_model.manifest.write import write_manifest
+from par_model.table.lock import OutputLock
 from tests.archive import video_row, write_clips
 from tests.cli.test_infer import one_line, parjob
 from tests.tiny import write_tiny_weights
@@ -209,3 +210,14 @@ def test_tracklets_that_all_failed_or_are_all_missing_are_counted(archive: Path,
     assert evaluate(archive, tmp_path / "b", manifest=tmp_path / "other.parquet", predictions=tmp_path / "o") == 0
     counts = json.loads((tmp_path / "b" / "metrics.json").read_text())["counts"]
     assert counts == {"labelled": 1, "failed": 0, "missing": 1}
+
+
+def test_scores_are_not_written_beside_a_job_that_holds_the_folder(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OutputLock(str(tmp_path / "_lock")):
+        assert evaluate(archive, tmp_path) == 1
+        assert "another job (process " in one_line(capsys)
+        assert [p.name for p in tmp_path.iterdir()] == ["_lock"]
+    assert evaluate(archive, tmp_path) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]

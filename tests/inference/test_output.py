@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,23 +20,12 @@ from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
 from tests.inference.test_again import grown, infer, provide_missing_video
 from tests.inference.test_job import Interrupted
-from tests.s3_proxy import NothingMayGo
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     write_archive(tmp_path, bad=True)
     return tmp_path
-
-
-@pytest.fixture
-def undeletable(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket in which nothing may be removed."""
-    bucket = s3()
-    with NothingMayGo(s3_endpoint) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
-        yield bucket
 
 
 def names(uri: str) -> set[str]:
