@@ -95,6 +95,20 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     file_system.clear_instance_cache()
 
 
+@pytest.fixture
+def undeletable(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket in which nothing may be removed."""
+    import fsspec
+
+    from tests.s3_proxy import NothingMayGo
+
+    bucket = s3()
+    with NothingMayGo(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        yield bucket
+
+
 @pytest.fixture(scope="session")
 def local_ray(s3_endpoint: str) -> Iterator[None]:
     """A local Ray that every ``ray_runner`` of this process joins. Its workers know the S3 server of the tests."""

@@ -21,6 +21,7 @@ from par_model.runs.parts import PartStore
 _PARTS = "_parts"
 REMAINS = (_PARTS, CLAIM)
 _KEYS = ("job_id", "again", "fingerprint")
+_NAMED = "by job and run"  # earlier versions recorded nothing of it, and their parts are those of the job that is there
 
 
 def claim(
@@ -35,7 +36,7 @@ def claim(
         found = None
     if found is not None:
         job_id = str(found["job_id"])
-        parts = _parts(output, held, job_id, run_id)
+        parts = _parts(output, held, job_id, run_id, unnamed="parts" not in found)
         if parts.holds_any or not (found["again"] == kind.recorded and kind.may_begin_anew):
             _refuse_other(output, found, fingerprint, kind)
             return job_id, parts
@@ -44,7 +45,7 @@ def claim(
             f"{output.name} holds a table without run.json that this job did not begin: give another --output"
         )
     job_id = uuid.uuid4().hex
-    output.write_claim(held, {"job_id": job_id, "again": kind.recorded, "fingerprint": fingerprint})
+    output.write_claim(held, {"job_id": job_id, "again": kind.recorded, "fingerprint": fingerprint, "parts": _NAMED})
     return job_id, _parts(output, held, job_id, run_id)
 
 
@@ -60,8 +61,8 @@ def sweep(output: Output) -> None:
                 output.remove(held, *REMAINS)
 
 
-def _parts(output: Output, held: Held, job_id: str, run_id: str) -> PartStore:
-    return PartStore(output.place(_PARTS), job_id, run_id, held.verify)
+def _parts(output: Output, held: Held, job_id: str, run_id: str, *, unnamed: bool = False) -> PartStore:
+    return PartStore(output.place(_PARTS), job_id, run_id, held.verify, unnamed=unnamed)
 
 
 def _refuse_other(output: Output, found: dict[str, Any], fingerprint: Fingerprint, kind: Kind) -> None:

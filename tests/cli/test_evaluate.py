@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from par_model.table.lock import OutputLock
 
 from par_model import storage
 from par_model.attributes import load_schema
@@ -221,3 +222,14 @@ def test_the_same_answers_as_another_models_table_get_the_same_marks(archive: Pa
     for name in ("counts", "paper", "means", "groups", "classes", "intervals"):
         assert other[name] == ours[name]
     assert other["run_id"] is None
+
+
+def test_scores_are_not_written_beside_a_job_that_holds_the_folder(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OutputLock(str(tmp_path / "_lock")):
+        assert evaluate(archive, tmp_path) == 1
+        assert "another job (process " in one_line(capsys)
+        assert [p.name for p in tmp_path.iterdir()] == ["_lock"]
+    assert evaluate(archive, tmp_path) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]

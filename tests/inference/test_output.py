@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,23 +21,12 @@ from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
 from tests.inference.test_again import grown, infer, provide_missing_video
 from tests.inference.test_job import Interrupted
-from tests.s3_proxy import NothingMayGo
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     write_archive(tmp_path, bad=True)
     return tmp_path
-
-
-@pytest.fixture
-def undeletable(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket in which nothing may be removed."""
-    bucket = s3()
-    with NothingMayGo(s3_endpoint) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
-        yield bucket
 
 
 def names(uri: str) -> set[str]:
@@ -109,6 +97,27 @@ def test_a_job_that_ends_while_another_waits_for_the_lock_is_found_complete(
 
     monkeypatch.setattr(output_module, "OutputLock", Late)
     assert infer(archive, tiny_weights, runner=Interrupted(0)) == ended[0]
+
+
+@pytest.mark.parametrize("left_by_it", [True, False])
+def test_an_interrupted_job_of_an_earlier_version_goes_on(archive: Path, tiny_weights: Path, left_by_it: bool) -> None:
+    """Its parts name no job. Such parts beside a job of this version are remains that could not be removed."""
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, runner=Interrupted(1), batch_size=1)
+    output = archive / "out"
+    (part,) = (output / "_parts").iterdir()
+    done = pq.read_metadata(part).num_rows
+    part.rename(output / "_parts" / "part-000001.parquet")
+    if left_by_it:
+        claim = json.loads((output / "_job.json").read_text())
+        for place, name in ((claim, "parts"), (claim["fingerprint"], "video_stream")):
+            place.pop(name, None)
+        (output / "_job.json").write_text(json.dumps(claim))
+    summary = infer(archive, tiny_weights)
+    assert 0 < done < 14
+    assert summary["stages"]["tracklets"] == (14 - done if left_by_it else 14)
+    assert summary["counts"]["tracklets"] == 14
+    assert sorted(os.listdir(output)) == ["attributes", "run.json"]
 
 
 class Overtaken(LocalRunner):
