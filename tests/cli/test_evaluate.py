@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from par_model.table.lock import OutputLock
 
 from par_model import storage
 from par_model.attributes import load_schema
 from par_model.evaluation.paper import paper_metrics
 from par_model.manifest.write import write_manifest
+from par_model.runs.lock import OutputLock
 from tests.archive import video_row, write_clips
 from tests.cli.test_infer import one_line, parjob
 from tests.tiny import write_tiny_weights
