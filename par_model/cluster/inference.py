@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +28,7 @@ from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
 
+_log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 1800.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
@@ -195,8 +196,8 @@ def _announce(pools: Pools, resources: Resources) -> None:
         sizes = f"decode workers and model actors on {where}, as many as the cluster has room for"
     else:
         sizes = f"up to {pools.decode[1]} decode workers, up to {pools.model[1]} model actors on {where}"
-    sys.stderr.write(f"parjob: {sizes}\n")
+    _log.info(sizes)
     if pools.device == "cuda" and resources.live_gpus == 0:
-        sys.stderr.write("parjob: no live node has a GPU: waiting for the cluster to start one\n")
+        _log.info("no live node has a GPU: waiting for the cluster to start one")
     elif resources.live_cpus == 0:
-        sys.stderr.write("parjob: no live node has a CPU: waiting for the cluster to start one\n")
+        _log.info("no live node has a CPU: waiting for the cluster to start one")

@@ -39,7 +39,7 @@ from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.runs.lock import OutputLock
+from par_model.runs.output import Output
 
 _SCORED_SPLIT = "test"
 
@@ -83,9 +83,9 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         "threshold": options.threshold,
     } | score(labels.values, predictions, schema, options)
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    output = storage.absolute(options.output)
-    with OutputLock(storage.join(output, "_lock")) as held:  # OUT may be the folder of a run that is done again
-        storage.write_bytes(storage.join(output, "metrics.json"), text.encode(), held.verify)
+    output = Output(options.output)
+    with output.lock() as held:  # OUT may be the folder of a run that is done again
+        storage.write_bytes(output.place("metrics.json"), text.encode(), held.verify)
     return metrics
 
 

@@ -18,6 +18,7 @@ from par_model import times
 from par_model.manifest.schema import DEFECT, ROW
 
 _OF_FRAMES = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
+_UTC = "zoneinfo.ZoneInfo(key='UTC')"
 _NOT_IN_TABLE = ("labels", ROW, DEFECT)
 
 
@@ -111,7 +112,10 @@ def _text(column: pa.Array) -> tuple[str, pa.Array]:
         return "whole", column.cast(pa.int64() if pt.is_boolean(kind) else kind).cast(pa.string())
     if pt.is_string(kind) or pt.is_large_string(kind):
         return "text", column
-    return "other", pa.array([None if v is None else repr(v) for v in times.to_pylist(column)], pa.string())
+    texts = [None if v is None else repr(v) for v in times.to_pylist(column)]
+    if times.offset_type(kind) != kind:  # as Python's own look-up of UTC writes it: earlier digests have that
+        texts = [None if t is None else t.replace("datetime.timezone.utc", _UTC) for t in texts]
+    return "other", pa.array(texts, pa.string())
 
 
 def _unfit(defects: pa.Array) -> pa.Array:

@@ -86,20 +86,22 @@ class RecogniseStage:
                 "CPUs, and Triton for GPUs; or leave --compile out"
             ) from error
 
-    def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
-        """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
-        outcomes: list[Prediction | Failure | None] = [None] * len(batch)
+    def __call__(self, batch: Sequence[Crops | Failure]) -> list[Prediction | Failure]:
+        """One outcome for each tracklet, in the order given; failures of what came before pass through. Nothing that
+        one tracklet does fails another."""
+        outcomes: list[Prediction | Failure | None] = [item if isinstance(item, Failure) else None for item in batch]
         for indices in self._passes(batch):
-            chosen = [batch[index] for index in indices]
+            chosen = [item for index in indices if not isinstance(item := batch[index], Failure)]
             for index, outcome in zip(indices, self._recognise_all(chosen), strict=True):
                 outcomes[index] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _passes(self, batch: Sequence[Crops]) -> list[list[int]]:
+    def _passes(self, batch: Sequence[Crops | Failure]) -> list[list[int]]:
         """Positions of the tracklets of each forward pass: as many frames each, at most batch_size."""
         by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, crops in enumerate(batch):
-            by_shape.setdefault(crops.pixels.shape, []).append(index)
+        for index, item in enumerate(batch):
+            if not isinstance(item, Failure):
+                by_shape.setdefault(item.pixels.shape, []).append(index)
         size = self.batch_size
         return [indices[at : at + size] for indices in by_shape.values() for at in range(0, len(indices), size)]
 

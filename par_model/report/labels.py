@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model.attributes import AttributeSchema, load_schema
+from par_model.attributes import AttributeGroup, load_schema
 from par_model.errors import ParError, SchemaError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
-from par_model.report.run import Group
 
 NOTHING = "nothing"
 
@@ -28,7 +27,7 @@ class Truth:
     """The labelled tracklets that the evaluation scored. labels: as ``read_labels``; groups: the table's."""
 
     labels: Labels
-    groups: tuple[Group, ...]
+    groups: tuple[AttributeGroup, ...]
 
     @property
     def ids(self) -> pa.Table:
@@ -62,7 +61,7 @@ class Truth:
         return found
 
 
-def spans(groups: Sequence[Group]) -> list[slice]:
+def spans(groups: Sequence[AttributeGroup]) -> list[slice]:
     """Each group's columns among the labels."""
     ends = np.cumsum([len(group.values) for group in groups]).tolist()
     return [slice(end - len(group.values), end) for group, end in zip(groups, ends, strict=True)]
@@ -84,13 +83,11 @@ def count_confusion(labels_BG: NDArray[np.int8], said_B: NDArray[np.int64]) -> N
     return counts
 
 
-def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group, ...]) -> Truth:
+def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[AttributeGroup, ...]) -> Truth:
     """The labels that ``metrics`` are about. Raises ParError where they cannot be had."""
     given = metrics.get("schema_uri")
     schema = load_schema(given) if given else manifest.label_schema or load_schema(str(metrics["schema"]))
-    if [group.column for group in schema.groups] != [group.column for group in groups] or _values(schema) != [
-        group.values for group in groups
-    ]:
+    if [(g.column, g.values) for g in schema.groups] != [(g.column, g.values) for g in groups]:
         raise SchemaError(f"the labels of {manifest.uri} follow another schema than the table")
     labels = read_labels(manifest, schema, labelled_by=schema)
     split = metrics["split"]
@@ -100,7 +97,3 @@ def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group,
             f"{manifest.uri} has {len(kept)} labelled tracklets, the evaluation scored {metrics['counts']['labelled']}"
         )
     return Truth(kept, groups)
-
-
-def _values(schema: AttributeSchema) -> list[tuple[str, ...]]:
-    return [tuple(c.value for c in group.classes) for group in schema.groups]

@@ -15,7 +15,7 @@ from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.report.drawing import Drawn, Mark, contact_sheet, draw, webp
 from par_model.report.page import render_look
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Tracklet
+from par_model.types import Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
@@ -194,7 +194,6 @@ def _draw(of_video: Sequence[_Shown], advance: Callable[[int], None]) -> None:
     ]
     stage = DecodeStage(None, Sampling("all"), DecodeOptions(damaged="use"))
     for result in stage(wanted):
-        assert not isinstance(result, Crops)  # those are of stages with preprocessing
         view = views[result.row]
         if isinstance(result, Failure):
             view.missing = f"{result.code}: {result.message}"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import OutputError
+from par_model.manifest.plain import plain_type
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.parts import PartStore
@@ -53,6 +54,20 @@ class AttributeTable:
             partition_base_dir=base,
         )
         return iter(dataset.to_batches(columns=columns))
+
+    def refuse_other_types(self, output: str) -> None:
+        """Raise OutputError where new files would have another type of a column than the files of earlier versions,
+        which kept views, UUIDs and the like as the manifest had them."""
+        for uri in self.files[:1]:
+            fs, path = storage.arrow_filesystem(uri)
+            stored = pq.read_schema(path, filesystem=fs)
+            for field in stored:
+                wanted = self.schema.field(field.name).type if field.name in self.schema.names else field.type
+                if plain_type(field.type) != field.type and wanted != field.type:
+                    raise OutputError(
+                        f"{output} cannot be added to: an earlier version wrote its column {field.name} as "
+                        f"{field.type}, which is {wanted} now, and a table has one type: give another --output"
+                    )
 
     def ids(self, *, failed_only: bool = False) -> pa.Array:
         """The tracklet_ids of all results, or of the failed ones."""

@@ -115,7 +115,8 @@ class VideoFile:
         """Bytes from ``offset`` on, leaving the position where it is. Fewer where the file ends; they do not count."""
         position = self._file.tell()
         try:
-            self._file.seek(offset)
+            if self.seek(offset) < 0:
+                return b""
             with storage.guard(self.uri, "read"):
                 return self._file.read(self._within(offset, size))
         except storage.PlaceError as error:
@@ -129,7 +130,7 @@ class VideoFile:
             offset, whence = self._end + offset, os.SEEK_SET
         try:
             return self._file.seek(offset, whence)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             return -1  # a place outside the file: the demuxer's mistake, or the container's lie
 
     def tell(self) -> int:

@@ -44,6 +44,8 @@ class Bytes:
 
     def at(self, offset: int, size: int) -> bytes:
         """Exactly ``size`` bytes. Raises EndError."""
+        if size > _CHUNK and not self._read(offset + size - 1, 1):
+            raise EndError  # before as much memory is taken as a damaged number says
         inside = offset - self._start
         if not 0 <= inside <= len(self._data) - size:
             self._start, self._data, inside = offset, self._read(offset, max(size, _CHUNK)), 0

@@ -24,6 +24,9 @@ _IN_GROUP = {0xA2, 0x75A1, 0x9B, 0xFA, 0xFB, 0xFD, 0xA4, 0x75A2, 0x8E, 0xC8, _BL
 # FFmpeg looks for the next of these where it understands nothing.
 _BEGINNINGS = re.compile(b"|".join(re.escape(i.to_bytes(4, "big")) for i in _IN_SEGMENT - {_VOID, _CRC}))
 _SEARCHED = 1 << 16  # bytes at a time
+_BLOCKS = re.compile(b"[%c%c]" % (_SIMPLE_BLOCK, _BLOCK_GROUP))
+_MOST_LOOKS = 50_000  # at what might be a block: a file made to cost time has no end of them
+_LARGEST_NUMBER = 8  # bytes
 
 
 class _Element(NamedTuple):
@@ -45,6 +48,7 @@ class _Walk:
         self._tracks: set[int] = set()
         self._in_cluster = set(_IN_CLUSTER)
         self._has_begun = False
+        self._looks_left = _MOST_LOOKS
 
     def blocks(self) -> Iterator[PacketStart]:
         head = self._element(0, {_EBML})
@@ -82,8 +86,10 @@ class _Walk:
         while piece := self._bytes.up_to(at, _SEARCHED):
             found = _BEGINNINGS.search(piece)
             end = at + (found.start() if found else len(piece))
-            if any(self._is_block_of(i, end) for i in range(start, end)):
-                raise BrokenError
+            for likeness in _BLOCKS.finditer(piece, start - at, end - at):
+                self._looks_left -= 1
+                if not self._looks_left or self._is_block_of(at + likeness.start(), end):
+                    raise BrokenError
             if found:
                 return end
             start = end
@@ -91,9 +97,7 @@ class _Walk:
         raise EndError
 
     def _is_block_of(self, at: int, end: int) -> bool:
-        """Whether at ``at`` there is a block, and behind it another part of a cluster, or the ``end``."""
-        if self._byte(at) not in (_SIMPLE_BLOCK, _BLOCK_GROUP):
-            return False
+        """Whether what looks like a block at ``at`` is one, and behind it another part of a cluster, or the ``end``."""
         try:
             block = self._element(at)
             if block.end is None or block.end > end:
@@ -165,10 +169,12 @@ class _Walk:
     def _tracks_behind(self, seek_head: _Element, segment: _Element) -> None:
         """Learn the tracks that a list of offsets puts behind the clusters, as FFmpeg does before it reads those."""
         for seek in self._children(seek_head):
-            told = {part.id: self._value(part) for part in self._children(seek)} if seek.id == _SEEK else {}
+            parts = self._children(seek) if seek.id == _SEEK else ()
+            told = {part.id: self._value(part) for part in parts if part.id in (_SEEK_ID, _SEEK_POSITION)}
             if told.get(_SEEK_ID) == _TRACKS:
                 with suppress(BrokenError, EndError):
                     self._part_of_segment(segment.start + told.get(_SEEK_POSITION, 0))
+                return
 
     def _children(self, parent: _Element) -> Iterator[_Element]:
         at = parent.start
@@ -180,7 +186,10 @@ class _Walk:
             at = child.end
 
     def _value(self, element: _Element) -> int:
-        return int.from_bytes(self._bytes.at(element.start, (element.end or 0) - element.start), "big")
+        size = (element.end or 0) - element.start
+        if size > _LARGEST_NUMBER:
+            raise BrokenError
+        return int.from_bytes(self._bytes.at(element.start, size), "big")
 
     def _block(self, element: _Element) -> PacketStart:
         track, _ = self._number(element.start)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from par_model.errors import FailureCode, TrackletError
+from par_model.errors import FailureCode, TrackletError, UsageError
 from par_model.sampling import Sampling
 from par_model.types import Failure, Tracklet
 from par_model.video.bytes.source import open_video
@@ -175,5 +175,5 @@ def test_a_negative_track_is_refused() -> None:
     with pytest.raises(TrackletError) as caught:
         tracklet(0, "a.mp4", [0], -1)
     assert caught.value.code is FailureCode.INVALID_TRACKLET
-    with pytest.raises(ValueError, match="video_stream -2"):
+    with pytest.raises(UsageError, match="--video-stream is -2: must be at least 0"):
         DecodeOptions(video_stream=-2)
