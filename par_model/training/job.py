@@ -104,7 +104,7 @@ class Job:
         """A URI below the output folder."""
         return self.output.place(*parts)
 
-    def shards(self, before: storage.Before) -> list[Shard]:
+    def shards(self, before: storage.Before | None = None) -> list[Shard]:
         """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see.
 
         before: asked before one is written.
