@@ -243,7 +243,7 @@ def _train(trainer: Trainer, plan: TrainPlan) -> None:
         progress.close()
 
 
-def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str], before: storage.Before) -> TrainPlan:
+def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str], before: storage.Before | None = None) -> TrainPlan:
     """Raises ManifestError if too many tracklets, or all of a part, could not be decoded."""
     options, split = job.options, job.split
     wanted = len(split.train) + len(split.val)
