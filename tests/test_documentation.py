@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 from pathlib import Path
 
 import yaml
 
 from par_model import __version__
 from par_model.errors import FailureCode
+from tests.cli.test_help import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,3 +82,13 @@ def test_lines_of_the_page_of_errors_are_lines_of_the_program() -> None:
     for line in lines:
         parts = [re.escape(part.strip()) for part in line.split("…") if part.strip(": ")]
         assert any(re.search(".*".join(parts), text, re.DOTALL) for text in texts), line
+
+
+def test_the_page_of_commands_has_the_help_of_each() -> None:
+    hook = runpy.run_path(str(ROOT / "docs" / "reference" / "commands.py"))
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    filled = hook["on_page_markdown"](page)
+    assert re.findall(r"^#{2,3} (.*)$", filled, re.MULTILINE) == list(COMMANDS)
+    assert filled.count("Example") == len(COMMANDS)
+    assert "--min-length" in filled
+    assert hook["on_page_markdown"]("another page") == "another page"

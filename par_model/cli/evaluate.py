@@ -17,24 +17,34 @@ from par_model.cli.command import Command
     "--predictions",
     required=True,
     metavar="OUT",
-    help="Output folder of a finished `parjob infer`; or another model's table, a Parquet file or a pattern of files "
+    help="The output folder of a finished `parjob infer`; or another model's table, a Parquet file or a pattern of "
+    "files "
     "with tracklet_id and a column for each group.",
 )
-@click.option("--output", required=True, metavar="URI", help="Folder for metrics.json.")
+@click.option("--output", required=True, metavar="URI", help="The folder to write metrics.json into.")
 @click.option(
     "--threshold",
     type=float,
     default=0.45,
     show_default=True,
     metavar="P",
-    help="Of the paper's protocol. All other measures take what the table says.",
+    help="The threshold of the paper's protocol. All other measures take the answers that the table has.",
 )
-@click.option("--split", metavar="NAME", help="Score this split.  [default: test if there is one, else all]")
-@click.option("--schema", metavar="NAME|FILE", help="Schema of the labels, where the manifest does not tell.")
 @click.option(
-    "--resamples", type=int, default=1000, show_default=True, metavar="N", help="Bootstrap resamples of the tracklets."
+    "--split", metavar="NAME", help="The split to score.  [default: test if there is one, else all labelled rows]"
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option(
+    "--schema", metavar="NAME|FILE", help="The attribute schema of the labels, where the manifest does not say it."
+)
+@click.option(
+    "--resamples",
+    type=int,
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How many times the bootstrap samples the tracklets anew, for the intervals.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the bootstrap.")
 @options.ray
 @options.json_output
 def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> int:

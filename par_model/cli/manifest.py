@@ -45,14 +45,14 @@ def manifest() -> None:
 
 @manifest.command("check", cls=Command)
 @click.argument("uri")
-@click.option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option("--schema", help="The attribute schema of the labels and of the table to come: a shipped name or a path.")
 @click.option(
     "--videos",
     is_flag=True,
-    help="Open the videos, several at a time, and see whether frames and boxes agree with them.",
+    help="Also open the videos, several at a time, and see whether frames and boxes agree with them.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --videos: only the first N videos.")
-@click.option("--decode", is_flag=True, help="With --videos: decode each video to its end, to find damage.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Open only the first N videos (with --videos).")
+@click.option("--decode", is_flag=True, help="Decode each video to its end, to find damage (with --videos).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
     """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
@@ -132,7 +132,7 @@ def show(uri: str, as_json: bool) -> None:
     default=12,
     show_default=True,
     metavar="N",
-    help="Most videos that are shown, the first ones.",
+    help="Show at most so many videos, the first ones.",
 )
 @click.option(
     "--tracklets",
@@ -140,7 +140,7 @@ def show(uri: str, as_json: bool) -> None:
     default=3,
     show_default=True,
     metavar="N",
-    help="Most tracklets of each video, spread over its time.",
+    help="Show at most so many tracklets of each video, spread over its time.",
 )
 def look(uri: str, **asked: Any) -> None:
     """Draw tracks on their frames, for a person to see whether tracks and videos belong together.

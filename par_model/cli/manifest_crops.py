@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.annotations import Annotations
     from par_model.manifest.importers.crop_folders import CropFolders, CropLayout, MatchedCrops
 
-_ANNOTATIONS_HELP = "CSV as published (person, camera, tracklet, class numbers) or encoded (name, 0 or 1 a class)."
+_ANNOTATIONS_HELP = (
+    "The annotations, a CSV file: as published (person, camera, tracklet, class numbers) or encoded (name, then 0 "
+    "or 1 for each class)."
+)
 
 
 @click.command("from-mars", cls=Command)
 @option("--root", required=True, help="The folder that holds bbox_train and bbox_test.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="mars", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--schema", default="mars", help="The attribute schema that the labels follow: a shipped name or a path.")
 def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
@@ -42,7 +45,7 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
 @option("--root", required=True, help="The folder that holds train, query and gallery.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="duke", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--schema", default="duke", help="The attribute schema that the labels follow: a shipped name or a path.")
 def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
@@ -60,17 +63,24 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
 @click.command("from-crops", cls=Command)
 @option("--root", required=True, help="The folder that holds the pictures, at any depth.")
 @option(
-    "--labels", metavar="FILE", help="CSV file with a header: names of folders or images, and a column an attribute."
+    "--labels",
+    metavar="FILE",
+    help="A CSV file with a header. One column names folders or images, and each other one is an attribute.",
 )
 @output_manifest
-@option("--schema", metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
-@option("--image", metavar="COLUMN", help="Column of images' names.  [default: one called image, file, path, ...]")
+@option("--schema", metavar="S", help="The attribute schema that the labels follow: a shipped name or a path.")
+@option("--image", metavar="COLUMN", help="The column that names images.  [default: one called image, file, path, ...]")
 @option(
     "--group",
     metavar="COLUMN",
-    help="Column of tracklets: folders, or what images have in common.  [default: one called tracklet_id, folder, ...]",
+    help="The column that says which tracklet a row is of: a folder, or what its images have in common.  [default: one "
+    "called tracklet_id, folder, ...]",
 )
-@option("--each-image", is_flag=True, help="Without --labels: each picture is a tracklet, and not each folder.")
+@option(
+    "--each-image",
+    is_flag=True,
+    help="Make a tracklet of each picture, not of each folder. For crops without --labels.",
+)
 def from_crops(
     root: str,
     labels: str | None,

@@ -46,29 +46,37 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 def video_options(function: Any) -> Any:
     """Options of all importers of tracks of a video: gather them with ``asked_of_video``."""
     return together(
-        option("--camera", help="camera_id of all tracklets."),
+        option("--camera", help="The camera_id that all tracklets get."),
         option(
             "--id-prefix",
-            help="Ids are PREFIX-TRACK; without it the camera, else the video file's stem, is the prefix.",
+            help="The prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's "
+            "stem]",
         ),
-        option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks of fewer boxes."),
+        option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks that have fewer boxes."),
         option(
-            "--start-time", callback=_iso_time, help="When frame 0 was taken: ISO 8601, UTC unless a zone is named."
+            "--start-time",
+            callback=_iso_time,
+            help="The time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
         ),
         option(
             "--name-pattern",
             metavar="PATTERN",
-            help="Camera and start time from the video's file name, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} is "
-            "anything.",
+            help="Take camera and start time from the video's file name, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} "
+            "is anything.",
         ),
-        option("--skip-bad-boxes", is_flag=True, help="Leave out boxes without a width and height, not refuse them."),
-        option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
-        option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
+        option(
+            "--skip-bad-boxes",
+            is_flag=True,
+            help="Leave out boxes without a width and height, instead of refusing them.",
+        ),
+        option("--relative", is_flag=True, help="The boxes are in shares of the picture, not in pixels."),
+        option("--corners", is_flag=True, help="The boxes are left, top, right, bottom, not left, top, width, height."),
         option(
             "--tracks-size",
             metavar="WxH",
             callback=_size,
-            help="Size of the pictures that the tracks were made on, if it is not the video's: boxes are scaled.",
+            help="The size of the pictures that the tracks were made on, where it is not the video's. Boxes are "
+            "scaled.",
         ),
         option(
             "--numbering",
@@ -108,25 +116,35 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 
 
 @click.command("from-mot", cls=Command)
-@option("--video", help="The video that the tracks are of: a path or URI.")
-@option("--videos", metavar="DIR", help="In place of --video: a folder of videos, --tracks being one of their tracks.")
+@option("--video", help="The video that the tracks belong to: a path or URI.")
+@option(
+    "--videos",
+    metavar="DIR",
+    help="A folder of videos, in place of --video; --tracks is then a folder of their tracks.",
+)
 @option(
     "--tracks",
     required=True,
-    help="MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With --videos a folder.",
+    help="The tracks, as MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With "
+    "--videos, a folder of such files.",
 )
 @output_manifest
 @option(
     "--people",
     metavar="N[,N...]",
     callback=_classes,
-    help="Numbers of the classes that are people, where the file has several.",
+    help="The numbers of the classes that are people, where the file has several.",
 )
-@option("--first-frame", type=click.IntRange(0, 1), help="Number of the video's first frame.  [default: 1]")
+@option(
+    "--first-frame",
+    type=click.IntRange(0, 1),
+    help="The number that the tracks give to the video's first frame.  [default: 1]",
+)
 @option(
     "--frame-step",
     type=click.IntRange(min=1),
-    help="Frames of the video from one number to the next, where only every Nth was numbered.  [default: 1]",
+    help="How many frames of the video lie from one number to the next, where only every Nth was numbered.  [default: "
+    "1]",
 )
 @video_options
 def from_mot(

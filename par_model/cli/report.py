@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
-@click.option("--output", required=True, metavar="FILE.html", help="The page, local or s3://.")
-@click.option("--evaluation", metavar="URI", help="Output folder of `parjob evaluate` for this run.")
-@click.option("--manifest", metavar="URI", help="Where the crops and labels are.  [default: as the run recorded it]")
+@click.option("--predictions", required=True, metavar="OUT", help="The output folder of a finished `parjob infer`.")
+@click.option("--output", required=True, metavar="FILE.html", help="The page to write, local or s3://.")
+@click.option("--evaluation", metavar="URI", help="The output folder of `parjob evaluate` for this run.")
+@click.option(
+    "--manifest",
+    metavar="URI",
+    help="The manifest that leads to crops and labels.  [default: the one that the run recorded]",
+)
 @click.option(
     "--limit",
     type=int,
     default=2000,
     show_default=True,
     metavar="N",
-    help="Most tracklets in the gallery, about 10 kB each; a random sample of those that the run has.",
+    help="Show at most so many tracklets in the gallery, a random sample; each takes about 10 kB.",
 )
 @options.json_output
 def report(as_json: bool, **asked: Any) -> int:
