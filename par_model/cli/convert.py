@@ -27,7 +27,7 @@ from par_model.cli.command import Command, option
 def convert(uri: str, output: str, box_format: Any) -> None:
     """Write a manifest whose boxes are lists of four numbers as one whose boxes are x, y, w, h.
 
-    All other columns keep their values; relative addresses become absolute ones.
+    All other columns keep their values. Relative addresses of videos and images become absolute ones.
 
     \b
     Example:

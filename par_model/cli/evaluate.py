@@ -50,8 +50,9 @@ from par_model.cli.command import Command
 def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> int:
     """Score a table against a manifest's labels, by the paper's protocol and beyond it.
 
-    Writes OUTPUT/metrics.json and prints a table. A tracklet that failed, or that the table does not have, predicts
-    nothing and counts. Scoring takes seconds, so it runs in this process whatever --address and --no-ray say.
+    The command writes OUTPUT/metrics.json and prints a table. A tracklet that failed, or that the table does not have,
+    counts as one for which nothing was predicted. Scoring takes seconds, so it runs in this process whatever --address
+    and --no-ray say.
 
     \b
     Example:

@@ -35,7 +35,7 @@ _SHOWN = 20  # cameras or splits that `show` lists
 def manifest() -> None:
     """Make, check and show manifests of tracklets.
 
-    A manifest is Parquet, one row a tracklet: a file, a folder, or a quoted pattern of files.
+    A manifest is a Parquet file, a folder of them, or a quoted pattern, with one row for each tracklet.
 
     \b
     Example:
@@ -55,10 +55,10 @@ def manifest() -> None:
 @click.option("--decode", is_flag=True, help="Decode each video to its end, to find damage (with --videos).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
-    """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
+    """Print every defect of the manifest at URI, each on a line: row N, tracklet_id, code, message, between tabs.
 
     N counts from 0 over the files in name order. With --videos, defects of videos follow those of rows, under the first
-    row that names the video. Exit code 0 without defects, 1 with.
+    row that names the video. The exit code is 0 if there is none, else 1.
 
     \b
     Example:
@@ -145,7 +145,8 @@ def show(uri: str, as_json: bool) -> None:
 def look(uri: str, **asked: Any) -> None:
     """Draw tracks on their frames, for a person to see whether tracks and videos belong together.
 
-    For some tracklets of each video, their first, middle and last frame with box and id. FILE.html needs no network.
+    The page shows, for some tracklets of each video, the first, middle and last frame with box and id. It needs no
+    network.
 
     \b
     Example:

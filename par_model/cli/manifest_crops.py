@@ -30,7 +30,7 @@ _ANNOTATIONS_HELP = (
 def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
-    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    What does not match is printed, each on a line: not-annotated or no-crops, and the tracklet's id.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
 def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
-    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    What does not match is printed, each on a line: not-annotated or no-crops, and the tracklet's id.
 
     \b
     Example:
@@ -92,10 +92,10 @@ def from_crops(
 ) -> None:
     """Make a manifest from folders of crops of your own, with labels or without.
 
-    A row of the labels names a tracklet, which is a folder, or an image; images are tracklets of one, unless a column
-    says which belong together. Columns of a person, a camera and a split are kept, all others are attributes: 1, 0 and
-    -1 for a class, a class's name for a group. Prints what did not match, one a line: not-annotated or no-crops, and
-    the name. Without labels each folder is a tracklet.
+    A row of the labels names an image, or a tracklet, which is a folder. Each image is a tracklet of its own, unless a
+    column says which belong together. The columns of person, camera and split are kept; all others are attributes, with
+    1, 0 and -1 for a class, or a class's name for a group. What does not match is printed, each on a line:
+    not-annotated or no-crops, and the name. Without labels each folder is a tracklet.
 
     \b
     Example:

@@ -62,11 +62,12 @@ def from_cvat(
     schema: str | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from CVAT's tracks, their attributes being the labels, and see that they agree with the video.
+    """Make a manifest from CVAT's tracks, with their attributes as labels, and check that they agree with the video.
 
     Frames are the video's own, and nothing is interpolated: CVAT exports a box for every frame. An attribute goes to
-    the schema's group or class of its name; what changes within a track is decided by the majority of its boxes. A text
-    attribute tracklet_id, where it is not empty, is the id. The last lines say what was left out and did not match.
+    the schema's group or class of the same name; where it changes within a track, the majority of its boxes decides. A
+    text attribute tracklet_id, where it is not empty, becomes the id. The last lines say what was left out and
+    what did not match.
 
     \b
     Example:
@@ -143,10 +144,10 @@ def from_csv(
     schema: str | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from tracks in a table, or in the files of a tool, and see that they agree with the video.
+    """Make a manifest from tracks in a table or in a tool's files, and check that they agree with the video.
 
-    Nothing is guessed: columns are named, or a preset knows them. docs/tracks.md has the way for each tool, with what
-    its files do not say. The last lines say what was left out and what did not match.
+    Nothing is guessed: you name the columns, or a preset knows them. docs/tracks.md says how to read each tool's files,
+    and what they do not tell. The last lines say what was left out and what did not match.
 
     \b
     Example:

@@ -157,14 +157,14 @@ def from_mot(
     frame_step: int | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from tracks in MOTChallenge text, and see that they agree with the video.
+    """Make a manifest from tracks in MOTChallenge text, and check that they agree with the video.
 
-    The meaning of the columns is told by their content: nine with a class and a visibility are ground truth, of which
-    rows of confidence 0 or of a class other than 1 are left out. What cannot be told is refused, with the option that
-    says it. The last line says what was left out and why. docs/tracks.md has the way for each tool.
+    The content of the columns tells what they mean: nine with a class and a visibility are ground truth, of which rows
+    with confidence 0 or a class other than 1 are left out. What the content does not tell is refused, with the option
+    that says it. The last line says what was left out and why. docs/tracks.md says how to read each tool's files.
 
-    With --videos DIR and --tracks DIR, files of the same stem belong together, and their ids begin with it. Prints
-    files without a partner, one a line: no-tracks or no-video, and the file.
+    With --videos DIR and --tracks DIR, files of the same stem belong together, and their ids begin with it. Files
+    without a partner are printed, each on a line: no-tracks or no-video, and the file.
 
     \b
     Example:

@@ -94,8 +94,8 @@ def plan(
 ) -> int:
     """Say how long a job takes, on which nodes, and at what price.
 
-    Counts the manifest's frames and scales what a sample of it measured: give --run of a sample that ran on the
-    machines you mean to use (parjob infer --limit 1000), or --sample N for a quick one here, in this process. CPU nodes
+    The plan counts the manifest's frames and scales what a sample of it measured. Give --run of a sample that ran on
+    the machines that you mean to use (parjob infer --limit 1000), or --sample N for a quick one in this process. CPU nodes
     are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
     par_model/inference/forecast.py.
 

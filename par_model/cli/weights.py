@@ -132,7 +132,7 @@ def init(
     temporal_map: str | None,
     **options: Any,
 ) -> None:
-    """Make a new weights file: CLIP's image tower, side networks that still have to be trained, text features.
+    """Make a new weights file, with CLIP's image tower, side networks that still have to be trained, and text features.
 
     \b
     Example:
