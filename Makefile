@@ -70,7 +70,8 @@ check: setup
 # Once the extra is installed, the site is built without a network.
 docs: .venv/docs-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
-	@echo "site/index.html"
+	@! grep -rlE '(src|<link[^>]* href)="?https?://' site --include='*.html' || { echo "pages ask other servers"; exit 1; }
+	@echo "site/index.html, or with search: $(BIN)/mkdocs serve"
 
 .venv/docs-installed: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[docs]'

@@ -95,8 +95,8 @@ def plan(
     """Say how long a job takes, on which nodes, and at what price.
 
     The plan counts the manifest's frames and scales what a sample of it measured. Give --run of a sample that ran on
-    the machines that you mean to use (parjob infer --limit 1000), or --sample N for a quick one in this process. CPU nodes
-    are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
+    the machines that you mean to use (parjob infer --limit 1000), or --sample N for a quick one in this process. CPU
+    nodes are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
     par_model/inference/forecast.py.
 
     \b

@@ -39,8 +39,8 @@ def report(as_json: bool, **asked: Any) -> int:
     """Write one HTML page about a run: its numbers, its attributes, its mistakes, and its tracklets with their crops.
 
     The page needs no network and opens from disk. With --evaluation it also shows precision, recall and F1,
-    reliability, confusion, and what is wrong in each tracklet. The numbers are those of the whole run; --limit bounds the gallery
-    alone.
+    reliability, confusion, and what is wrong in each tracklet. The numbers are those of the whole run; --limit
+    bounds the gallery alone.
 
     \b
     Example:
