@@ -4,7 +4,7 @@ A figure has a mark behind it that names the section, the row (words in it, cell
 no column where the row is a sentence:
 
     in a page           6.3 times faster <!-- RESULTS: Frames; decord opened for each; result -->
-    in a comment        # 0.94 (RESULTS: Pipeline; decode 26.6; of the slower stage)
+    in a comment        # 0.94 (RESULTS: Pipeline; decode; of the slower stage)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -66,19 +67,27 @@ def cells(line: str) -> list[str]:
 
 
 def result(section: str, row: str, column: str | None, results: str = RESULTS) -> str:
-    """What stands there. Exactly one row of the section has these words, under that column where one is named."""
+    """What stands there: under that column in the rows whose first cell this is, else in those that have these words.
+    Without a column, what follows the words in a sentence. Several such rows must say the same."""
     (text,) = (part for part in re.split(r"^## ", results, flags=re.MULTILINE) if part.startswith(f"{section}\n"))
-    found, header = [], ""
-    for before, line in zip(["", *text.splitlines()], text.splitlines(), strict=False):
-        if line.startswith("|") and not before.startswith("|"):
-            header = line
-        elif row in (", ".join(cells(line)) if column else line) and line.startswith("|") == (column is not None):
-            if column is None:
-                found.append(line.partition(row)[2])
-            elif column in cells(header):
-                found.append(cells(line)[cells(header).index(column)])
-    assert len(found) == 1, f"{section}; {row}; {column}: {len(found)} such rows"
-    return found[0]
+    if column is None:
+        found = {line.partition(row)[2] for line in text.splitlines() if row in line and not line.startswith("|")}
+    else:
+        rows = list(rows_with(column, text))
+        rows = [r for r in rows if r[0] == row] or [r for r in rows if row in ", ".join(r[1])]
+        found = {r[2] for r in rows}
+    assert len(found) == 1, f"{section}; {row}; {column}: there are {len(found)} such figures"
+    return found.pop()
+
+
+def rows_with(column: str, text: str) -> Iterator[tuple[str, list[str], str]]:
+    """Of each row of the tables that have the column: the first cell, all cells, and the cell below the column."""
+    header: list[str] = []
+    for before, line in pairwise(["", *text.splitlines()]):
+        if line.startswith("|"):
+            header = header if before.startswith("|") else cells(line)
+            if column in header and before.startswith("|"):
+                yield cells(line)[0], cells(line), cells(line)[header.index(column)]
 
 
 def is_of(figure: Decimal, stated: str) -> bool:
@@ -140,4 +149,4 @@ def test_the_forecast_counts_with_what_was_measured() -> None:
     ]
     seconds = sum(float(half.removesuffix(" s")) for half in halves) / 1e6
     assert pytest.approx(seconds, rel=0.25) == DRIVER_SECONDS
-    assert float(result("Pipeline", "decode 26.6", "of the slower stage")) >= EFFICIENCY
+    assert float(result("Pipeline", "decode", "of the slower stage")) >= EFFICIENCY

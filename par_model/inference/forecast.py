@@ -13,7 +13,7 @@ A GPU node has g GPUs and c CPUs, a CPU node C CPUs; there are G and D of them.
                     D = ceil((G g d/m - G c) / C), at least 0: fewer would leave GPUs idle, more are idle themselves
     rate            e min(G g / m, (G c + D C) / d); without GPUs e D C / (d + m)
                     e: the part of the slower stage's rate that a whole job reaches; measured were 0.94
-                    (RESULTS: Pipeline; decode 26.6; of the slower stage)
+                    (RESULTS: Pipeline; decode; of the slower stage)
     hours           N / rate / 3600 + N s / 3600
                     s: seconds of the process that the user starts, before the first unit and after the last outcome;
                     nothing else runs then. See DRIVER_SECONDS
