@@ -32,7 +32,7 @@ from par_model import storage
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.counters import Counters
-from par_model.video.crop import cut
+from par_model.video.crop import cut_crop
 from par_model.video.fit import fit_crop
 from par_model.video.options import DecodeOptions
 from par_model.video.process import parent as isolation
@@ -123,7 +123,7 @@ def read_with_decord(tracklets: Sequence[Tracklet], *, together: bool, batch: in
             chunk = indices[start : start + (batch or len(indices))]
             for index, picture in zip(chunk, reader.get_batch(chunk).asnumpy(), strict=True):
                 for box in wanted[index]:
-                    fit_crop(cut(picture, box, index), SIZE)
+                    fit_crop(cut_crop(picture, box, index), SIZE)
 
     return seconds(lambda: read(tracklets) if together else [read([t]) for t in tracklets])
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from benchmarks.frames import SAMPLING, SIZE, overlapping, render
 from benchmarks.results import table, write_section
-from par_model.inference.plan import UnitSize, cut
+from par_model.inference.units import UnitSize, cut_units
 from par_model.types import Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
@@ -62,7 +62,7 @@ def frames_decoded(uri: str, count: int, length: int, most: int) -> tuple[int, i
     rows = pa.table({"video_uri": [uri] * count, "frame_indices": spans, "_row": range(count)})
     stage = DecodeStage(SIZE, SAMPLING, DecodeOptions(isolate=False))
     units = 0
-    for unit in cut(iter(rows.to_batches()), UnitSize(most=most, enough=most)):
+    for unit in cut_units(iter(rows.to_batches()), UnitSize(most=most, enough=most)):
         units += 1
         wanted = [
             Tracklet(row, str(row), video_uri=uri, frame_indices=spans[row], boxes=np.tile(BOXES, (len(spans[row]), 1)))

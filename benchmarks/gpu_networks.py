@@ -1,6 +1,6 @@
 """The networks that run on the GPU here, their inputs, the ways to run them, and what must be equal.
 
-Dimension letters: B tracklets, T frames, A classes.
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ Scores = Callable[[Tensor], Tensor]
 
 
 def network(recogniser: Recogniser, mode: str) -> Scores:
-    """Normalised float32 frames to scores [B, A], as the model stage computes them, in one of MODES or "eager". Runs in
+    """Normalised float32 frames to scores [B, C], as the model stage computes them, in one of MODES or "eager". Runs in
     the type that ``Recogniser.for_inference`` gave it."""
     run: Any = recogniser.recognise
     dtype, device = recogniser.backbone.conv1.weight.dtype, recogniser.text_features.device

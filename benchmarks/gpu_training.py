@@ -27,10 +27,10 @@ from par_model.attributes import load_schema
 from par_model.model.config import RecogniserConfig
 from par_model.model.weights import save_weights
 from par_model.training.cache import SHARD_SCHEMA
+from par_model.training.inputs import Batch, Examples, TrainPlan
 from par_model.training.loop import Learner, crops_reader, forward, train_step
 from par_model.training.loss import weighted_bce
 from par_model.training.options import TrainOptions, Tune
-from par_model.training.plan import Batch, Examples, TrainPlan
 from par_model.training.workers import Worker
 from par_model.types import Preprocess
 
@@ -95,9 +95,9 @@ def _measure(learner: Learner, compiled: bool, batch: int, seconds: float) -> Tr
 def _through_the_reader(learner: Learner) -> Iterator[Batch]:
     plan = learner.plan
     reader = crops_reader(learner, plan.train, plan.options.sampling)
-    places = np.arange(len(plan.train), dtype=np.int64)
+    indices = np.arange(len(plan.train), dtype=np.int64)
     for epoch in itertools.count(1):
-        yield from reader.batches([places] * 16, epoch)
+        yield from reader.batches([indices] * 16, epoch)
 
 
 def _learner(

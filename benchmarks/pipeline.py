@@ -106,7 +106,7 @@ def rate_of(tables: Iterator[pa.Table]) -> float:
 def planned(manifest: str, weights: str) -> tuple[list[pa.Table], Any]:
     """The units and settings that ``parjob infer`` would make for one decode worker."""
     from par_model.inference.options import InferOptions, StageSettings
-    from par_model.inference.plan import UnitSize, plan_units
+    from par_model.inference.units import UnitSize, plan_units
     from par_model.manifest.read import Manifest
     from par_model.manifest.selection import Selection
     from par_model.model.weights import read_header

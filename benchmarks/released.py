@@ -5,7 +5,8 @@ par_model. It computes what the released code computes and what that code wastes
 image tower's last block, streams and tracklets one by one, a Linear for each class. On a GPU the released code holds
 CLIP in half precision, as ``half_precision`` makes it, and all else in float32.
 
-Dimension letters: B tracklets, T frames, S streams, L tokens, D the tower's width, E a side's width, A classes.
+Dimension letters: B tracklets, T frames, H and W pixels, S streams, N tokens, D width, C classes, A things to
+aggregate (frames or streams).
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def layer_norm(x: Tensor, state: State, name: str, eps: float) -> Tensor:
     return F.layer_norm(x.to(weight.dtype), x.shape[-1:], weight, bias, eps).to(x.dtype)
 
 
-def channel_norm(map_MLD: Tensor, state: State, name: str) -> Tensor:
+def channel_norm(map_MND: Tensor, state: State, name: str) -> Tensor:
     """The spatial net's: its statistics are those of the map's own dtype, and the affine step gives float32."""
-    normed = F.layer_norm(map_MLD, map_MLD.shape[-1:], eps=1e-6)
+    normed = F.layer_norm(map_MND, map_MND.shape[-1:], eps=1e-6)
     return normed * state[f"{name}.weight"] + state[f"{name}.bias"]
 
 
@@ -79,7 +80,7 @@ def count_blocks(state: State, prefix: str) -> int:
 
 
 def text_features(clip: State, tokens: Tensor) -> Tensor:
-    """Token ids [A, 77], zero padded, to [A, text embedding]."""
+    """Token ids [C, 77], zero padded, to [C, text embedding]."""
     x = clip["token_embedding.weight"][tokens] + clip["positional_embedding"]
     mask = torch.full((x.shape[1], x.shape[1]), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
     for i in range(count_blocks(clip, "transformer.resblocks.")):
@@ -89,7 +90,7 @@ def text_features(clip: State, tokens: Tensor) -> Tensor:
 
 
 def image_maps(clip: State, images: Tensor, blocks: int | None = None) -> list[Tensor]:
-    """Every feature map [B T, L, D] of the image tower, class token first: 0 before the blocks, k after block k.
+    """Every feature map [(B T), N, D] of the image tower, class token first: 0 before the blocks, k after block k.
 
     blocks: how many of them run; all, unless told.
     """
@@ -122,14 +123,14 @@ def spatial_net(par: State, images: Tensor, maps: list[Tensor], pairs: Mapping[i
     return x
 
 
-def temporal_net(par: State, maps_BTLD: list[Tensor]) -> Tensor:
-    """One stream of one tracklet after the other: [S, B, L, E]."""
+def temporal_net(par: State, maps_BTND: list[Tensor]) -> Tensor:
+    """One stream of one tracklet after the other: [S, B, N, D]."""
     side, vit = "crossframe_sidenet", "crossframe_sidenet.vit_model"
     positions = torch.cat([par[f"{side}.cls_pos_embed"], par[f"{vit}.pos_embed"]], dim=1)
     streams = []
-    for s, map_BTLD in enumerate(maps_BTLD):
+    for s, map_BTND in enumerate(maps_BTND):
         tracklets = []
-        for frames in map_BTLD.to(positions.dtype):
+        for frames in map_BTND.to(positions.dtype):
             x = linear(frames[None, 0, 1:], par, f"{side}.frist_linear")
             x = side_block(torch.cat([par[f"{side}.cls_embed"], x], dim=1) + positions, par, f"{vit}.blocks.0")
             for f in range(1, len(frames)):
@@ -142,11 +143,11 @@ def temporal_net(par: State, maps_BTLD: list[Tensor]) -> Tensor:
     return torch.stack(streams)
 
 
-def aggregate(x_BGLE: Tensor, par: State, name: str) -> Tensor:
+def aggregate(x_BAND: Tensor, par: State, name: str) -> Tensor:
     if f"{name}.weight" not in par:
-        return torch.stack([x_GLE.mean(dim=0) for x_GLE in x_BGLE])
+        return torch.stack([x_AND.mean(dim=0) for x_AND in x_BAND])
     weight, bias = par[f"{name}.weight"], par[f"{name}.bias"]
-    return torch.stack([F.conv1d(x_GLE.flatten(1), weight[:, :, :], bias).view(x_GLE[0].shape) for x_GLE in x_BGLE])
+    return torch.stack([F.conv1d(x_AND.flatten(1), weight[:, :, :], bias).view(x_AND[0].shape) for x_AND in x_BAND])
 
 
 def forward(
@@ -161,7 +162,7 @@ def forward(
     text: Tensor | None = None,
     blocks: int | None = None,
 ) -> dict[str, Tensor]:
-    """Frames [B, T, 3, H, W] to ``logits`` [B, A] and what lies before them. A map that is None: that side is off.
+    """Frames [B, T, 3, H, W] to ``logits`` [B, C] and what lies before them. A map that is None: that side is off.
 
     training: BatchNorm by the batch's own statistics; drop-path is not simulated.
     text, blocks: two things that the released code does not do, for benchmarks that tell what each of them costs: text

@@ -28,9 +28,9 @@ from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.model.initialise import ModelOptions, initialise_weights
 from par_model.training.cache import Shard
+from par_model.training.inputs import Examples, Reader
 from par_model.training.job import Job
 from par_model.training.options import TrainOptions
-from par_model.training.plan import Examples, Reader
 from par_model.training.store import CropStore, gather_shards
 
 CROWDED = "market"

@@ -82,7 +82,6 @@ def read_crops(
     (found,) = stage([tracklet])
     if isinstance(found, Failure):
         raise TrackletError(found.code, found.message)
-    assert isinstance(found, RawCrops)
     return found
 
 
@@ -167,13 +166,11 @@ def _crops(
     from par_model.video.stage import DecodeStage
 
     preprocess = stage.header.preprocess
-    yield from (item for item in items if isinstance(item, Failure))
     yield from (fit_raw_crops(item, preprocess, sampling) for item in items if isinstance(item, RawCrops))
     # By video, so that each is read once.
-    of_videos = sorted((item for item in items if isinstance(item, Tracklet)), key=lambda t: t.video_uri or "")
-    for found in DecodeStage(preprocess, sampling, decode)(of_videos):
-        assert not isinstance(found, RawCrops)
-        yield found
+    others = [item for item in items if not isinstance(item, RawCrops)]
+    others.sort(key=lambda item: "" if isinstance(item, Failure) else item.video_uri or "")
+    yield from DecodeStage(preprocess, sampling, decode)(others)
 
 
 def infer(
@@ -200,19 +197,19 @@ def infer(
         print(summary["counts"])
     """
     from par_model.inference.job import run_inference
+    from par_model.inference.kinds import Add, FirstRun, Kind, Retry
     from par_model.inference.local import LocalRunner
     from par_model.inference.options import InferOptions
-    from par_model.inference.output import Again
 
     if retry_failed and add:
         raise UsageError("retry_failed and add: give one, then the other")
     wanted = InferOptions(manifest, weights, output, **options)
-    again: Again = "retry" if retry_failed else "add" if add else "no"
+    kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     if not ray and address is None:
-        return run_inference(wanted, lambda: nullcontext(LocalRunner(device)), again)
+        return run_inference(wanted, lambda: nullcontext(LocalRunner(device)), kind)
     from par_model.cluster.inference import ray_runner
 
-    return run_inference(wanted, lambda: ray_runner(address, device, None, None), again)
+    return run_inference(wanted, lambda: ray_runner(address, device, None, None), kind)
 
 
 def evaluate(manifest: str, predictions: str, output: str, **options: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON and TOML that come from outside, checked by pydantic. What is wrong is told in one line, with its place.
+"""JSON and TOML that come from outside, checked by pydantic. What is wrong is told in one line, with where it stands.
 
 A document is described by a dataclass. ``STRICT`` as its ``__pydantic_config__`` refuses keys that it does not name;
 without, they are ignored. pydantic is imported when a document is read, since the command line's help needs none.
@@ -72,11 +72,11 @@ def _told(error: Any, document: Any) -> DocumentError:
     else:
         noun = _NOUNS.get(kind.removesuffix("_type").removesuffix("_from_float"))
         problem = f"must be {noun}, {got}" if noun else f"{error['msg']}, {got}"
-    place = _place(location, document)
-    return DocumentError(f"{place} {problem}" if place else problem, is_unknown_key=kind in _UNKNOWN)
+    where = _where(location, document)
+    return DocumentError(f"{where} {problem}" if where else problem, is_unknown_key=kind in _UNKNOWN)
 
 
-def _place(location: Sequence[str | int], document: Any) -> str:
+def _where(location: Sequence[str | int], document: Any) -> str:
     """``groups[2] 'hat', classes[0] 'red', text``, for tables in lists are known by their names."""
     parts: list[str] = []
     for key in location:

@@ -11,6 +11,7 @@ and help. The command line makes its option from the field, and the dataclass ch
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from types import NoneType, UnionType
@@ -56,7 +57,12 @@ class Option:
             "at most": self.at_most,
             "below": self.below,
         }
-        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+        words = [
+            "finite" if bound == float("inf") else f"{word} {bound:g}"
+            for word, bound in bounds.items()
+            if bound is not None
+        ]
+        return " and ".join(words)
 
     def fits(self, value: Any) -> bool:
         """Whether one value is within the bounds; NaN never is."""
@@ -112,8 +118,13 @@ def stated_options(kind: Any) -> dict[str, Option]:
 def check_options(options: Any) -> None:
     """Raises UsageError, naming the option, the value and the limit, for the first that is out of its bounds."""
     kind: Any = type(options)
-    for name, stated in stated_options(kind).items():
-        value = getattr(options, name)
+    check_values(kind, {name: getattr(options, name) for name in stated_options(kind)})
+
+
+def check_values(kind: Any, values: Mapping[str, Any]) -> None:
+    """The same of some of a dataclass's options by the names of their fields, before there is such an object."""
+    for name, value in values.items():
+        stated = stated_options(kind)[name]
         for one in value if stated.multiple else [value]:
             if one is not None and not stated.fits(one):
                 raise UsageError(f"{stated.name} is {one}: must be {stated.limit}")

@@ -58,7 +58,9 @@ class Refusal:
 
     def line(self) -> str:
         """One line: what the store said, and what to do about it where that is known."""
-        said = f"access denied ({self.code})" if self.is_denied and self.is_bare else f"{self.text} ({self.code})"
+        said = f"{self.text} ({self.code})"
+        if self.is_denied:
+            said = f"access denied ({self.code})" if self.is_bare else f"access denied ({self.code}: {self.text})"
         advice = self._advice()
         return f"{said}; {advice}" if advice else said
 

@@ -1,6 +1,6 @@
 """Which of a tracklet's frames the network sees. Pure functions of numbers.
 
-Positions are 0-based places in the tracklet's list of frames, not frame indices. A tracklet with fewer frames than
+Positions are 0-based indices into the tracklet's list of frames, not frame indices. A tracklet with fewer frames than
 wanted repeats some, in order.
 """
 

@@ -205,21 +205,6 @@ def file_info(uri: str) -> FileInfo | None:
     return FileInfo(uri, size) if is_file else None
 
 
-def some_file(uri: str) -> FileInfo | None:
-    """A file that holds something: the one at ``uri``, or one below it, of the first that a listing has. None if there
-    is none. Raises PlaceError."""
-    if (found := file_info(uri)) is not None and found.size:
-        return found
-    with guard(uri, "list"):
-        fs, path = filesystem(uri)
-        if not hasattr(fs, "call_s3"):
-            return next((file for file in list_files(uri) if file.size), found)
-        bucket, _, key = path.partition("/")
-        prefix = f"{key.rstrip('/')}/" if key else ""
-        listed = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix).get("Contents", [])
-    return next((FileInfo(f"s3://{bucket}/{f['Key']}", f["Size"]) for f in listed if f["Size"]), found)
-
-
 def list_files(uri: str) -> list[FileInfo]:
     """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty.
 

@@ -1,6 +1,6 @@
 """The domain's nouns: frozen dataclasses that check themselves.
 
-Dimension letters: K sampled frames of a tracklet, H and W a crop's height and width in pixels, C classes of the
+Dimension letters: T sampled frames of a tracklet, H and W a crop's height and width in pixels, C classes of the
 schema, D the embedding's width.
 """
 
@@ -137,8 +137,8 @@ class Preprocess:
 class Crops:
     """The sampled frames of one tracklet, fitted to the network's size.
 
-    pixels: uint8 [K, H, W, 3], RGB, not yet normalised.
-    sampled_frames: int32 [K], the frame index (for stills the position) of each crop, repeats included.
+    pixels: uint8 [T, H, W, 3], RGB, not yet normalised.
+    sampled_frames: int32 [T], the frame index (for stills the position) of each crop, repeats included.
     """
 
     row: int
@@ -149,7 +149,7 @@ class Crops:
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4 or self.pixels.shape[3] != 3 or self.pixels.dtype != np.uint8:
-            raise ValueError(f"pixels must be uint8 [K, H, W, 3], got {self.pixels.dtype} {self.pixels.shape}")
+            raise ValueError(f"pixels must be uint8 [T, H, W, 3], got {self.pixels.dtype} {self.pixels.shape}")
         if len(self.sampled_frames) != len(self.pixels):
             raise ValueError(f"{len(self.sampled_frames)} sampled_frames for {len(self.pixels)} crops")
 
@@ -158,7 +158,7 @@ class Crops:
 class RawCrops:
     """The sampled frames of one tracklet as cut, each of its own size.
 
-    sampled_frames: int32 [K], repeats included. images: K pictures, RGB uint8 [h, w, 3].
+    sampled_frames: int32 [T], repeats included. images: T pictures, RGB uint8 [h, w, 3].
     """
 
     row: int

@@ -29,7 +29,7 @@ def video_row(tracklet_id: str, uri: str, frames: range | list[int], **others: A
 
 
 def good_rows(folder: str) -> list[dict[str, Any]]:
-    """Ten tracklets that can be recognised; videos mixed, some shorter than K."""
+    """Ten tracklets that can be recognised; videos mixed, some shorter than T."""
     rows = []
     for i in range(10):
         uri = f"{folder}/{'ab'[i % 2]}.mp4"

@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _group(item.path.relative_to(_HERE)) != "ray")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def lines_on_stderr() -> None:
+    """What jobs say is printed as the command line prints it, also where tests run them without it."""
+    from par_model.cli.command import log_to_stderr
+
+    log_to_stderr()
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small random weights file for the street schema; tests.tiny.write_tiny_weights makes others."""
@@ -85,6 +93,20 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     yield new_bucket
     file_system.clear_instance_cache()
+
+
+@pytest.fixture
+def undeletable(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket in which nothing may be removed."""
+    import fsspec
+
+    from tests.s3_proxy import NothingMayGo
+
+    bucket = s3()
+    with NothingMayGo(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        yield bucket
 
 
 @pytest.fixture(scope="session")

@@ -127,13 +127,17 @@ def test_code_text_and_advice_are_kept(name: str) -> None:
     assert "\n" not in said
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("refusing")
-def test_a_store_that_is_asked_too_often_says_so() -> None:
-    """After all retries."""
+def test_a_store_that_is_asked_too_often_says_so(refusing: Refusing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After all retries, of which here there is one."""
+    config = storage._S3_OPTIONS["config_kwargs"] | {"retries": {"max_attempts": 1, "mode": "standard"}}
+    monkeypatch.setitem(storage._S3_OPTIONS, "config_kwargs", config)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    asked = len(refusing.requests)
     with pytest.raises(PlaceError, match=r"SlowDown.*the store is busy") as caught:
         storage.read_bytes("s3://bucket/busy")
     assert caught.value.reason is Reason.OTHER
+    assert [method for method, _, _ in refusing.requests[asked:]] == ["HEAD", "GET", "GET"]
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def test_a_head_that_is_refused_costs_one_small_request_more(refusing: Refusing) -> None:

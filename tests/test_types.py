@@ -78,7 +78,7 @@ def test_preprocess_refuses_what_cannot_be_done(change: dict[str, Any], message:
 
 
 def test_crops_and_scores_have_their_shapes() -> None:
-    with pytest.raises(ValueError, match=r"uint8 \[K, H, W, 3\], got float64"):
+    with pytest.raises(ValueError, match=r"uint8 \[T, H, W, 3\], got float64"):
         Crops(0, "t", 1, frames(0), np.zeros((1, 2, 2, 3)))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="2 sampled_frames for 1 crops"):
         Crops(0, "t", 2, frames(0, 1), np.zeros((1, 2, 2, 3), np.uint8))

@@ -59,7 +59,7 @@ def tiny_recogniser(config: RecogniserConfig | None = None, seed: int = 0) -> Re
 def write_tiny_weights(
     path: Path | str, schema: str | AttributeSchema = "street", *, seed: int = 0, fit: Any = "stretch", **options: Any
 ) -> str:
-    """Write a small weights file, 64x32 pixels (height x width), K = 3 unless ``frames`` says otherwise.
+    """Write a small weights file, 64x32 pixels (height x width), T = 3 unless ``frames`` says otherwise.
 
     ``backbone_size=(height, width)`` gives another input size; further options are RecogniserConfig's, and
     ``thresholds`` and ``trained`` those of ``save_weights``. Returns the path as text.

@@ -1,6 +1,6 @@
 """How scores become answers.
 
-Dimension letters: N tracklets, C classes.
+Dimension letters: B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from par_model.attributes.schema import AttributeSchema
 
 
-def decide(scores_NC: NDArray[np.floating], schema: AttributeSchema, thresholds: Sequence[float]) -> NDArray[np.bool_]:
-    """bool [N, C], what the attribute table says: a binary class is true above its threshold (compared in the scores'
+def decide(scores_BC: NDArray[np.floating], schema: AttributeSchema, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+    """bool [B, C], what the attribute table says: a binary class is true above its threshold (compared in the scores'
     own precision); of an exclusive group's classes the one with the highest score is, the first of equals."""
-    decided_NC = scores_NC > np.asarray(thresholds, scores_NC.dtype)
+    decided_BC = scores_BC > np.asarray(thresholds, scores_BC.dtype)
     for group, span in schema.spans():
         if group.kind == "exclusive":
-            best_N = scores_NC[:, span].argmax(axis=1)
-            decided_NC[:, span] = np.arange(len(group.classes)) == best_N[:, None]
-    return decided_NC
+            best_B = scores_BC[:, span].argmax(axis=1)
+            decided_BC[:, span] = np.arange(len(group.classes)) == best_B[:, None]
+    return decided_BC

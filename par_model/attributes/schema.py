@@ -79,6 +79,16 @@ class AttributeGroup:
         return field_name(self.name)
 
     @property
+    def values(self) -> tuple[str, ...]:
+        """The value of each class."""
+        return tuple(c.value for c in self.classes)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a person reads: no and yes, or the values."""
+        return ("no", "yes") if self.kind == "binary" else self.values
+
+    @property
     def score_fields(self) -> tuple[str, ...]:
         """Field of each class in the table's ``scores`` struct."""
         if self.kind == "binary":

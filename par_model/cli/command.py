@@ -6,6 +6,7 @@ Results go to stdout, all else to stderr. A ParError is one line on stderr and i
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from par_model.errors import ParError
 INTERRUPTED = 130
 DEBUG = "PARJOB_DEBUG"
 HELP = ["-h", "--help"]
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 class Command(click.Command):
@@ -81,9 +83,28 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+class _Lines(logging.Handler):
+    """A line on stderr for each record, wherever stderr goes at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = "warning: " if record.levelno == logging.WARNING else ""
+        sys.stderr.write(f"parjob: {kind}{record.getMessage()}\n")
+        sys.stderr.flush()
+
+
+def log_to_stderr() -> None:
+    """Print what the package says of its work as lines on stderr, once however often this is called."""
+    logger = logging.getLogger("par_model")
+    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
+        logger.addHandler(_Lines())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
 def run(command: click.Command, *, prefix: str, name: str, args: list[str] | None = None) -> NoReturn:
     """Run a command as a program: print errors as one line, and exit with the code that the error stands for."""
     arguments = sys.argv[1:] if args is None else args
+    log_to_stderr()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as clean as Ctrl-C
     try:
@@ -98,7 +119,7 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         code = error.exit_code
     except ParError as error:
         code = error.exit_code
-        _fail(f"parjob: {' '.join(str(error).split())}")
+        _fail(f"parjob: {_one_line(str(error))}")
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
         _fail("parjob: interrupted")
@@ -109,7 +130,7 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         code = 1
     except Exception as error:  # noqa: BLE001  # the last line of defence: one line for the user, never a traceback
         code = 1
-        line = " ".join(str(error).split()) or "no message"
+        line = _one_line(str(error)) or "no message"
         _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)")
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -138,7 +159,12 @@ def _remember_debug(ctx: click.Context, param: click.Parameter, value: bool) -> 
 def _usage_line(error: click.ClickException, name: str) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else name
-    sys.stderr.write(f"{path}: {' '.join(error.format_message().split())} (see {path} --help)\n")
+    sys.stderr.write(f"{path}: {_one_line(error.format_message())} (see {path} --help)\n")
+
+
+def _one_line(text: str) -> str:
+    """Without what a terminal would obey: names in a file may hold anything."""
+    return " ".join(text.split()).translate(_CONTROLS)
 
 
 def _fail(line: str) -> None:

@@ -18,7 +18,9 @@ import click
 from par_model import storage
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.errors import FailureCode, ManifestError, UsageError
+from par_model.errors import FailureCode, ManifestError
+from par_model.inference.options import InferOptions
+from par_model.options import check_values, stated_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +85,8 @@ def crops(
     from par_model.manifest.selection import Selection
     from par_model.progress import Progress
 
-    _check(limit, max_failure_rate)
+    given = {"limit": limit, "max_failure_rate": max_failure_rate, "frames": asked["frames"]}
+    check_values(InferOptions, given)
     stage = _stage(asked)
     manifest = _open(asked["manifest"])
     selection = Selection(split, limit)
@@ -104,31 +107,19 @@ def crops(
     return 3 if folder.failed > max_failure_rate * count else 0
 
 
-def _check(limit: int | None, max_failure_rate: float) -> None:
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit is {limit}: must be at least 1")
-    if not 0 <= max_failure_rate <= 1:
-        raise UsageError(f"--max-failure-rate is {max_failure_rate}: must be between 0 and 1")
-
-
-def _stage(asked: dict[str, Any]) -> DecodeStage:
+def _stage(asked: dict[str, Any]) -> DecodeStage[RawCrops]:
     from par_model.sampling import Sampling
     from par_model.video.options import DecodeOptions
     from par_model.video.stage import DecodeStage
 
     frames = asked["frames"]
-    if frames is not None and frames < 1:
-        raise UsageError(f"--frames is {frames}: must be at least 1")
     if frames is None and asked["weights"] is not None:
         from par_model.model.shipped import weights_uri
         from par_model.model.weights import read_header
 
         frames = read_header(weights_uri(asked["weights"])).config.frames
     sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"])
-    try:
-        decode = DecodeOptions(**{name: asked[name] for name in options.DECODING})
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    decode = DecodeOptions(**{name: asked[name] for name in stated_options(DecodeOptions)})
     return DecodeStage(None, sampling, decode)
 
 
@@ -141,25 +132,16 @@ def _open(uri: str) -> Manifest:
     return manifest
 
 
-def _results(manifest: Manifest, selection: Selection, stage: DecodeStage) -> Iterator[RawCrops | Failure]:
+def _results(manifest: Manifest, selection: Selection, stage: DecodeStage[RawCrops]) -> Iterator[RawCrops | Failure]:
     """Read the selected tracklets video by video."""
     import numpy as np
 
-    from par_model.inference.plan import UnitSize, plan_units
+    from par_model.inference.units import UnitSize, plan_units
     from par_model.manifest.tracklets import tracklets
-    from par_model.types import Crops, Failure
 
     size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)
     for unit in plan_units(manifest, selection, np.zeros(manifest.num_rows, bool), stage.sampling.frames, size):
-        good = []
-        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
-            if isinstance(tracklet, Failure):
-                yield tracklet
-            else:
-                good.append(tracklet)
-        for result in stage(good):
-            assert not isinstance(result, Crops)  # those are of stages with preprocessing
-            yield result
+        yield from stage(t for batch in unit.to_batches() for t in tracklets(batch))
 
 
 @dataclass

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,6 +16,9 @@ from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.errors import ParError
 from par_model.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from par_model.storage import FileInfo
 
 _FRAMES = (2, 5, 9)
 _LEVELS = [20 * i + 10 for i in range(12)]  # brightness of each frame of the clip that decoders are tried on
@@ -164,7 +167,7 @@ def _decoder(name: Literal["pyav", "decord"]) -> tuple[bool | None, str]:
             stage.close()
     if isinstance(result, Failure):
         return False, f"{result.code}: {result.message}"
-    levels = [round(float(image.mean())) for image in result.images]  # type: ignore[union-attr]
+    levels = [round(float(image.mean())) for image in result.images]
     wanted = [_LEVELS[frame] for frame in _FRAMES]
     if any(abs(level - want) > _TOLERANCE for level, want in zip(levels, wanted, strict=True)):
         return False, f"frames {_FRAMES} of a clip are as bright as {levels}, not {wanted}"
@@ -187,7 +190,7 @@ def _s3(uri: str | None) -> tuple[bool | None, str]:
 
     if uri is None:
         return None, "not tried: --s3 URI looks at one"
-    file = storage.some_file(uri)
+    file = _some_file(uri)
     if file is None and storage.exists(uri):
         return True, f"{uri} can be listed; no file is there to read a byte of"
     if file is None:
@@ -197,6 +200,23 @@ def _s3(uri: str | None) -> tuple[bool | None, str]:
             opened.read(1)
         return True, f"{file.uri} can be read"
     return True, f"{uri} is there, and empty"
+
+
+def _some_file(uri: str) -> FileInfo | None:
+    """A file that holds something: the one at ``uri``, or one below it, of the first that a listing has. None if there
+    is none. Raises PlaceError."""
+    from par_model import storage
+
+    if (found := storage.file_info(uri)) is not None and found.size:
+        return found
+    with storage.guard(uri, "list"):
+        fs, path = storage.filesystem(uri)
+        if not hasattr(fs, "call_s3"):
+            return next((file for file in storage.list_files(uri) if file.size), found)
+        bucket, _, key = path.partition("/")
+        prefix = f"{key.rstrip('/')}/" if key else ""
+        listed = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return next((storage.FileInfo(f"s3://{bucket}/{f['Key']}", f["Size"]) for f in listed if f["Size"]), found)
 
 
 def _ray(address: str | None, no_ray: bool) -> tuple[bool | None, str]:

@@ -10,33 +10,22 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.cli.fields import options_of
+from par_model.inference.options import InferOptions
+from par_model.options import stated_options
+from par_model.video.options import DecodeOptions
 
 
 @click.command(cls=Command)
-@options.manifest
-@click.option("--weights", required=True, metavar="URI", help="Weights file (.safetensors), or 'demo'.")
-@click.option("--output", required=True, metavar="URI", help="Folder for attributes/*.parquet and run.json.")
-@options.selection
-@options.sampling
-@options.decoding
-@click.option("--retry-failed", is_flag=True, help="Of a complete output, do the failed tracklets again.")
-@click.option("--add", is_flag=True, help="Of a complete output whose manifest has grown, do the new tracklets.")
-@click.option("--embedding", is_flag=True, help="Add each tracklet's CLIP image embedding.")
-@click.option(
-    "--zero-shot",
-    is_flag=True,
-    help="Compare CLIP's image embedding with the schema's texts, untrained; for weights of a pre-trained CLIP.",
-)
-@click.option("--partition-by", multiple=True, metavar="COLUMN", help="Write Hive folders by this column (repeatable).")
-@options.failures
+@options_of(InferOptions)
+@options_of(DecodeOptions)
+@click.option("--retry-failed", is_flag=True, help="Do the failed tracklets of a complete output again.")
+@click.option("--add", is_flag=True, help="Do the new tracklets of a complete output whose manifest has grown.")
 @options.device
-@options.precision
 @click.option(
-    "--batch-size", type=int, metavar="N", help="Tracklets in one call of the model.  [default: 64 on GPUs, 8 on CPUs]"
+    "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
 )
-@click.option("--compile", is_flag=True, help="Run the network under torch.compile: slow to start, then faster.")
-@click.option("--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: fits the cluster]")
-@click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: fits the cluster]")
+@click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: as many as fit the cluster]")
 @options.ray
 @options.json_output
 def infer(
@@ -64,15 +53,12 @@ def infer(
     from par_model.cluster.sizing import parse_model_actors
     from par_model.errors import UsageError
     from par_model.inference.job import Runner, run_inference
-    from par_model.inference.options import InferOptions
-    from par_model.video.options import DecodeOptions
+    from par_model.inference.kinds import Add, FirstRun, Kind, Retry
 
-    try:
-        decode = DecodeOptions(**{name: asked.pop(name) for name in options.DECODING})
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:
         raise UsageError("--retry-failed and --add: give one, then the other")
+    kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
     if decode_workers is not None and decode_workers < 1:
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
@@ -92,7 +78,7 @@ def infer(
         return ray_runner(address, device, decode_workers, actors)
 
     try:
-        summary = run_inference(wanted, runner, "retry" if retry_failed else "add" if add else "no")
+        summary = run_inference(wanted, runner, kind)
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise

@@ -65,6 +65,12 @@ def video_options(function: Any) -> Any:
             "is anything.",
         ),
         option(
+            "--video-stream",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Which of the file's moving video tracks the boxes are of, counted from 0.  [default: the first]",
+        ),
+        option(
             "--skip-bad-boxes",
             is_flag=True,
             help="Leave out boxes without a width and height, instead of refusing them.",
@@ -105,6 +111,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
         tracks_size=asked["tracks_size"],
         numbering=asked["numbering"],
         every_frame=every_frame,
+        video_stream=asked["video_stream"],
     )
     pattern = asked["name_pattern"]
     names = ("camera", "id_prefix", "start_time", "min_length")
@@ -173,15 +180,20 @@ def from_mot(
     from par_model.manifest.importers.mot import MotOptions, read_tracks
     from par_model.manifest.importers.tracks import Numbering
 
-    if (video is None) == (videos is None):
-        raise click.UsageError("give --video URI, or --videos DIR for a folder of them")
+    if video is None and videos is None:
+        variable = f"{click.get_current_context().auto_envvar_prefix}_VIDEO"
+        raise click.UsageError(
+            f"missing option --video: give --video or set {variable}; --videos names a folder of them"
+        )
+    if video is not None and videos is not None:
+        raise click.UsageError("--video and --videos exclude each other")
     mot = MotOptions(
         people,
         Numbering(1 if first_frame is None else first_frame, frame_step or 1),
         corners=asked["corners"],
         skip_bad_boxes=asked["skip_bad_boxes"],
     )
-    of_video = asked_of_video(asked, every_frame=first_frame is not None or frame_step is not None)
+    of_video = asked_of_video(asked, every_frame=frame_step is not None)
     if video is not None:
         write_tracks(video, tracks, output, of_video, lambda uri: read_tracks(uri, mot))
     else:

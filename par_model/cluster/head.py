@@ -6,9 +6,9 @@ been gone for a minute without a word that its log level lets through.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
 from par_model.errors import ClusterError
 
+_log = logging.getLogger(__name__)
 _ADVICE = "check the address (HOST:PORT, the port 6379 unless `ray start --head` said another), or use --no-ray"
 _ANSWER_SECONDS = 20.0  # for the first answer, of a head that may be far or busy
 _LOOK_SECONDS, _LOOK_ANSWER_SECONDS = 3.0, 5.0
@@ -130,8 +131,7 @@ class Watch(threading.Thread):
             signal.pthread_kill(main, signal.SIGINT)
         if not self._stopped.wait(_LEAVING_SECONDS):
             # Ray's own calls do not return: say it before Ray ends the process.
-            sys.stderr.write(f"parjob: {gone(self._address)}\n")
-            sys.stderr.flush()
+            _log.critical(gone(self._address))
             os._exit(ClusterError.exit_code)
 
     def stop(self) -> None:

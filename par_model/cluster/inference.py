@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,16 +17,17 @@ import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 
+from par_model.cluster.hand_out import Units, served
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
-from par_model.cluster.units import Units, served
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, NodesLostError, ParError, StorageError, UsageError, WeightsError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
 
+_log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 1800.0
 _RAY_ADVICE = "To change retry attempts"
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
@@ -213,8 +214,8 @@ def _announce(pools: Pools, resources: Resources) -> None:
         sizes = f"decode workers and model actors on {where}, as many as the cluster has room for"
     else:
         sizes = f"up to {pools.decode[1]} decode workers, up to {pools.model[1]} model actors on {where}"
-    sys.stderr.write(f"parjob: {sizes}\n")
+    _log.info(sizes)
     if pools.device == "cuda" and resources.live_gpus == 0:
-        sys.stderr.write("parjob: no live node has a GPU: waiting for the cluster to start one\n")
+        _log.info("no live node has a GPU: waiting for the cluster to start one")
     elif resources.live_cpus == 0:
-        sys.stderr.write("parjob: no live node has a CPU: waiting for the cluster to start one\n")
+        _log.info("no live node has a CPU: waiting for the cluster to start one")

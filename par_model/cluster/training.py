@@ -7,9 +7,9 @@ the loop's own checkpoint, so that a replaced worker, a restarted driver and a r
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,12 +29,13 @@ from par_model.cluster.sizing import Resources
 from par_model.errors import ClusterError, ParError, TrainingError
 from par_model.model.device import choose_device
 from par_model.training.cache import Shard
+from par_model.training.inputs import TrainPlan
 from par_model.training.loop import train
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
-from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 
+_log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 
 
@@ -125,7 +126,7 @@ def ray_trainer(
         chosen = choose_device(device, has_gpu=resources.has_gpu)
         seat = choose_seat(options.workers, chosen, resources)
         where = f"{seat.gpus:g} GPU and {seat.cpus:g} CPU" if seat.gpus else f"{seat.cpus:g} CPU"
-        sys.stderr.write(f"parjob: {options.workers} workers with {where} each, joined by {seat.backend}\n")
+        _log.info(f"{options.workers} workers with {where} each, joined by {seat.backend}")
         yield RayTrainer(options, seat)
 
 

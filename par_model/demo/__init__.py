@@ -4,7 +4,7 @@ config      how large and how hard: StreetConfig, Difficulty
 street      render_street: a video for each camera, and the manifest
 film        one camera's frames, with masks of who is where
 tracks      tracklets with boxes from those masks;  evidence: what a frame shows of each attribute
-places      what the cameras watch;  backdrop, texture: houses, road, sky;  furniture: posts, trees, cars
+scenes      what the cameras watch;  backdrop, texture: houses, road, sky;  furniture: posts, trees, cars
 traffic     who walks where and when;  appearance: what they wear;  pose, body, figure: how they are drawn
 camera      the pinhole and the light;  shadow;  lens: blur and noise
 """

@@ -29,8 +29,8 @@ class StreetConfig:
     """What to render. Equal configurations give equal pixels, tracks and labels.
 
     cameras: how many; the first four are the market (crowded), the crossing, the avenue and the evening corner.
-    first_camera: number of the first one, so that an archive can show other places than the demo does.
-    people_per_minute: new people a minute and camera, before the place's own factor.
+    first_camera: number of the first one, so that an archive can show other scenes than the demo does.
+    people_per_minute: new people a minute and camera, before the scene's own factor.
     splits: shares of people in train, val and test; a person is in one of them, on all their tracklets.
     min_height_px: smaller people are in the picture, but not in the tracks. Raises UsageError on values out of range.
     """

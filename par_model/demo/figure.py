@@ -117,7 +117,7 @@ def draw_figure(body: Body, stance: Stance, camera: Camera, light: Light) -> Fig
     return Figure(np.asarray(image), x0, y0, scale, box)
 
 
-Shape = tuple[float, int, list[Array]]  # depth, part, polygons [E, 2] from the largest layer to the smallest
+Shape = tuple[float, int, list[Array]]  # depth, part, polygons [e, 2] from the largest layer to the smallest
 
 
 class _View:
@@ -167,7 +167,7 @@ class _View:
         return list(outline)
 
     def _capsules(self, body: Body) -> Iterator[Shape]:
-        ends = np.array([(a, b) for _, a, b, _, _, _ in body.capsules])  # [N, 2, 3]
+        ends = np.array([(a, b) for _, a, b, _, _, _ in body.capsules])  # [n, 2, 3]
         radii = np.array([(r_a, r_b) for _, _, _, r_a, r_b, _ in body.capsules])
         uv, depth = self.project(ends)
         radius = radii * self.height_m * self.camera.focal / depth
@@ -183,7 +183,7 @@ class _View:
 
 
 def capsule_outlines(uv: Array, radius: Array) -> Array:
-    """Outlines [N, E, 2] of capsules between ends [N, 2, 2] with radii [N, 2], all in pixels."""
+    """Outlines [n, e, 2] of capsules between ends [n, 2, 2] with radii [n, 2], all in pixels."""
     along = uv[:, 1] - uv[:, 0]
     angle = np.arctan2(along[:, 1], along[:, 0])[:, None]
 

@@ -19,8 +19,8 @@ from par_model.demo.config import StreetConfig
 from par_model.demo.figure import Figure, draw_figure, paint
 from par_model.demo.furniture import Sprite, draw_furniture
 from par_model.demo.lens import Sensor, smear, soften
-from par_model.demo.places import Place, place_of
 from par_model.demo.pose import pose
+from par_model.demo.scenes import Scene, scene_of
 from par_model.demo.shadow import cast_shadow, darken, furniture_shadow
 from par_model.demo.traffic import Moment, Walker, draw_walkers
 
@@ -61,19 +61,19 @@ class Film:
         self.config, self.number = config, number
         camera_number = config.first_camera + number
         noise = np.random.default_rng([config.seed, camera_number, 1])
-        self.place: Place = place_of(
+        self.scene: Scene = scene_of(
             camera_number, config.width, config.height, np.random.default_rng([config.seed, camera_number, 2])
         )
         traffic = np.random.default_rng([config.seed, camera_number, 3])
-        self.walkers: list[Walker] = draw_walkers(traffic, self.place, config, schema)
-        place = self.place
-        self._palettes = [paint(walker.who, place.light) for walker in self.walkers]
-        self._sprites = _sprites(place)
-        self._backdrop, self._ground = render_backdrop(place.camera, place.street, place.light)
-        for thing in place.furniture:
-            shade = furniture_shadow(thing, place.camera, place.light)
+        self.walkers: list[Walker] = draw_walkers(traffic, self.scene, config, schema)
+        scene = self.scene
+        self._palettes = [paint(walker.who, scene.light) for walker in self.walkers]
+        self._sprites = _sprites(scene)
+        self._backdrop, self._ground = render_backdrop(scene.camera, scene.street, scene.light)
+        for thing in scene.furniture:
+            shade = furniture_shadow(thing, scene.camera, scene.light)
             if shade is not None:
-                darken(self._backdrop, self._ground, *shade, strength=place.light.shadow)
+                darken(self._backdrop, self._ground, *shade, strength=scene.light.shadow)
         for sprite in self._sprites:
             _lay(self._backdrop, sprite.rgba, sprite.left, sprite.top)
             target, source = _overlap(self._ground.shape[:2], sprite.rgba.shape[:2], sprite.left, sprite.top)
@@ -93,9 +93,9 @@ class Film:
         canvas = self._backdrop.copy()
         owner = np.full((height, width), _NOBODY, np.int16)
         parts = np.zeros((height, width), np.uint8)
-        light = self.place.light
+        light = self.scene.light
         for walker, moment, body, _ in people:
-            shadow = cast_shadow(body, self._stance(walker, moment), self.place.camera, light)
+            shadow = cast_shadow(body, self._stance(walker, moment), self.scene.camera, light)
             if shadow is not None:
                 darken(canvas, self._ground, *shadow, strength=light.shadow * moment.presence)
         drawn: list[tuple[int, Moment, Figure]] = []
@@ -124,7 +124,7 @@ class Film:
                 continue
             who = walker.who
             body = build_body(who, pose(moment.gait, moment.phase, carrying=who.hand_bag, phone=who.phone))
-            figure = draw_figure(body, self._stance(number, moment), self.place.camera, self.place.light)
+            figure = draw_figure(body, self._stance(number, moment), self.scene.camera, self.scene.light)
             if figure is not None:
                 found.append((number, moment, body, figure))
         return sorted(found, key=lambda item: -self._depth(item[1]))
@@ -133,14 +133,14 @@ class Film:
         return Stance(moment.x, moment.z, moment.heading, self.walkers[walker].who.height_m)
 
     def _depth(self, moment: Moment) -> float:
-        _, depth = self.place.camera.project(np.array([moment.x, 0.0, moment.z]))
+        _, depth = self.scene.camera.project(np.array([moment.x, 0.0, moment.z]))
         return float(depth)
 
     def _blur(self, moment: Moment, depth: float) -> float:
         """Pixels that a person moves sideways while the shutter is open."""
-        right = self.place.camera.axes[0]
+        right = self.scene.camera.axes[0]
         across = moment.speed * abs(right[0] * np.sin(moment.heading) + right[2] * np.cos(moment.heading))
-        return float(across * self.config.difficulty.exposure_s * self.place.camera.focal / depth)
+        return float(across * self.config.difficulty.exposure_s * self.scene.camera.focal / depth)
 
     def _own(self, owner: NDArray[np.int16], parts: NDArray[np.uint8], figure: Figure, walker: int) -> None:
         mine = figure.parts()
@@ -190,9 +190,9 @@ class Film:
         return Sighting(walker, moment, figure.box, count(mine), count(mine[source]), count(shown))
 
 
-def _sprites(place: Place) -> list[Sprite]:
+def _sprites(scene: Scene) -> list[Sprite]:
     """Everything that stands in the street, far to near."""
-    drawn = [draw_furniture(thing, place.camera, place.light) for thing in place.furniture]
+    drawn = [draw_furniture(thing, scene.camera, scene.light) for thing in scene.furniture]
     return sorted((sprite for sprite in drawn if sprite is not None), key=lambda sprite: -sprite.depth)
 
 

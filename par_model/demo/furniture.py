@@ -209,8 +209,8 @@ Outline = tuple[tuple[float, float], ...]  # (along, up) in metres
 def _vehicle(pen: _Pen, outline: Outline, glass: tuple[Outline, ...], half_width: float) -> None:
     """A side view given depth: the hull between both sides, then the near side with glass, wheels and trim."""
     k = 2 if pen.thing.along == "x" else 0
-    place = pen.thing.z_m if k == 2 else pen.thing.x_m
-    near = half_width * float(np.sign(pen.camera.position[k] - place))
+    along = pen.thing.z_m if k == 2 else pen.thing.x_m
+    near = half_width * float(np.sign(pen.camera.position[k] - along))
     profile = np.array(outline)
     closed = np.concatenate([profile, profile[:1]])
     eye = pen.camera.position

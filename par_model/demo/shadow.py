@@ -54,7 +54,7 @@ def furniture_shadow(thing: Furniture, camera: Camera, light: Light) -> Shadow |
 
 
 def _flat_capsules(camera: Camera, ends: Array, radius: Array, blur: float) -> Shadow | None:
-    """Capsules [N, 2, 3] on the ground with radii [N, 2], in metres."""
+    """Capsules [n, 2, 3] on the ground with radii [n, 2], in metres."""
     uv, depth = camera.project(ends)
     if depth.min() < 0.8:
         return None

@@ -103,8 +103,8 @@ def _render_camera(config: StreetConfig, number: int, videos: Path) -> Iterator[
     """Yields the frames done now and then, and at the end the manifest's rows."""
     schema = load_schema("street")
     film = Film(config, number, schema)
-    tracker = Tracker(config, film.place.camera, film.walkers, schema)
-    path = videos / f"{film.place.name}.mp4"
+    tracker = Tracker(config, film.scene.camera, film.walkers, schema)
+    path = videos / f"{film.scene.name}.mp4"
     options = {"crf": str(config.difficulty.crf)}
     with ClipWriter(path, width=config.width, height=config.height, fps=config.fps, options=options) as clip:
         for index, frame in enumerate(film.frames()):
@@ -119,13 +119,13 @@ def _render_camera(config: StreetConfig, number: int, videos: Path) -> Iterator[
 
 def _row(config: StreetConfig, film: Film, schema: AttributeSchema, track: Track, path: Path) -> Row:
     walker = track.walker
-    first = timedelta(hours=film.place.hour, milliseconds=round(1000 * track.frames[0] / config.fps))
+    first = timedelta(hours=film.scene.hour, milliseconds=round(1000 * track.frames[0] / config.fps))
     return {
         "tracklet_id": f"{walker.person_id}-{track.leg}",
         "video_uri": str(path.resolve()),
         "frame_indices": track.frames,
         "boxes": [dict(zip("xywh", box, strict=True)) for box in track.boxes],
-        "camera_id": film.place.name,
+        "camera_id": film.scene.name,
         "start_time": config.start + first,
         "split": walker.split,
         "labels": walker.who.labels(schema, track.direction, track.gait),

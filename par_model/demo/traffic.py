@@ -1,4 +1,4 @@
-"""Who walks through a place, when, and how: paths over the ground, in seconds and metres."""
+"""Who walks through a scene, when, and how: paths over the ground, in seconds and metres."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from par_model.attributes import AttributeSchema
 from par_model.demo.appearance import Appearance, Gait, draw_appearance
 from par_model.demo.config import StreetConfig
-from par_model.demo.places import Lane, Place
 from par_model.demo.pose import STRIDE_M
+from par_model.demo.scenes import Lane, Scene
 
 _APPEAR_S = 0.5
 _TURN_S = 0.6  # to turn round when stopping or going on
@@ -86,23 +86,23 @@ class Walker:
         return Moment(float(x), float(z), heading, gait, float(phase), leg, speed, presence)
 
 
-def draw_walkers(rng: np.random.Generator, place: Place, config: StreetConfig, schema: AttributeSchema) -> list[Walker]:
-    """Everybody who passes a place during the video, those included who are on their way when it begins."""
+def draw_walkers(rng: np.random.Generator, scene: Scene, config: StreetConfig, schema: AttributeSchema) -> list[Walker]:
+    """Everybody who passes a scene during the video, those included who are on their way when it begins."""
     lead_s = 14.0
-    expected = config.people_per_minute * place.crowd / 60 * (config.seconds + lead_s)
-    shares = np.array([lane.share for lane in place.lanes])
+    expected = config.people_per_minute * scene.crowd / 60 * (config.seconds + lead_s)
+    shares = np.array([lane.share for lane in scene.lanes])
     walkers: list[Walker] = []
     while len(walkers) < round(expected):
-        lane = place.lanes[int(rng.choice(len(shares), p=shares / shares.sum()))]
+        lane = scene.lanes[int(rng.choice(len(shares), p=shares / shares.sum()))]
         size = int(rng.integers(2, 4)) if rng.random() < config.difficulty.group_share / 1.7 else 1
         entry = float(rng.uniform(-lead_s, config.seconds))
-        walkers += _draw_group(rng, place, lane, size, entry, config, schema, len(walkers))
+        walkers += _draw_group(rng, scene, lane, size, entry, config, schema, len(walkers))
     return walkers
 
 
 def _draw_group(
     rng: np.random.Generator,
-    place: Place,
+    scene: Scene,
     lane: Lane,
     size: int,
     entry_s: float,
@@ -128,11 +128,11 @@ def _draw_group(
         shift = beside * (off + 0.55 * (k - (size - 1) / 2)) + forward * float(rng.normal(0, 0.22 if size > 1 else 0))
         a, b = start + shift, end + shift
         stop_at = a + forward * (stop_m if stops else 0)
-        look = place.camera.bearing(float(stop_at[0]), float(stop_at[1]))
+        look = scene.camera.bearing(float(stop_at[0]), float(stop_at[1]))
         look += float(rng.integers(4)) * np.pi / 2 + float(np.clip(rng.normal(0, 0.15), -0.35, 0.35))
         walkers.append(
             Walker(
-                person_id=f"{place.name}-{first + k:04d}",
+                person_id=f"{scene.name}-{first + k:04d}",
                 split=str(rng.choice(["train", "val", "test"], p=config.splits)),
                 who=draw_appearance(rng, schema),
                 start=(float(a[0]), float(a[1])),

@@ -3,7 +3,7 @@
 A tracklet is drawn with all its labels, so classes that go together stay together. Every interval here is of a measure
 made of counts; a resample is then one row of weights, and all resamples of all classes are matrix products.
 
-Dimension letters: R resamples, N tracklets, C classes.
+Dimension letters: R resamples, B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Interval = list[float]
 
 
 def intervals(
-    labels_NC: NDArray[np.int8],
+    labels_BC: NDArray[np.int8],
     answers: Answers,
     schema: AttributeSchema,
     *,
@@ -38,8 +38,8 @@ def intervals(
     """Percentile intervals [low, high] of ``paper`` (four means), ``means`` (macro_f1, mA), ``groups`` (accuracy) and
     ``classes`` (f1)."""
     drawn: dict[str, list[Floats]] = {}
-    for weights in _weights(len(labels_NC), resamples, seed):
-        for name, values in _resampled(weights, labels_NC, answers, schema, threshold).items():
+    for weights in _weights(len(labels_BC), resamples, seed):
+        for name, values in _resampled(weights, labels_BC, answers, schema, threshold).items():
             drawn.setdefault(name, []).append(values)
     found = {name: _percentiles(np.concatenate(values)) for name, values in drawn.items()}
     result: dict[str, Any] = {"paper": {}, "means": {}, "groups": {}, "classes": {}}
@@ -51,7 +51,7 @@ def intervals(
 
 
 def _weights(tracklets: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each tracklet is drawn, [R, N], a chunk of R at a time."""
+    """How often each tracklet is drawn, [R, B], a chunk of R at a time."""
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, _CHUNK):
         count = min(_CHUNK, resamples - start)
@@ -59,29 +59,29 @@ def _weights(tracklets: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 
 def _resampled(
-    weights_RN: Floats, labels_NC: NDArray[np.int8], answers: Answers, schema: AttributeSchema, threshold: float
+    weights_RB: Floats, labels_BC: NDArray[np.int8], answers: Answers, schema: AttributeSchema, threshold: float
 ) -> dict[str, Floats]:
-    hits, alarms, misses, rejections = _counts(weights_RN, labels_NC, answers.decided)
+    hits, alarms, misses, rejections = _counts(weights_RB, labels_BC, answers.decided)
     with np.errstate(invalid="ignore", divide="ignore"):
         f1_RC = np.where(hits + misses > 0, 2 * hits / (2 * hits + alarms + misses), np.nan)
         ma_RC = (hits / (hits + misses) + rejections / (rejections + alarms)) / 2
     drawn = {f"classes.{name}": f1_RC[:, i] for i, name in enumerate(schema.score_fields)}
     drawn |= {"means.macro_f1": _nan_mean(f1_RC), "means.mA": _nan_mean(ma_RC)}
     for group, span in schema.spans():
-        counted, right = right_answers(group, labels_NC[:, span], answers.decided[:, span], answers.answered)
-        total = weights_RN @ counted
+        counted, right = right_answers(group, labels_BC[:, span], answers.decided[:, span], answers.answered)
+        total = weights_RB @ counted
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn[f"groups.{group.name}"] = np.where(total > 0, (weights_RN @ (right & counted)) / total, np.nan)
-    return drawn | _paper(_counts(weights_RN, labels_NC, answers.scores > threshold), schema)
+            drawn[f"groups.{group.name}"] = np.where(total > 0, (weights_RB @ (right & counted)) / total, np.nan)
+    return drawn | _paper(_counts(weights_RB, labels_BC, answers.scores > threshold), schema)
 
 
 def _counts(
-    weights_RN: Floats, labels_NC: NDArray[np.int8], decided_NC: NDArray[np.bool_]
+    weights_RB: Floats, labels_BC: NDArray[np.int8], decided_BC: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """True and false positives, false and true negatives, each [R, C]."""
-    positive, negative = labels_NC > 0, labels_NC == 0
-    parts = (positive & decided_NC, negative & decided_NC, positive & ~decided_NC, negative & ~decided_NC)
-    tp, fp, fn, tn = (weights_RN @ part.astype(np.float64) for part in parts)
+    positive, negative = labels_BC > 0, labels_BC == 0
+    parts = (positive & decided_BC, negative & decided_BC, positive & ~decided_BC, negative & ~decided_BC)
+    tp, fp, fn, tn = (weights_RB @ part.astype(np.float64) for part in parts)
     return tp, fp, fn, tn
 
 

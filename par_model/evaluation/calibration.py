@@ -1,6 +1,6 @@
 """How well scores are probabilities, and the thresholds that make the best of them.
 
-Dimension letters: N tracklets, C classes.
+Dimension letters: B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def reliability(truth: NDArray[np.bool_], scores: NDArray[np.floating], bins: in
     As in "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015), for the probability of the
     positive class. truth, scores: [n].
     """
-    place = np.minimum((scores * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    score_sums = np.bincount(place, weights=scores, minlength=bins)
-    positives = np.bincount(place, weights=truth, minlength=bins)
+    bin_of_each = np.minimum((scores * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of_each, minlength=bins)
+    score_sums = np.bincount(bin_of_each, weights=scores, minlength=bins)
+    positives = np.bincount(bin_of_each, weights=truth, minlength=bins)
     gap = np.abs(positives - score_sums).sum()
     found = tuple(
         ReliabilityBin(
@@ -62,18 +62,18 @@ def reliability(truth: NDArray[np.bool_], scores: NDArray[np.floating], bins: in
     return Reliability(found, float(gap / len(scores)) if len(scores) else None)
 
 
-def calibrate_thresholds(labels_NC: NDArray[np.int8], scores_NC: NDArray[np.floating]) -> list[float]:
+def calibrate_thresholds(labels_BC: NDArray[np.int8], scores_BC: NDArray[np.floating]) -> list[float]:
     """For each class the threshold with the best F1; of equal ones that nearest 0.5.
 
     Candidates are 0.5, the middles between neighbouring scores, and one below all scores. A class without a positive
     label keeps 0.5.
     """
-    return [_best_threshold(labels_NC[:, c], scores_NC[:, c]) for c in range(labels_NC.shape[1])]
+    return [_best_threshold(labels_BC[:, c], scores_BC[:, c]) for c in range(labels_BC.shape[1])]
 
 
-def _best_threshold(labels_N: NDArray[np.int8], scores_N: NDArray[np.floating]) -> float:
-    known = labels_N >= 0
-    truth, scores = labels_N[known] > 0, scores_N[known].astype(np.float64)
+def _best_threshold(labels_B: NDArray[np.int8], scores_B: NDArray[np.floating]) -> float:
+    known = labels_B >= 0
+    truth, scores = labels_B[known] > 0, scores_B[known].astype(np.float64)
     if not truth.any():
         return 0.5
     levels = np.unique(scores)

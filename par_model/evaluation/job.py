@@ -16,6 +16,8 @@ metrics.json, in which a number that cannot be told is null:
     intervals   level, resamples, seed; [low, high] of paper, means (macro_f1, mA), groups (accuracy), classes (f1)
 
 All but ``paper`` take what the table says: a binary class by the weights' threshold, of an exclusive group one class.
+
+Dimension letters: B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.runs.lock import OutputLock
+from par_model.runs.output import Output
 
 _SCORED_SPLIT = "test"
 
@@ -81,29 +83,29 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         "threshold": options.threshold,
     } | score(labels.values, predictions, schema, options)
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    output = storage.absolute(options.output)
-    with OutputLock(storage.join(output, "_lock")) as held:  # OUT may be the folder of a run that is done again
-        storage.write_bytes(storage.join(output, "metrics.json"), text.encode(), held.verify)
+    output = Output(options.output)
+    with output.lock() as held:  # OUT may be the folder of a run that is done again
+        storage.write_bytes(output.place("metrics.json"), text.encode(), held.verify)
     return metrics
 
 
 def score(
-    labels_NC: NDArray[np.int8], predictions: Predictions, schema: AttributeSchema, options: EvaluateOptions
+    labels_BC: NDArray[np.int8], predictions: Predictions, schema: AttributeSchema, options: EvaluateOptions
 ) -> dict[str, Any]:
     """All numbers. Classes of groups with an untrained class, which the table leaves null, and classes without labels
     are in none of them, and listed by name."""
-    labels_NC = labels_NC.copy()
+    labels_BC = labels_BC.copy()
     undecided = []
     for group, span in schema.spans():
         if not predictions.untrained.isdisjoint(group.score_fields):
-            labels_NC[:, span] = -1
+            labels_BC[:, span] = -1
             undecided += [name for name in group.score_fields if name not in predictions.untrained]
     untrained = [name for name in schema.score_fields if name in predictions.untrained]
-    answers, constant = predictions.answers, constant_answers(labels_NC, schema)
-    annotated = np.count_nonzero(labels_NC >= 0, axis=0)
-    found = measure(labels_NC, answers, schema)
+    answers, constant = predictions.answers, constant_answers(labels_BC, schema)
+    annotated = np.count_nonzero(labels_BC >= 0, axis=0)
+    found = measure(labels_BC, answers, schema)
     return {
-        "counts": {"labelled": len(labels_NC), "failed": predictions.failed, "missing": predictions.missing},
+        "counts": {"labelled": len(labels_BC), "failed": predictions.failed, "missing": predictions.missing},
         "left_out": {
             "untrained": untrained,
             "undecided": undecided,
@@ -114,15 +116,15 @@ def score(
             ],
             "without_a_positive": [name for name, c in found["classes"].items() if not c["positives"]],
         },
-        "paper": _paper(paper_metrics(labels_NC, answers.scores, schema, threshold=options.threshold)),
+        "paper": _paper(paper_metrics(labels_BC, answers.scores, schema, threshold=options.threshold)),
         **found,
         "constant": {
-            "paper": _paper(paper_metrics(labels_NC, commonest(constant), schema, threshold=options.threshold)),
-            **measure(labels_NC, constant, schema),
+            "paper": _paper(paper_metrics(labels_BC, commonest(constant), schema, threshold=options.threshold)),
+            **measure(labels_BC, constant, schema),
         },
         "intervals": {"level": bootstrap.LEVEL, "resamples": options.resamples, "seed": options.seed}
         | bootstrap.intervals(
-            labels_NC,
+            labels_BC,
             answers,
             schema,
             threshold=options.threshold,

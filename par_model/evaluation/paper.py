@@ -1,6 +1,6 @@
 """The paper's protocol: every group's entries pooled, thresholded column by column, four measures, their plain means.
 
-Dimension letters: N tracklets, A classes.
+Dimension letters: B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class PaperMetrics:
 
 
 def paper_metrics(
-    labels_NA: NDArray[np.int8],
-    scores_NA: NDArray[np.floating],
+    labels_BC: NDArray[np.int8],
+    scores_BC: NDArray[np.floating],
     schema: AttributeSchema,
     *,
     threshold: float = THRESHOLD,
@@ -59,16 +59,16 @@ def paper_metrics(
     scores: sigmoids; an entry is positive above ``threshold``, NaN never is. Exclusive groups are scored column by
     column, not by their highest score. With no labels at all, every mean is 0.
     """
-    if labels_NA.shape != scores_NA.shape or labels_NA.shape[1] != schema.num_classes:
+    if labels_BC.shape != scores_BC.shape or labels_BC.shape[1] != schema.num_classes:
         raise ValueError(
-            f"labels {labels_NA.shape} and scores {scores_NA.shape} must both be tracklets x {schema.num_classes}"
+            f"labels {labels_BC.shape} and scores {scores_BC.shape} must both be tracklets x {schema.num_classes}"
         )
     groups = {}
     for group, span in schema.spans():
-        annotated = labels_NA[:, span] >= 0
+        annotated = labels_BC[:, span] >= 0
         if annotated.any():
-            positive = labels_NA[:, span] > 0
-            groups[group.name] = _measures(positive[annotated], (scores_NA[:, span] > threshold)[annotated])
+            positive = labels_BC[:, span] > 0
+            groups[group.name] = _measures(positive[annotated], (scores_BC[:, span] > threshold)[annotated])
     means = [sum(getattr(measures, name) for measures in groups.values()) / max(1, len(groups)) for name in MEASURES]
     return PaperMetrics(Measures(*means), groups)
 

@@ -1,6 +1,6 @@
 """What a table says of labelled tracklets: the table of a finished ``infer``, or another model's.
 
-Dimension letters: N labelled tracklets, C classes.
+Dimension letters: B labelled tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
     except OutputError as error:
         raise OutputError(f"{error}; another model's table is given as a Parquet file or a pattern of files") from error
     rows = _rows(storage.join(storage.absolute(uri), "attributes"), schema, uri, summary.get("partitions", {}))
-    at_N, answered_N = _places(rows, ids)
+    at_B, answered_B = _rows_of(rows, ids)
     return Predictions(
         answers=Answers(
-            _scores(rows, schema.score_fields, at_N, answered_N), _said(rows, schema, at_N, answered_N), answered_N
+            _scores(rows, schema.score_fields, at_B, answered_B), _said(rows, schema, at_B, answered_B), answered_B
         ),
-        failed=int(((at_N >= 0) & ~answered_N).sum()),
-        missing=int((at_N < 0).sum()),
+        failed=int(((at_B >= 0) & ~answered_B).sum()),
+        missing=int((at_B < 0).sum()),
         untrained=frozenset(summary["schema"].get("untrained", ())),
         run_id=summary.get("run_id"),
     )
@@ -66,19 +66,19 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
 
 def _of_other_model(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
     rows = _other_rows(uri, schema)
-    at_N, answered_N = _places(rows, ids)
+    at_B, answered_B = _rows_of(rows, ids)
     told = [group for group in schema.groups if group.column in rows.column_names]
     untold = [name for group in schema.groups if group not in told for name in group.score_fields]
-    decided_NC = _said(rows, schema, at_N, answered_N)
-    scores_NC = decided_NC.astype(np.float32)
+    decided_BC = _said(rows, schema, at_B, answered_B)
+    scores_BC = decided_BC.astype(np.float32)
     scored = _score_fields(rows.schema)
     for c, name in enumerate(schema.score_fields):
         if name in scored:
-            scores_NC[:, [c]] = _scores(rows, (name,), at_N, answered_N)
+            scores_BC[:, [c]] = _scores(rows, (name,), at_B, answered_B)
     return Predictions(
-        answers=Answers(scores_NC, decided_NC, answered_N),
-        failed=int(((at_N >= 0) & ~answered_N).sum()),
-        missing=int((at_N < 0).sum()),
+        answers=Answers(scores_BC, decided_BC, answered_B),
+        failed=int(((at_B >= 0) & ~answered_B).sum()),
+        missing=int((at_B < 0).sum()),
         untrained=frozenset(untold),
         run_id=None,
     )
@@ -138,40 +138,40 @@ def _score_fields(schema: pa.Schema) -> set[str]:
     return {field.name for field in schema.field("scores").type}
 
 
-def _places(rows: pa.Table, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _rows_of(rows: pa.Table, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each id its row, -1 where there is none; and whether that row says anything."""
-    place_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
-    at_N = np.array([place_of.get(tracklet_id, -1) for tracklet_id in ids], np.int64)
+    row_of = {tracklet_id: i for i, tracklet_id in enumerate(rows["tracklet_id"].to_pylist())}
+    at_B = np.array([row_of.get(tracklet_id, -1) for tracklet_id in ids], np.int64)
     if "status" in rows.column_names:
         ok = pc.fill_null(pc.equal(rows["status"], "ok"), False).to_numpy()
     else:
         ok = np.ones(len(rows), bool)
-    return at_N, (at_N >= 0) & np.append(ok, False)[at_N]
+    return at_B, (at_B >= 0) & np.append(ok, False)[at_B]
 
 
 def _scores(
-    rows: pa.Table, names: tuple[str, ...], at_N: NDArray[np.int64], answered_N: NDArray[np.bool_]
+    rows: pa.Table, names: tuple[str, ...], at_B: NDArray[np.int64], answered_B: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """float32 [N, number of names], 0 where nothing was said."""
-    scores = np.zeros((len(at_N), len(names)), np.float32)
+    """float32 [B, number of names], 0 where nothing was said."""
+    scores = np.zeros((len(at_B), len(names)), np.float32)
     struct = rows["scores"].combine_chunks()
     for c, name in enumerate(names):
         values = pc.fill_null(struct.field(name).cast(pa.float32()), 0).to_numpy(zero_copy_only=False)
-        scores[answered_N, c] = values[at_N[answered_N]]
+        scores[answered_B, c] = values[at_B[answered_B]]
     return scores
 
 
 def _said(
-    rows: pa.Table, schema: AttributeSchema, at_N: NDArray[np.int64], answered_N: NDArray[np.bool_]
+    rows: pa.Table, schema: AttributeSchema, at_B: NDArray[np.int64], answered_B: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """bool [N, C]; False for classes of groups that the table has no column for."""
-    decided = np.zeros((len(at_N), schema.num_classes), bool)
-    at = at_N[answered_N]
+    """bool [B, C]; False for classes of groups that the table has no column for."""
+    decided = np.zeros((len(at_B), schema.num_classes), bool)
+    at = at_B[answered_B]
     for group, span in schema.spans():
         if group.column not in rows.column_names:
             continue
         said = rows[group.column].cast(pa.string()).to_pylist()
         values = ["true"] if group.kind == "binary" else [c.value for c in group.classes]
         answers = np.array([[said[i] == value for value in values] for i in at], bool)
-        decided[answered_N, span] = answers.reshape(len(at), len(values))
+        decided[answered_B, span] = answers.reshape(len(at), len(values))
     return decided

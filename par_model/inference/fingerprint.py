@@ -16,11 +16,8 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.model.weights import WeightsHeader
+from par_model.runs.differences import Fingerprint, differing, refuse_differing
 from par_model.video.options import BEFORE_RECORDED
-
-Fingerprint = dict[str, Any]
-
-_LONG = ("manifest", "weights")  # digests: that they differ says enough
 
 
 def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manifest, frames: int) -> Fingerprint:
@@ -50,14 +47,10 @@ def refuse_other(output: str, recorded: Fingerprint, wanted: Fingerprint) -> Non
     recorded = BEFORE_RECORDED | recorded
     if wanted["precision"] == "auto":
         wanted = wanted | {"precision": recorded.get("precision")}
-    names = [name for name in wanted if wanted[name] != recorded.get(name)]
-    if not names:
-        return
-    said = ", ".join(n if n in _LONG else f"{n} ({recorded.get(n)!r} there, {wanted[n]!r} now)" for n in names)
     advice = "give another --output"
-    if names == ["manifest"]:
+    if differing(recorded, wanted) == ["manifest"]:
         advice += ", or --add if the manifest only grew"
-    raise OutputError(f"{output} holds results of another job; it differs in {said}: {advice}")
+    refuse_differing(output, recorded, wanted, advice=advice)
 
 
 def rows_digest(manifest: Manifest, selection: Selection, only: pa.Array | None = None) -> dict[str, Any]:

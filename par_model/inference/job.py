@@ -11,51 +11,32 @@ The invariant: every selected tracklet of the manifest is in the table once, and
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from par_model import storage, times
-from par_model.errors import ManifestError, NodesLostError, UsageError
-from par_model.inference.fingerprint import (
-    Fingerprint,
-    fingerprint_of,
-    refuse_other,
-    refuse_unless_grown,
-    rows_digest,
-)
+from par_model.errors import NodesLostError
+from par_model.inference.fingerprint import rows_digest
+from par_model.inference.kinds import Begun, FirstRun, Kind
+from par_model.inference.look import Job
 from par_model.inference.options import InferOptions, StageSettings
-from par_model.inference.output import Again, Output
-from par_model.inference.plan import UnitSize, plan_units
+from par_model.inference.output import REMAINS, claim, sweep
+from par_model.inference.units import UnitSize, plan_units
 from par_model.inference.work import TotalWork
-from par_model.manifest.read import Manifest
-from par_model.manifest.refuse import refuse_ambiguous
-from par_model.manifest.selection import Selection
-from par_model.model.device import RealDevice, choose_precision
-from par_model.model.shipped import DEMO, weights_uri
-from par_model.model.weights import WeightsHeader, read_header
+from par_model.model.device import RealDevice
 from par_model.progress import Progress
-from par_model.runs.lock import Held, OutputLock
+from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
-from par_model.runs.record import versions, write_summary
-from par_model.sampling import Sampling
-from par_model.table.attribute_table import Table
-from par_model.table.rows import Reading
-from par_model.table.schema import check_partition_columns, table_schema
-from par_model.table.writer import check_folder_value
+from par_model.runs.record import versions
 
-_BATCH_SIZE = {"cpu": 8, "cuda": 64}
-_ID_ROWS = 65_536
+_log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
@@ -70,158 +51,53 @@ class Runner(Protocol):
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]: ...
 
 
-@dataclass(frozen=True)
-class Job:
-    """What was looked at before anything is written. table: as it was found, if it is complete."""
-
-    options: InferOptions
-    manifest: Manifest
-    header: WeightsHeader
-    selection: Selection
-    sampling: Sampling
-    tracklets: int
-    table: Table
-    fingerprint: Fingerprint
-
-    @classmethod
-    def look(cls, options: InferOptions) -> Job:
-        """Read what there is to read and refuse what cannot be done. Writes nothing."""
-        header = read_header(weights_uri(options.weights))
-        frames = options.frames or header.config.frames
-        if options.zero_shot:
-            header.check_zero_shot()
-        elif options.sampling != "all":
-            header.config.check_frames(frames)
-        manifest = Manifest.open(options.manifest)
-        refuse_ambiguous(manifest, header.schema)
-        selection = Selection(options.split, options.limit)
-        if options.sampling == "all" and header.config.max_frames is not None and not options.zero_shot:
-            header.config.check_frames(selection.longest(manifest))
-        passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
-        schema = table_schema(passed_through, header.schema, embedding=options.embedding)
-        check_partition_columns(options.partition_by, schema)
-        _check_partition_values(options.partition_by, manifest, selection)
-        tracklets = selection.count(manifest)
-        if tracklets == 0:
-            raise ManifestError(f"{options.manifest} has no tracklet of split {options.split!r}: nothing to do")
-        folder = storage.join(storage.absolute(options.output), "attributes")
-        return cls(
-            options=options,
-            manifest=manifest,
-            header=header,
-            selection=selection,
-            sampling=Sampling(policy=options.sampling, frames=frames, seed=options.seed),
-            tracklets=tracklets,
-            table=Table(folder, schema, options.partition_by),
-            fingerprint=fingerprint_of(options, header, manifest, frames),
-        )
-
-    def reading(self) -> Reading:
-        """How scores become answers. Zero-shot, nothing is trained, and thresholds that were found for the trained
-        network do not count."""
-        header = self.header
-        thresholds, trained = header.thresholds, header.trained
-        if self.options.zero_shot:
-            thresholds, trained = (0.5,) * len(thresholds), (True,) * len(trained)
-        return Reading(header.schema, thresholds, trained, header.model_id)
-
-    @property
-    def output(self) -> Output:
-        """The folder that the table comes to lie in."""
-        return Output(self.options.output)
-
-    def place(self, *parts: str) -> str:
-        """A URI below the output folder."""
-        return self.output.place(*parts)
-
-
 def run_inference(
-    options: InferOptions, make_runner: Callable[[], AbstractContextManager[Runner]], again: Again = "no"
+    options: InferOptions, make_runner: Callable[[], AbstractContextManager[Runner]], kind: Kind | None = None
 ) -> dict[str, Any]:
     """Do what is missing of a job and return its summary, whose ``exit_code`` says how it ended.
 
-    make_runner: called once there is work to do.
+    make_runner: called once there is work to do. kind: what to do with an output that is complete; nothing by default.
 
     Raises ParError. KeyboardInterrupt passes through once what is done is on disk.
     """
     job = Job.look(options)
-    finished = job.output.finished(again)
-    if finished is not None and not _work_left(job, finished, again):
-        job.output.sweep()
+    asked = kind or FirstRun()
+    finished, is_over = _look_at(job, asked)
+    if finished is not None and is_over:
+        sweep(job.output)
         return finished
-    with OutputLock(job.place("_lock")) as held:
-        finished = job.output.finished(again)  # since the first look another job may have ended
-        if finished is not None and not _work_left(job, finished, again):
+    with job.output.lock() as held:
+        finished, is_over = _look_at(job, asked)  # since the first look another job may have ended
+        if finished is not None and is_over:
             return finished
+        if finished is None:
+            asked = asked.where_none_is_complete(options.output)
         with make_runner() as runner:
-            return _run(job, held, runner, finished, again if finished is not None else "no")
+            return _run(job, held, runner, finished, asked)
 
 
-def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, selection: Selection) -> None:
-    """Before any work: no folder may have a name that file systems or readers do not take."""
-    for name in columns:
-        if name in manifest.pass_through:
-            for rows in selection.batches(manifest, [name]):
-                for value in times.to_pylist(rows[name].unique()):
-                    check_folder_value(name, value)
+def _look_at(job: Job, kind: Kind) -> tuple[dict[str, Any] | None, bool]:
+    """The record of a complete output, and whether nothing is to be done to it. Raises OutputError."""
+    finished = job.output.record()
+    if finished is None:
+        kind.where_none_is_complete(job.options.output)
+        return None, False
+    return finished, not kind.is_work_left(job, finished)
 
 
-def _work_left(job: Job, finished: dict[str, Any], again: Again) -> bool:
-    """Whether a complete output is to be worked on again. Raises OutputError where it may not be."""
-    output, recorded = job.options.output, finished["fingerprint"]
-    tracklets = finished["counts"]["tracklets"]
-    meant = {name: job.fingerprint[name] for name in ("manifest", "split", "limit")}
-    if again == "add" and any(recorded[name] != value for name, value in meant.items()):
-        # Whether these rows contain the table's is looked at row by row.
-        refuse_other(output, recorded | meant, job.fingerprint)
-        return True
-    refuse_other(output, recorded, job.fingerprint)
-    if again == "retry" and finished["counts"]["status"]["failed"]:
-        moving = [n for n in job.options.partition_by if n not in job.manifest.pass_through]
-        if moving:
-            raise UsageError(
-                f"--retry-failed: {output} has folders by {moving[0]}, so that a row would have to move, and a reader "
-                f"could see it twice or not at all; run the job into another --output"
-            )
-        return True
-    what = "none of them failed" if again == "retry" else "nothing to do"
-    _say(f"{output} is complete: {tracklets} tracklets; {what}")
-    return False
-
-
-def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, again: Again) -> dict[str, Any]:
-    settings = _settings(job, runner.device())
+def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, kind: Kind) -> dict[str, Any]:
+    settings = job.settings(runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
     run_id = uuid.uuid4().hex[:12]
-    job_id, parts = job.output.claim(held, finished, fingerprint, again, run_id)
-    table, left_out, wanted = _begin(job, finished, again, parts)
-
-    done = np.unique(parts.done())
-    already = len(done)
+    job_id, parts = claim(job.output, held, finished, fingerprint, kind, run_id)
+    begun = kind.begin(job, finished, parts)
     started, clock = datetime.now(UTC), time.perf_counter()
-    if already:
-        _say(f"{already} of {wanted} tracklets are done already; going on with the others")
     work = TotalWork()
-    while True:
-        left_out[done] = True
-        lost: NodesLostError | None = None
-        try:
-            _recognise(job, runner, settings, parts, left_out, wanted, len(done), work)
-        except NodesLostError as error:
-            lost = error
-        before, done = len(done), np.unique(parts.done())
-        if len(done) >= wanted or (len(done) == before and lost is None):
-            break
-        _say(f"{lost or 'a worker was lost'}; {wanted - len(done)} tracklets are missing: once more")
-    left_out[done] = False
+    already = _recognise_all(job, runner, settings, parts, begun, work)
     seconds = time.perf_counter() - clock
 
-    _say("writing the table")
-    reading = job.reading()
-    if again == "retry":
-        table = table.with_replaced(parts, reading, held.verify)
-    else:
-        table = table.with_rows(job.manifest, job.selection, left_out, parts, reading, held.verify)
+    _log.info("writing the table")
+    table = kind.write(job, begun, parts, held.verify)
     counts = table.counts(job.tracklets)
     summary = {
         "command": "infer",
@@ -238,58 +114,52 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
             "name": job.header.schema.name,
             "untrained": [] if job.options.zero_shot else list(job.header.untrained),
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
+            "toml": job.header.schema.to_toml(),
         },
         "counts": counts,
-        "stages": work.rates(wanted - already, seconds),
+        "stages": work.rates(begun.wanted - already, seconds),
         "partitions": {name: str(table.schema.field(name).type) for name in job.options.partition_by},
-        "files": [uri.removeprefix(job.place()).lstrip("/") for uri in table.files],
+        "files": [uri.removeprefix(job.output.place()).lstrip("/") for uri in table.files],
         "fingerprint": fingerprint,
     }
-    write_summary(job.place("run.json"), summary, held.verify)
-    job.output.clear(held)
+    job.output.write_record(held, summary)
+    job.output.clear(held, *REMAINS)
     return summary
 
 
-def _begin(
-    job: Job, finished: dict[str, Any] | None, again: Again, parts: PartStore
-) -> tuple[Table, NDArray[np.bool_], int]:
-    """The table as it is; for each row of the manifest, whether it is not to be recognised; how many are."""
-    left_out = np.zeros(job.manifest.num_rows, bool)
-    if finished is None:
-        return job.table, left_out, job.tracklets
-    files = tuple(job.place(name) for name in finished["files"])
-    table = Table(job.table.folder, job.table.schema, job.table.partition_by, files)
-    if again == "retry":
-        # Rows of an interrupted retry count too: some files may have been replaced already.
-        ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
-        wanted = len(ids)
-    else:
-        ids = table.ids()
-        refuse_unless_grown(job.options.output, finished["manifest"], job.manifest, job.selection, ids)
-        wanted = job.tracklets - len(ids)
-    for batch in job.manifest.iter_batches(["tracklet_id"], _ID_ROWS):
-        inside = pc.is_in(batch["tracklet_id"], ids).to_numpy(zero_copy_only=False)
-        left_out[batch["_row"].to_numpy()] = ~inside if again == "retry" else inside
-    return table, left_out, wanted
+def _recognise_all(
+    job: Job, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, work: TotalWork
+) -> int:
+    """Run what is wanted into the parts, once more where nodes were lost; how many were there already."""
+    done = np.unique(parts.done())
+    already = len(done)
+    if already:
+        _log.info(f"{already} of {begun.wanted} tracklets are done already; going on with the others")
+    while True:
+        begun.left_out[done] = True
+        lost: NodesLostError | None = None
+        try:
+            _recognise(job, runner, settings, parts, begun, len(done), work)
+        except NodesLostError as error:
+            lost = error
+        before, done = len(done), np.unique(parts.done())
+        if len(done) >= begun.wanted or (len(done) == before and lost is None):
+            break
+        _log.info(f"{lost or 'a worker was lost'}; {begun.wanted - len(done)} tracklets are missing: once more")
+    begun.left_out[done] = False
+    return already
 
 
 def _recognise(
-    job: Job,
-    runner: Runner,
-    settings: StageSettings,
-    parts: PartStore,
-    left_out: NDArray[np.bool_],
-    wanted: int,
-    done: int,
-    work: TotalWork,
+    job: Job, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, done: int, work: TotalWork
 ) -> None:
     """Run what is missing into the parts, and keep what is done whatever happens."""
-    if done >= wanted:
+    if done >= begun.wanted:
         return
     crop_bytes = settings.sampling.frames * settings.preprocess.crop_bytes
-    size = UnitSize.choose(wanted - done, crop_bytes, runner.decode_workers)
-    units = plan_units(job.manifest, job.selection, left_out, settings.sampling.frames, size)
-    progress = Progress(wanted, "tracklets", already=done)
+    size = UnitSize.choose(begun.wanted - done, crop_bytes, runner.decode_workers)
+    units = plan_units(job.manifest, job.selection, begun.left_out, settings.sampling.frames, size)
+    progress = Progress(begun.wanted, "tracklets", already=done)
     try:
         for outcomes in runner.outcomes(units, settings):
             parts.append(outcomes)
@@ -298,22 +168,6 @@ def _recognise(
     finally:
         parts.flush()
         progress.close()
-
-
-def _settings(job: Job, device: RealDevice) -> StageSettings:
-    options = job.options
-    return StageSettings(
-        weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
-        preprocess=job.header.preprocess,
-        sampling=job.sampling,
-        decode=options.decode,
-        device=device,
-        precision=choose_precision(options.precision, device),
-        batch_size=options.batch_size or _BATCH_SIZE[device],
-        compile=options.compile,
-        embedding=options.embedding,
-        zero_shot=options.zero_shot,
-    )
 
 
 def _described(job: Job, settings: StageSettings) -> dict[str, Any]:
@@ -326,7 +180,3 @@ def _described(job: Job, settings: StageSettings) -> dict[str, Any]:
         "video_timeout": settings.decode.video_timeout,
         "max_failure_rate": job.options.max_failure_rate,
     }
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"parjob: {line}\n")

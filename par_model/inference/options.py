@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from par_model.errors import UsageError
 from par_model.model.device import Precision, RealDevice, RealPrecision
-from par_model.sampling import Sampling
-from par_model.types import Preprocess
+from par_model.options import check_options, option, required
 from par_model.video.options import DecodeOptions
+
+if TYPE_CHECKING:
+    from par_model.sampling import Sampling
+    from par_model.types import Preprocess
 
 
 @dataclass(frozen=True)
 class InferOptions:
-    """Everything but where it runs. Values as in the command's help; None means "choose". Raises UsageError."""
+    """Everything but where it runs; None means "choose". Raises UsageError."""
 
-    manifest: str
-    weights: str
-    output: str
-    frames: int | None = None
-    sampling: Literal["uniform", "first", "random", "all"] = "uniform"
-    seed: int = 0
-    split: str | None = None
-    limit: int | None = None
-    batch_size: int | None = None
-    precision: Precision = "auto"
-    compile: bool = False
-    embedding: bool = False
-    zero_shot: bool = False
-    partition_by: tuple[str, ...] = ()
-    max_failure_rate: float = 0.05
+    manifest: str = option(required, "Manifest of tracklets: a Parquet file, folder or pattern.", metavar="URI")
+    weights: str = option(required, "Weights file (.safetensors), or 'demo'.", metavar="URI")
+    output: str = option(required, "Folder for attributes/*.parquet and run.json.", metavar="URI")
+    split: str | None = option(None, "Take only the rows of this split.", metavar="NAME")
+    limit: int | None = option(None, "Take only the first N rows.", metavar="N", at_least=1)
+    frames: int | None = option(
+        None,
+        "Frames of a tracklet that the network sees.",
+        metavar="K",
+        otherwise="from the weights",
+        at_least=1,
+    )
+    sampling: Literal["uniform", "first", "random", "all"] = option(
+        "uniform", "Which of a tracklet's frames are taken: spread evenly, the first ones, drawn at random, or all."
+    )
+    seed: int = option(0, "Seed for random sampling.")
+    embedding: bool = option(False, "Add each tracklet's CLIP image embedding.")
+    zero_shot: bool = option(
+        False,
+        "Compare CLIP's image embedding with the schema's texts, untrained; for weights of a pre-trained CLIP.",
+    )
+    partition_by: tuple[str, ...] = option(
+        (), "Write Hive folders by this column (may be given several times).", metavar="COLUMN"
+    )
+    max_failure_rate: float = option(
+        0.05,
+        "Exit with 3 when a larger share of the tracklets failed.",
+        metavar="SHARE",
+        at_least=0,
+        at_most=1,
+    )
+    precision: Precision = option("auto", "Precision of the network. auto is bf16 on GPUs and fp32 on CPUs.")
+    batch_size: int | None = option(
+        None,
+        "Tracklets in one call of the network.",
+        metavar="N",
+        otherwise="64 on GPUs, 8 on CPUs",
+        at_least=1,
+    )
+    compile: bool = option(False, "Run the network under torch.compile: slow to start, then faster.")
     decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
-        for name, value in (("--frames", self.frames), ("--limit", self.limit), ("--batch-size", self.batch_size)):
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is {value}: must be at least 1")
-        if not (0 <= self.max_failure_rate <= 1) or math.isnan(self.max_failure_rate):
-            raise UsageError(f"--max-failure-rate is {self.max_failure_rate}: must be between 0 and 1")
+        check_options(self)
 
 
 @dataclass(frozen=True)

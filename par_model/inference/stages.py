@@ -23,8 +23,7 @@ from par_model.inference.wire import (
 )
 from par_model.manifest.tracklets import tracklets
 from par_model.model.stage import RecogniseStage
-from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
-from par_model.video.counters import NUMBERS
+from par_model.types import Crops, Failure, Outcome
 from par_model.video.stage import DecodeStage
 
 _TABLE_BYTES = 32 * 2**20
@@ -44,7 +43,7 @@ class DecodeTables:
         waiting: list[Crops | Failure] = []
         waiting_bytes = 0
         before = self._stage.counters.copy()
-        items = self._items(unit)
+        items = self._stage(t for batch in unit.to_batches() for t in tracklets(batch))
         while True:
             started = time.perf_counter()
             item = next(items, None)
@@ -57,8 +56,7 @@ class DecodeTables:
             if waiting:
                 after = self._stage.counters.copy()
                 did = after.since(before)
-                for name in NUMBERS:
-                    setattr(work, name, getattr(did, name))
+                work.counts = did.numbers()
                 work.several_tracks = {video_number(uri) for uri in did.several_tracks}
                 work.decode_worker = worker_number()
                 yield crops_to_table(waiting, work)
@@ -79,17 +77,6 @@ class DecodeTables:
     def close(self) -> None:
         """End the decoding process."""
         self._stage.close()
-
-    def _items(self, unit: pa.Table) -> Iterator[Crops | Failure]:
-        good: list[Tracklet] = []
-        for tracklet in (t for batch in unit.to_batches() for t in tracklets(batch)):
-            if isinstance(tracklet, Failure):
-                yield tracklet
-            else:
-                good.append(tracklet)
-        for item in self._stage(good):
-            assert not isinstance(item, RawCrops)  # the stage has a preprocess
-            yield item
 
 
 class RecogniseTables:
@@ -116,9 +103,7 @@ class RecogniseTables:
         work = Work.of(table)
         work.model_worker = worker_number()
         started = time.perf_counter()
-        items = table_to_crops(table, self._preprocess)
-        recognised = iter(self._stage([i for i in items if isinstance(i, Crops)]))
-        outcomes = [i if isinstance(i, Failure) else next(recognised) for i in items]
+        outcomes = self._stage(table_to_crops(table, self._preprocess))
         work.model_seconds += time.perf_counter() - started
         return outcomes_to_table(outcomes, work)
 

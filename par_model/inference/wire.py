@@ -21,25 +21,22 @@ import pyarrow.compute as pc
 from par_model.errors import FailureCode
 from par_model.runs.outcome import OUTCOME_SCHEMA
 from par_model.types import Crops, Failure, Outcome, Preprocess
+from par_model.video.counters import NUMBERS
 
+_SECONDS = ("decode_seconds", "model_seconds")
+_WORKERS = ("decode_worker", "model_worker")
+_SEVERAL = pa.field("several_tracks", pa.list_(pa.int64()))
 _WORK_FIELDS = [
-    pa.field("decode_seconds", pa.float64()),
-    pa.field("model_seconds", pa.float64()),
-    pa.field("frames_decoded", pa.int64()),
-    pa.field("frames_needed", pa.int64()),
-    pa.field("videos_opened", pa.int64()),
-    pa.field("seeks_refuted", pa.int64()),
-    pa.field("bytes_read", pa.int64()),
-    pa.field("decode_worker", pa.int64()),
-    pa.field("model_worker", pa.int64()),
-    pa.field("several_tracks", pa.list_(pa.int64())),
+    *(pa.field(name, pa.float64()) for name in _SECONDS),
+    *(pa.field(name, pa.int64()) for name in (*NUMBERS, *_WORKERS)),
+    _SEVERAL,
 ]
 WORK_NAMES = tuple(f.name for f in _WORK_FIELDS)
 
 CROPS_SCHEMA = pa.schema(
     [
         *(OUTCOME_SCHEMA.field(n) for n in ("_row", "tracklet_id", "num_frames", "error", "message", "sampled_frames")),
-        pa.field("pixels", pa.large_binary()),  # uint8 [K, H, W, 3], row-major
+        pa.field("pixels", pa.large_binary()),  # uint8 [T, H, W, 3], row-major
         *_WORK_FIELDS,
     ]
 )
@@ -50,35 +47,34 @@ OUTCOME_WIRE_SCHEMA = pa.schema([*OUTCOME_SCHEMA, *_WORK_FIELDS])
 class Work:
     """What stages did since they last said so. The worker is a number of its own for each process, 0 for none.
 
+    counts: those of the decode stage's counters that are numbers, by name; what is not named is 0.
     several_tracks: the numbers (``video_number``) of the videos met that have several moving tracks.
     """
 
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
-    frames_decoded: int = 0
-    frames_needed: int = 0
-    videos_opened: int = 0
-    seeks_refuted: int = 0
-    bytes_read: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
     decode_worker: int = 0
     model_worker: int = 0
     several_tracks: set[int] = field(default_factory=set)
 
     def columns(self, rows: int) -> dict[str, object]:
         """Columns of ``rows`` rows that carry these numbers in the first."""
-        columns: dict[str, object] = {"several_tracks": [sorted(self.several_tracks), *[None] * (rows - 1)]}
+        columns: dict[str, object] = {_SEVERAL.name: [sorted(self.several_tracks), *[None] * (rows - 1)]}
         for number in _WORK_FIELDS[:-1]:
             values = np.zeros(rows, number.type.to_pandas_dtype())
-            values[0] = getattr(self, number.name)
+            values[0] = self.counts.get(number.name, 0) if number.name in NUMBERS else getattr(self, number.name)
             columns[number.name] = values
         return columns
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:
         """The numbers that ride in a table, which may have been put together from several."""
-        columns = {name: table[name].to_numpy() for name in WORK_NAMES if name != "several_tracks"}
-        numbers = {n: (v.max() if n.endswith("worker") else v.sum()).item() for n, v in columns.items()}
-        return cls(**numbers, several_tracks=set(pc.list_flatten(table["several_tracks"]).to_pylist()))
+        seconds = {name: table[name].to_numpy().sum().item() for name in _SECONDS}
+        workers = {name: table[name].to_numpy().max().item() for name in _WORKERS}
+        counts = {name: table[name].to_numpy().sum().item() for name in NUMBERS}
+        several = set(pc.list_flatten(table[_SEVERAL.name]).to_pylist())
+        return cls(**seconds, **workers, counts=counts, several_tracks=several)
 
 
 def worker_number() -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-_COUNTED = ("frames_decoded", "frames_needed", "videos_opened", "seeks_refuted", "bytes_read")
+from par_model.inference.wire import Work
+from par_model.video.counters import NUMBERS
+
 # A stage that was busy for less than this share did not hold the job back.
 _BUSY = 0.6
 # Busy shares of less than this are those of starting and ending.
@@ -25,11 +27,7 @@ class TotalWork:
 
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
-    frames_decoded: int = 0
-    frames_needed: int = 0
-    videos_opened: int = 0
-    seeks_refuted: int = 0
-    bytes_read: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     decode_workers: set[int] = field(default_factory=set)
     model_workers: set[int] = field(default_factory=set)
     several_tracks: set[int] = field(default_factory=set)
@@ -39,12 +37,14 @@ class TotalWork:
 
     def add(self, table: pa.Table) -> None:
         """Add the numbers that ride in a table of outcomes."""
-        for name in ("decode_seconds", "model_seconds", *_COUNTED):
-            setattr(self, name, getattr(self, name) + table[name].to_numpy().sum().item())
+        work = Work.of(table)
+        self.decode_seconds += work.decode_seconds
+        self.model_seconds += work.model_seconds
+        self.counts.update(work.counts)
+        self.several_tracks |= work.several_tracks
         self.recognised += table["error"].null_count
         self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
         self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
-        self.several_tracks |= set(pc.list_flatten(table["several_tracks"]).to_pylist())
         if self.startup_seconds is None:
             passed = time.perf_counter() - self._started
             self.startup_seconds = max(0.0, passed - self.decode_seconds - self.model_seconds)
@@ -63,7 +63,7 @@ class TotalWork:
             "startup_seconds": round(startup, 3),
             "tracklets_per_second": round(tracklets / working, 3) if working and tracklets else None,
             "decode": decode
-            | {name: getattr(self, name) for name in _COUNTED}
+            | {name: self.counts[name] for name in NUMBERS}
             | {"videos_with_several_tracks": len(self.several_tracks)},
             "model": model,
             "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),

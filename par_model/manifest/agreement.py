@@ -49,7 +49,7 @@ class Agreement:
         self.num_boxes = self.late = self.outside = self.partly = 0
         self._last_frame = -1
         self._largest_side = 0.0
-        self._far = 0
+        self._far = self._far_as_middle = 0
         # Of boxes as they would be if they were corners.
         self._ordered = self._fitting = self._far_as_sides = 0
 
@@ -68,11 +68,21 @@ class Agreement:
         outside = wholly_outside(boxes, video)
         predicted = _at_the_end(far | outside, starts) & _moves_evenly(frames, boxes, starts)
         self._far += int((far & ~predicted).sum())
+        middle_fits = (
+            (np.abs(x / video.width - 0.5) + w / 2 / video.width <= 0.5 + _FAR)
+            & (np.abs(y / video.height - 0.5) + h / 2 / video.height <= 0.5 + _FAR)
+        )  # fmt: skip
+        self._far_as_middle += int((~middle_fits).sum())
         self.outside += int(outside.sum())
         self.partly += int(_partly_outside(boxes, video).sum())
         self._ordered += int(((w > x) & (h > y)).sum())
         self._fitting += int(((w <= (1 + _FAR) * video.width) & (h <= (1 + _FAR) * video.height)).sum())
         self._far_as_sides += int(((right > 1 + _CORNERS_FAR) | (bottom > 1 + _CORNERS_FAR)).sum())
+
+    @property
+    def fits_as_middle(self) -> bool:
+        """Whether the boxes would lie in the picture if their first two numbers were their middle."""
+        return self._far_as_middle <= _MANY * self.num_boxes
 
     def findings(self, *, may_be_corners: bool = True) -> Iterator[tuple[Misfit, str]]:
         """What does not agree, with the numbers that show it; at most one finding about boxes."""
@@ -96,6 +106,8 @@ class Agreement:
             )
         elif self._far > _MANY * total:
             message = f"{self._far} of {total} boxes reach far beyond the right or bottom edge of the picture of {size}"
+            if self.fits_as_middle:
+                message += ", and would not if their first two numbers were their middle"
             yield Misfit.OUTSIDE, message
         elif self.outside > _MOST * total:
             yield Misfit.OUTSIDE, f"{self.outside} of {total} boxes lie wholly outside the picture of {size}"
@@ -107,11 +119,11 @@ class Agreement:
 
 def _at_the_end(gone: NDArray[np.bool_], starts: Sequence[int]) -> NDArray[np.bool_]:
     """Which boxes, bool [n], follow the last of their track that is not gone."""
-    places = np.arange(len(gone))
+    positions = np.arange(len(gone))
     begins = np.asarray(starts)
-    last_there = np.maximum.reduceat(np.where(gone, -1, places), begins)
+    last_there = np.maximum.reduceat(np.where(gone, -1, positions), begins)
     last_there[last_there < 0] = len(gone)  # a track that was never there is no one's who walked out
-    follow: NDArray[np.bool_] = places > np.repeat(last_there, np.diff([*begins, len(gone)]))
+    follow: NDArray[np.bool_] = positions > np.repeat(last_there, np.diff([*begins, len(gone)]))
     return follow
 
 

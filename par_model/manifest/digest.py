@@ -18,6 +18,7 @@ from par_model import times
 from par_model.manifest.schema import DEFECT, ROW
 
 _OF_FRAMES = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
+_UTC = "zoneinfo.ZoneInfo(key='UTC')"
 _NOT_IN_TABLE = ("labels", ROW, DEFECT)
 
 
@@ -78,21 +79,21 @@ def _stretches(lists: pa.Array, values: NDArray[np.generic], only: pa.Array | No
     valid = lists.is_valid()
     if only is not None:
         valid = pc.is_in(pa.array(np.arange(len(lists))), only.cast(pa.int64()))
-    return _cut(valid, ends, pa.py_buffer(np.ascontiguousarray(values)))
+    return _byte_ranges(valid, ends, pa.py_buffer(np.ascontiguousarray(values)))
 
 
 def _joined(lists: pa.Array, texts: pa.Array, lengths: NDArray[np.int32]) -> pa.Array:
     """The bytes of each list's texts one after the other. lengths: of the texts, in bytes."""
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[np.cumsum(_lengths(lists))]
     data = pa.concat_arrays([pa.array([], pa.string()), texts]).buffers()[2]  # from the first text on
-    return _cut(lists.is_valid(), ends, data if data is not None else pa.py_buffer(b""))
+    return _byte_ranges(lists.is_valid(), ends, data if data is not None else pa.py_buffer(b""))
 
 
 def _lengths(lists: pa.Array) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(), np.int64)
 
 
-def _cut(valid: pa.Array, ends: NDArray[np.int64], data: pa.Buffer) -> pa.Array:
+def _byte_ranges(valid: pa.Array, ends: NDArray[np.int64], data: pa.Buffer) -> pa.Array:
     offsets = pa.py_buffer(np.concatenate([[0], ends]).astype(np.int64))
     whole = pa.Array.from_buffers(pa.large_binary(), len(valid), [None, offsets, data])
     return pc.if_else(valid, whole, None)
@@ -111,7 +112,10 @@ def _text(column: pa.Array) -> tuple[str, pa.Array]:
         return "whole", column.cast(pa.int64() if pt.is_boolean(kind) else kind).cast(pa.string())
     if pt.is_string(kind) or pt.is_large_string(kind):
         return "text", column
-    return "other", pa.array([None if v is None else repr(v) for v in times.to_pylist(column)], pa.string())
+    texts = [None if v is None else repr(v) for v in times.to_pylist(column)]
+    if times.offset_type(kind) != kind:  # as Python's own look-up of UTC writes it: earlier digests have that
+        texts = [None if t is None else t.replace("datetime.timezone.utc", _UTC) for t in texts]
+    return "other", pa.array(texts, pa.string())
 
 
 def _unfit(defects: pa.Array) -> pa.Array:

@@ -1,6 +1,6 @@
 """The labels of a manifest's rows, class by class under the names of an attribute schema.
 
-Dimension letters: N rows, C classes of the schema.
+Dimension letters: B tracklets, C classes of the schema.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _NAMED = 3  # of the classes that differ, so many are named
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What is annotated of N rows, in manifest order.
+    """What is annotated of B rows, in manifest order.
 
-    rows: int64 [N], positions in the manifest. splits and people: None where the manifest says nothing.
-    values: int8 [N, C], 1, 0, or -1 for not annotated, in the order of the schema that was asked for.
+    rows: int64 [B], positions in the manifest. splits and people: None where the manifest says nothing.
+    values: int8 [B, C], 1, 0, or -1 for not annotated, in the order of the schema that was asked for.
     """
 
     rows: NDArray[np.int64]
@@ -41,12 +41,12 @@ class Labels:
 
     @property
     def annotated(self) -> NDArray[np.bool_]:
-        """bool [N]: whether any class of a row is annotated."""
+        """bool [B]: whether any class of a row is annotated."""
         known: NDArray[np.bool_] = np.count_nonzero(self.values >= 0, axis=1) > 0
         return known
 
     def where(self, keep: NDArray[np.bool_]) -> Labels:
-        """The rows for which ``keep``, bool [N], is true."""
+        """The rows for which ``keep``, bool [B], is true."""
         chosen = np.flatnonzero(keep)
         return Labels(
             rows=self.rows[chosen],

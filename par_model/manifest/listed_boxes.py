@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
@@ -56,10 +57,10 @@ def struct_boxes(values: pa.Array, box_format: BoxFormat) -> tuple[pa.Array, lis
     nulls = np.ones((len(listed), _FOUR), bool)
     sides[counts == _FOUR] = numbers.fill_null(0).to_numpy().reshape(-1, _FOUR)
     nulls[counts == _FOUR] = numbers.is_null().to_numpy(zero_copy_only=False).reshape(-1, _FOUR)
-    if box_format == "xyxy":
-        sides[:, 2:] -= sides[:, :2]
-        nulls[:, 2:] |= nulls[:, :2]
-    with np.errstate(over="ignore"):  # what no float holds becomes infinite, which `check` names
+    with np.errstate(over="ignore", invalid="ignore"):  # what no float holds becomes infinite: `check` names it
+        if box_format == "xyxy":
+            sides[:, 2:] -= sides[:, :2]
+            nulls[:, 2:] |= nulls[:, :2]
         columns = [pa.array(side.astype(np.float32), mask=null) for side, null in zip(sides.T, nulls.T, strict=True)]
     boxes = pa.StructArray.from_arrays(columns, fields=list(BOX), mask=pa.array(counts != _FOUR))
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
@@ -117,9 +118,15 @@ def _refuse(manifest: Manifest, output: str) -> None:
                 f"manifest {manifest.uri}: boxes of {name} have type {kind}, no lists of four numbers: "
                 + ("such boxes are not converted" if done else "write lists of four, or x, y, w, h")
             )
-    place = storage.absolute(output)
-    if storage.is_folder(storage.absolute(manifest.uri)) and place.startswith(f"{manifest.folder}/"):
+    place, whole = _place(output), _place(manifest.uri)
+    if storage.is_folder(whole) and place.startswith(f"{whole.rstrip('/')}/"):
         raise UsageError(f"--output {output} is inside the manifest's folder, which would then have every row twice")
+    if storage.is_glob(manifest.uri) and fnmatchcase(place, whole):
+        raise UsageError(f"--output {output} is a file of the manifest's pattern, which would then have rows twice")
+
+
+def _place(uri: str) -> str:
+    return storage.local_path(uri) if storage.is_local(uri) else uri
 
 
 def _lengths(lists: pa.Array) -> NDArray[np.int64]:

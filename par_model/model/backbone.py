@@ -192,8 +192,8 @@ def _checked_statistics(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_same_shape(backbone: str, file: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Raise WeightsError unless a file's own architecture is that of the backbone, image size and activation aside."""
     vision, text = ("width", "layers", "patch_size"), ("width", "layers", "vocab_size", "context_length")
-    places = [("vision_cfg", name, open_clip.CLIPVisionCfg()) for name in vision]
-    for part, name, default in [*places, *(("text_cfg", name, open_clip.CLIPTextCfg()) for name in text)]:
+    settings_named = [("vision_cfg", name, open_clip.CLIPVisionCfg()) for name in vision]
+    for part, name, default in [*settings_named, *(("text_cfg", name, open_clip.CLIPTextCfg()) for name in text)]:
         ours, theirs = (settings[part].get(name, getattr(default, name)) for settings in (wanted, found))
         if ours != theirs:
             raise WeightsError(
@@ -241,7 +241,8 @@ def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
     if isinstance(model, open_clip.CustomTextCLIP):
         state = open_clip.convert_to_custom_text_state_dict(state)
     own = model.state_dict()
-    state = {name: t.reshape(own[name].shape) if name == "logit_scale" else t for name, t in state.items()}
+    scalar = {name for name, t in state.items() if name == "logit_scale" and t.numel() == 1}
+    state = {name: t.reshape(own[name].shape) if name in scalar else t for name, t in state.items()}
     wrong = [name for name in sorted(own.keys() & state.keys()) if own[name].shape != state[name].shape]
     if wrong:
         shapes = f"{list(state[wrong[0]].shape)} in the file, {list(own[wrong[0]].shape)} in the backbone"
@@ -251,7 +252,22 @@ def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
         lists = ((kind, names[:_NAMED]) for kind, names in (("missing", missing), ("unknown", unknown)))
         first = "; ".join(f"first {kind} {', '.join(names)}" for kind, names in lists if names)
         raise WeightsError(f"{what}: {len(missing)} tensors missing, {len(unknown)} unknown, {first}")
+    for name in own:
+        if problem := _no_weight(state[name]):
+            raise WeightsError(f"{what}: tensor {name} {problem}")
     model.load_state_dict(state, strict=True)
+
+
+def _no_weight(tensor: Tensor) -> str | None:
+    """Why a tensor of the right shape holds no weights."""
+    if not tensor.is_floating_point():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        return f"is {kind}: give the weights in a floating type, as they were before they were quantised"
+    if tensor.layout is not torch.strided or tensor.is_meta:
+        return "is sparse, or without values: give all values of all tensors"
+    if not torch.isfinite(tensor).all():
+        return "has values that are infinite or no numbers, as after training that failed: give an earlier checkpoint"
+    return None
 
 
 def _take_apart(backbone: str, settings: Mapping[str, Any], model: Any, pretrained: str | None) -> Clip:

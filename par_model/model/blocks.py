@@ -1,6 +1,7 @@
 """The one transformer block that the image tower, the side networks and the fusion share, and the aggregations.
 
-Dimension letters: M images or tokens' batch, L tokens, D channels, G things to aggregate (frames or streams).
+Dimension letters: M images (in the fusion and the temporal side what stands in their place), N tokens, P patches,
+D width, H and W pixels, B tracklets, A things to aggregate (frames or streams).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class PatchEmbed(nn.Conv2d):
 
     def forward(self, images_M3HW: Tensor) -> Tensor:
         size = self.kernel_size[0]
-        pixels = rearrange(images_M3HW, "m c (r p) (k q) -> m (r k) (c p q)", p=size, q=size)
+        pixels = rearrange(images_M3HW, "m rgb (r p) (k q) -> m (r k) (rgb p q)", p=size, q=size)
         return F.linear(pixels, self.weight.flatten(1), self.bias)
 
 
@@ -59,10 +60,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_MLD: Tensor) -> Tensor:
-        q, k, v = rearrange(self.qkv(x_MLD), "m l (three h d) -> three m h l d", three=3, h=self.heads)
+    def forward(self, x_MND: Tensor) -> Tensor:
+        q, k, v = rearrange(self.qkv(x_MND), "m n (three heads d) -> three m heads n d", three=3, heads=self.heads)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = self.proj(rearrange(mixed, "m h l d -> m l (h d)"))
+        out: Tensor = self.proj(rearrange(mixed, "m heads n d -> m n (heads d)"))
         return out
 
 
@@ -75,8 +76,8 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x_MLD: Tensor) -> Tensor:
-        out: Tensor = self.fc2(activate(self.fc1(x_MLD), self.activation))
+    def forward(self, x_MND: Tensor) -> Tensor:
+        out: Tensor = self.fc2(activate(self.fc1(x_MND), self.activation))
         return out
 
     def fold_quickgelu(self) -> None:
@@ -92,7 +93,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block, [M, L, D] to the same.
+    """A pre-norm transformer block, [M, N, D] to the same.
 
     drop_path: chance, in training only, that a branch is skipped for one of the M; what is kept is scaled up by
     1 / (1 - drop_path), as in "Deep networks with stochastic depth" (arXiv 1603.09382).
@@ -115,23 +116,23 @@ class Block(nn.Module):
         self.mlp = Mlp(width, hidden or 4 * width, activation)
         self.drop_path = drop_path
 
-    def forward(self, x_MLD: Tensor) -> Tensor:
-        x_MLD = x_MLD + self._drop(self.attn(self.norm1(x_MLD)))
-        return x_MLD + self._drop(self.mlp(self.norm2(x_MLD)))
+    def forward(self, x_MND: Tensor) -> Tensor:
+        x_MND = x_MND + self._drop(self.attn(self.norm1(x_MND)))
+        return x_MND + self._drop(self.mlp(self.norm2(x_MND)))
 
-    def _drop(self, branch_MLD: Tensor) -> Tensor:
+    def _drop(self, branch_MND: Tensor) -> Tensor:
         if not self.training or self.drop_path == 0.0:
-            return branch_MLD
+            return branch_MND
         keep = 1.0 - self.drop_path
-        kept_M11 = branch_MLD.new_empty(len(branch_MLD), 1, 1).bernoulli_(keep)
-        return branch_MLD * kept_M11 / keep
+        kept_M11 = branch_MND.new_empty(len(branch_MND), 1, 1).bernoulli_(keep)
+        return branch_MND * kept_M11 / keep
 
 
 class Aggregation(nn.Module):
-    """G token sets become one: [B, G, L, D] to [B, L, D].
+    """A token sets become one: [B, A, N, D] to [B, N, D].
 
-    mean: their mean. mlp: one learned weight for each of the G, and a bias (the released code's 1x1 convolution).
-    lstm, gru: the G in order through one recurrent layer of the same width, token by token; its last hidden state.
+    mean: their mean. mlp: one learned weight for each of the A, and a bias (the released code's 1x1 convolution).
+    lstm, gru: the A in order through one recurrent layer of the same width, token by token; its last hidden state.
     """
 
     def __init__(self, kind: Aggregate, *, count: int, width: int) -> None:
@@ -146,14 +147,14 @@ class Aggregation(nn.Module):
         elif kind == "gru":
             self.recurrent = nn.GRU(width, width, batch_first=True)
 
-    def forward(self, x_BGLD: Tensor) -> Tensor:
+    def forward(self, x_BAND: Tensor) -> Tensor:
         if self.kind == "mean":
-            return x_BGLD.mean(dim=1)
+            return x_BAND.mean(dim=1)
         if self.kind == "mlp":
-            mixed: Tensor = torch.einsum("bgld,g->bld", x_BGLD, self.weight) + self.bias
+            mixed: Tensor = torch.einsum("band,a->bnd", x_BAND, self.weight) + self.bias
             return mixed
-        outputs, _ = self.recurrent(rearrange(x_BGLD, "b g l d -> (b l) g d"))
-        last: Tensor = rearrange(outputs[:, -1], "(b l) d -> b l d", b=len(x_BGLD))
+        outputs, _ = self.recurrent(rearrange(x_BAND, "b a n d -> (b n) a d"))
+        last: Tensor = rearrange(outputs[:, -1], "(b n) d -> b n d", b=len(x_BAND))
         return last
 
     def parameters_run(self, count: int) -> list[nn.Parameter]:
@@ -172,14 +173,14 @@ def start_side_weights(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def resize_positions(table_LD: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+def resize_positions(table_ND: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
     """A position table, class token first, for another grid of patches: [1 + old rows x columns, D] to the new.
 
     The patches' part is resized bicubically with antialiasing, as open_clip does for its own towers.
     """
     if old_grid == new_grid:
-        return table_LD
+        return table_ND
     rows, columns = old_grid
-    image = rearrange(table_LD[1:], "(r c) d -> 1 d r c", r=rows, c=columns)
+    image = rearrange(table_ND[1:], "(rows columns) d -> 1 d rows columns", rows=rows, columns=columns)
     resized = F.interpolate(image, size=new_grid, mode="bicubic", antialias=True, align_corners=False)
-    return torch.cat([table_LD[:1], rearrange(resized, "1 d r c -> (r c) d")])
+    return torch.cat([table_ND[:1], rearrange(resized, "1 d rows columns -> (rows columns) d")])

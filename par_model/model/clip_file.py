@@ -79,17 +79,18 @@ def _tower(state: Mapping[str, Tensor], what: str) -> str:
         if vit or name.endswith(hugging_face.ANCHOR):
             found.append(name)
     if not found:
-        shown = ", ".join(list(state)[:_NAMED])
+        shown = ", ".join(f"{name:.80}" for name in list(state)[:_NAMED])
         raise WeightsError(
             f"{what}: is of a layout that is not known here: {len(state)} tensors, such as {shown}; looked for "
             f"visual.{_TOWER} beside visual.class_embedding (OpenAI, open_clip; a ViT) and for {hugging_face.ANCHOR} "
             "(Hugging Face)"
         )
     if len(found) > 1:
-        parts = [name.split(".")[0] for name in found]
+        ends = rf"(visual\.)?{re.escape(_TOWER)}|{re.escape(hugging_face.ANCHOR)}"
+        parts = [re.sub(rf"\.?({ends})$", "", name) for name in found]
         raise WeightsError(
             f"{what}: holds {len(found)} image towers, at {' and '.join(found)}: say which is meant, as "
-            f"--checkpoint-key {parts[-1]}"
+            f"--checkpoint-key {parts[-1] or parts[0]}"
         )
     return found[0]
 

@@ -95,16 +95,16 @@ class RecogniserConfig:
     """VTFPAR++ around an image tower.
 
     num_classes: classes of the schema, each with one text token and one logit.
-    frames: K, the frames a tracklet by default. With ``mlp`` spatial aggregation it is the only K that fits.
+    frames: T, the frames a tracklet by default. With ``mlp`` spatial aggregation it is the only T that fits.
     sides: which side networks exist; with ``none`` the tower's own patch tokens go through one Linear (the baseline).
     spatial_map, temporal_map: pairs (feature map of the tower, side position). Feature map 0 is the tower's input after
     its first norm, k the output of block k. The temporal net reads the order of the pairs only.
     spatial_aggregation: how frames become one; temporal_aggregation: how the temporal net's streams become one.
     depth: positions of the spatial net, which runs depth - 1 blocks.
     temporal_depth: blocks of the temporal net that exist; frame f runs through block f.
-    beyond_depth: what happens to frames that have no block: ``refuse``, the released rule, makes K at most
+    beyond_depth: what happens to frames that have no block: ``refuse``, the released rule, makes T at most
     ``temporal_depth``; ``last`` sends every further frame through the last block again, so that the net becomes
-    recurrent there and K has no limit. Up to ``temporal_depth`` frames, the two give the same numbers.
+    recurrent there and T has no limit. Up to ``temporal_depth`` frames, the two give the same numbers.
     drop_path: chance that training skips a branch of the fusion block, for one tracklet.
     zero_shot: whether the tower is that of a contrastively pre-trained CLIP, so that its embeddings can be compared
     with texts; what that takes, beside the text features, is kept then.
@@ -190,12 +190,12 @@ class RecogniserConfig:
 
     @property
     def exact_frames(self) -> int | None:
-        """The only K that fits, where spatial aggregation has one learned weight a frame; else None."""
+        """The only T that fits, where spatial aggregation has one learned weight a frame; else None."""
         return self.frames if self.has_spatial and self.spatial_aggregation == "mlp" else None
 
     @property
     def max_frames(self) -> int | None:
-        """The largest K that the network takes, or None where nothing limits it."""
+        """The largest T that the network takes, or None where nothing limits it."""
         if self.exact_frames is not None:
             return self.exact_frames
         if not self.has_temporal or (self.beyond_depth == "last" and self.fuses_later_frames):

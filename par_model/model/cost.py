@@ -36,7 +36,7 @@ class ParameterCounts:
 
 
 def count_parameters(config: RecogniserConfig, shapes: Mapping[str, tuple[int, ...]]) -> ParameterCounts:
-    """Parameters among a weights file's tensors. What K frames never use counts as unused."""
+    """Parameters among a weights file's tensors. What T frames never use counts as unused."""
     idle = _idle(config)
     trained = frozen = unused = 0
     for name, shape in shapes.items():

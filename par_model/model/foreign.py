@@ -1,8 +1,8 @@
 """Files of tensors that other programs wrote: safetensors, pickles, TorchScript archives, whole or in shards.
 
-Nothing in them runs. Pickles are read by torch's ``weights_only`` reader, which makes tensors and plain containers; for
-the few other objects that training scripts keep beside their tensors, such as a loss that is a NumPy number, an empty
-stand-in is made in place of the object.
+Nothing in them runs: TorchScript with code of its own for opening is refused. Pickles are read by torch's
+``weights_only`` reader, which makes tensors and plain containers; for the few other objects that training scripts keep
+beside their tensors, such as a loss that is a NumPy number, an empty stand-in is made in place of the object.
 """
 
 from __future__ import annotations
@@ -81,15 +81,17 @@ def read_foreign(uri: str, what: str, kind: str) -> tuple[Any, bool]:
 def _read_one(uri: str, what: str, kind: str) -> tuple[Any, bool]:
     data = storage.read_bytes(uri)
     try:
-        if uri.endswith(".safetensors"):
+        if data[8:9] == b"{":  # safetensors, whatever its name: a header's length, then the header, which is JSON
             return safetensors.torch.load(data), False
         # torch deprecates TorchScript, which OpenAI's files stay, and tells of pickles of another protocol.
         with warnings.catch_warnings(), torch.serialization.safe_globals(_STAND_INS):
             warnings.simplefilter("ignore")
-            if _is_torchscript(data):
+            if _is_torchscript(data, what):
                 archive = torch.jit.load(io.BytesIO(data), map_location="cpu")  # type: ignore[no-untyped-call]
                 return archive.state_dict(), True
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), False
+    except WeightsError:
+        raise
     except Exception as error:  # torch and its unpickler raise what they like on foreign bytes
         raise WeightsError(f"{what}: cannot be read as {kind}: {_reason(error)}") from error
 
@@ -101,7 +103,9 @@ def state_dict(found: Any, what: str, key: str | None = None) -> dict[str, Tenso
     key: ``--checkpoint-key``, the part that is meant where there are several: a key, or what names begin with. Raises
     WeightsError where there is none or more than one, UsageError where ``key`` names none.
     """
-    while isinstance(found, Mapping):
+    opened: list[Any] = []
+    while isinstance(found, Mapping) and not any(found is one for one in opened):
+        opened.append(found)
         if key is not None and _holds_tensors(found.get(key)):
             found, key = found[key], None
             continue
@@ -113,8 +117,9 @@ def state_dict(found: Any, what: str, key: str | None = None) -> dict[str, Tenso
             break
         found = found[parts[0]]
     tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
-    if strange := next((name for name in tensors if not isinstance(name, str)), None):
-        raise WeightsError(f"{what}: has a tensor named {strange!r}, which is no text")
+    for name in tensors:
+        if not isinstance(name, str):
+            raise WeightsError(f"{what}: has a tensor named {name!r}, which is no text")
     if not tensors and key is None:
         raise WeightsError(f"{what}: holds no state dict, but a {type(found).__name__}{_others(found)}")
     named: dict[str, Tensor] = {}
@@ -137,27 +142,47 @@ def _others(found: Any) -> str:
 
 
 def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value.values())
+    """Whether a mapping has a tensor at any depth. A pickle may hold one mapping many times, itself among them."""
+    left, seen = [value], set()
+    for part in left:
+        if isinstance(part, Mapping) and id(part) not in seen:
+            seen.add(id(part))
+            if any(isinstance(inner, Tensor) for inner in part.values()):
+                return True
+            left += part.values()
+    return False
 
 
 def _read_shards(index: str, what: str, kind: str) -> dict[str, Any]:
+    index = storage.absolute(index)
+    folder = storage.parent(index)
     try:
         shards = sorted({str(name) for name in json.loads(storage.read_bytes(index))["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{what}: {storage.name(index)} is no index of shards: it has no weight_map") from error
     found: dict[str, Any] = {}
     for shard in shards:
-        place = storage.join(storage.parent(index), shard)
-        if "/" in shard or shard.endswith(_INDEX) or not storage.exists(place):
-            raise WeightsError(f"{what}: {storage.name(index)} names the shard {shard!r}, which is not beside it")
+        place = storage.join(folder, shard)
+        if storage.parent(place) != folder or shard.endswith(_INDEX) or not storage.exists(place):
+            raise WeightsError(f"{what}: {storage.name(index)} names the shard {shard!r:.80}, which is not beside it")
         part = _read_one(place, f"{what}: {shard}", kind)[0]
         found |= part if isinstance(part, Mapping) else {}
     return found
 
 
-def _is_torchscript(data: bytes) -> bool:
+def _is_torchscript(data: bytes, what: str) -> bool:
+    """Raises WeightsError where opening the archive would run what is in it."""
     file = io.BytesIO(data)
-    return zipfile.is_zipfile(file) and any("/code/" in name for name in zipfile.ZipFile(file).namelist())
+    if not zipfile.is_zipfile(file):
+        return False
+    archive = zipfile.ZipFile(file)
+    code = [entry for entry in archive.infolist() if "/code/" in entry.filename]
+    if any(b"__setstate__" in archive.read(entry) for entry in code):
+        raise WeightsError(
+            f"{what}: is a TorchScript archive whose __setstate__ would run when it is opened, and nothing that is in "
+            "a file runs here; where it was made, write torch.save(model.state_dict(), FILE)"
+        )
+    return bool(code)
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The fusion of VTFPAR++: text and visual tokens in one transformer block; every class reads its own text token.
 
-Dimension letters: B tracklets, A classes, L visual tokens, F the fusion's width, E the text features' width.
+Dimension letters: B tracklets, C classes, N visual tokens, D the fusion's width, E the text features' width.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from par_model.model.config import RecogniserConfig, side_heads
 
 
 class Fusion(nn.Module):
-    """[B, L, F] visual tokens and [A, E] text features to [B, A, F], the text tokens after they saw the tracklet.
+    """[B, N, D] visual tokens and [C, E] text features to [B, C, D], the text tokens after they saw the tracklet.
 
     Text tokens come first; there is no positional or type embedding.
     """
@@ -26,15 +26,15 @@ class Fusion(nn.Module):
         self.norm = nn.LayerNorm(width, eps=SIDE_EPS)
         start_side_weights(self.block)
 
-    def forward(self, visual_BLF: Tensor, text_AE: Tensor) -> Tensor:
-        words_BAF = self.word_embed(text_AE).expand(len(visual_BLF), -1, -1)
-        fused = self.norm(self.block(torch.cat([words_BAF, visual_BLF.to(words_BAF.dtype)], dim=1)))
-        text_BAF: Tensor = fused[:, : len(text_AE)]
-        return text_BAF
+    def forward(self, visual_BND: Tensor, text_CE: Tensor) -> Tensor:
+        words_BCD = self.word_embed(text_CE).expand(len(visual_BND), -1, -1)
+        fused = self.norm(self.block(torch.cat([words_BCD, visual_BND.to(words_BCD.dtype)], dim=1)))
+        text_BCD: Tensor = fused[:, : len(text_CE)]
+        return text_BCD
 
 
 class ClassHeads(nn.Module):
-    """One Linear for each class, as one operation: [B, A, F] to [B, A]."""
+    """One Linear for each class, as one operation: [B, C, D] to [B, C]."""
 
     def __init__(self, num_classes: int, width: int) -> None:
         super().__init__()
@@ -42,5 +42,5 @@ class ClassHeads(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_classes, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(num_classes).uniform_(-bound, bound))
 
-    def forward(self, text_BAF: Tensor) -> Tensor:
-        return (text_BAF * self.weight).sum(dim=-1) + self.bias
+    def forward(self, text_BCD: Tensor) -> Tensor:
+        return (text_BCD * self.weight).sum(dim=-1) + self.bias

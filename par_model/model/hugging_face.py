@@ -6,6 +6,7 @@ Names and shapes: ``CLIPModel`` of transformers 5, whose defaults are those of o
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -98,10 +99,7 @@ def settings_of(folder: str, what: str) -> dict[str, Any]:
     kind = config.get("model_type", "clip")
     if kind != "clip":
         raise WeightsError(f"{what}: config.json says model_type {kind!r}: only 'clip', with both towers, is taken")
-    vision, text = (
-        defaults | (config.get(f"{part}_config_dict") or {}) | (config.get(f"{part}_config") or {})
-        for part, defaults in (("vision", _VISION), ("text", _TEXT))
-    )
+    vision, text = _tower(config, "vision", _VISION, what), _tower(config, "text", _TEXT, what)
     if vision["hidden_act"] != text["hidden_act"] or vision["hidden_act"] not in _ACTIVATIONS:
         acts = f"{vision['hidden_act']} and {text['hidden_act']}"
         raise WeightsError(f"{what}: config.json says the activations {acts}: both must be one of {_listed()}")
@@ -110,7 +108,7 @@ def settings_of(folder: str, what: str) -> dict[str, Any]:
     for_towers = {name: value for name, value in activation.items() if name != "quick_gelu"}
     width, heads = vision["hidden_size"], vision["num_attention_heads"]
     return {
-        "embed_dim": config.get("projection_dim", 512),
+        "embed_dim": _size(config.get("projection_dim", 512), "projection_dim", what),
         **quick,
         "vision_cfg": {
             "image_size": vision["image_size"],
@@ -144,11 +142,38 @@ def read_json(uri: str, what: str) -> dict[str, Any]:
     """An object of JSON. Raises WeightsError."""
     try:
         found = json.loads(storage.read_bytes(uri))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{what}: {storage.name(uri)} is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise WeightsError(f"{what}: {storage.name(uri)} holds no JSON object")
     return found
+
+
+def _tower(config: Mapping[str, Any], part: str, defaults: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """What config.json says of one tower, and the defaults of what it does not say. Raises WeightsError."""
+    said = [config.get(f"{part}_config_dict") or {}, config.get(f"{part}_config") or {}]
+    if not all(isinstance(one, dict) for one in said):
+        raise WeightsError(f"{what}: {part}_config of config.json is no JSON object")
+    tower = {name: value for one in (defaults, *said) for name, value in one.items() if name in defaults}
+    for name, value in tower.items():
+        place = f"{name} of {part}_config"
+        if name == "layer_norm_eps":
+            if type(value) not in (int, float) or not 0 < value < math.inf:
+                raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no number above 0")
+        elif name != "hidden_act":
+            _size(value, place, what)
+        elif not isinstance(value, str):
+            raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no name")
+    if tower["hidden_size"] % tower["num_attention_heads"]:
+        width, heads = tower["hidden_size"], tower["num_attention_heads"]
+        raise WeightsError(f"{what}: config.json says {heads} heads for {part}_config, which do not divide {width}")
+    return tower
+
+
+def _size(value: Any, place: str, what: str) -> int:
+    if type(value) is not int or value < 1:
+        raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no whole number above 0")
+    return value
 
 
 def _of_blocks(tower: Mapping[str, Any]) -> dict[str, Any]:

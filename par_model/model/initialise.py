@@ -45,7 +45,7 @@ class ModelOptions:
     def config(self, clip: Clip, num_classes: int) -> RecogniserConfig:
         """The numbers of a network on this CLIP. Raises UsageError.
 
-        All ``depth`` temporal blocks exist, so that ``infer`` may take more frames than K; ``Recogniser.tune`` leaves
+        All ``depth`` temporal blocks exist, so that ``infer`` may take more frames than T; ``Recogniser.tune`` leaves
         out those that training does not run.
         """
         layers = clip.config.layers

@@ -1,8 +1,8 @@
 """VTFPAR++ ("Spatio-temporal side tuning pre-trained foundation models for video-based pedestrian attribute
 recognition", arXiv 2404.17929), as one module that reads top-down.
 
-Dimension letters: B tracklets, T frames, L = 1 + patches tokens, F the fusion's width, A classes, E the text
-features' and image embedding's width.
+Dimension letters: B tracklets, T frames, H and W pixels, P patches, N = 1 + P tokens, C classes, D the fusion's width,
+E another width (the tower's, that of text features and image embedding).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Tune = Literal["side", "full", "head"]
 
 
 class Recogniser(nn.Module):
-    """Frames [B, T, 3, H, W], normalised, to logits [B, A]; the sigmoid is the caller's.
+    """Frames [B, T, 3, H, W], normalised, to logits [B, C]; the sigmoid is the caller's.
 
     The image tower runs in evaluation mode and without gradient, only as far as the highest feature map that is read,
-    unless ``tune("full")`` says otherwise. Text features are a buffer [A, E]: there is no text tower here. Zero-shot
-    answers take the negative texts' features too, [A, E], zero where a class has none, and CLIP's ``logit_scale``,
+    unless ``tune("full")`` says otherwise. Text features are a buffer [C, E]: there is no text tower here. Zero-shot
+    answers take the negative texts' features too, [C, E], zero where a class has none, and CLIP's ``logit_scale``,
     a logarithm.
 
     Raises UsageError if the network cannot take T frames (see ``RecogniserConfig.check_frames``).
@@ -71,21 +71,21 @@ class Recogniser(nn.Module):
         self.tune("side")
 
     def forward(self, frames: Tensor) -> Tensor:
-        logits_BA, _ = self.recognise(frames)
-        return logits_BA
+        logits_BC, _ = self.recognise(frames)
+        return logits_BC
 
     def recognise(self, frames: Tensor, *, embed: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Logits [B, A], and with ``embed`` the tracklets' embeddings [B, E] as ``embed`` gives them, else None."""
+        """Logits [B, C], and with ``embed`` the tracklets' embeddings [B, E] as ``embed`` gives them, else None."""
         images, B = _images(frames)
         self.config.check_frames(frames.shape[1])
 
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.backbone_tuned):
             maps, image_embeddings = self.backbone(images, self.config.layers_read, embed=embed)
 
-        visual_BLF = self._visual_tokens(images, maps, B)
-        text_BAF = self.fusion(visual_BLF, self.text_features)
-        logits_BA: Tensor = self.bn(self.heads(text_BAF))
-        return logits_BA, None if image_embeddings is None else _tracklet_embedding(image_embeddings, B)
+        visual_BND = self._visual_tokens(images, maps, B)
+        text_BCD = self.fusion(visual_BND, self.text_features)
+        logits_BC: Tensor = self.bn(self.heads(text_BCD))
+        return logits_BC, None if image_embeddings is None else _tracklet_embedding(image_embeddings, B)
 
     def embed(self, frames: Tensor) -> Tensor:
         """Embeddings [B, E] of length 1: each frame's CLIP image embedding L2-normalised, averaged, normalised again.
@@ -98,22 +98,22 @@ class Recogniser(nn.Module):
         return _tracklet_embedding(image_embeddings, B)
 
     def _visual_tokens(self, images: Tensor, maps: Mapping[int, Tensor], B: int) -> Tensor:
-        """[B, L, F]: spatial plus temporal tokens, whichever exist; with neither, [B, patches, F].
+        """[B, N, D]: spatial plus temporal tokens, whichever exist; with neither, [B, P, D].
 
         From here on all is in the classifier's own type, float32 unless told, whatever ``for_inference`` made of the
         parts before: it costs little, and most of bf16's error would arise here.
         """
         dtype = self.heads.weight.dtype
         if self.config.sides == "none":
-            mean_BPD = reduce(maps[self.config.backbone.layers].to(dtype), "(b t) p d -> b p d", "mean", b=B)
-            baseline_BPF: Tensor = self.visual_embed(mean_BPD)
-            return baseline_BPF
+            mean_BPE = reduce(maps[self.config.backbone.layers].to(dtype), "(b t) p e -> b p e", "mean", b=B)
+            baseline_BPD: Tensor = self.visual_embed(mean_BPE)
+            return baseline_BPD
         tokens = []
         if self.config.has_spatial:
-            spatial = rearrange(self.spatial(images, maps).to(dtype), "(b t) l s -> b t l s", b=B)
+            spatial = rearrange(self.spatial(images, maps).to(dtype), "(b t) n d -> b t n d", b=B)
             tokens.append(self.spatial_adapter(self.spatial_aggregation(spatial)))
         if self.config.has_temporal:
-            temporal = rearrange(self.temporal(maps, B).to(dtype), "s b l e -> b s l e")
+            temporal = rearrange(self.temporal(maps, B).to(dtype), "s b n d -> b s n d")
             tokens.append(self.temporal_adapter(self.temporal_aggregation(temporal)))
         visual: Tensor = sum(tokens[1:], start=tokens[0])
         return visual
@@ -123,7 +123,7 @@ class Recogniser(nn.Module):
 
         side: everything but the image tower. head: only what follows the visual tokens, and the Linear that makes these
         where there are no side networks (see ``without_sides``).
-        full: all of it, the tower as far as it is read. In every mode, what K = ``frames`` (by default the
+        full: all of it, the tower as far as it is read. In every mode, what T = ``frames`` (by default the
         configuration's) never uses is left out: nothing is optimised that gets no gradient.
         """
         for parameter in self.parameters():
@@ -147,8 +147,8 @@ class Recogniser(nn.Module):
         return chosen
 
     def for_frames(self, frames: int) -> Recogniser:
-        """The same network for K = ``frames`` by default, without the temporal blocks that K frames never run: those
-        that training with K frames has not touched."""
+        """The same network for T = ``frames`` by default, without the temporal blocks that T frames never run: those
+        that training with T frames has not touched."""
         return self._smaller(
             replace(self.config, frames=frames, temporal_depth=min(self.config.temporal_depth, frames))
         )
@@ -198,7 +198,7 @@ def _images(frames: Tensor) -> tuple[Tensor, int]:
     """[B * T, 3, H, W], and B."""
     if frames.ndim != 5:
         raise ValueError(f"frames must be [tracklets, frames, 3, height, width], got shape {list(frames.shape)}")
-    return rearrange(frames, "b t c h w -> (b t) c h w"), len(frames)
+    return rearrange(frames, "b t rgb h w -> (b t) rgb h w"), len(frames)
 
 
 def _tracklet_embedding(image_embeddings: Tensor, B: int) -> Tensor:

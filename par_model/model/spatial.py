@@ -1,6 +1,7 @@
 """The spatial side network of VTFPAR++: a small ViT that reads one frame and, at chosen depths, the image tower.
 
-Dimension letters: M images (tracklets x frames), P patches, L = 1 + P tokens, D the tower's width, S the side's width.
+Dimension letters: M images (tracklets x frames), H and W pixels, P patches, N = 1 + P tokens, D the side's width,
+E the tower's width.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ class Tap(nn.Module):
         self.norm = nn.LayerNorm(tower_width, eps=SIDE_EPS)
         self.proj = nn.Linear(tower_width, width)
 
-    def forward(self, map_MPD: Tensor) -> Tensor:
-        out: Tensor = self.proj(self.norm(map_MPD))
+    def forward(self, map_MPE: Tensor) -> Tensor:
+        out: Tensor = self.proj(self.norm(map_MPE))
         return out
 
 
 class SpatialSide(nn.Module):
-    """[M, 3, H, W] and the tower's feature maps to [M, L, S].
+    """[M, 3, H, W] and the tower's feature maps to [M, N, D].
 
     As the released code runs it: the position table is added before position 0 and again after every block but the
     last; the class token takes nothing from the tower; there is no final norm. Of its eight blocks the released code
@@ -49,18 +50,18 @@ class SpatialSide(nn.Module):
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def forward(self, images: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
-        patches_MPS = self.patch_embed(images)
-        class_M1S = self.class_token.to(patches_MPS.dtype).expand(len(images), 1, -1)
-        x_MLS = torch.cat([class_M1S, patches_MPS], dim=1) + self.positions
-        x_MLS = self._tap(0, x_MLS, maps)
+        patches_MPD = self.patch_embed(images)
+        class_M1D = self.class_token.to(patches_MPD.dtype).expand(len(images), 1, -1)
+        x_MND = torch.cat([class_M1D, patches_MPD], dim=1) + self.positions
+        x_MND = self._tap(0, x_MND, maps)
         for position, block in enumerate(self.blocks, start=1):
-            x_MLS = self._tap(position, block(x_MLS), maps)
+            x_MND = self._tap(position, block(x_MND), maps)
             if position < len(self.blocks):
-                x_MLS = x_MLS + self.positions
-        return x_MLS
+                x_MND = x_MND + self.positions
+        return x_MND
 
-    def _tap(self, position: int, x_MLS: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
+    def _tap(self, position: int, x_MND: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
         if position not in self.sources:
-            return x_MLS
-        added_MPS = self.taps[str(position)](maps[self.sources[position]])
-        return torch.cat([x_MLS[:, :1], x_MLS[:, 1:] + added_MPS], dim=1)
+            return x_MND
+        added_MPD = self.taps[str(position)](maps[self.sources[position]])
+        return torch.cat([x_MND[:, :1], x_MND[:, 1:] + added_MPD], dim=1)

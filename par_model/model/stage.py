@@ -52,9 +52,9 @@ class RecogniseStage:
     ) -> None:
         if batch_size < 1:
             raise UsageError(f"batch size {batch_size}: give at least 1")
-        place = local_device(device)
-        self.device = torch.device(place)
-        self.precision = choose_precision(precision, place)
+        chosen = local_device(device)
+        self.device = torch.device(chosen)
+        self.precision = choose_precision(precision, chosen)
         self.batch_size = batch_size
         self.embedding = embedding
         recogniser, self.header = load_weights(weights_uri(weights))
@@ -86,22 +86,24 @@ class RecogniseStage:
                 "CPUs, and Triton for GPUs; or leave --compile out"
             ) from error
 
-    def __call__(self, batch: list[Crops]) -> list[Prediction | Failure]:
-        """One outcome for each tracklet, in the order given. Nothing that one tracklet does fails another."""
-        outcomes: list[Prediction | Failure | None] = [None] * len(batch)
-        for places in self._passes(batch):
-            chosen = [batch[place] for place in places]
-            for place, outcome in zip(places, self._recognise_all(chosen), strict=True):
-                outcomes[place] = outcome
+    def __call__(self, batch: Sequence[Crops | Failure]) -> list[Prediction | Failure]:
+        """One outcome for each tracklet, in the order given; failures of what came before pass through. Nothing that
+        one tracklet does fails another."""
+        outcomes: list[Prediction | Failure | None] = [item if isinstance(item, Failure) else None for item in batch]
+        for indices in self._passes(batch):
+            chosen = [item for index in indices if not isinstance(item := batch[index], Failure)]
+            for index, outcome in zip(indices, self._recognise_all(chosen), strict=True):
+                outcomes[index] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _passes(self, batch: Sequence[Crops]) -> list[list[int]]:
+    def _passes(self, batch: Sequence[Crops | Failure]) -> list[list[int]]:
         """Positions of the tracklets of each forward pass: as many frames each, at most batch_size."""
         by_shape: dict[tuple[int, ...], list[int]] = {}
-        for place, crops in enumerate(batch):
-            by_shape.setdefault(crops.pixels.shape, []).append(place)
+        for index, item in enumerate(batch):
+            if not isinstance(item, Failure):
+                by_shape.setdefault(item.pixels.shape, []).append(index)
         size = self.batch_size
-        return [places[at : at + size] for places in by_shape.values() for at in range(0, len(places), size)]
+        return [indices[at : at + size] for indices in by_shape.values() for at in range(0, len(indices), size)]
 
     def _recognise_all(self, batch: Sequence[Crops]) -> list[Prediction | Failure]:
         try:

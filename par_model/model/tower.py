@@ -1,6 +1,8 @@
 """CLIP's image tower, run only as far as somebody reads it.
 
-Dimension letters: M images, P patches (row-major), L = 1 + P tokens, D the tower's width, E the embedding's width.
+Dimension letters: M images, H and W pixels, P patches (row-major), N = 1 + P tokens, D the tower's width,
+E the embedding's width.
+
 It computes what open_clip's ``VisionTransformer`` does (a test compares them), from tensors renamed by backbone.py,
 so that inference needs torch alone.
 """
@@ -50,19 +52,19 @@ class ImageTower(nn.Module):
         """
         patches_MPD = self.conv1(images)
         class_M1D = self.class_embedding.to(patches_MPD.dtype).expand(len(images), 1, -1)
-        x_MLD = torch.cat([class_M1D, patches_MPD], dim=1) + self.positional_embedding
-        x_MLD = self.ln_pre(x_MLD)
-        maps = {0: x_MLD[:, 1:]} if 0 in read else {}
+        x_MND = torch.cat([class_M1D, patches_MPD], dim=1) + self.positional_embedding
+        x_MND = self.ln_pre(x_MND)
+        maps = {0: x_MND[:, 1:]} if 0 in read else {}
         last = len(self.blocks) if embed else max(read)
         for k, block in enumerate(self.blocks[:last], start=1):
-            x_MLD = block(x_MLD)
+            x_MND = block(x_MND)
             if k in read:
-                maps[k] = x_MLD[:, 1:]
-        return maps, self._embed(x_MLD) if embed else None
+                maps[k] = x_MND[:, 1:]
+        return maps, self._embed(x_MND) if embed else None
 
-    def _embed(self, x_MLD: Tensor) -> Tensor:
-        x_MLD = x_MLD if self.config.norm_after_pool else self.ln_post(x_MLD)
-        pooled_MD = x_MLD[:, 0] if self.config.pool == "token" else x_MLD[:, 1:].mean(dim=1)
+    def _embed(self, x_MND: Tensor) -> Tensor:
+        x_MND = x_MND if self.config.norm_after_pool else self.ln_post(x_MND)
+        pooled_MD = x_MND[:, 0] if self.config.pool == "token" else x_MND[:, 1:].mean(dim=1)
         pooled_MD = self.ln_post(pooled_MD) if self.config.norm_after_pool else pooled_MD
         return pooled_MD @ self.proj
 

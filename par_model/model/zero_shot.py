@@ -1,7 +1,7 @@
 """Answers without training, as in "Learning transferable visual models from natural language supervision" (CLIP, arXiv
 2103.00020): a tracklet's embedding is compared with the texts of the schema.
 
-Dimension letters: B tracklets, A classes, E the embedding's width.
+Dimension letters: B tracklets, C classes, D the embedding's width.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from par_model.model.recogniser import Recogniser
 
 
 class ZeroShot:
-    """Embeddings [B, E] of length 1 to scores [B, A].
+    """Embeddings [B, D] of length 1 to scores [B, C].
 
     A logit is CLIP's scale times the cosine of embedding and text. A binary class's score is the softmax over its text
     and its negative text, that of an exclusive group's class the softmax over the group. No text tower is needed: the
@@ -24,15 +24,15 @@ class ZeroShot:
 
     def __init__(self, recogniser: Recogniser, schema: AttributeSchema) -> None:
         self._schema = schema
-        self._text_AE = F.normalize(recogniser.text_features.float(), dim=-1)
-        self._negative_AE = F.normalize(recogniser.negative_features.float(), dim=-1)
+        self._text_CD = F.normalize(recogniser.text_features.float(), dim=-1)
+        self._negative_CD = F.normalize(recogniser.negative_features.float(), dim=-1)
         self._scale = recogniser.logit_scale.float().exp()
 
-    def __call__(self, embedding_BE: Tensor) -> Tensor:
-        logits_BA = self._scale * embedding_BE @ self._text_AE.T
-        opposed_BA = self._scale * embedding_BE @ self._negative_AE.T
-        scores_BA = torch.sigmoid(logits_BA - opposed_BA)  # the softmax over two
+    def __call__(self, embedding_BD: Tensor) -> Tensor:
+        logits_BC = self._scale * embedding_BD @ self._text_CD.T
+        opposed_BC = self._scale * embedding_BD @ self._negative_CD.T
+        scores_BC = torch.sigmoid(logits_BC - opposed_BC)  # the softmax over two
         for group, span in self._schema.spans():
             if group.kind == "exclusive":
-                scores_BA[:, span] = torch.softmax(logits_BA[:, span], dim=-1)
-        return scores_BA
+                scores_BC[:, span] = torch.softmax(logits_BC[:, span], dim=-1)
+        return scores_BC

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from par_model.report.result import Group
+from par_model.attributes import AttributeGroup
 
 _Z = 1.959964  # of a two-sided interval of 95 %
 
@@ -58,7 +58,7 @@ def merged_reliability(classes: Sequence[dict[str, Any]]) -> list[dict[str, floa
     return merged
 
 
-def group_figures(metrics: dict[str, Any], group: Group) -> dict[str, Any] | None:
+def group_figures(metrics: dict[str, Any], group: AttributeGroup) -> dict[str, Any] | None:
     """A group's accuracy, that of a constant answer, macro F1, and reliability. None for one that was not scored."""
     found = metrics["groups"].get(group.column)
     if found is None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
-from par_model.report.result import Group
 from par_model.report.thumbnails import Strip
 
 BLOCK = 96  # strips in one block, which the browser parses when it shows one of them
@@ -19,7 +19,7 @@ BLOCK = 96  # strips in one block, which the browser parses when it shows one of
 
 def gallery_rows(
     rows: list[dict[str, Any]],
-    groups: Sequence[Group],
+    groups: Sequence[AttributeGroup],
     strips: dict[str, Strip],
     right: dict[str, list[list[int] | None]],
 ) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def gallery_rows(
 
 
 def _row(
-    row: dict[str, Any], groups: Sequence[Group], strip: Strip | None, right: list[list[int] | None] | None
+    row: dict[str, Any], groups: Sequence[AttributeGroup], strip: Strip | None, right: list[list[int] | None] | None
 ) -> dict[str, Any]:
     time = row.get("start_time")
     found = {
@@ -55,7 +55,7 @@ def _row(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _position(group: Group, value: Any, tracklet_id: str) -> int | None:
+def _position(group: AttributeGroup, value: Any, tracklet_id: str) -> int | None:
     if value is None:
         return None
     if group.kind == "binary":

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from par_model import storage, times
+from par_model.attributes import AttributeGroup
 from par_model.attributes.schema import field_name
 from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError, ParError, UsageError
@@ -20,7 +21,7 @@ from par_model.report.figures import class_figures, group_figures
 from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
 from par_model.report.page import json_in_html, render
-from par_model.report.result import Group, Result
+from par_model.report.result import Result
 from par_model.report.thumbnails import Strip, read_strips
 
 LIMIT = 2000
@@ -203,7 +204,9 @@ def _strips(
     return strips
 
 
-def _group(result: Result, group: Group, metrics: dict[str, Any] | None, confusion: dict[str, Any]) -> dict[str, Any]:
+def _group(
+    result: Result, group: AttributeGroup, metrics: dict[str, Any] | None, confusion: dict[str, Any]
+) -> dict[str, Any]:
     """All that the page shows of a group."""
     counts = result.distribution(group)
     total = sum(counts.values())
@@ -227,7 +230,7 @@ def _group(result: Result, group: Group, metrics: dict[str, Any] | None, confusi
     }
 
 
-def _labelled_shares(group: Group, classes: list[dict[str, Any]]) -> list[float | None] | None:
+def _labelled_shares(group: AttributeGroup, classes: list[dict[str, Any]]) -> list[float | None] | None:
     """How common each answer is among the labels."""
     if not any(c["figures"] for c in classes):
         return None

@@ -1,4 +1,7 @@
-"""What a table says, beside what is annotated: confusion of exclusive groups, and the mistakes of single tracklets."""
+"""What a table says, beside what is annotated: confusion of exclusive groups, and the mistakes of single tracklets.
+
+Dimension letters: B tracklets, G classes of one group.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model.attributes import AttributeSchema, load_schema
+from par_model.attributes import AttributeGroup, load_schema
 from par_model.errors import ParError, SchemaError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
-from par_model.report.result import Group
 
 NOTHING = "nothing"
 
@@ -25,7 +27,7 @@ class Truth:
     """The labelled tracklets that the evaluation scored. labels: as ``read_labels``; groups: the table's."""
 
     labels: Labels
-    groups: tuple[Group, ...]
+    groups: tuple[AttributeGroup, ...]
 
     @property
     def ids(self) -> pa.Table:
@@ -54,12 +56,12 @@ class Truth:
         for group, span in zip(self.groups, spans(self.groups), strict=True):
             if group.kind == "exclusive":
                 said = answers[group.column].combine_chunks().take(at)
-                places = pc.index_in(said, pa.array(group.values)).fill_null(len(group.values)).to_numpy()
-                found[group.name] = count_confusion(self.labels.values[:, span], places)
+                said_B = pc.index_in(said, pa.array(group.values)).fill_null(len(group.values)).to_numpy()
+                found[group.name] = count_confusion(self.labels.values[:, span], said_B)
         return found
 
 
-def spans(groups: Sequence[Group]) -> list[slice]:
+def spans(groups: Sequence[AttributeGroup]) -> list[slice]:
     """Each group's columns among the labels."""
     ends = np.cumsum([len(group.values) for group in groups]).tolist()
     return [slice(end - len(group.values), end) for group, end in zip(groups, ends, strict=True)]
@@ -72,22 +74,20 @@ def right_values(labels_G: NDArray[np.int8], binary: bool) -> list[int] | None:
     return np.flatnonzero(labels_G > 0).tolist() or None
 
 
-def count_confusion(labels_NG: NDArray[np.int8], places_N: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64 [G, G + 1] of labels [N, G] and the position [N] of what was said, G for nothing."""
-    classes = labels_NG.shape[1]
+def count_confusion(labels_BG: NDArray[np.int8], said_B: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 [G, G + 1] of labels [B, G] and the position [B] of what was said, G for nothing."""
+    classes = labels_BG.shape[1]
     counts = np.zeros((classes, classes + 1), np.int64)
-    rows, truth = np.nonzero(labels_NG > 0)
-    np.add.at(counts, (truth, places_N[rows]), 1)
+    rows, truth = np.nonzero(labels_BG > 0)
+    np.add.at(counts, (truth, said_B[rows]), 1)
     return counts
 
 
-def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group, ...]) -> Truth:
+def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[AttributeGroup, ...]) -> Truth:
     """The labels that ``metrics`` are about. Raises ParError where they cannot be had."""
     given = metrics.get("schema_uri")
     schema = load_schema(given) if given else manifest.label_schema or load_schema(str(metrics["schema"]))
-    if [group.column for group in schema.groups] != [group.column for group in groups] or _values(schema) != [
-        group.values for group in groups
-    ]:
+    if [(g.column, g.values) for g in schema.groups] != [(g.column, g.values) for g in groups]:
         raise SchemaError(f"the labels of {manifest.uri} follow another schema than the table")
     labels = read_labels(manifest, schema, labelled_by=schema)
     split = metrics["split"]
@@ -97,7 +97,3 @@ def read_truth(metrics: dict[str, Any], manifest: Manifest, groups: tuple[Group,
             f"{manifest.uri} has {len(kept)} labelled tracklets, the evaluation scored {metrics['counts']['labelled']}"
         )
     return Truth(kept, groups)
-
-
-def _values(schema: AttributeSchema) -> list[tuple[str, ...]]:
-    return [tuple(c.value for c in group.classes) for group in schema.groups]

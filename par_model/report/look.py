@@ -15,12 +15,12 @@ from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.report.drawing import Drawn, Mark, contact_sheet, draw, webp
 from par_model.report.page import render_look
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Tracklet
+from par_model.types import Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
 SUFFIXES = (".html", ".png")
-_PLACES = ("first", "middle", "last")
+_MOMENTS = ("first", "middle", "last")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Looked:
 
 @dataclass
 class _View:
-    """A frame to show. place: first, middle, last. others: boxes of other tracklets of the video there."""
+    """A frame to show. moment: first, middle, last. others: boxes of other tracklets of the video there."""
 
-    place: str
+    moment: str
     frame: int
     mark: Mark
     others: list[Mark] = field(default_factory=list)
@@ -154,10 +154,10 @@ def _views(tracklet: Tracklet) -> Iterator[_View]:
     assert tracklet.frame_indices is not None
     last = tracklet.num_frames - 1
     seen: set[int] = set()
-    for place, at in zip(_PLACES, (0, last // 2, last), strict=True):
+    for moment, at in zip(_MOMENTS, (0, last // 2, last), strict=True):
         if at not in seen:
             seen.add(at)
-            yield _View(place, int(tracklet.frame_indices[at]), _mark(tracklet, at))
+            yield _View(moment, int(tracklet.frame_indices[at]), _mark(tracklet, at))
 
 
 def _mark(tracklet: Tracklet, at: int) -> Mark:
@@ -194,7 +194,6 @@ def _draw(of_video: Sequence[_Shown], advance: Callable[[int], None]) -> None:
     ]
     stage = DecodeStage(None, Sampling("all"), DecodeOptions(damaged="use"))
     for result in stage(wanted):
-        assert not isinstance(result, Crops)  # those are of stages with preprocessing
         view = views[result.row]
         if isinstance(result, Failure):
             view.missing = f"{result.code}: {result.message}"
@@ -233,14 +232,14 @@ def _document(options: LookOptions, shown: dict[Key, list[_Shown]], looked: Look
 
 def _view_words(view: _View) -> dict[str, str | None]:
     picture = None if view.drawn is None else base64.b64encode(webp(view.drawn)).decode()
-    return {"caption": _caption(view), "picture": picture, "missing": view.missing, "place": view.place}
+    return {"caption": _caption(view), "picture": picture, "missing": view.missing, "moment": view.moment}
 
 
 def _caption(view: _View) -> str:
     if view.missing is not None:
-        return f"{view.place}, frame {view.frame}: not readable"
+        return f"{view.moment}, frame {view.frame}: not readable"
     if view.mark.box is None:
-        return f"{view.place}, frame {view.frame}: the whole picture"
+        return f"{view.moment}, frame {view.frame}: the whole picture"
     x, y, w, h = view.mark.box
     outside = " lies outside the picture" if view.drawn is not None and view.drawn.is_outside else ""
-    return f"{view.place}, frame {view.frame}: box {x:.0f}, {y:.0f}, {w:.0f} x {h:.0f}{outside}"
+    return f"{view.moment}, frame {view.frame}: box {x:.0f}, {y:.0f}, {w:.0f} x {h:.0f}{outside}"

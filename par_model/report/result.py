@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from par_model import storage
-from par_model.attributes.schema import field_name
+from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
-from par_model.table.read import finished_run, open_table, readable
+from par_model.table.read import finished_run, open_table, readable, schema_of
 
 _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
@@ -29,38 +28,6 @@ _MESSAGE = 300
 _COLUMNS = ("tracklet_id", "status", "error", "message", "scores", "sampled_frames", "num_frames")
 
 
-@dataclass(frozen=True)
-class Group:
-    """An attribute group as run.json names it. values: what the table may say, in the order of the labels."""
-
-    name: str
-    kind: Literal["binary", "exclusive"]
-    values: tuple[str, ...]
-
-    @property
-    def column(self) -> str:
-        """The group's column in the table."""
-        return field_name(self.name)
-
-    @property
-    def score_fields(self) -> tuple[str, ...]:
-        """Each class's field of ``scores``."""
-        return (self.column,) if self.kind == "binary" else tuple(field_name(self.name, v) for v in self.values)
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        """What a person reads: no and yes, or the values."""
-        return ("no", "yes") if self.kind == "binary" else self.values
-
-
-def groups_of(summary: dict[str, Any]) -> tuple[Group, ...]:
-    """The groups of run.json's schema; a group with one class is binary."""
-    return tuple(
-        Group(name, "binary" if len(values) == 1 else "exclusive", tuple(values))
-        for name, values in summary["schema"]["groups"].items()
-    )
-
-
 class Result:
     """OUT of ``infer``. Raises OutputError where its run is not finished, StorageError where it cannot be read."""
 
@@ -70,7 +37,7 @@ class Result:
         if summary.get("command") != "infer" or not summary.keys() >= _SUMMARY_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
         self.summary = summary
-        self.groups = groups_of(summary)
+        self.groups = schema_of(summary).groups
         folder = storage.join(storage.absolute(uri), "attributes")
         self._folder = folder
         self._dataset = open_table(folder, summary.get("partitions", ()))
@@ -87,7 +54,7 @@ class Result:
         """Whether tracklets can be compared."""
         return "embedding" in self.columns
 
-    def distribution(self, group: Group) -> dict[str, int]:
+    def distribution(self, group: AttributeGroup) -> dict[str, int]:
         """How many rows say each of the group's answers; rows that say nothing are in none."""
         column = f'CAST("{group.column}" AS VARCHAR)'
         rows = self._rows(f"SELECT {column}, count(*) FROM result WHERE {column} IS NOT NULL GROUP BY 1")

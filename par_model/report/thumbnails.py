@@ -17,7 +17,7 @@ from par_model.errors import ParError
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Tracklet
+from par_model.types import Failure, Tracklet
 from par_model.video.options import BEFORE_RECORDED, DecodeOptions
 from par_model.video.stage import DecodeStage
 
@@ -92,7 +92,6 @@ def read_strips(
     stage = DecodeStage(None, Sampling("all"), _decode_options(run_options))
     try:
         for result in stage(wanted):
-            assert not isinstance(result, Crops)  # those are of stages with preprocessing
             if isinstance(result, Failure):
                 found[result.tracklet_id] = Strip(None, missing=f"{result.code}: {result.message}")
             else:

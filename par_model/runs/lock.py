@@ -12,9 +12,9 @@ changed for 60 s. So no two clocks are compared, but for those of one machine or
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -25,6 +25,7 @@ from par_model import storage
 from par_model.errors import OutputError, StorageError
 from par_model.runs.lock_file import Seen, lock_file
 
+_log = logging.getLogger(__name__)
 _BEAT_SECONDS = 15.0
 _SURE_SECONDS = 30.0
 _STALE_SECONDS = 60.0
@@ -84,10 +85,10 @@ class Held:
         if self._seen is None or self._file.prove(self._seen):
             return True
         self._exclusive = False
-        sys.stderr.write(
-            f"parjob: warning: {storage.parent(self._uri)} lies where files cannot be created exclusively (S3: "
+        _log.warning(
+            f"{storage.parent(self._uri)} lies where files cannot be created exclusively (S3: "
             f"If-None-Match and If-Match; file systems: flock), so jobs that begin at the same moment could both write "
-            f"there: begin one at a time\n"
+            f"there: begin one at a time"
         )
         time.sleep(_SETTLE_SECONDS)
         self._seen = self._file.read()
@@ -165,7 +166,7 @@ class OutputLock:
         try:
             self._held.release()
         except StorageError as problem:
-            sys.stderr.write(f"parjob: the lock could not be removed; it is free once this process ended: {problem}\n")
+            _log.warning(f"the lock could not be removed; it is free once this process ended: {problem}")
 
     def _beat(self) -> None:
         while not self._stop.wait(_BEAT_SECONDS):
@@ -191,9 +192,9 @@ class OutputLock:
         if not self._patient and time.monotonic() - since < _STALE_SECONDS:
             self._refuse(holder)
         if time.monotonic() - since < _STALE_SECONDS:
-            sys.stderr.write(
-                f"parjob: {_name(holder)} holds {storage.parent(self._uri)}; if it gives no sign of life for "
-                f"{_STALE_SECONDS:g} s, it is taken to be dead\n"
+            _log.info(
+                f"{_name(holder)} holds {storage.parent(self._uri)}; if it gives no sign of life for "
+                f"{_STALE_SECONDS:g} s, it is taken to be dead"
             )
         while (left := since + _STALE_SECONDS - time.monotonic()) > 0:
             time.sleep(min(left, _POLL_SECONDS))

@@ -221,6 +221,8 @@ class S3LockFile(RemoteLockFile):
     def remove(self, seen: Seen) -> bool:
         if not self._conditional:
             return super().remove(seen)
+        if not self._is(seen):  # stores that know conditions of writes may pass over those of removals
+            return False
         try:
             with storage.guard(self._uri, "remove"):
                 self._call("delete_object", IfMatch=seen.version)

@@ -7,7 +7,7 @@ nothing else, days of work are some hundred parts, and what is done is known fro
 
 A part's name says which job and which run of it wrote it: part-000001-<job>-<run>.parquet. So what a run that lost the
 lock may still have on its way takes no part's place, and is no part of another job; the run that goes on reads those
-parts alone that were there when it began, and its own.
+parts alone that were there when it began, and its own. Earlier versions named neither (part-000001.parquet).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from par_model.runs.outcome import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
-_NAME = re.compile(r"part-\d{6,}-([0-9a-z]+)-[0-9a-z]+\.parquet")
+_NAME = re.compile(r"part-(\d{6,})(?:-([0-9a-z]+)-[0-9a-z]+)?\.parquet")
 _FLUSH_SHARE = 1 / 20
 _FLUSH_SECONDS = (1.0, 300.0)
 _FLUSH_BYTES = 32 * 2**20
@@ -39,10 +39,11 @@ _BATCH_ROWS = 4096
 class PartStore:
     """The parts of a job below ``folder``. ``run_id`` marks the rows that this run adds.
 
-    before: asked before each write and removal, as in ``storage.atomic_writer``.
+    before: asked before each write and removal, as in ``storage.atomic_writer``. unnamed: whether parts that name no
+    job are this job's.
     """
 
-    def __init__(self, folder: str, job_id: str, run_id: str, before: storage.Before) -> None:
+    def __init__(self, folder: str, job_id: str, run_id: str, before: storage.Before, *, unnamed: bool = False) -> None:
         self._folder = folder
         self._job_id = job_id
         self._run_id = run_id
@@ -51,7 +52,8 @@ class PartStore:
         self._waiting_bytes = 0
         self._started = self._last_flush = time.monotonic()
         found = [file.uri for file in storage.list_files(folder)]
-        self._uris = [uri for uri in found if _job_id(uri) == job_id]
+        jobs = (job_id, None) if unnamed else (job_id,)
+        self._uris = [uri for uri in found if (part := _NAME.fullmatch(storage.name(uri))) and part[2] in jobs]
         with suppress(storage.PlaceError):  # nobody reads them
             for uri in set(found) - set(self._uris):
                 before()
@@ -125,10 +127,4 @@ class PartStore:
 
 
 def _number(uri: str) -> int:
-    return int(storage.name(uri).split("-")[1])
-
-
-def _job_id(uri: str) -> str | None:
-    """The job that a part is of; None for any other file, such as one whose writer was killed."""
-    found = _NAME.fullmatch(storage.name(uri))
-    return found[1] if found else None
+    return int(storage.name(uri).split("-")[1].removesuffix(".parquet"))

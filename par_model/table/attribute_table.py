@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import OutputError
+from par_model.manifest.plain import plain_type
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.parts import PartStore
@@ -30,7 +31,7 @@ _MERGE_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Table:
+class AttributeTable:
     """The table's files below ``folder``, and how they are written. schema: with the columns that are folders."""
 
     folder: str
@@ -53,6 +54,20 @@ class Table:
             partition_base_dir=base,
         )
         return iter(dataset.to_batches(columns=columns))
+
+    def refuse_other_types(self, output: str) -> None:
+        """Raise OutputError where new files would have another type of a column than the files of earlier versions,
+        which kept views, UUIDs and the like as the manifest had them."""
+        for uri in self.files[:1]:
+            fs, path = storage.arrow_filesystem(uri)
+            stored = pq.read_schema(path, filesystem=fs)
+            for field in stored:
+                wanted = self.schema.field(field.name).type if field.name in self.schema.names else field.type
+                if plain_type(field.type) != field.type and wanted != field.type:
+                    raise OutputError(
+                        f"{output} cannot be added to: an earlier version wrote its column {field.name} as "
+                        f"{field.type}, which is {wanted} now, and a table has one type: give another --output"
+                    )
 
     def ids(self, *, failed_only: bool = False) -> pa.Array:
         """The tracklet_ids of all rows, or of the failed ones."""
@@ -126,9 +141,9 @@ class Table:
 
 def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
     """Rows of a table's file, those that ``outcomes`` has anew."""
-    places = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
-    at = places.drop_null().to_numpy()
-    new = table_rows(old.take(pa.array(at)), outcomes.filter(places.is_valid()), reading, old.schema)
+    found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
+    at = found.drop_null().to_numpy()
+    new = table_rows(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
     order = np.arange(len(old))
     order[at] = len(old) + np.arange(len(at))
     return pa.concat_tables([old, new]).take(pa.array(order))

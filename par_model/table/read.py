@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from par_model import storage
+from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.errors import OutputError
 from par_model.runs.record import read_summary
 
@@ -20,6 +21,21 @@ def finished_run(uri: str) -> dict[str, Any]:
     if summary is None:
         raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
     return summary
+
+
+def schema_of(summary: dict[str, Any]) -> AttributeSchema:
+    """The attribute schema of run.json. Raises SchemaError."""
+    told = summary["schema"]
+    if "toml" in told:
+        return AttributeSchema.parse(told["toml"], "run.json")
+    # Before 0.2.0, run.json had the groups' columns and values alone.
+    groups = [
+        AttributeGroup(
+            name, "binary" if len(values) == 1 else "exclusive", tuple(AttributeClass(v, text=v) for v in values)
+        )
+        for name, values in told["groups"].items()
+    ]
+    return AttributeSchema(told["name"], tuple(groups), "run.json")
 
 
 def open_table(folder: str, partitions: Iterable[str]) -> ds.Dataset:

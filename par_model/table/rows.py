@@ -1,6 +1,6 @@
 """From outcomes to rows of the attribute table, a column at a time.
 
-Dimension letters: N rows, C classes.
+Dimension letters: B tracklets, C classes, G classes of one group.
 """
 
 from __future__ import annotations
@@ -38,56 +38,56 @@ class Reading:
 
 
 def table_rows(passed_through: pa.Table, outcomes: pa.Table, reading: Reading, schema: pa.Schema) -> pa.Table:
-    """N rows of the attribute table.
+    """B rows of the attribute table.
 
-    passed_through: the manifest's columns of these N tracklets. outcomes: OUTCOME_SCHEMA and ``run_id``, row for row
+    passed_through: the manifest's columns of these B tracklets. outcomes: OUTCOME_SCHEMA and ``run_id``, row for row
     the same tracklets. schema: what ``table_schema`` made.
     """
-    failed_N = outcomes["error"].is_valid().to_numpy()
-    scores_NC = _scores(outcomes["scores"], failed_N, reading.schema.num_classes)
+    failed_B = outcomes["error"].is_valid().to_numpy()
+    scores_BC = _scores(outcomes["scores"], failed_B, reading.schema.num_classes)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         name: passed_through[name] for name in passed_through.column_names if name in schema.names
     }
-    columns["status"] = pa.array(np.where(failed_N, "failed", "ok"), pa.string())
+    columns["status"] = pa.array(np.where(failed_B, "failed", "ok"), pa.string())
     for name in ("error", "message", "sampled_frames", "num_frames", "run_id", "embedding"):
         if name in schema.names:
             columns[name] = outcomes[name]
     columns["model_id"] = pa.repeat(pa.scalar(reading.model_id), len(outcomes))
-    columns["scores"] = _struct(scores_NC, failed_N, reading.schema)
+    columns["scores"] = _struct(scores_BC, failed_B, reading.schema)
     trained = np.asarray(reading.trained)
-    decided_NC = decide(scores_NC, reading.schema, reading.thresholds)
+    decided_BC = decide(scores_BC, reading.schema, reading.thresholds)
     for group, span in reading.schema.spans():
-        null_N = failed_N if trained[span].all() else np.ones_like(failed_N)
-        value, score = _read_group(group, scores_NC[:, span], decided_NC[:, span], null_N)
+        null_B = failed_B if trained[span].all() else np.ones_like(failed_B)
+        value, score = _read_group(group, scores_BC[:, span], decided_BC[:, span], null_B)
         columns[group.column] = value
         columns[f"{group.column}_score"] = score
     return pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
 
 
-def _scores(column: pa.ChunkedArray, failed_N: NDArray[np.bool_], num_classes: int) -> NDArray[np.float32]:
-    """float32 [N, C], zero where failed."""
-    scores_NC = np.zeros((len(failed_N), num_classes), np.float32)
+def _scores(column: pa.ChunkedArray, failed_B: NDArray[np.bool_], num_classes: int) -> NDArray[np.float32]:
+    """float32 [B, C], zero where failed."""
+    scores_BC = np.zeros((len(failed_B), num_classes), np.float32)
     flat = pc.list_flatten(column).to_numpy()
-    scores_NC[~failed_N] = flat.reshape(-1, num_classes)
-    return scores_NC
+    scores_BC[~failed_B] = flat.reshape(-1, num_classes)
+    return scores_BC
 
 
-def _struct(scores_NC: NDArray[np.float32], failed_N: NDArray[np.bool_], schema: AttributeSchema) -> pa.Array:
+def _struct(scores_BC: NDArray[np.float32], failed_B: NDArray[np.bool_], schema: AttributeSchema) -> pa.Array:
     kind = scores_type(schema)
-    fields = [pa.array(np.ascontiguousarray(column_N)) for column_N in scores_NC.T]
-    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=pa.array(failed_N))
+    fields = [pa.array(np.ascontiguousarray(column_B)) for column_B in scores_BC.T]
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=pa.array(failed_B))
 
 
 def _read_group(
-    group: AttributeGroup, scores_NG: NDArray[np.float32], decided_NG: NDArray[np.bool_], null_N: NDArray[np.bool_]
+    group: AttributeGroup, scores_BG: NDArray[np.float32], decided_BG: NDArray[np.bool_], null_B: NDArray[np.bool_]
 ) -> tuple[pa.Array, pa.Array]:
     """A group's value and its score."""
     if group.kind == "binary":
-        return pa.array(decided_NG[:, 0], mask=null_N), pa.array(scores_NG[:, 0], mask=null_N)
-    named_N = decided_NG.argmax(axis=1)
+        return pa.array(decided_BG[:, 0], mask=null_B), pa.array(scores_BG[:, 0], mask=null_B)
+    named_B = decided_BG.argmax(axis=1)
     values = np.array([c.value for c in group.classes], dtype=object)
-    score_N = scores_NG[np.arange(len(named_N)), named_N]
-    return pa.array(values[named_N], pa.string(), mask=null_N), pa.array(score_N, mask=null_N)
+    score_B = scores_BG[np.arange(len(named_B)), named_B]
+    return pa.array(values[named_B], pa.string(), mask=null_B), pa.array(score_B, mask=null_B)
 
 
 def _as(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:

@@ -3,7 +3,7 @@ the flip alone.
 
 What a flip changes it changes in the labels too: who headed left now heads right.
 
-Dimension letters: B tracklets, K frames, H and W pixels, C classes.
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class Draw:
 
 
 def draw(seed: int, epoch: int, tracklet_id: str, *, shift: bool = True) -> Draw:
-    """The draw of one tracklet in one epoch; neither its place in a batch nor the worker matters. Without ``shift`` the
-    crop is the picture itself."""
+    """The draw of one tracklet in one epoch; neither its batch nor the worker matters. Without ``shift``
+    the crop is the picture itself."""
     dy, dx, flip = keyed_uniform(3, seed, epoch, tracklet_id).tolist()
     return Draw(dy, dx, flip < 0.5) if shift else Draw(0.5, 0.5, flip < 0.5)
 
 
-def pad_crop_flip(pixels_BKHWC: Tensor, draws: Sequence[Draw]) -> Tensor:
+def pad_crop_flip(pixels_BTHW3: Tensor, draws: Sequence[Draw]) -> Tensor:
     """Zero padding of 10 pixels in 224, a crop of the old size, and a flip in half of the draws; any device."""
-    height, width = pixels_BKHWC.shape[2:4]
+    height, width = pixels_BTHW3.shape[2:4]
     pad_y, pad_x = round(height * _PAD_SHARE), round(width * _PAD_SHARE)
-    padded = F.pad(pixels_BKHWC, (0, 0, pad_x, pad_x, pad_y, pad_y))
+    padded = F.pad(pixels_BTHW3, (0, 0, pad_x, pad_x, pad_y, pad_y))
     cropped = []
-    for one_KHWC, d in zip(padded, draws, strict=True):
+    for one_THW3, d in zip(padded, draws, strict=True):
         y, x = (min(2 * pad, int(share * (2 * pad + 1))) for pad, share in ((pad_y, d.dy), (pad_x, d.dx)))
-        window = one_KHWC[:, y : y + height, x : x + width]
+        window = one_THW3[:, y : y + height, x : x + width]
         cropped.append(window.flip(2) if d.flip else window)
     return torch.stack(cropped)
 
@@ -57,9 +57,9 @@ def mirrored_classes(schema: AttributeSchema) -> list[int]:
     two, else itself."""
     mirrored = list(range(schema.num_classes))
     for group, span in schema.spans():
-        places = {c.value: span.start + i for i, c in enumerate(group.classes) if group.kind == "exclusive"}
-        if {"left", "right"} <= places.keys():
-            mirrored[places["left"]], mirrored[places["right"]] = places["right"], places["left"]
+        class_of = {c.value: span.start + i for i, c in enumerate(group.classes) if group.kind == "exclusive"}
+        if {"left", "right"} <= class_of.keys():
+            mirrored[class_of["left"]], mirrored[class_of["right"]] = class_of["right"], class_of["left"]
     return mirrored
 
 

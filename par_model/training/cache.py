@@ -27,7 +27,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, ROW
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.sampling import Sampling
-from par_model.types import Crops, Failure, Preprocess, Tracklet
+from par_model.types import Crops, Failure, Preprocess
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
@@ -64,12 +64,8 @@ class Shard:
     def write(self) -> int:
         """Decode and write; the number of tracklets. Raises StorageError. What one tracklet does is its row's error."""
         stage = DecodeStage(self.preprocess, self.sampling, self.decode)
-        found = [t for batch in self.rows.to_batches() for t in tracklets(batch)]
-        rows = [_row(t) for t in found if isinstance(t, Failure)]
         try:
-            for item in stage([t for t in found if isinstance(t, Tracklet)]):
-                assert isinstance(item, Crops | Failure)
-                rows.append(_row(item))
+            rows = [_row(item) for item in stage(t for batch in self.rows.to_batches() for t in tracklets(batch))]
         finally:
             stage.close()
         table = pa.Table.from_pylist(rows, schema=SHARD_SCHEMA)

@@ -13,8 +13,7 @@ OUT/run.json                 written last
 from __future__ import annotations
 
 import hashlib
-import json
-import sys
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -27,24 +26,28 @@ import numpy as np
 
 from par_model import storage
 from par_model.attributes import load_schema
-from par_model.errors import ManifestError, OutputError, StorageError
+from par_model.errors import ManifestError, OutputError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
 from par_model.progress import Progress
-from par_model.runs.lock import Held, OutputLock
-from par_model.runs.record import read_summary, versions, write_summary
+from par_model.runs.differences import differing, refuse_differing
+from par_model.runs.lock import Held
+from par_model.runs.output import CLAIM, Output
+from par_model.runs.record import versions
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
+from par_model.training.inputs import Examples, TrainPlan
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
-from par_model.training.plan import Examples, TrainPlan
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
 from par_model.video.options import BEFORE_RECORDED
+
+_log = logging.getLogger(__name__)
 
 _NAMED = 8  # classes that a warning lists
 
@@ -92,9 +95,14 @@ class Job:
         }
         return cls(options, manifest, header, split, frames, content, fingerprint)
 
+    @property
+    def output(self) -> Output:
+        """The folder that the run writes."""
+        return Output(self.options.output)
+
     def place(self, *parts: str) -> str:
         """A URI below the output folder."""
-        return storage.join(storage.absolute(self.options.output), *parts)
+        return self.output.place(*parts)
 
     def shards(self, before: storage.Before) -> list[Shard]:
         """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see.
@@ -130,26 +138,32 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
     job = Job.look(options)
     if (finished := _finished(job)) is not None:
         return finished
-    with OutputLock(job.place("_lock")) as held:
+    with job.output.lock() as held:
         if (finished := _finished(job)) is not None:  # since the first look another job may have ended
             return finished
-        recorded = _recorded(job)
-        if recorded is None:
-            claim = json.dumps({"fingerprint": job.fingerprint}).encode()
-            storage.write_bytes(job.place("_job.json"), claim, held.verify)
-        else:
-            _refuse_other(job, recorded)
+        _claim(job, held)
         with make_trainer() as trainer:
             return _run(job, held, trainer)
 
 
+def _claim(job: Job, held: Held) -> None:
+    """Record what is being done, or find that an interrupted run was doing the same. Raises OutputError."""
+    found = job.output.claim("fingerprint")
+    if found is not None:
+        _refuse_other(job, found["fingerprint"])
+        return
+    if storage.exists(job.place(NAME)):
+        raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
+    job.output.write_claim(held, {"fingerprint": job.fingerprint})
+
+
 def _finished(job: Job) -> dict[str, Any] | None:
     """The summary of this run if it is complete. Raises OutputError if another one is."""
-    finished = read_summary(job.place("run.json"))
+    finished = job.output.record()
     if finished is not None:
         _refuse_more_epochs(job, finished)
         _refuse_other(job, finished["fingerprint"])
-        _say(f"{job.options.output} is complete: {finished['epochs']} epochs; nothing to do")
+        _log.info(f"{job.options.output} is complete: {finished['epochs']} epochs; nothing to do")
     return finished
 
 
@@ -192,12 +206,8 @@ def _run(job: Job, held: Held, trainer: Trainer) -> dict[str, Any]:
         "last": history.epochs[-1],
         "fingerprint": job.fingerprint,
     }
-    write_summary(job.place("run.json"), summary, held.verify)
-    try:
-        held.verify()
-        storage.remove(job.place("_job.json"))
-    except (OutputError, StorageError) as error:
-        _say(f"{job.options.output} is complete; _job.json stays there, and later runs pass over it: {error}")
+    job.output.write_record(held, summary)
+    job.output.clear(held, CLAIM)
     return summary
 
 
@@ -205,9 +215,9 @@ def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:
     todo = missing_shards(shards)
     wanted, left = (sum(len(shard.rows) for shard in some) for some in (shards, todo))
     if not todo:
-        _say(f"the crops of {wanted} tracklets are decoded already")
+        _log.info(f"the crops of {wanted} tracklets are decoded already")
         return
-    _say(f"decoding the crops of {left} of {wanted} tracklets, once for all epochs")
+    _log.info(f"decoding the crops of {left} of {wanted} tracklets, once for all epochs")
     progress = Progress(left, "tracklets")
     try:
         for count in trainer.write_shards(todo):
@@ -279,14 +289,16 @@ def _without_a_positive(job: Job, plan: TrainPlan) -> list[str]:
 
 def _warn(job: Job, plan: TrainPlan) -> None:
     held = f", {len(job.split.held_out)} people held out" if job.split.held_out else ""
-    _say(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
+    _log.info(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
     failed = len(job.split.train) + len(job.split.val) - len(plan.train) - len(plan.val)
     if failed:
-        _say(f"warning: {failed} labelled tracklets could not be read and are left out; run.json says why")
+        _log.warning(f"{failed} labelled tracklets could not be read and are left out; run.json says why")
     if names := _untrained(job, plan):
-        _say(f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
+        _log.info(
+            f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}"
+        )
     if names := _without_a_positive(job, plan):
-        _say(f"warning: annotated, but never positive in the training split: {_some(names)}")
+        _log.warning(f"annotated, but never positive in the training split: {_some(names)}")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -294,24 +306,11 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _recorded(job: Job) -> dict[str, Any] | None:
-    """The fingerprint that an interrupted run left, None where the output is new."""
-    try:
-        return dict(json.loads(storage.read_bytes(job.place("_job.json")))["fingerprint"])
-    except storage.PlaceError as error:
-        if error.reason is not storage.Reason.NOT_FOUND:
-            raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{job.place('_job.json')} is damaged ({error}): give another --output") from error
-    if storage.exists(job.place(NAME)):
-        raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
-    return None
-
-
 def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
     """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
     done, wanted = finished["epochs"], job.options.epochs
-    if wanted <= done or finished["fingerprint"] | {"epochs": wanted} != json.loads(json.dumps(job.fingerprint)):
+    longer = BEFORE_RECORDED | finished["fingerprint"] | {"epochs": wanted}
+    if wanted <= done or differing(longer, job.fingerprint):
         return
     more = replace(
         job.options,
@@ -326,20 +325,4 @@ def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
 
 
 def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
-    wanted = json.loads(json.dumps(job.fingerprint))
-    recorded = BEFORE_RECORDED | recorded
-    names = [name for name in wanted if wanted[name] != recorded.get(name)]
-    if not names:
-        return
-    said = ", ".join(
-        name
-        if name in ("manifest", "weights", "labels")
-        else f"{name} ({recorded.get(name)!r} there, {wanted[name]!r} now)"
-        for name in names
-    )
-    raise OutputError(f"{job.options.output} holds another run; it differs in {said}: give another --output")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"parjob: {line}\n")
-    sys.stderr.flush()
+    refuse_differing(job.options.output, BEFORE_RECORDED | recorded, job.fingerprint)

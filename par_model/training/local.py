@@ -8,9 +8,9 @@ import torch
 
 from par_model.model.device import Device, local_device
 from par_model.training.cache import Shard
+from par_model.training.inputs import TrainPlan
 from par_model.training.loop import train
 from par_model.training.pace import Say
-from par_model.training.plan import TrainPlan
 from par_model.training.workers import Worker
 
 

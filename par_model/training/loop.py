@@ -1,6 +1,6 @@
 """The training loop: one process, alone or among several, in plain torch.
 
-Dimension letters: B tracklets, K frames, H and W pixels, C classes.
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from par_model.scratch import scratch_folder, scratch_path
 from par_model.training.augment import Draw, draw, flip_labels, mirrored_classes, pad_crop_flip
 from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
+from par_model.training.inputs import Batch, Examples, Reader, TrainPlan
 from par_model.training.loss import positive_ratios, weighted_bce
 from par_model.training.optimiser import make_optimisers
 from par_model.training.options import TrainSampling
 from par_model.training.pace import Pace, Say, epoch_line
-from par_model.training.plan import Batch, Examples, Reader, TrainPlan
 from par_model.training.record import write_events, write_metrics
 from par_model.training.schedule import learning_rate, smooth_rate
 from par_model.training.store import CropStore, gather_shards
@@ -128,7 +128,7 @@ def train_epoch(learner: Learner, epoch: int, pace: Pace) -> tuple[list[float], 
         rate = _set_rate(learner, epoch, number, len(batches))
         loss = train_step(learner, epoch, reader, len(step), len(batch))
         if not isfinite(loss):
-            ids = ", ".join(plan.train.ids[place] for place in batch)
+            ids = ", ".join(plan.train.ids[index] for index in batch)
             raise TrainingError(
                 f"loss is {loss} at epoch {epoch}, step {number}; its tracklets: {ids}; {_advice(learner, epoch)}"
             )
@@ -234,7 +234,7 @@ def validate(learner: Learner) -> Checked:
     reader = crops_reader(learner, plan.val, "uniform")
     with torch.inference_mode():
         for batch in reader.batches(parts, 0):
-            logits[torch.from_numpy(batch.places)] = forward(learner, batch, None)
+            logits[torch.from_numpy(batch.indices)] = forward(learner, batch, None)
     with torch.no_grad():
         worker.add_up(logits)
         labels = torch.from_numpy(_known_labels(plan)).to(worker.device)
@@ -243,22 +243,22 @@ def validate(learner: Learner) -> Checked:
 
 
 def _known_labels(plan: TrainPlan) -> NDArray[np.int8]:
-    """The validation labels [N, C], -1 for classes that are not trained: nothing is learnt of those."""
+    """The validation labels [B, C], -1 for classes that are not trained: nothing is learnt of those."""
     return np.where(np.asarray(plan.trained), plan.val.labels, -1).astype(np.int8)
 
 
-def _checked(learner: Learner, loss: float, scores_NC: Any) -> Checked:
+def _checked(learner: Learner, loss: float, scores_BC: Any) -> Checked:
     plan, schema = learner.plan, learner.header.schema
     labels = _known_labels(plan)
     if not isfinite(loss):
         return Checked(loss, {}, [0.5] * schema.num_classes)
-    thresholds = calibrate_thresholds(labels, scores_NC)
-    means = measure(labels, answer(scores_NC, schema, thresholds), schema)["means"]
+    thresholds = calibrate_thresholds(labels, scores_BC)
+    means = measure(labels, answer(scores_BC, schema, thresholds), schema)["means"]
     measures = {
         "val_macro_f1": means["macro_f1"],
         "val_mA": means["mA"],
         "val_group_accuracy": means["group_accuracy"],
-        "val_paper_f1": paper_metrics(labels, scores_NC, schema).mean.f1,
+        "val_paper_f1": paper_metrics(labels, scores_BC, schema).mean.f1,
     }
     return Checked(loss, measures, thresholds)
 

@@ -1,6 +1,6 @@
 """The loss of VTFPAR++: binary cross-entropy, rare answers weighted up, summed over classes, averaged over tracklets.
 
-Dimension letters: B tracklets, A classes.
+Dimension letters: B tracklets, C classes.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def weighted_bce(logits_BA: Tensor, labels_BA: Tensor, positive_ratio_A: Tensor) -> Tensor:
+def weighted_bce(logits_BC: Tensor, labels_BC: Tensor, positive_ratio_C: Tensor) -> Tensor:
     """L = 1/B sum_ij w_ij [softplus(z_ij) - t_ij z_ij], with w_ij = exp(t_ij (1 - r_j) + (1 - t_ij) r_j).
 
     labels: 1, 0, or -1 where nobody annotated: such an entry adds nothing. positive_ratio: r, see
     ``positive_ratios``. The formula is that of the released code. Returns a scalar.
     """
-    annotated = labels_BA >= 0
-    t = (labels_BA > 0).to(logits_BA.dtype)
-    weight = torch.exp(t * (1 - positive_ratio_A) + (1 - t) * positive_ratio_A)
-    each = weight * (F.softplus(logits_BA) - t * logits_BA)
-    return torch.where(annotated, each, 0).sum() / len(logits_BA)
+    annotated = labels_BC >= 0
+    t = (labels_BC > 0).to(logits_BC.dtype)
+    weight = torch.exp(t * (1 - positive_ratio_C) + (1 - t) * positive_ratio_C)
+    each = weight * (F.softplus(logits_BC) - t * logits_BC)
+    return torch.where(annotated, each, 0).sum() / len(logits_BC)
 
 
-def positive_ratios(labels_NA: Tensor) -> Tensor:
-    """r [A]: the fraction of positives among each class's annotated entries; 0 for a class without any."""
-    annotated = (labels_NA >= 0).sum(dim=0)
-    return (labels_NA > 0).sum(dim=0) / annotated.clamp(min=1)
+def positive_ratios(labels_BC: Tensor) -> Tensor:
+    """r [C]: the fraction of positives among each class's annotated entries; 0 for a class without any."""
+    annotated = (labels_BC >= 0).sum(dim=0)
+    return (labels_BC > 0).sum(dim=0) / annotated.clamp(min=1)

@@ -76,12 +76,12 @@ class Muon(torch.optim.Optimizer):
                 parameter.sub_(direction.reshape(parameter.shape), alpha=length)
 
 
-def orthogonal(matrices_NRC: Tensor) -> Tensor:
-    """The matrices [N, R, C] with singular values near 1 (0.7 to 1.2; below 1/600 of a matrix's norm they stay smaller)
-    and their singular vectors as they were; a zero matrix stays zero. By the Newton-Schulz iteration
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The matrices [count, rows, columns] with singular values near 1 (0.7 to 1.2; below 1/600 of a matrix's norm they
+    stay smaller) and their singular vectors as they were; a zero matrix stays zero. By the Newton-Schulz iteration
     X <- a X + (b XX' + c (XX')^2) X."""
-    tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
-    x = matrices_NRC.mT if tall else matrices_NRC
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     a, b, c = _COEFFICIENTS
     for _ in range(_ITERATIONS):

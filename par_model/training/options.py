@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from par_model.errors import UsageError
 from par_model.model.device import Precision
+from par_model.options import check_options, option, required, stated_options
 from par_model.video.options import DecodeOptions
 
 Tune = Literal["side", "full", "head"]
@@ -15,74 +16,95 @@ TrainSampling = Literal["random", "uniform", "first"]
 Schedule = Literal["epoch", "step"]
 Optimizer = Literal["adam", "muon"]
 Augment = Literal["all", "flip", "none"]
-_CHOICES = {
-    "tune": Tune,
-    "sampling": TrainSampling,
-    "schedule": Schedule,
-    "optimizer": Optimizer,
-    "augment": Augment,
-}
-
-_DECODING = ("decoder", "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Everything but the machine. Values as in the command's help; None means "choose". Raises UsageError.
+    """Everything but the machine; None means "choose". Raises UsageError."""
 
-    batch_size: tracklets of one step, over all workers. micro_batch: tracklets that one worker takes at a time.
-    cache_frames: most frames of a training tracklet that are decoded and kept; each epoch draws among these.
-    schedule: epoch is the released one; step warms up over the first 5 % of the steps and ends at 0.
-    optimizer: adam is the released one; muon moves the matrices of Linears by their orthogonal momentum.
-    augment: all is the released pad, crop and flip; flip leaves the first two out.
-    crops: folder that keeps decoded crops, so that several runs share them.
-    """
-
-    manifest: str
-    weights: str
-    output: str
-    schema: str | None = None
-    workers: int = 1
-    epochs: int = 30
-    lr: float = 1e-3
-    schedule: Schedule = "epoch"
-    optimizer: Optimizer = "adam"
-    batch_size: int = 16
-    micro_batch: int | None = None
-    tune: Tune = "side"
-    frames: int | None = None
-    sampling: TrainSampling = "random"
-    augment: Augment = "all"
-    cache_frames: int = 24
-    crops: str | None = None
-    clip_norm: float | None = None
-    val_fraction: float = 0.1
-    precision: Precision = "auto"
-    seed: int = 0
-    max_failures: int = 0
-    max_failure_rate: float = 0.05
+    manifest: str = option(required, "Manifest of tracklets: a Parquet file, folder or pattern.", metavar="URI")
+    weights: str = option(required, "Weights file to start from, or 'demo'.", metavar="URI")
+    output: str = option(required, "Folder for best.safetensors, metrics.parquet, run.json.", metavar="URI")
+    workers: int = option(1, "Training processes; they share the machine's cores.", metavar="N", at_least=1)
+    epochs: int = option(30, "How often each training tracklet is seen.", metavar="N", at_least=1)
+    lr: float = option(1e-3, "Peak learning rate of the schedule.", metavar="RATE", above=0, below=float("inf"))
+    schedule: Schedule = option(
+        "epoch",
+        "How the learning rate goes. epoch is the released schedule, set once an epoch: five epochs of warm-up, then a "
+        "cosine whose last epoch is at 2e-6. step sets it at every step, 5 % of them warm-up, then a cosine to 0; it "
+        "is better for few, long epochs.",
+    )
+    optimizer: Optimizer = option(
+        "adam",
+        "What moves the weights. adam is the released one. muon moves the matrices of Linears by their orthogonal "
+        "momentum, and all else by Adam; it learns faster from random weights.",
+    )
+    batch_size: int = option(
+        16,
+        "Tracklets of one step, over all workers; BatchNorm needs two at least.",
+        metavar="N",
+        at_least=2,
+    )
+    micro_batch: int | None = option(
+        None,
+        "Tracklets that a worker takes at a time; the gradients of a step's parts are added up. BatchNorm's statistics "
+        "are then those of one part over all workers.",
+        metavar="N",
+        otherwise="all of its share",
+        at_least=1,
+    )
+    tune: Tune = option(
+        "side",
+        "What learns. side is all but the image tower, full is everything, head is what follows the side networks, "
+        "which are left out.",
+    )
+    frames: int | None = option(
+        None, "Frames of a tracklet in a step.", metavar="K", otherwise="from the weights", at_least=1
+    )
+    sampling: TrainSampling = option(
+        "random", "Which of the kept frames an epoch sees. random draws anew each epoch, in time order."
+    )
+    augment: Augment = option(
+        "all",
+        "What is drawn once for a tracklet and epoch. all is pad, crop and flip, as released; flip is left and right "
+        "alone. Labels change sides with the picture.",
+    )
+    cache_frames: int = option(
+        24,
+        "Most frames of a training tracklet to decode and keep; each epoch draws among these.",
+        metavar="N",
+        at_least=1,
+    )
+    crops: str | None = option(
+        None, "Folder of decoded crops, for several runs to share.", metavar="URI", otherwise="in OUT"
+    )
+    clip_norm: float | None = option(
+        None, "Longest gradient; longer ones are shortened.", metavar="NORM", otherwise="no limit", above=0
+    )
+    val_fraction: float = option(
+        0.1,
+        "Share of the training people that is held out for validation where the manifest has no split 'val'.",
+        metavar="SHARE",
+        above=0,
+        below=1,
+    )
+    schema: str | None = option(None, "Schema of the labels, where the manifest does not tell.", metavar="NAME|FILE")
+    seed: int = option(0, "Seed for order, augmentation, sampling, drop-path and what is held out.")
+    max_failures: int = option(
+        0, "Lost workers to replace before giving up; -1 is any number.", metavar="N", at_least=-1
+    )
+    max_failure_rate: float = option(
+        0.05,
+        "Stop where a larger share of the labelled tracklets cannot be read; fewer are left out.",
+        metavar="SHARE",
+        at_least=0,
+        at_most=1,
+    )
+    precision: Precision = option("auto", "Precision of the network. auto is bf16 on GPUs and fp32 on CPUs.")
     decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
-        checks: list[tuple[str, Any, bool, str]] = [
-            ("--workers", self.workers, self.workers >= 1, "at least 1"),
-            ("--epochs", self.epochs, self.epochs >= 1, "at least 1"),
-            ("--lr", self.lr, 0 < self.lr < float("inf"), "above 0"),
-            ("--batch-size", self.batch_size, self.batch_size >= 2, "at least 2: BatchNorm needs two tracklets"),
-            ("--micro-batch", self.micro_batch, self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
-            ("--frames", self.frames, self.frames is None or self.frames >= 1, "at least 1"),
-            ("--cache-frames", self.cache_frames, self.cache_frames >= 1, "at least 1"),
-            ("--clip-norm", self.clip_norm, self.clip_norm is None or self.clip_norm > 0, "above 0"),
-            ("--val-fraction", self.val_fraction, 0 < self.val_fraction < 1, "between 0 and 1"),
-            ("--max-failures", self.max_failures, self.max_failures >= -1, "-1 (no limit) or more"),
-            ("--max-failure-rate", self.max_failure_rate, 0 <= self.max_failure_rate <= 1, "between 0 and 1"),
-        ]
-        for name, kind in _CHOICES.items():
-            value, allowed = getattr(self, name), get_args(kind)
-            checks.append((f"--{name}", value, value in allowed, f"one of {', '.join(allowed)}"))
-        for name, value, good, limit in checks:
-            if not good:
-                raise UsageError(f"{name} is {value}: must be {limit}")
+        check_options(self)
         if self.batch_size < self.workers:
             raise UsageError(
                 f"--batch-size {self.batch_size} is smaller than --workers {self.workers}: it is the batch over all "
@@ -99,12 +121,11 @@ class TrainOptions:
 
     def command(self) -> str:
         """The ``parjob train`` that asks for this, without what is so by default."""
-        words = ["parjob", "train", "--manifest", self.manifest, "--weights", self.weights, "--output", self.output]
-        given = {known.name: (getattr(self, known.name), known.default) for known in fields(self)}
-        for name in ("manifest", "weights", "output", "decode"):
-            del given[name]
-        given |= {name: (getattr(self.decode, name), getattr(DecodeOptions(), name)) for name in _DECODING}
-        for name, (value, default) in given.items():
-            if value != default:
-                words += [f"--{name.replace('_', '-')}", str(value)]
+        words = ["parjob", "train"]
+        for given in (self, self.decode):
+            kind: Any = type(given)
+            for name, stated in stated_options(kind).items():
+                value = getattr(given, name)
+                if stated.required or value != stated.default:
+                    words += [stated.name, str(value)]
         return shlex.join(words)

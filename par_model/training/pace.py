@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from par_model.training.plan import TrainPlan
+from par_model.training.inputs import TrainPlan
 from par_model.training.workers import Worker
 
 _STEP_SECONDS = 1.0

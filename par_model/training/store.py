@@ -48,7 +48,7 @@ class CropStore:
         return len(column[row])
 
     def pixels(self, tracklet_id: str, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """uint8 [K, H, W, 3], RGB: the crops at K positions, which may repeat."""
+        """uint8 [T, H, W, 3], RGB: the crops at T positions, which may repeat."""
         column, row = self._places[tracklet_id]
         crops = column[row].values
         decoded = {

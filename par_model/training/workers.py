@@ -1,4 +1,7 @@
-"""One training process among several, and what they add up: gradients, and the statistics of the final BatchNorm."""
+"""One training process among several, and what they add up: gradients, and the statistics of the final BatchNorm.
+
+Dimension letters: B tracklets, C classes.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from par_model.errors import FailureCode, TrackletError
 from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Preprocess, RawCrops, Tracklet
-from par_model.video.crop import cut
+from par_model.video.crop import cut_crop
 from par_model.video.fit import fit_crop
 from par_model.video.options import Damaged
 
@@ -58,7 +58,7 @@ class Collector:
             return
         boxes = self.tracklet.boxes
         try:
-            crop = cut(picture, None if boxes is None else boxes[self._boxes[frame]], frame)
+            crop = cut_crop(picture, None if boxes is None else boxes[self._boxes[frame]], frame)
         except TrackletError as error:
             self.fail(error)
             return

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
+from itertools import zip_longest
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -43,6 +44,8 @@ _BT2020_LUMINANCE = (0.2627, 0.6780, 0.0593)
 # Otherwise swscale takes 8-bit levels down by up to two, which light spreads.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 _Level = TypeVar("_Level", np.uint8, np.uint16)
+# Monochrome pictures of HEVC and AV1, as thermal cameras make them.
+_WITH_COLOURS = {"gray": "yuv420p", "gray10le": "yuv420p10le", "gray12le": "yuv420p12le"}
 _ROWS = 32  # mapped at a time, so that they stay in the processor's cache
 
 
@@ -87,18 +90,26 @@ def _pixels(rgb: av.VideoFrame, kind: type[_Level]) -> NDArray[_Level]:
 
 
 def _with_its_range(frame: av.VideoFrame) -> av.VideoFrame:
-    """A frame whose pixel format says full range (yuvj...) only where its flag does: FFmpeg's decoders keep the format
-    of a stream that goes on with limited range, and swscale believes the format."""
-    if not frame.format.name.startswith("yuvj") or frame.color_range != _LIMITED_RANGE:
+    """A frame of another pixel format where its flag says limited range, and swscale believes the format, which means
+    full: yuvj..., which FFmpeg's decoders keep for a stream that changes its range, and pictures without colours."""
+    name = frame.format.name
+    other = name.replace("yuvj", "yuv") if name.startswith("yuvj") else _WITH_COLOURS.get(name)
+    if other is None or frame.color_range != _LIMITED_RANGE:
         return frame
-    plain = av.VideoFrame(frame.width, frame.height, frame.format.name.replace("yuvj", "yuv"))
-    for source, target in zip(frame.planes, plain.planes, strict=True):
-        rows = np.frombuffer(memoryview(source), np.uint8).reshape(-1, source.line_size)
-        copy = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
-        copy[: target.height, : target.width] = rows[: target.height, : target.width]
+    plain = av.VideoFrame(frame.width, frame.height, other)
+    bits = plain.format.components[0].bits
+    kind: np.dtype[Any] = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    for source, target in zip_longest(frame.planes, plain.planes):
+        levels = _levels(target, kind)
+        levels[:] = 1 << bits - 1 if source is None else _levels(source, kind)
     for name in ("colorspace", "color_range", "color_trc", "color_primaries"):
         setattr(plain, name, getattr(frame, name))
     return plain
+
+
+def _levels(plane: av.video.plane.VideoPlane, kind: np.dtype[Any]) -> NDArray[Any]:
+    rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
+    return rows[: plane.height, : plane.width]
 
 
 def _to_sdr(signal: NDArray[np.uint16], transfer: int, primaries: int) -> NDArray[np.uint8]:

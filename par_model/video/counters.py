@@ -35,6 +35,10 @@ class Counters:
         """What was added since an earlier copy."""
         return replace(self, **{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
 
+    def numbers(self) -> dict[str, int]:
+        """The totals that are numbers, by name."""
+        return {name: getattr(self, name) for name in NUMBERS}
+
     def copy(self) -> Self:
         """The totals as they are now."""
         return replace(self, several_tracks=set(self.several_tracks))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from par_model.errors import FailureCode, TrackletError
 
 
-def cut(picture: NDArray[np.uint8], box: NDArray[np.float32] | None, frame: int) -> NDArray[np.uint8]:
+def cut_crop(picture: NDArray[np.uint8], box: NDArray[np.float32] | None, frame: int) -> NDArray[np.uint8]:
     """The part of a picture uint8 [H, W, 3] that a box covers, as a view uint8 [h, w, 3].
 
     box: left, top, width, height in pixels of the displayed picture; None = the whole picture. Columns floor(x) to

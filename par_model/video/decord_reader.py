@@ -17,7 +17,7 @@ from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers.open import VideoContainer, describe
-from par_model.video.packet_index import SEEKABLE_FORMATS, Packet, PacketTable, Run, table_of_packets
+from par_model.video.packet_index import SEEKABLE_FORMATS, Packet, PacketIndex, Run, index_of_packets
 from par_model.video.reader import SeekRefutedError, VideoReader
 
 _FRAMES_AT_ONCE = 8
@@ -110,24 +110,24 @@ class DecordReader:
 
     def _check(self, packets: Sequence[Packet], file: VideoFile) -> str | None:
         """Why decord may be wrong on this file, None if nothing was found."""
-        table = table_of_packets(packets)
-        if table is None:
+        packet_index = index_of_packets(packets)
+        if packet_index is None:
             return "its packets' timestamps are not all there and there once, or some are damaged or cut off by an edit"
         ordinals = [i for i, packet in enumerate(packets) if packet.is_key]
         if len(self._decord) != len(packets):
             return f"it counts {len(self._decord)} frames, and the file has {len(packets)}"
         if [int(key) for key in self._decord.get_key_indices()] != ordinals:
             return "it sees other key frames than the file has"
-        if table.keys.tolist() != ordinals:
+        if packet_index.keys.tolist() != ordinals:
             return "frames are shown before the key frame that they follow in the file"
-        return self._check_landings(table, file)
+        return self._check_landings(packet_index, file)
 
-    def _check_landings(self, table: PacketTable, file: VideoFile) -> str | None:
+    def _check_landings(self, packet_index: PacketIndex, file: VideoFile) -> str | None:
         """Seek to each key frame, last first, and compare with what PyAV decodes there."""
         with VideoReader(file) as exact:
-            for key in reversed(table.keys.tolist()):
+            for key in reversed(packet_index.keys.tolist()):
                 try:
-                    (frame,) = exact.frames_of_run(Run(key, key), table)
+                    (frame,) = exact.frames_of_run(Run(key, key), packet_index)
                 except (SeekRefutedError, TrackletError):
                     return f"its key frame {key} cannot be verified"
                 if frame.is_hdr:
@@ -142,7 +142,7 @@ class DecordReader:
 
 
 def _packets(container: VideoContainer) -> tuple[list[Packet], str | None]:
-    """What a table keeps of each packet, and whether one refers to pictures that are missing."""
+    """What a packet index keeps of each packet, and whether one refers to pictures that are missing."""
     packets, lack = [], None
     for packet in container.packets():
         if packet.size:

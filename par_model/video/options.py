@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from par_model.types import Tracklet
+from par_model.errors import UsageError
+from par_model.options import check_options, option
+
+if TYPE_CHECKING:
+    from par_model.types import Tracklet
 
 Decoder = Literal["pyav", "decord"]
-DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 Damaged = Literal["fail", "use"]
-DAMAGED: tuple[Damaged, ...] = get_args(Damaged)
 Matrix = Literal["bt601", "bt709"]
-MATRICES: tuple[Matrix, ...] = get_args(Matrix)
 
 TIMED_FRAMES = 50_000
 MOST_SECONDS = 7 * 86_400
@@ -37,28 +38,41 @@ class DecodeOptions:
         trackers take bt601, whatever the size; bt709 is right for most HD footage.
     """
 
-    decoder: Decoder = "pyav"
-    damaged: Damaged = "fail"
-    video_timeout: float = 900.0
+    decoder: Decoder = option(
+        "pyav",
+        "Library that decodes. pyav is exact on every file; decord is taken only for files where it can be checked, "
+        "and tracklets of other files fail as decoder-refused.",
+    )
+    damaged: Damaged = option(
+        "fail", "What becomes of a tracklet that needs a damaged frame: it fails, or it uses what was decoded."
+    )
+    video_timeout: float = option(
+        900.0,
+        "Longest time that one video may take in one work unit.",
+        metavar="SECONDS",
+        above=0,
+        at_most=MOST_SECONDS,
+    )
+    video_stream: int = option(
+        0,
+        "Which of a file's moving video tracks is read, counted from 0, where the manifest's column video_stream does "
+        "not say.",
+        metavar="N",
+        at_least=0,
+    )
+    unflagged_matrix: Matrix = option(
+        "bt601",
+        "How colours are read of videos that do not say how. bt601 is how detectors see them; bt709 is right for most "
+        "HD footage.",
+    )
     isolate: bool = True
     memory_bytes: int = 4 << 30
     crop_bytes: int = 512 << 20
-    video_stream: int = 0
-    unflagged_matrix: Matrix = "bt601"
 
     def __post_init__(self) -> None:
-        if self.decoder not in DECODERS:
-            raise ValueError(f"decoder {self.decoder!r} is not one of {', '.join(DECODERS)}")
-        if self.damaged not in DAMAGED:
-            raise ValueError(f"damaged {self.damaged!r} is not one of {', '.join(DAMAGED)}")
-        if self.unflagged_matrix not in MATRICES:
-            raise ValueError(f"unflagged_matrix {self.unflagged_matrix!r} is not one of {', '.join(MATRICES)}")
+        check_options(self)
         if self.decoder == "decord" and self.unflagged_matrix != "bt601":
-            raise ValueError("--unflagged-matrix bt709 needs --decoder pyav: decord reads unflagged colours as bt601")
-        if self.video_stream < 0:
-            raise ValueError(f"video_stream {self.video_stream}: a file's video tracks count from 0")
-        if not 0 < self.video_timeout <= MOST_SECONDS:
-            raise ValueError(f"video_timeout {self.video_timeout:g} s: must be above 0 and at most {MOST_SECONDS}")
+            raise UsageError("--unflagged-matrix bt709 needs --decoder pyav: decord reads unflagged colours as bt601")
         for name in ("memory_bytes", "crop_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")

@@ -1,8 +1,8 @@
-"""A video's table of packets: which frame has which timestamp, and where decoding can start.
+"""A video's packet index: which frame has which timestamp, and where decoding can start.
 
 It is made without decoding, so it costs about a hundredth of a pass. It is trusted only where a packet is a frame:
 one of few containers and codecs, every timestamp present and there once, a key frame first, nothing damaged or to be
-discarded, and the first frames that come out of the decoder are those that the table says.
+discarded, and the first frames that come out of the decoder are those that the packet index says.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 
 # A seek drops the frames that the decoder had begun and fills its delay again.
 SEEK_COST = 12
-# Frames whose decoding costs as much as the demuxing of one packet for the table.
+# Frames whose decoding costs as much as the demuxing of one packet for the index.
 DEMUX_COST = 0.02
 # Frames that a decoder may need ahead of the one that it shows: codecs allow 16.
 _REORDERING = 16
 
 
 class Packet(NamedTuple):
-    """What the table keeps of a packet. is_bad: damaged, or to be discarded. position, size: in the file, in bytes."""
+    """What the index keeps of a packet. is_bad: damaged, or to be discarded. position, size: in the file, in bytes."""
 
     pts: int | None
     is_key: bool
@@ -37,11 +37,11 @@ class Packet(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class PacketTable:
+class PacketIndex:
     """What is known of a video's frames.
 
-    pts: int64 [N], ascending: frame k has pts[k]. keys: int64 [M], the frame indices at which decoding can start.
-    begins, ends: int64 [N], which bytes of the file hold each frame's packet; None where the container does not tell.
+    pts: int64 [n], ascending: frame k has pts[k]. keys: int64 [m], the frame indices at which decoding can start.
+    begins, ends: int64 [n], which bytes of the file hold each frame's packet; None where the container does not tell.
     size: width and height of frame 0, before it is turned; None if it was not decoded.
     """
 
@@ -74,8 +74,8 @@ class PacketTable:
         return int(self.begins[run.start]), int(self.ends[run.start : stop].max())
 
 
-def table_of_packets(packets: Sequence[Packet]) -> PacketTable | None:
-    """A table of packets given in file order. None if they do not tell the frames' order beyond doubt."""
+def index_of_packets(packets: Sequence[Packet]) -> PacketIndex | None:
+    """The packet index of packets given in file order. None if they do not tell the frames' order beyond doubt."""
     if not packets or not packets[0].is_key or any(packet.pts is None or packet.is_bad for packet in packets):
         return None
     stamps = np.asarray([packet.pts for packet in packets], np.int64)
@@ -85,9 +85,9 @@ def table_of_packets(packets: Sequence[Packet]) -> PacketTable | None:
         return None
     keys = np.flatnonzero(np.asarray([packet.is_key for packet in packets])[order]).astype(np.int64)
     if any(packet.position is None for packet in packets):
-        return PacketTable(pts, keys)
+        return PacketIndex(pts, keys)
     begins = np.asarray([packet.position for packet in packets], np.int64)[order]
-    return PacketTable(pts, keys, begins, begins + np.asarray([packet.size for packet in packets], np.int64)[order])
+    return PacketIndex(pts, keys, begins, begins + np.asarray([packet.size for packet in packets], np.int64)[order])
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class Run:
     stop: int
 
 
-def runs(wanted: Sequence[int], table: PacketTable) -> list[Run]:
+def runs(wanted: Sequence[int], packet_index: PacketIndex) -> list[Run]:
     """The cheapest way to pass all wanted frames (ascending, not empty): seek where that saves decoding, else go on."""
     found: list[Run] = []
     for index in wanted:
-        key = table.key_before(index)
+        key = packet_index.key_before(index)
         position = found[-1].stop + 1 if found else 0
         if key - position > SEEK_COST:
             found.append(Run(key, index))
@@ -113,8 +113,8 @@ def runs(wanted: Sequence[int], table: PacketTable) -> list[Run]:
     return found
 
 
-def table_may_pay(wanted: Sequence[int], frames: int | None) -> bool:
-    """Whether seeking could save more than a table costs, before anything is known of the key frames.
+def index_may_pay(wanted: Sequence[int], frames: int | None) -> bool:
+    """Whether seeking could save more than a packet index costs, before anything is known of the key frames.
 
     wanted: ascending frame indices. frames: how many the video has, if the container says so.
     """
@@ -124,8 +124,8 @@ def table_may_pay(wanted: Sequence[int], frames: int | None) -> bool:
     return could_save > SEEK_COST + DEMUX_COST * total
 
 
-class TableCache:
-    """Tables of the video tracks that this process read last, None for those whose packets do not tell.
+class PacketIndexCache:
+    """Packet indexes of the video tracks that this process read last, None for those whose packets do not tell.
 
     A key is a file's identity and the number of its moving video track.
     """
@@ -133,25 +133,25 @@ class TableCache:
     def __init__(self, most_frames: int) -> None:
         self._most_frames = most_frames
         self._frames = 0
-        self._tables: OrderedDict[tuple[str, int], PacketTable | None] = OrderedDict()
+        self._indexes: OrderedDict[tuple[str, int], PacketIndex | None] = OrderedDict()
 
     def __contains__(self, key: tuple[str | None, int]) -> bool:
-        return key in self._tables
+        return key in self._indexes
 
-    def __getitem__(self, key: tuple[str, int]) -> PacketTable | None:
-        self._tables.move_to_end(key)
-        return self._tables[key]
+    def __getitem__(self, key: tuple[str, int]) -> PacketIndex | None:
+        self._indexes.move_to_end(key)
+        return self._indexes[key]
 
-    def __setitem__(self, key: tuple[str, int], table: PacketTable | None) -> None:
-        self._frames += self._weight(table) - self._weight(self._tables.pop(key, None))
-        self._tables[key] = table
-        while self._frames > self._most_frames and len(self._tables) > 1:
-            self._frames -= self._weight(self._tables.popitem(last=False)[1])
+    def __setitem__(self, key: tuple[str, int], packet_index: PacketIndex | None) -> None:
+        self._frames += self._weight(packet_index) - self._weight(self._indexes.pop(key, None))
+        self._indexes[key] = packet_index
+        while self._frames > self._most_frames and len(self._indexes) > 1:
+            self._frames -= self._weight(self._indexes.popitem(last=False)[1])
 
     @staticmethod
-    def _weight(table: PacketTable | None) -> int:
-        return len(table) + 100 if table is not None else 100
+    def _weight(packet_index: PacketIndex | None) -> int:
+        return len(packet_index) + 100 if packet_index is not None else 100
 
 
-# 72 MB of tables at 24 bytes a frame: 33 hours of video.
-tables = TableCache(most_frames=3_000_000)
+# 72 MB of packet indexes at 24 bytes a frame: 33 hours of video.
+packet_indexes = PacketIndexCache(most_frames=3_000_000)

@@ -2,12 +2,12 @@
 
 Frame k is the k-th frame that the decoder gives in presentation order when it starts at the beginning. A forward pass
 takes nothing from timestamps, indices or frame rates, so it is right for every container and codec. Where few frames
-of a long video are wanted, and its table of packets can be trusted, the reader seeks, and checks every frame that comes
-out against the table; at the first contradiction it starts over and counts.
+of a long video are wanted, and its packet index can be trusted, the reader seeks, and checks every frame that comes
+out against the index; at the first contradiction it starts over and counts.
 
-Where a count meets damage, and the table can be trusted, each frame from there on is judged as a seek would: it is
-sound if all that comes out from the key frame before it, up to it, is what the table says. So the answer for a frame
-does not depend on what else is read with it. Without such a table, all that follows damage is marked.
+Where a count meets damage, and the index can be trusted, each frame from there on is judged as a seek would: it is
+sound if all that comes out from the key frame before it, up to it, is what the index says. So the answer for a frame
+does not depend on what else is read with it. Without such an index, all that follows damage is marked.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from par_model.video.counters import Counters
 from par_model.video.options import Matrix
 from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
-    PacketTable,
+    PacketIndex,
     Run,
+    index_may_pay,
+    index_of_packets,
+    packet_indexes,
     runs,
-    table_may_pay,
-    table_of_packets,
-    tables,
 )
 from par_model.video.picture import ReadFrame, Style
 
-# This many frames must come out of the decoder as the table says before it is believed.
+# This many frames must come out of the decoder as the packet index says before it is believed.
 _PROOF_FRAMES = 12
 # A remote file is fetched whole when more of it than this is wanted.
 _LARGE_SHARE = 0.25
 
 
 class SeekRefutedError(Exception):
-    """What came out of the decoder is not what the table of packets says."""
+    """What came out of the decoder is not what the packet index says."""
 
 
 class VideoReader:
@@ -88,23 +88,23 @@ class VideoReader:
         In ascending order; but a seek that is refuted starts again with frame 0. Bad packets are skipped, what follows
         them is marked as the module says. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
-        table = self._table(wanted) if wanted else None
-        if self._file.is_ranged and self._share(wanted, table) > _LARGE_SHARE and self._file.fetch_whole():
+        packet_index = self._packet_index(wanted) if wanted else None
+        if self._file.is_ranged and self._share(wanted, packet_index) > _LARGE_SHARE and self._file.fetch_whole():
             self._start_over()
-        if wanted and table is not None and wanted[-1] < len(table):
-            plan = runs(wanted, table)
+        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
+            plan = runs(wanted, packet_index)
             if plan != [Run(0, wanted[-1])]:
                 try:
                     for run in plan:
-                        yield from self.frames_of_run(run, table)
+                        yield from self.frames_of_run(run, packet_index)
                     return
                 except SeekRefutedError:
                     self._refuted()
         yield from self._frames_from_start(wanted or ())
 
-    def frames_of_run(self, run: Run, table: PacketTable) -> Iterator[ReadFrame]:
+    def frames_of_run(self, run: Run, packet_index: PacketIndex) -> Iterator[ReadFrame]:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
-        for frame in self._frames_from_key(run, table, "it is not what the packets promise"):
+        for frame in self._frames_from_key(run, packet_index, "it is not what the packets promise"):
             if frame.damage is not None:
                 raise SeekRefutedError
             yield frame
@@ -112,17 +112,17 @@ class VideoReader:
                 return
         raise SeekRefutedError
 
-    def _frames_from_key(self, run: Run, table: PacketTable, damage: str) -> Iterator[ReadFrame]:
-        """Frames from a key frame on, those after the first contradiction of the table marked with ``damage``.
+    def _frames_from_key(self, run: Run, packet_index: PacketIndex, damage: str) -> Iterator[ReadFrame]:
+        """Frames from a key frame on, those after the first contradiction of the packet index marked with ``damage``.
 
         Their indices are those of their timestamps. Raises SeekRefutedError if the seek leads elsewhere.
         """
-        key_pts = int(table.pts[run.start])
+        key_pts = int(packet_index.pts[run.start])
         expected = run.start
         mark: str | None = None
         self._has_moved = True
-        self._style.size = table.size
-        self._file.expect(table.bytes_of(run))
+        self._style.size = packet_index.size
+        self._file.expect(packet_index.bytes_of(run))
         self._seek(key_pts)
         is_first = True
         for packet in self._video.packets():
@@ -136,7 +136,7 @@ class VideoReader:
             for frame in frames:
                 if frame.pts is not None and frame.pts < key_pts and expected == run.start:
                     continue
-                index = table.index_of(frame.pts)
+                index = packet_index.index_of(frame.pts)
                 if index != expected or frame.is_corrupt or (index == run.start and not frame.key_frame):
                     mark = damage
                 if index is None:
@@ -146,10 +146,10 @@ class VideoReader:
                 if index >= run.stop:
                     return
 
-    def _share(self, wanted: Sequence[int] | None, table: PacketTable | None) -> float:
+    def _share(self, wanted: Sequence[int] | None, packet_index: PacketIndex | None) -> float:
         """About which part of the file has to be read for the wanted frames."""
-        if wanted and table is not None and wanted[-1] < len(table):
-            return sum(run.stop + 1 - run.start for run in runs(wanted, table)) / len(table)
+        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
+            return sum(run.stop + 1 - run.start for run in runs(wanted, packet_index)) / len(packet_index)
         total = self._video.num_frames
         return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
@@ -158,7 +158,7 @@ class VideoReader:
             self._start_over()
         self._has_moved = True
         index = 0
-        is_mended = False  # whether the table was asked what is sound after the damage
+        is_mended = False  # whether the packet index was asked what is sound after the damage
         last_pts: int | None = None
         damage = self._video.damage
         for packet in self._video.packets():
@@ -170,10 +170,10 @@ class VideoReader:
                     self._style.size = (frame.width, frame.height)
                 if why is not None and damage.reason is not None and wanted and not is_mended:
                     is_mended = True
-                    table = self._table_beside(last_pts, index)
-                    if table is not None:
+                    packet_index = self._index_beside(last_pts, index)
+                    if packet_index is not None:
                         self._met = damage.reason
-                        yield from self._frames_after_damage(index, wanted, table)
+                        yield from self._frames_after_damage(index, wanted, packet_index)
                         return
                 yield ReadFrame(index, why, frame, self._style)
                 last_pts = frame.pts
@@ -182,30 +182,30 @@ class VideoReader:
         if index == 0:
             raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self.name}: no frame could be decoded")
 
-    def _table_beside(self, last_pts: int | None, index: int) -> PacketTable | None:
-        """The table of packets, if it can be trusted and agrees with the frames before ``index``, the last of which
+    def _index_beside(self, last_pts: int | None, index: int) -> PacketIndex | None:
+        """The packet index, if it can be trusted and agrees with the frames before ``index``, the last of which
         is shown at ``last_pts``. The pass goes on as if nothing had happened."""
-        if not self._has_table:
+        if not self._has_packet_index:
             return None
         place = self._file.tell()
         try:
             with VideoContainer(self._file, self._stream) as beside:
-                table = read_table(beside, self._counters)
+                packet_index = read_packet_index(beside, self._counters)
         except TrackletError:
             return None
         finally:
             self._file.seek(place)
-        return table if table is not None and table.index_of(last_pts) == index - 1 else None
+        return packet_index if packet_index is not None and packet_index.index_of(last_pts) == index - 1 else None
 
-    def _frames_after_damage(self, index: int, wanted: Sequence[int], table: PacketTable) -> Iterator[ReadFrame]:
+    def _frames_after_damage(self, index: int, wanted: Sequence[int], packet_index: PacketIndex) -> Iterator[ReadFrame]:
         """Wanted frames from ``index`` on, each group of pictures judged on its own."""
         damage = f"the frames from the key frame before it are damaged; the first damage of the file: {self._met}"
-        self.count = len(table)
-        later = [k for k in wanted if index <= k < len(table)]
+        self.count = len(packet_index)
+        later = [k for k in wanted if index <= k < len(packet_index)]
         self._start_over()
-        for key, group in groupby(later, key=table.key_before):
+        for key, group in groupby(later, key=packet_index.key_before):
             try:
-                yield from self._frames_from_key(Run(key, max(group)), table, damage)
+                yield from self._frames_from_key(Run(key, max(group)), packet_index, damage)
             except SeekRefutedError:
                 continue
 
@@ -217,38 +217,38 @@ class VideoReader:
                 raise self._file.failure from error
             raise SeekRefutedError from error
 
-    def table_times(self) -> list[Fraction] | None:
-        """When each frame is shown, in seconds of the container's clock, where the table of packets can be trusted."""
+    def frame_times(self) -> list[Fraction] | None:
+        """When each frame is shown, in seconds of the container's clock, where the packet index can be trusted."""
         base = self._video.time_base
-        if not self._has_table or base is None:
+        if not self._has_packet_index or base is None:
             return None
         self._has_moved = True
-        table = read_table(self._video, self._counters)
-        return None if table is None else [pts * base for pts in table.pts.tolist()]
+        packet_index = read_packet_index(self._video, self._counters)
+        return None if packet_index is None else [pts * base for pts in packet_index.pts.tolist()]
 
-    def _table(self, wanted: Sequence[int]) -> PacketTable | None:
-        """The video's table of packets, if it can be trusted and may save more than it costs."""
-        if self._file.identity is not None and (self._file.identity, self._stream) in tables:
-            return tables[self._file.identity, self._stream]
-        if not self._has_table or not table_may_pay(wanted, self._video.num_frames):
+    def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
+        """The video's packet index, if it can be trusted and may save more than it costs."""
+        if self._file.identity is not None and (self._file.identity, self._stream) in packet_indexes:
+            return packet_indexes[self._file.identity, self._stream]
+        if not self._has_packet_index or not index_may_pay(wanted, self._video.num_frames):
             return None
         if self._file.fetch_whole():
             self._start_over()
         self._has_moved = True
-        table = read_table(self._video, self._counters)
+        packet_index = read_packet_index(self._video, self._counters)
         if self._file.identity is not None:
-            tables[self._file.identity, self._stream] = table
-        return table
+            packet_indexes[self._file.identity, self._stream] = packet_index
+        return packet_index
 
     @property
-    def _has_table(self) -> bool:
-        """Whether the video is of a kind whose table of packets tells its frames."""
+    def _has_packet_index(self) -> bool:
+        """Whether the video is of a kind whose packet index tells its frames."""
         return self._video.format in SEEKABLE_FORMATS and self._video.codec in ONE_FRAME_A_PACKET
 
     def _refuted(self) -> None:
         self._counters.seeks_refuted += 1
         if self._file.identity is not None:
-            tables[self._file.identity, self._stream] = None
+            packet_indexes[self._file.identity, self._stream] = None
 
     def _start_over(self) -> None:
         self._video.close()
@@ -256,8 +256,8 @@ class VideoReader:
         self._has_moved = False
 
 
-def read_table(video: VideoContainer, counters: Counters) -> PacketTable | None:
-    """The table of packets of a video that has just been opened, None if it cannot be trusted."""
+def read_packet_index(video: VideoContainer, counters: Counters) -> PacketIndex | None:
+    """The packet index of a video that has just been opened, None if it cannot be trusted."""
     packets = []
     shown: list[int | None] = []
     size: tuple[int, int] | None = None
@@ -271,7 +271,7 @@ def read_table(video: VideoContainer, counters: Counters) -> PacketTable | None:
             shown += [None if frame.is_corrupt else frame.pts for frame in frames]
         if packet.size:
             packets.append(describe(packet))
-    table = table_of_packets(packets)
-    if table is None or video.damage.reason is not None or table.pts[: len(shown)].tolist() != shown:
+    packet_index = index_of_packets(packets)
+    if packet_index is None or video.damage.reason is not None or packet_index.pts[: len(shown)].tolist() != shown:
         return None
-    return None if video.damage.ends_early(table.pts) else replace(table, size=size)
+    return None if video.damage.ends_early(packet_index.pts) else replace(packet_index, size=size)

@@ -38,7 +38,7 @@ def survey(uri: str, last_frame: int, stream: int = 0, *, decode: bool = False) 
     """Look at a video of which frame ``last_frame`` is wanted last.
 
     stream: which of its moving video tracks, counted from 0.
-    Frames are counted only where the header does not settle whether there are so many, from the table of packets where
+    Frames are counted only where the header does not settle whether there are so many, from the packet index where
     that can be trusted, else by decoding up to that frame. decode: decode all. Raises TrackletError where the video
     cannot be read.
     """
@@ -71,7 +71,7 @@ def _first_size(file: VideoFile, stream: int) -> tuple[int, int]:
 
 def _count_packets(file: VideoFile, stream: int) -> int | None:
     with VideoReader(file, stream) as reader:
-        times = reader.table_times()
+        times = reader.frame_times()
     return None if times is None else len(times)
 
 
@@ -114,7 +114,7 @@ def clock(uri: str, stream: int = 0) -> Clock:
         with VideoContainer(file, stream) as container:
             rate, start = container.rate, container.start
         with VideoReader(file, stream) as reader:
-            times = reader.table_times()
+            times = reader.frame_times()
         if times is None:
             with VideoReader(file, stream) as reader:
                 times = [frame.time for frame in reader.frames() if frame.time is not None]

@@ -38,25 +38,28 @@ class Question:
 
 def surveys(questions: Iterable[Question]) -> Iterator[tuple[Question, Survey | TrackletError]]:
     """Each question with its survey, or with what is wrong with the video, in the order of the questions."""
-    helpers: SimpleQueue[_Helper] = SimpleQueue()
-    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
-    for _ in range(workers):
-        helpers.put(_Helper())
+    helpers = [_Helper() for _ in range(max(1, min(_MOST_WORKERS, os.cpu_count() or 1)))]
+    idle: SimpleQueue[_Helper] = SimpleQueue()
+    for helper in helpers:
+        idle.put(helper)
 
     def ask(question: Question) -> tuple[Question, Survey | TrackletError]:
-        helper = helpers.get()
+        helper = idle.get()
         try:
             return question, helper.ask(question)
         finally:
-            helpers.put(helper)
+            idle.put(helper)
 
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(len(helpers))
     try:
         yield from pool.map(ask, questions)
     finally:
-        pool.shutdown(cancel_futures=True)
-        while not helpers.empty():
-            helpers.get().end()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for helper in helpers:
+            helper.kill()  # whoever still waits for an answer need not
+        pool.shutdown()
+        for helper in helpers:
+            helper.end()
 
 
 class _Helper:
@@ -80,8 +83,13 @@ class _Helper:
         message = f"cannot read {question.uri}: no answer within {question.seconds:g} s"
         return TrackletError(FailureCode.VIDEO_TIMEOUT, message)
 
+    def kill(self) -> None:
+        """End the process, if there is one, while another thread may wait for it."""
+        if self._process is not None:
+            self._process.kill()
+
     def end(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if there is one, and forget it."""
         if self._process is not None and self._connection is not None:
             self._connection.close()
             self._process.kill()

@@ -12,14 +12,14 @@ def timestamps(uri: str, count: int | None = None, stream: int = 0) -> list[floa
 
     stream: which of the file's moving video tracks, counted from 0.
 
-    A table of packets tells where it can be trusted. Else frames are decoded to count them, since containers list
+    A packet index tells where it can be trusted. Else frames are decoded to count them, since containers list
     packets that give no frame. Fewer are returned where the video ends before. Raises TrackletError if it cannot be
     read, or a frame has no timestamp.
     """
     seconds: list[float] = []
     first = None
     with open_video(uri) as file, VideoReader(file, stream) as reader:
-        told = reader.table_times()
+        told = reader.frame_times()
         if told is not None:
             return [float(time - told[0]) for time in told[:count]]
         for frame in reader.frames():

@@ -188,8 +188,8 @@ def test_everything_may_lie_in_s3(s3: Callable[[], str], clip: Path, tmp_path: P
     [
         (["--frames", "0"], 2, "--frames is 0: must be at least 1"),
         (["--limit", "0"], 2, "--limit is 0: must be at least 1"),
-        (["--video-timeout", "-1"], 2, "video_timeout -1 s: must be above 0"),
-        (["--max-failure-rate", "7"], 2, "must be between 0 and 1"),
+        (["--video-timeout", "-1"], 2, "--video-timeout is -1.0: must be above 0"),
+        (["--max-failure-rate", "7"], 2, "--max-failure-rate is 7.0: must be at least 0 and at most 1"),
         (["--split", "train"], 1, "has no tracklet of split 'train'"),
     ],
 )

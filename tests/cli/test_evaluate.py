@@ -16,6 +16,7 @@ from par_model import storage
 from par_model.attributes import load_schema
 from par_model.evaluation.paper import paper_metrics
 from par_model.manifest.write import write_manifest
+from par_model.runs.lock import OutputLock
 from tests.archive import video_row, write_clips
 from tests.cli.test_infer import one_line, parjob
 from tests.tiny import write_tiny_weights
@@ -221,3 +222,14 @@ def test_the_same_answers_as_another_models_table_get_the_same_marks(archive: Pa
     for name in ("counts", "paper", "means", "groups", "classes", "intervals"):
         assert other[name] == ours[name]
     assert other["run_id"] is None
+
+
+def test_scores_are_not_written_beside_a_job_that_holds_the_folder(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OutputLock(str(tmp_path / "_lock")):
+        assert evaluate(archive, tmp_path) == 1
+        assert "another job (process " in one_line(capsys)
+        assert [p.name for p in tmp_path.iterdir()] == ["_lock"]
+    assert evaluate(archive, tmp_path) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from par_model import storage
 from par_model.cli import doctor as doctor_module
+from par_model.cli.command import log_to_stderr
 from par_model.cli.main import parjob as root
 from par_model.video.writer import ClipWriter
 from tests.blocks import PAGES, ROOT
@@ -109,3 +111,13 @@ def test_the_doctor_says_what_does_not(
     assert any(line.startswith("FAILED  decoder pyav") and "as bright as" in line for line in lines)
     assert any(line.startswith("FAILED  s3") and "there is no such file" in line for line in lines)
     assert any(line.startswith("-       ray") for line in lines)
+
+
+def test_what_the_package_says_of_its_work_is_a_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr()
+    log_to_stderr()  # once is enough
+    log = logging.getLogger("par_model.anywhere")
+    log.info("100 % of it is done")
+    log.warning("nearly none")
+    log.debug("for nobody")
+    assert capsys.readouterr().err == "parjob: 100 % of it is done\nparjob: warning: nearly none\n"

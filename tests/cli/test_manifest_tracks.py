@@ -121,6 +121,19 @@ def test_shares_of_no_picture_and_sizes_that_are_none_are_refused(
     assert "'512' is not a width and height such as 1920x1080" in capsys.readouterr().err
     assert run(*given, "--people", "person") == 2
     assert run(*given, "--videos", str(tmp_path)) == 2
+    assert "--video and --videos exclude each other" in capsys.readouterr().err
+    assert run(*given[2:]) == 2
+    assert "give --video or set PARJOB_MANIFEST_FROM_MOT_VIDEO" in capsys.readouterr().err
+
+
+def test_middles_are_sent_to_the_importer_that_takes_them(
+    clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    middles = write(tmp_path, text(lambda x, y, w, h: (x + w / 2, y + h / 2, w, h)))
+    assert run("--video", clip, "--tracks", middles, "--output", str(tmp_path / "m.parquet")) == 1
+    assert "if their first two numbers were their middle; are they? Then give the columns a header" in (
+        capsys.readouterr().err
+    )
 
 
 def test_frames_beyond_the_end_are_refused_with_the_last_there_is(
@@ -241,3 +254,30 @@ def test_folders_may_lie_on_s3(s3: Callable[[], str], clip: str, tmp_path: Path)
         ("site-day/gate-1", f"{bucket}/v/day/gate.mp4"),
         ("site-day/gate-2", f"{bucket}/v/day/gate.mp4"),
     ]
+
+
+def test_tracks_may_be_of_another_track_of_the_file(
+    clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first is a preview of half the size and fewer frames."""
+    import av
+
+    small = write_clip(tmp_path / "small.mp4", 20, size=(WIDTH // 2, HEIGHT // 2))
+    both = str(tmp_path / "both.mkv")
+    with av.open(both, "w") as copy, av.open(str(small)) as first, av.open(clip) as second:
+        for source in (first, second):
+            copy.add_stream_from_template(source.streams.video[0])
+        for stream, source in zip(copy.streams.video, (first, second), strict=True):
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+    output = str(tmp_path / "m.parquet")
+    given = ["--video", both, "--tracks", write(tmp_path, text()), "--output", output]
+    assert run(*given) == 1
+    assert "80 of 120 boxes are on frames up to 59, but the video's last frame is 19" in capsys.readouterr().err
+    assert run(*given, "--video-stream", "1", "--start-time", "2026-05-01T12:00:00Z") == 0
+    assert read_back(output) == boxes()
+    assert {row["video_stream"] for row in rows(output)} == {1}
+    with pytest.raises(SystemExit, match="0"):
+        main(["manifest", "check", output, "--videos"])

@@ -217,3 +217,13 @@ def test_import_openpar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_the_module_imports_nothing_heavy() -> None:
     code = "import sys, par_model.cli.weights; sys.exit(any(m in sys.modules for m in ('torch', 'open_clip', 'ray')))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_terminal_would_obey_is_shown_not_sent(
+    backbone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"\x1b[31mred\x07\x9b": torch.ones(1)}, tmp_path / "c.pt")
+    assert init(backbone, tmp_path / "w.safetensors", "--pretrained", tmp_path / "c.pt") == 1
+    said = capsys.readouterr().err
+    assert r"such as \x1b[31mred\x07\x9b;" in said
+    assert not set(said) & {"\x1b", "\x07", "\x9b"}

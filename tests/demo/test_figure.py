@@ -13,8 +13,8 @@ from par_model.demo.body import NUM_PARTS, Part, Stance, build_body
 from par_model.demo.camera import Camera
 from par_model.demo.figure import SHADES, Figure, capsule_outlines, draw_figure, paint
 from par_model.demo.lens import smear, soften
-from par_model.demo.places import NOON
 from par_model.demo.pose import pose
+from par_model.demo.scenes import NOON
 
 CAMERA = Camera(640, 360, height_m=2.2, pitch=0.08, fov=0.7)
 PLAIN = NOON._replace(gain=1.0, tint=(1.0, 1.0, 1.0))

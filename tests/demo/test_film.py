@@ -53,7 +53,7 @@ def test_boxes_contain_the_persons_pixels(market: tuple[Film, list[Frame]]) -> N
 def test_pixels_of_a_top_have_its_colour(market: tuple[Film, list[Frame]]) -> None:
     """Through the camera's light, which multiplies colours, and the figure's shading, which makes them darker."""
     film, frames = market
-    light = np.array(film.place.light.tint) * film.place.light.gain
+    light = np.array(film.scene.light.tint) * film.scene.light.gain
     checked = 0
     for frame in frames:
         for sighting in frame.sightings:
@@ -93,7 +93,7 @@ def _tracks(config: StreetConfig, schema: AttributeSchema) -> list[Track]:
     tracks = []
     for number in range(config.cameras):
         film = Film(config, number, schema)
-        tracker = Tracker(config, film.place.camera, film.walkers, schema)
+        tracker = Tracker(config, film.scene.camera, film.walkers, schema)
         for index, frame in enumerate(film.frames()):
             for sighting in frame.sightings:
                 tracker.add(index, sighting)

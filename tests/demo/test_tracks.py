@@ -15,7 +15,7 @@ from par_model.demo.camera import Camera
 from par_model.demo.config import StreetConfig
 from par_model.demo.evidence import evidence, per_class
 from par_model.demo.film import Sighting
-from par_model.demo.places import place_of
+from par_model.demo.scenes import scene_of
 from par_model.demo.tracks import Tracker
 from par_model.demo.traffic import Walker, draw_walkers
 
@@ -67,8 +67,8 @@ def test_a_stop_is_a_stretch_of_its_own(schema: AttributeSchema) -> None:
 
 def test_groups_walk_together_and_ids_are_unique(schema: AttributeSchema) -> None:
     config = StreetConfig()
-    place = place_of(0, 640, 360, np.random.default_rng(0))
-    walkers = draw_walkers(np.random.default_rng(2), place, config, schema)
+    scene = scene_of(0, 640, 360, np.random.default_rng(0))
+    walkers = draw_walkers(np.random.default_rng(2), scene, config, schema)
     assert len({w.person_id for w in walkers}) == len(walkers)
     together = sum(a.entry_s == b.entry_s for a, b in pairwise(walkers))
     assert 0.15 < together / len(walkers) < 0.65

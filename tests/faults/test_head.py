@@ -75,7 +75,7 @@ def test_the_head_is_killed_while_infer_runs(
     assert line == err.splitlines()[-1]
     assert "the same command goes on from there" in line
     assert "_lock" not in jobs.names("out")
-    assert "are done already" in replace(jobs, ray=False).run("out")
+    assert "are done already" in replace(jobs, ray=False, environment={}).run("out", FAULT_SLOW_SECONDS=0)
     assert_same_table(jobs.table("out"), undisturbed)
 
 

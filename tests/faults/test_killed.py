@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -158,3 +159,33 @@ def test_a_job_that_was_stopped_for_more_than_a_minute(jobs: Jobs, taken: bool, 
     assert "Traceback" not in err
     assert sorted(str(p) for p in Path(jobs.place("out")).rglob("part-*")) == below
     assert jobs.names("out") == ["_job.json", "_lock", "_parts"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("done", [True, False])
+def test_a_part_of_a_stopped_job_that_arrives_late_counts_for_nothing(
+    jobs: Jobs, done: bool, undisturbed: pa.Table
+) -> None:
+    """It was stopped behind its last look at the lock, before the part had its name, and another took the output."""
+    late = jobs.start("out", first=SOONER, FAULT_STOP_AT_PART=2)
+    wait_until(lambda: psutil.Process(late.pid).status() == psutil.STATUS_STOPPED, "the stopped job")
+    lock = Path(jobs.place("out"), "_lock")
+    lock.write_text(json.dumps(json.loads(lock.read_text()) | {"processes": "another container's"}))
+    other = jobs.start("out", first=SOONER, FAULT_SLOW_SECONDS=0 if done else 1)
+    if done:
+        said = other.communicate(timeout=120)[1]
+    else:
+        jobs.wait_for_parts("out", 2)
+    late.send_signal(signal.SIGCONT)
+    _, err = late.communicate(timeout=120)
+    assert late.returncode == 1, err
+    assert "Traceback" not in err
+    if not done:
+        assert (
+            len({name.split("-")[3] for name in map(storage.name, jobs.parts("out"))}) == 2
+        )  # it came, by its own name
+        said = other.communicate(timeout=120)[1]
+    assert other.returncode == 0, said
+    assert "are done already" in said
+    assert_same_table(jobs.table("out"), undisturbed)
+    assert jobs.names("out") == ["attributes", "run.json"]

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from par_model.cluster import units
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.errors import ClusterError
 from par_model.inference.job import run_inference
@@ -202,7 +201,7 @@ def test_a_tracklet_that_ends_every_worker_fails_alone(
 @pytest.mark.slow
 def test_workers_that_only_die_end_the_job(manifest: str, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends every worker, whatever it works on, is no tracklet's fault: one line, and no table of failures."""
-    monkeypatch.setattr(units, "_MOST_DEATHS", 0)
+    monkeypatch.setattr("par_model.cluster.hand_out._MOST_DEATHS", 0)
     with pytest.raises(ClusterError, match="workers died one after the other"):
         table_of(manifest, weights, recognise=ModelAlwaysDies)
     assert not Path(f"{manifest}.out/run.json").exists()

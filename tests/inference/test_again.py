@@ -10,10 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.errors import OutputError, UsageError
-from par_model.inference.job import Again, run_inference
+from par_model.inference.job import run_inference
+from par_model.inference.kinds import Add, Kind, Retry
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
@@ -23,11 +25,11 @@ from tests.archive import assert_same_table, bad_rows, good_rows, write_archive,
 from tests.inference.test_job import Interrupted
 
 
-def infer(folder: Path, weights: Path, again: Again = "no", runner: Any = None, **options: Any) -> dict[str, Any]:
+def infer(folder: Path, weights: Path, kind: Kind | None = None, runner: Any = None, **options: Any) -> dict[str, Any]:
     output = options.pop("output", folder / "out")
     manifest = options.pop("manifest", folder / "manifest.parquet")
     asked = InferOptions(manifest=str(manifest), weights=str(weights), output=str(output), **options)
-    return run_inference(asked, lambda: nullcontext(runner or LocalRunner("cpu")), again)
+    return run_inference(asked, lambda: nullcontext(runner or LocalRunner("cpu")), kind)
 
 
 def read(output: Path) -> pa.Table:
@@ -56,7 +58,7 @@ def test_retry_failed_gives_the_table_of_a_first_run_in_better_times(
     first = infer(archive, tiny_weights, partition_by=partition_by)
     before = read(archive / "out")
     provide_missing_video(archive)
-    second = infer(archive, tiny_weights, "retry", partition_by=partition_by)
+    second = infer(archive, tiny_weights, Retry(), partition_by=partition_by)
     assert (first["counts"]["status"]["failed"], second["counts"]["status"]["failed"]) == (4, 3)
     assert second["stages"]["tracklets"] == 4
     infer(archive, tiny_weights, output=archive / "fresh", partition_by=partition_by)
@@ -70,19 +72,19 @@ def test_retry_failed_gives_the_table_of_a_first_run_in_better_times(
 def test_retry_failed_of_a_table_without_failures_does_nothing(archive: Path, tiny_weights: Path) -> None:
     write_manifest(str(archive / "manifest.parquet"), good_rows(str(archive)))
     first = infer(archive, tiny_weights)
-    assert infer(archive, tiny_weights, "retry", runner=Interrupted(0)) == first
+    assert infer(archive, tiny_weights, Retry(), runner=Interrupted(0)) == first
 
 
 def test_retry_failed_wants_a_complete_output(archive: Path, tiny_weights: Path) -> None:
     with pytest.raises(OutputError, match="not complete"):
-        infer(archive, tiny_weights, "retry")
+        infer(archive, tiny_weights, Retry())
     assert not (archive / "out").exists()
 
 
 def test_retry_failed_is_refused_where_a_row_would_move_between_folders(archive: Path, tiny_weights: Path) -> None:
     infer(archive, tiny_weights, partition_by=("status",))
     with pytest.raises(UsageError, match="folders by status"):
-        infer(archive, tiny_weights, "retry", partition_by=("status",))
+        infer(archive, tiny_weights, Retry(), partition_by=("status",))
 
 
 def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
@@ -94,7 +96,7 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
     infer(archive, tiny_weights, partition_by=("camera_id",))
     provide_missing_video(archive)
     with pytest.raises(KeyboardInterrupt):
-        infer(archive, tiny_weights, "retry", runner=Interrupted(1), batch_size=1, partition_by=("camera_id",))
+        infer(archive, tiny_weights, Retry(), runner=Interrupted(1), batch_size=1, partition_by=("camera_id",))
     replaced: list[str] = []
 
     def killed(uri: str, schema: pa.Schema, before: Any) -> Any:
@@ -106,11 +108,11 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
     with monkeypatch.context() as patch:
         patch.setattr(finish, "replacing", killed)
         with pytest.raises(KeyboardInterrupt):
-            infer(archive, tiny_weights, "retry", partition_by=("camera_id",))
+            infer(archive, tiny_weights, Retry(), partition_by=("camera_id",))
     assert len(read(archive / "out")) == 14
     with pytest.raises(OutputError, match="with --retry-failed first"):
-        infer(archive, tiny_weights, "add", manifest=grown(archive), partition_by=("camera_id",))
-    summary = infer(archive, tiny_weights, "retry", partition_by=("camera_id",))
+        infer(archive, tiny_weights, Add(), manifest=grown(archive), partition_by=("camera_id",))
+    summary = infer(archive, tiny_weights, Retry(), partition_by=("camera_id",))
     assert summary["counts"]["status"] == {"ok": 11, "failed": 3}
     infer(archive, tiny_weights, output=archive / "fresh", partition_by=("camera_id",))
     assert_same_table(read(archive / "out").sort_by("tracklet_id"), read(archive / "fresh").sort_by("tracklet_id"))
@@ -138,19 +140,33 @@ def test_add_does_the_new_tracklets_and_leaves_the_old_rows_alone(
     manifest = grown(archive)
     with pytest.raises(OutputError, match="or --add"):
         infer(archive, tiny_weights, manifest=manifest, partition_by=partition_by)
-    summary = infer(archive, tiny_weights, "add", manifest=manifest, partition_by=partition_by)
+    summary = infer(archive, tiny_weights, Add(), manifest=manifest, partition_by=partition_by)
     assert summary["stages"]["tracklets"] == 2
     assert summary["counts"]["status"] == {"ok": 12, "failed": 4}
     assert {p: p.read_bytes() for p in files} == files
     infer(archive, tiny_weights, manifest=manifest, output=archive / "fresh", partition_by=partition_by)
     assert_same_table(read(archive / "out").sort_by("tracklet_id"), read(archive / "fresh").sort_by("tracklet_id"))
     # The same command again, with or without --add, finds the job complete.
-    for again in ("no", "add"):
-        assert infer(archive, tiny_weights, again, manifest=manifest, partition_by=partition_by) == summary
+    for kind in (None, Add()):
+        assert infer(archive, tiny_weights, kind, manifest=manifest, partition_by=partition_by) == summary
+
+
+def test_add_to_a_table_with_types_of_an_earlier_version_is_refused(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights)
+    (file,) = (archive / "out/attributes").rglob("*.parquet")
+    table = pq.read_table(file)
+    column = table.schema.get_field_index("camera_id")
+    pq.write_table(table.set_column(column, "camera_id", table["camera_id"].cast(pa.string_view())), file)
+    before = file.read_bytes()
+    with pytest.raises(
+        OutputError, match=r"an earlier version wrote its column camera_id as string_view, which is str"
+    ):
+        infer(archive, tiny_weights, Add(), manifest=grown(archive))
+    assert file.read_bytes() == before
 
 
 def test_add_over_nothing_is_a_first_run(archive: Path, tiny_weights: Path) -> None:
-    assert infer(archive, tiny_weights, "add")["counts"]["tracklets"] == 14
+    assert infer(archive, tiny_weights, Add())["counts"]["tracklets"] == 14
 
 
 def drop_one(rows: list[dict[str, Any]]) -> None:
@@ -175,7 +191,7 @@ def test_add_refuses_a_manifest_whose_old_rows_changed(
     infer(archive, tiny_weights)
     before = (archive / "out" / "run.json").read_text()
     with pytest.raises(OutputError, match=said):
-        infer(archive, tiny_weights, "add", manifest=grown(archive, change))
+        infer(archive, tiny_weights, Add(), manifest=grown(archive, change))
     assert (archive / "out" / "run.json").read_text() == before
     assert len(read(archive / "out")) == 14
 
@@ -183,17 +199,17 @@ def test_add_refuses_a_manifest_whose_old_rows_changed(
 def test_add_refuses_other_options(archive: Path, tiny_weights: Path) -> None:
     infer(archive, tiny_weights)
     with pytest.raises(OutputError, match="frames"):
-        infer(archive, tiny_weights, "add", manifest=grown(archive), frames=2)
+        infer(archive, tiny_weights, Add(), manifest=grown(archive), frames=2)
 
 
 def test_an_interrupted_add_goes_on_and_the_old_table_stays_readable(archive: Path, tiny_weights: Path) -> None:
     infer(archive, tiny_weights)
     manifest = grown(archive)
     with pytest.raises(KeyboardInterrupt):
-        infer(archive, tiny_weights, "add", manifest=manifest, runner=Interrupted(1), batch_size=1)
+        infer(archive, tiny_weights, Add(), manifest=manifest, runner=Interrupted(1), batch_size=1)
     assert len(read(archive / "out")) == 14
     assert json.loads((archive / "out" / "run.json").read_text())["counts"]["tracklets"] == 14
-    summary = infer(archive, tiny_weights, "add", manifest=manifest)
+    summary = infer(archive, tiny_weights, Add(), manifest=manifest)
     assert summary["counts"]["tracklets"] == 16
     assert names(archive / "out") == ["attributes", "run.json"]
 
@@ -207,14 +223,14 @@ def test_remains_of_a_run_that_was_killed_after_run_json_are_swept(archive: Path
     assert infer(archive, tiny_weights) == summary
     assert names(archive / "out") == ["attributes", "run.json"]
     write_clips(archive)
-    assert infer(archive, tiny_weights, "retry")["counts"]["tracklets"] == 14
+    assert infer(archive, tiny_weights, Retry())["counts"]["tracklets"] == 14
 
 
 def test_add_takes_more_of_the_same_manifest(archive: Path, tiny_weights: Path) -> None:
     infer(archive, tiny_weights, limit=3)
     with pytest.raises(OutputError, match="limit"):
         infer(archive, tiny_weights, limit=6)
-    assert infer(archive, tiny_weights, "add", limit=6)["counts"]["tracklets"] == 6
-    assert infer(archive, tiny_weights, "add")["counts"]["tracklets"] == 14
+    assert infer(archive, tiny_weights, Add(), limit=6)["counts"]["tracklets"] == 6
+    assert infer(archive, tiny_weights, Add())["counts"]["tracklets"] == 14
     infer(archive, tiny_weights, output=archive / "fresh")
     assert_same_table(read(archive / "out"), read(archive / "fresh"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,17 +16,19 @@ ROW = Failure(0, "t", 3, FailureCode.VIDEO_DAMAGED, "why")
 def test_work_adds_up_over_tables_and_workers() -> None:
     total = TotalWork()
     for worker, seconds in ((7, 0.5), (8, 0.25), (7, 0.25)):
-        work = Work(decode_seconds=seconds, frames_decoded=3, frames_needed=2, decode_worker=worker, model_worker=9)
+        counts = {"frames_decoded": 3, "frames_needed": 2}
+        work = Work(decode_seconds=seconds, counts=counts, decode_worker=worker, model_worker=9)
         work.several_tracks = {video_number("s3://b/a.mp4"), video_number(f"s3://b/{worker}.mp4")}
         total.add(outcomes_to_table([ROW, ROW], work))
-    assert (total.decode_seconds, total.frames_decoded, total.frames_needed) == (1.0, 9, 6)
+    assert (total.decode_seconds, total.counts["frames_decoded"], total.counts["frames_needed"]) == (1.0, 9, 6)
     assert (total.decode_workers, total.model_workers) == ({7, 8}, {9})
     assert len(total.several_tracks) == 3
     assert total.startup_seconds is not None
 
 
 def test_rates_leave_the_start_out() -> None:
-    total = TotalWork(4.0, 9.0, 10, 8, 3, 1, 99, {1, 2}, {3}, {-5, 6}, startup_seconds=5.0, recognised=19)
+    counts = Counter(frames_decoded=10, frames_needed=8, videos_opened=3, seeks_refuted=1, bytes_read=99)
+    total = TotalWork(4.0, 9.0, counts, {1, 2}, {3}, {-5, 6}, startup_seconds=5.0, recognised=19)
     rates = total.rates(20, 15.0)
     assert rates == {
         "tracklets": 20,

@@ -57,6 +57,20 @@ def test_wrong_ones_are_named(seed: int) -> None:
     assert findings(boxes, np.arange(len(boxes))) == [Misfit.BEYOND_END]
 
 
+def test_middles_are_told_from_another_size() -> None:
+    boxes = walkers(5)
+    inside = boxes[(boxes[:, 0] > 0) & (boxes[:, 0] + boxes[:, 2] < 1920)]
+    for wrong, is_said in (
+        (inside + inside[:, [2, 3, 2, 3]] * np.float32([0.5, 0.5, 0, 0]), True),
+        (inside * 2, False),
+    ):
+        agreement = Agreement(VIDEO)
+        agreement.add(np.zeros(len(wrong), np.int64), wrong)
+        ((code, message),) = agreement.findings()
+        assert code is Misfit.OUTSIDE
+        assert ("would not if their first two numbers were their middle" in message) is is_said
+
+
 def test_trackers_may_go_on_where_people_have_walked_out() -> None:
     """deep-sort-realtime with max_age=30 leaves 30 boxes that fly off behind each track."""
     rng = np.random.default_rng(3)

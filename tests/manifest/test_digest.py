@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.manifest import Manifest
@@ -56,6 +57,13 @@ def test_every_value_that_the_table_depends_on_matters(change: dict[str, Any], t
 def test_a_further_columns_value_matters(tmp_path: Path) -> None:
     one, other = (digests(write(tmp_path / f"{z}.parquet", [on_video("a")], zone=[z])) for z in (1, 2))
     assert one != other
+
+
+def test_times_within_a_column_are_as_they_were_when_a_zone_was_looked_up(tmp_path: Path) -> None:
+    seen = pa.array([[NOON, None]], pa.list_(pa.timestamp("us", "UTC")))
+    table = pa.table({"tracklet_id": ["a"], "image_uris": [["/1.jpg"]], "seen": seen})
+    pq.write_table(table, tmp_path / "m.parquet")
+    assert digests(str(tmp_path / "m.parquet"))["a"].hex() == "c98b4601f7c994ff950683057e7c2267"
 
 
 def test_how_rows_are_cut_into_batches_does_not_matter(tmp_path: Path) -> None:

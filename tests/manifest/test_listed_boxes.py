@@ -125,10 +125,18 @@ def test_a_value_that_would_be_lost_is_refused(tmp_path: Path) -> None:
         convert(uri, str(tmp_path / "out.parquet"), "xywh")
 
 
-def test_an_output_among_the_manifests_files_is_refused(tmp_path: Path) -> None:
+def test_an_output_among_the_manifests_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_listed(tmp_path / "in" / "m.parquet", SIDES)
     with pytest.raises(UsageError, match="would then have every row twice"):
         convert(str(tmp_path / "in"), str(tmp_path / "in" / "new.parquet"), "xywh")
+    for uri, output in (("in/", f"file://{tmp_path}/in/new.parquet"), (f"file://{tmp_path}/in", "in/new.parquet")):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(UsageError, match="would then have every row twice"):
+            convert(uri, output, "xywh")
+    for name in ("m.parquet", "new.parquet"):
+        with pytest.raises(UsageError, match="is a file of the manifest's pattern, which would then have rows twice"):
+            convert("in/*.parquet", f"in/{name}", "xywh")
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["m.parquet"]
     convert(str(tmp_path / "in" / "m.parquet"), str(tmp_path / "in" / "m.parquet"), "xywh")
     assert Manifest.open(str(tmp_path / "in")).schema.field("boxes").type == COLUMNS.field("boxes").type
 
@@ -137,6 +145,14 @@ def test_a_manifest_that_is_right_already_is_left_alone(tmp_path: Path) -> None:
     write_manifest(str(tmp_path / "m.parquet"), [on_video("a")])
     with pytest.raises(ManifestError, match="such boxes are not converted"):
         convert(str(tmp_path / "m.parquet"), str(tmp_path / "out.parquet"), "xywh")
+
+
+@pytest.mark.filterwarnings("error")
+def test_sides_that_are_not_finite_are_left_to_check(tmp_path: Path) -> None:
+    uri = write_listed(tmp_path / "m.parquet", [[[float("inf"), 0.0, float("inf"), 5.0], [0.0, 0.0, 1e300, 9.0]], None])
+    convert(uri, str(tmp_path / "out.parquet"), "xyxy")
+    (defect,) = check(Manifest.open(str(tmp_path / "out.parquet")), None)
+    assert (defect.row, defect.code.value) == (0, "box-not-finite")
 
 
 SIDE = st.none() | st.integers(-500, 5000) | st.floats(-500, 5000, width=32)

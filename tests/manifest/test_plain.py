@@ -218,6 +218,7 @@ def test_uuid_text_is_pythons(ids: list[uuid.UUID | None], start: int) -> None:
     assert uuid_text(stored).to_pylist() == [str(one) if one else None for one in ids][start:]
 
 
+TEXT = st.text("aé\0€😀", max_size=20)  # up to 12 bytes lie within a view, more beside it
 NESTED = pa.struct(
     [
         ("texts", pa.list_view(pa.string_view())),
@@ -232,11 +233,9 @@ NESTED = pa.struct(
         st.none()
         | st.fixed_dictionaries(
             {
-                "texts": st.none() | st.lists(st.none() | st.text(max_size=20), max_size=3),
+                "texts": st.none() | st.lists(st.none() | TEXT, max_size=3),
                 "named": st.none()
-                | st.dictionaries(
-                    st.text(max_size=3), st.none() | st.lists(st.binary(max_size=3), min_size=2, max_size=2)
-                ),
+                | st.dictionaries(TEXT, st.none() | st.lists(st.binary(max_size=3), min_size=2, max_size=2)),
             }
         ),
         max_size=6,

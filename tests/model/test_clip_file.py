@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from par_model.errors import UsageError, WeightsError
+from par_model.model.backbone import load_clip
 from par_model.model.clip_file import read_clip_file
 from tests.model.test_backbone import Bomb
-from tests.small_clip import small_clip
+from tests.small_clip import SETTINGS, small_clip
 
 State = dict[str, Any]
 PREFIXES = ["module.", "_orig_mod.", "model.", "visual."]
@@ -117,6 +122,32 @@ def test_two_networks_in_one_state_dict_are_told_apart_by_the_key(state: State, 
     assert_same(read_clip_file(path, "teacher").tensors, averaged)
 
 
+def test_the_key_that_is_advised_is_the_one_to_give(state: State, tmp_path: Path) -> None:
+    both = {f"net.{part}.{name}": tensor for part in ("student", "teacher") for name, tensor in state.items()}
+    path = saved(tmp_path, both)
+    with pytest.raises(WeightsError, match=r"2 image towers.* as --checkpoint-key net\.teacher$"):
+        read_clip_file(path)
+    assert_same(read_clip_file(path, "net.teacher").tensors, state)
+
+
+def test_a_file_is_what_it_holds_whatever_its_name(state: State, tmp_path: Path) -> None:
+    save_file(state, tmp_path / "clip.ckpt")
+    shutil.move(saved(tmp_path, state), tmp_path / "clip.safetensors")
+    for name in ("clip.ckpt", "clip.safetensors"):
+        assert_same(read_clip_file(str(tmp_path / name)).tensors, state)
+
+
+def test_containers_that_hold_themselves_come_to_an_end(state: State, tmp_path: Path) -> None:
+    inner: State = {"visual.x": torch.ones(1)}
+    inner["model"] = inner
+    with pytest.raises(WeightsError, match="of a layout that is not known"):
+        read_clip_file(saved(tmp_path, inner))
+    shared: State = {}
+    for _ in range(60):  # 2 to the power of 60 ways lead to the innermost
+        shared = {"one": shared, "other": shared}
+    assert_same(read_clip_file(saved(tmp_path, {"model": state, "ema": shared})).tensors, state)
+
+
 def test_a_part_of_any_other_name_can_be_named(state: State, tmp_path: Path) -> None:
     path = saved(tmp_path, {"swa": state, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}})
     with pytest.raises(
@@ -124,6 +155,36 @@ def test_a_part_of_any_other_name_can_be_named(state: State, tmp_path: Path) -> 
     ):
         read_clip_file(path)
     assert_same(read_clip_file(path, "swa").tensors, state)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensor: tensor.to(torch.int8), "is int8: give the weights in a floating type"),
+        (lambda tensor: tensor.to(torch.complex64), "is complex64: give"),
+        (lambda tensor: tensor.to_sparse(), "is sparse, or without values"),
+        (lambda tensor: tensor.to("meta"), "is sparse, or without values"),
+        (lambda tensor: tensor * float("nan"), "has values that are infinite or no numbers"),
+        (lambda tensor: tensor.double() * 1e300, "has values that are infinite or no numbers"),
+    ],
+    ids=["quantised", "complex", "sparse", "meta", "nan", "beyond float32"],
+)
+def test_tensors_that_are_no_weights_are_refused(change: Any, said: str, tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(SETTINGS))
+    weights = small_clip().state_dict()
+    name = "visual.conv1.weight"
+    path = saved(tmp_path, weights | {name: change(weights[name])})
+    with pytest.raises(WeightsError, match=rf"into backbone .*: tensor visual\.conv1\.weight {said}"):
+        load_clip(str(tmp_path / "small.json"), path)
+
+
+def test_a_scale_of_several_numbers_has_another_shape(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(SETTINGS))
+    path = saved(tmp_path, small_clip().state_dict() | {"logit_scale": torch.ones(2)})
+    with pytest.raises(
+        WeightsError, match=r"another shape, first logit_scale: \[2\] in the file, \[\] in the backbone"
+    ):
+        load_clip(str(tmp_path / "small.json"), path)
 
 
 def test_an_unknown_layout_shows_names_and_what_was_looked_for(tmp_path: Path) -> None:
@@ -142,6 +203,11 @@ def test_an_image_tower_alone_is_not_enough(prefix: str, state: State, tmp_path:
     tower = {prefix + n.removeprefix("visual."): t for n, t in state.items() if n.startswith("visual.")}
     with pytest.raises(WeightsError, match=r"holds an image tower alone \(\d+ tensors\), and the texts .* whole CLIP"):
         read_clip_file(saved(tmp_path, tower))
+
+
+def test_names_that_are_no_text_are_said(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="a tensor named None, which is no text"):
+        read_clip_file(saved(tmp_path, {None: torch.ones(1)}))
 
 
 def test_one_tensor_under_two_names_is_refused(state: State, tmp_path: Path) -> None:
@@ -178,6 +244,35 @@ def test_nothing_that_a_file_names_is_called(state: State, tmp_path: Path) -> No
         with pytest.raises(WeightsError, match="nothing but tensors is unpickled"):
             read_clip_file(saved(tmp_path, {"model": state, "more": call}))
     assert_same(read_clip_file(saved(tmp_path, {"model": state, "bad": BadNumber()})).tensors, state)
+    assert not (tmp_path / "ran").exists()
+
+
+class OpensItself(nn.Module):
+    """TorchScript that writes a file when it is opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.weight, self.path = nn.Parameter(torch.ones(2)), path
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[Tensor, str, bool]:
+        return self.weight, self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, kept: tuple[Tensor, str, bool]) -> None:
+        self.weight, self.path, self.training = kept
+        torch.save(self.weight, self.path)
+
+
+def test_torchscript_runs_nothing_when_it_is_opened(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and still what OpenAI's files are
+        torch.jit.save(torch.jit.script(OpensItself(str(tmp_path / "ran"))), tmp_path / "clip.pt")
+    with pytest.raises(WeightsError, match="TorchScript archive whose __setstate__ would run when it is opened"):
+        read_clip_file(str(tmp_path / "clip.pt"))
     assert not (tmp_path / "ran").exists()
 
 

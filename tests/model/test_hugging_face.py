@@ -175,6 +175,24 @@ def other(part: str, name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (other("text_config", "vocab_size", 1000), r"1000 for vocab_size of text_cfg.* has 49408: give the --backbone"),
         (other("vision_config", "num_hidden_layers", 5), r"5 for layers of vision_cfg"),
+        (
+            other("vision_config", "hidden_size", None),
+            "None for hidden_size of vision_config, which is no whole number",
+        ),
+        (other("vision_config", "num_attention_heads", 0), "0 for num_attention_heads of vision_config, which is no"),
+        (other("vision_config", "num_attention_heads", True), "True for num_attention_heads of vision_config"),
+        (other("vision_config", "num_attention_heads", 20), "20 heads for vision_config, which do not divide 32"),
+        (
+            other("text_config", "layer_norm_eps", "x"),
+            "'x' for layer_norm_eps of text_config, which is no number above 0",
+        ),
+        (
+            other("vision_config", "layer_norm_eps", float("nan")),
+            "nan for layer_norm_eps of vision_config, which is no",
+        ),
+        (other("text_config", "hidden_act", ["gelu"]), r"\['gelu'\] for hidden_act of text_config, which is no name"),
+        (lambda config: config.update(projection_dim="x"), "'x' for projection_dim, which is no whole number above 0"),
+        (lambda config: config.update(vision_config=[1]), r"vision_config of config\.json is no JSON object"),
     ],
 )
 def test_what_is_another_network_is_said(change: Any, message: str, tmp_path: Path, backbone: str) -> None:
@@ -199,7 +217,12 @@ def test_what_is_missing_is_named(gone: str, given: str, message: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "index", ["{}", "[]", "{", '{"weight_map": {"a": "../model.safetensors"}}', '{"weight_map": {"a": 5}}']
+    "index",
+    [
+        *("{}", "[]", "{", "[" * 100_000),
+        *(json.dumps({"weight_map": {"a": name}}) for name in ("../model.safetensors", 5, "..", ".", "", "~root", "/")),
+    ],
+    ids=lambda index: index[:40],
 )
 def test_an_index_that_makes_no_sense(index: str, tmp_path: Path, backbone: str) -> None:
     folder = write_folder(tmp_path / "hf", shards=2)

@@ -99,7 +99,7 @@ def check_probabilities(tmp_path: Path, clip: State, par: State, size: int) -> N
 
 
 def infer_from_files(folder: Path, weights: str, tracklets: list[Crops]) -> list[list[float]]:
-    """Scores [N, C] in the table that ``parjob infer`` makes of the same pixels as PNG files."""
+    """Scores [B, C] in the table that ``parjob infer`` makes of the same pixels as PNG files."""
     rows = []
     for crops in tracklets:
         uris = [str(folder / f"{crops.tracklet_id}-{k}.png") for k in range(len(crops.pixels))]

@@ -105,6 +105,7 @@ def _summary(folder: Path, rows: list[Any]) -> dict[str, Any]:
             "name": "small",
             "untrained": [],
             "groups": {g.name: [c.value for c in g.classes] for g in SCHEMA.groups},
+            "toml": SCHEMA.to_toml(),
         },
         "counts": {
             "tracklets": len(rows),

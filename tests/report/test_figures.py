@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from par_model.attributes import AttributeClass, AttributeGroup
 from par_model.report.figures import class_figures, group_figures, merged_reliability, wilson
-from par_model.report.result import Group
 
 
 def test_wilson_is_the_published_interval() -> None:
@@ -51,11 +51,11 @@ def test_precision_and_recall_have_the_intervals_of_their_counts() -> None:
 
 
 def test_a_group_stands_beside_the_constant_answer() -> None:
-    assert group_figures(metrics(), Group("hat", "binary", ("hat",))) == {
+    assert group_figures(metrics(), AttributeGroup("hat", "binary", (AttributeClass("hat", "a hat"),))) == {
         "labelled": 300,
         "accuracy": {"value": 0.6, "interval": [0.55, 0.65]},
         "constant": 0.5,
         "macro_f1": 0.4,
         "reliability": [{"score": 0.3, "rate": 0.25, "count": 4}],
     }
-    assert group_figures(metrics(), Group("boots", "binary", ("boots",))) is None
+    assert group_figures(metrics(), AttributeGroup("boots", "binary", (AttributeClass("boots", "boots"),))) is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from par_model.attributes import AttributeClass, AttributeGroup
 from par_model.report.labels import count_confusion, right_values, spans
-from par_model.report.result import Group
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,8 @@ def test_confusion_counts_every_annotated_class_under_what_was_said() -> None:
 
 
 def test_spans_follow_the_groups() -> None:
-    groups = [Group("a", "binary", ("a",)), Group("b", "exclusive", ("x", "y")), Group("c", "binary", ("c",))]
+    groups = [
+        AttributeGroup(name, kind, tuple(AttributeClass(value, value) for value in values))
+        for name, kind, values in (("a", "binary", "a"), ("b", "exclusive", "xy"), ("c", "binary", "c"))
+    ]
     assert spans(groups) == [slice(0, 1), slice(1, 3), slice(3, 4)]

@@ -479,6 +479,15 @@ class Refusing(Proxy):
         return False
 
 
+class HeedlessOfRemovals(Proxy):
+    """A store that knows conditions of writes, and ignores those of removals."""
+
+    def meddle(self, request: Request) -> bool:
+        if request.command == "DELETE":
+            del request.headers["If-Match"]
+        return False
+
+
 class Forgetful(Proxy):
     """Every first conditional request arrives, and its answer does not."""
 
@@ -538,3 +547,14 @@ def test_a_lock_that_may_not_be_removed_is_free_when_its_holder_has_given_it_up(
         with OutputLock(uri), pytest.raises(OutputError, match="another job"), OutputLock(uri):
             pass
     assert json.loads(storage.read_bytes(uri))["released"] is True
+
+
+@pytest.mark.parametrize("kind", [Proxy, HeedlessOfRemovals])
+def test_who_lost_the_lock_and_does_not_know_it_leaves_the_lock_alone(kind: type[Proxy], behind: Any) -> None:
+    uri = behind(kind)
+    with OutputLock(uri):
+        plant(uri, token="another's", host="elsewhere")
+    assert json.loads(storage.read_bytes(uri))["token"] == "another's"
+    with OutputLock(f"{uri}-2"):
+        pass
+    assert not storage.exists(f"{uri}-2")

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from par_model.attributes import load_schema
 from par_model.errors import OutputError, StorageError
-from par_model.table.read import open_table, readable
+from par_model.table.read import open_table, readable, schema_of
 from par_model.table.writer import TableWriter
 
 
@@ -29,3 +30,12 @@ def test_a_damaged_file_and_a_missing_folder_are_named(tmp_path: Path) -> None:
         open_table(str(tmp_path / "nowhere"), [])
     with pytest.raises(OutputError, match=r"as a table: .a key"), readable("t", KeyError):
         raise KeyError("a key")
+
+
+def test_the_schema_of_a_run_is_in_its_record() -> None:
+    schema = load_schema("mars")
+    assert schema_of({"schema": {"name": "mars", "toml": schema.to_toml()}}) == schema
+    # As 0.1.0 wrote it: columns and values, without texts.
+    groups = {group.column: list(group.values) for group in schema.groups}
+    old = schema_of({"schema": {"name": "mars", "groups": groups}})
+    assert [(g.column, g.kind, g.values) for g in old.groups] == [(g.column, g.kind, g.values) for g in schema.groups]

@@ -13,7 +13,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.write import write_manifest
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
-from par_model.training.plan import Examples, Reader
+from par_model.training.inputs import Examples, Reader
 from par_model.training.store import CropStore, gather_shards
 from par_model.types import Crops, Preprocess
 from par_model.video.options import DecodeOptions
@@ -106,8 +106,8 @@ def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Pa
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
     whole = store.pixels("t0", np.arange(8))
-    places = [next(i for i in range(8) if np.array_equal(whole[i], crop)) for crop in first[0]]
-    assert places == sorted(places)
+    indices = [next(i for i in range(8) if np.array_equal(whole[i], crop)) for crop in first[0]]
+    assert indices == sorted(indices)
     batches = list(reader.batches([np.array([1]), np.array([], np.int64), np.array([0])], 1))
     assert [batch.ids for batch in batches] == [("t1",), (), ("t0",)]
     assert batches[1].pixels is None

@@ -37,5 +37,7 @@ def test_an_old_finished_run_is_finished(labelled: Archive, tmp_path: Path, caps
     (tmp_path / "run.json").write_text(json.dumps(finished))
     assert train_here(labelled.options(tmp_path)) == finished
     assert "nothing to do" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="its schedule ended with epoch 2"):
+        train_here(labelled.options(tmp_path, epochs=3))
     with pytest.raises(OutputError, match=r"differs in video_stream \(0 there, 1 now\)"):
         train_here(labelled.options(tmp_path, decode=DecodeOptions(video_stream=1)))

@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from par_model import storage
 from par_model.attributes import load_schema
 from par_model.errors import ManifestError, OutputError, TrainingError, UsageError
 from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
 from par_model.training.augment import Draw, draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
+from par_model.training.inputs import Batch
 from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
-from par_model.training.plan import Batch
 from par_model.training.schedule import smooth_rate
 from par_model.video.options import DecodeOptions
 from tests.asked import changes_below, not_asked_for
@@ -96,8 +97,8 @@ def test_a_command_says_every_option_that_is_not_the_default() -> None:
     more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
     options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
     assert options.command() == (
-        "parjob train --manifest 's3://a b/m' --weights demo --output run --schema own.toml --batch-size 4 --tune head "
-        "--clip-norm 1.0 --damaged use --video-timeout 7.5"
+        "parjob train --manifest 's3://a b/m' --weights demo --output run --batch-size 4 --tune head "
+        "--clip-norm 1.0 --schema own.toml --damaged use --video-timeout 7.5"
     )
 
 
@@ -336,3 +337,20 @@ def test_every_change_below_the_output_asks_whether_the_run_holds_it(labelled: A
     names = {Path(path).name for what, path in heard if what in ("os.rename", "os.remove") and path}
     assert "_job.json" in names
     assert len([what for what, _ in heard if what == "os.rename"]) >= 8  # claim, crops, checkpoint, weights, records
+
+
+@pytest.mark.slow
+def test_a_role_that_may_not_delete_can_train(
+    labelled: Archive, tmp_path: Path, undeletable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stays beside run.json is said once, and the same command finds the run complete."""
+    options = labelled.options(f"{undeletable}/out", epochs=1, crops=str(tmp_path / "crops"))
+    summary = train_here(options)
+    said = [line for line in capsys.readouterr().err.splitlines() if "s3:DeleteObject" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"parjob: {undeletable}/out is complete; _job.json stays there")
+    assert {"_job.json", "_lock", "run.json"} <= {storage.name(f.uri) for f in storage.list_files(options.output)}
+    assert train_here(options) == summary
+    assert capsys.readouterr().err.splitlines() == [f"parjob: {undeletable}/out is complete: 1 epochs; nothing to do"]
+    with pytest.raises(OutputError, match="differs in lr"):
+        train_here(labelled.options(f"{undeletable}/out", epochs=1, lr=0.5, crops=str(tmp_path / "crops")))

@@ -14,11 +14,11 @@ import torch.multiprocessing
 from torch import nn
 
 from par_model.training import loop
+from par_model.training.inputs import TrainPlan
 from par_model.training.job import Job, _decode, _plan
 from par_model.training.local import LocalTrainer
 from par_model.training.loop import Learner, train, train_epoch
 from par_model.training.pace import Pace
-from par_model.training.plan import TrainPlan
 from par_model.training.store import gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker
 from tests.training.archive import Archive

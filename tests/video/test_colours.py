@@ -96,6 +96,20 @@ def test_unflagged_colours_are_bt601_unless_the_user_knows_better(unstated: int,
     assert near(as_detectors_see_it, (185, 11, 31))
 
 
+@pytest.mark.parametrize(("pix_fmt", "codec"), [("gray", "libx265"), ("gray", "ffv1"), ("gray10le", "ffv1")])
+@pytest.mark.parametrize(("colour_range", "signals"), [(LIMITED, (16, 126, 235)), (FULL, (0, 128, 255))])
+def test_monochrome_pictures_have_the_range_that_they_say(
+    pix_fmt: str, codec: str, colour_range: int, signals: tuple[int, ...], tmp_path: Path
+) -> None:
+    step = 4 if pix_fmt == "gray10le" else 1
+    frames = [flat([signal * step], pix_fmt, (70, 50)) for signal in signals]
+    options = {"x265-params": "log-level=none:lossless=1"} if codec == "libx265" else {}
+    found = shown(write_flat(tmp_path / "mono.mkv", frames, codec, options, color_range=colour_range), [0, 1, 2])
+    assert isinstance(found, list), found
+    for grey, wanted in zip(found, (0, 128, 255), strict=True):
+        assert near(grey, [wanted] * 3), found
+
+
 @pytest.mark.parametrize("pix_fmt", ["gbrp", "rgb24", "gray"])
 @pytest.mark.parametrize("matrix", [0, 2, 3, 8])
 def test_pictures_without_a_matrix_do_not_get_one(pix_fmt: str, matrix: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.crop import cut
+from par_model.video.crop import cut_crop
 
 # Each pixel holds its own row and column.
 PICTURE = np.stack([*np.meshgrid(np.arange(60), np.arange(40), indexing="ij"), np.zeros((60, 40), int)], axis=2)
@@ -19,7 +19,7 @@ PICTURE = PICTURE.astype(np.uint8)
 
 def extent(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
     """First and last row, first and last column of a crop."""
-    crop = cut(PICTURE, np.asarray(box, np.float32), frame=5)
+    crop = cut_crop(PICTURE, np.asarray(box, np.float32), frame=5)
     return int(crop[0, 0, 0]), int(crop[-1, 0, 0]), int(crop[0, 0, 1]), int(crop[0, -1, 1])
 
 
@@ -43,18 +43,18 @@ def test_a_crop_is_columns_floor_x_to_ceil_x_plus_w(
 
 def test_the_sum_is_taken_in_float64_on_the_stored_float32_values() -> None:
     box = np.asarray([0.1, 0, 4.9, 2], np.float32)
-    columns = cut(PICTURE, box, 0).shape[1]
+    columns = cut_crop(PICTURE, box, 0).shape[1]
     assert columns == math.ceil(float(box[0]) + float(box[2])) == 6  # in float32 the sum is 5 exactly
 
 
 def test_no_box_means_the_whole_picture() -> None:
-    assert cut(PICTURE, None, 0) is PICTURE
+    assert cut_crop(PICTURE, None, 0) is PICTURE
 
 
 @pytest.mark.parametrize("box", [(40, 0, 5, 5), (0, 60, 5, 5), (-5, 0, 5, 5), (0, -9, 5, 9), (1e30, 0, 1, 1)])
 def test_a_box_outside_says_frame_box_and_picture(box: tuple[float, float, float, float]) -> None:
     with pytest.raises(TrackletError) as caught:
-        cut(PICTURE, np.asarray(box, np.float32), frame=17)
+        cut_crop(PICTURE, np.asarray(box, np.float32), frame=17)
     assert caught.value.code is FailureCode.BOX_OUTSIDE_FRAME
     assert "frame 17" in caught.value.message
     assert f"w={box[2]:g}" in caught.value.message

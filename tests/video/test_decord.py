@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from par_model import storage
-from par_model.errors import FailureCode
+from par_model.errors import FailureCode, UsageError
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
@@ -130,5 +130,5 @@ def test_footage_in_hdr_is_refused_also_where_key_frames_are_black(folder: Path)
 
 
 def test_the_matrix_of_unflagged_colours_is_not_decords_to_choose() -> None:
-    with pytest.raises(ValueError, match="--unflagged-matrix bt709 needs --decoder pyav"):
+    with pytest.raises(UsageError, match="--unflagged-matrix bt709 needs --decoder pyav"):
         DecodeOptions(decoder="decord", unflagged_matrix="bt709")

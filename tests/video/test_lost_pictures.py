@@ -14,7 +14,7 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.source import open_video
 from par_model.video.collect import RawCrops
 from par_model.video.decord_reader import DecordReader
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 from tests.video import camera_files
 from tests.video.containers.test_complaints import remux
 from tests.video.damaged_files import FRAMES, one_by_one, read_each, whole_file
@@ -96,7 +96,7 @@ def test_groups_of_pictures_after_the_damaged_one_are_counted_by_packets_however
     wrong = {k: n for k, n in together.items() if not isinstance(n, FailureCode) and n not in (k, k + 1)}
     assert wrong == {}
     for wanted in (range(18, 24), [45]):
-        tables._tables.clear()
+        packet_indexes._indexes.clear()
         for again in (wanted, wanted):
             assert one_by_one(uri, "fail", again) == {k: together[k] for k in again}
 

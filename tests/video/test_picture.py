@@ -85,7 +85,7 @@ def test_boxes_refer_to_the_first_size_where_it_changes(name: str, tmp_path: Pat
 
 
 def test_a_seek_knows_the_first_size_without_decoding_it(tmp_path: Path) -> None:
-    """The table of packets keeps it, also the second time, when nothing of the first frames is decoded."""
+    """The packet index keeps it, also the second time, when nothing of the first frames is decoded."""
     uri = write_sizes(tmp_path / "long.mkv", [(range(20), 2), (range(20, 160), 1)])
     stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
     for most in (40, 20):

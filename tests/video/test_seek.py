@@ -1,4 +1,4 @@
-"""Seeking by a table of packets: only where it saves decoding, and never on trust."""
+"""Seeking by a packet index: only where it saves decoding, and never on trust."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from par_model.video.options import DecodeOptions
 from par_model.video.packet_index import (
     SEEK_COST,
     Packet,
-    PacketTable,
+    PacketIndex,
+    PacketIndexCache,
     Run,
-    TableCache,
+    index_may_pay,
+    index_of_packets,
+    packet_indexes,
     runs,
-    table_may_pay,
-    table_of_packets,
-    tables,
 )
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import read, write_clip
@@ -34,12 +34,12 @@ def packets(*stamps: int | None, keys: tuple[int, ...] = (0,), bad: tuple[int, .
     return [Packet(stamp, i in keys, i in bad, 100 * i, 90) for i, stamp in enumerate(stamps)]
 
 
-def table(frames: int, gop: int) -> PacketTable:
-    return PacketTable(np.arange(frames), np.arange(0, frames, gop))
+def table(frames: int, gop: int) -> PacketIndex:
+    return PacketIndex(np.arange(frames), np.arange(0, frames, gop))
 
 
 def test_frames_are_in_order_of_their_timestamps_and_keys_are_found_among_them() -> None:
-    found = table_of_packets(packets(0, 30, 10, 20, 40, 70, 50, 60, keys=(0, 4)))
+    found = index_of_packets(packets(0, 30, 10, 20, 40, 70, 50, 60, keys=(0, 4)))
     assert found is not None
     assert found.pts.tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
     assert found.keys.tolist() == [0, 4]
@@ -61,7 +61,7 @@ def test_frames_are_in_order_of_their_timestamps_and_keys_are_found_among_them()
     ids=["empty", "no timestamp", "twice", "no key first", "damaged", "frames before the first key"],
 )
 def test_packets_that_leave_doubt_give_no_table(stream: list[Packet]) -> None:
-    assert table_of_packets(stream) is None
+    assert index_of_packets(stream) is None
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_runs_pass_every_wanted_frame_once_and_decode_little_else(wanted: set[in
 
 
 def test_a_table_is_made_where_it_may_pay() -> None:
-    assert not table_may_pay([5], 1000)
-    assert not table_may_pay(list(range(500)), 1000)
-    assert table_may_pay([900], 1000)
-    assert table_may_pay([900], None)
-    assert not table_may_pay([30], 100_000)
-    assert table_may_pay([0, 900], 1000)
+    assert not index_may_pay([5], 1000)
+    assert not index_may_pay(list(range(500)), 1000)
+    assert index_may_pay([900], 1000)
+    assert index_may_pay([900], None)
+    assert not index_may_pay([30], 100_000)
+    assert index_may_pay([0, 900], 1000)
 
 
 def test_the_cache_keeps_the_tables_that_were_used_last() -> None:
-    cache = TableCache(most_frames=2500)
+    cache = PacketIndexCache(most_frames=2500)
     for name in "ab":
         cache[name] = table(1000, 10)
     assert len(cache["a"] or ()) == 1000
@@ -127,7 +127,7 @@ def in_process() -> DecodeStage:
 
 
 def test_late_frames_cost_no_pass_over_what_lies_before(clip: str) -> None:
-    tables._tables.clear()
+    packet_indexes._indexes.clear()
     stage = in_process()
     assert read_frames(stage, clip, [310, 320]) == [310, 320]
     first = stage.counters.copy()
@@ -155,22 +155,22 @@ def test_spans_of_a_long_video_do_not_read_it_again_and_again(clip: str) -> None
 
 @pytest.mark.parametrize("lie", ["shifted", "one missing", "no such key"])
 def test_a_table_that_lies_is_found_out_and_the_frames_are_counted(lie: str, clip: str) -> None:
-    tables._tables.clear()
+    packet_indexes._indexes.clear()
     stage = in_process()
     read_frames(stage, clip, [310])
     with open_video(clip) as file:
         identity = file.identity
     assert identity is not None
-    true = tables[identity, 0]
+    true = packet_indexes[identity, 0]
     assert true is not None
-    tables[identity, 0] = {
-        "shifted": PacketTable(true.pts + 7, true.keys),
-        "one missing": PacketTable(np.delete(true.pts, 305), true.keys),
-        "no such key": PacketTable(true.pts, np.asarray([0, 307])),
+    packet_indexes[identity, 0] = {
+        "shifted": PacketIndex(true.pts + 7, true.keys),
+        "one missing": PacketIndex(np.delete(true.pts, 305), true.keys),
+        "no such key": PacketIndex(true.pts, np.asarray([0, 307])),
     }[lie]
     assert read_frames(stage, clip, [310]) == [310]
     assert stage.counters.seeks_refuted == 1
-    assert tables[identity, 0] is None  # it is not asked again
+    assert packet_indexes[identity, 0] is None  # it is not asked again
 
 
 def test_a_changed_file_is_not_read_by_the_old_table(tmp_path: Path) -> None:

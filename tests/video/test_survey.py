@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -106,6 +107,16 @@ def test_surveys_come_in_order_and_a_bad_video_costs_itself_alone(folder: Path, 
     assert found[0] == found[3] == Survey(WIDTH, HEIGHT, 200, True, 1)
     codes = [answer.code for answer in found[1:3] if isinstance(answer, TrackletError)]
     assert codes == [FailureCode.VIDEO_NOT_FOUND, FailureCode.VIDEO_UNREADABLE]
+
+
+def test_who_stops_listening_need_not_wait_for_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAULTS", "1")
+    asked = surveys([Question(str(folder / "a.mp4"), 250), *[Question("hang:///a.mp4", 1)] * 3])
+    assert next(asked)[1] == Survey(WIDTH, HEIGHT, 200, True, 1)
+    started = time.monotonic()
+    asked.close()
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.slow

@@ -130,9 +130,9 @@ def _attributes(tracks: Sequence[CvatTrack], schema: AttributeSchema) -> list[_A
 
 
 def _one_each(group: AttributeGroup, span: slice) -> Iterator[_Attribute]:
-    for place, of_class in enumerate(group.classes, start=span.start):
+    for column, of_class in enumerate(group.classes, start=span.start):
         name = group.name if group.kind == "binary" else f"{group.name} {of_class.value}"
-        yield _Attribute(name, tuple(_BINARY.values()), slice(place, place + 1))
+        yield _Attribute(name, tuple(_BINARY.values()), slice(column, column + 1))
 
 
 def _one_or_none(track: CvatTrack, span: slice) -> bool:

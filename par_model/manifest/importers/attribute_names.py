@@ -37,11 +37,11 @@ def known_names(schema: AttributeSchema) -> dict[str, Target]:
 
 
 def known_values(group: AttributeGroup) -> dict[str, int]:
-    """Every name of an exclusive group's classes, as a field name -> the class's place in the group."""
+    """Every name of an exclusive group's classes, as a field name -> the class's position in the group."""
     known: dict[str, int] = {}
-    for place, of_class in enumerate(group.classes):
+    for position, of_class in enumerate(group.classes):
         for name in (of_class.value, *of_class.aliases, *([of_class.released] if of_class.released else [])):
-            known.setdefault(field_name(name), place)
+            known.setdefault(field_name(name), position)
     return known
 
 

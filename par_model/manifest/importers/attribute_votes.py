@@ -93,7 +93,7 @@ def count_votes(votes: Votes, schema: AttributeSchema, origin: str) -> VotedLabe
             elif winner is not None:
                 row[target.start : target.stop] = winner
         labels[track] = tuple(row)
-    reached = {place for target in targets.values() for place in range(target.start, target.stop)}
+    reached = {column for target in targets.values() for column in range(target.start, target.stop)}
     return VotedLabels(
         labels=labels,
         unknown_names=[name for name in names if name not in targets],
@@ -119,8 +119,8 @@ class _Reader:
             return cls(None)
         group = next(group for group, span in schema.spans() if span.start == target.start)
         size = target.stop - target.start
-        places = known_values(group).items()
-        return cls({name: tuple(int(i == place) for i in range(size)) for name, place in places})
+        known = known_values(group).items()
+        return cls({name: tuple(int(i == value) for i in range(size)) for name, value in known})
 
     def answers(self, said: Counter[str]) -> Counter[tuple[int, ...] | str]:
         answers: Counter[tuple[int, ...] | str] = Counter()

@@ -29,14 +29,14 @@ _MOTSYNTH_IMAGES, _MOTSYNTH_SKIPPED = 1800, 2
 
 @dataclass(frozen=True)
 class _Annotations:
-    """Where rows came from, for messages. numbers: place of each in the list ``annotations``."""
+    """Where rows came from, for messages. numbers: position of each in the list ``annotations``."""
 
     origin: str
     numbers: Sequence[int]
 
     def __call__(self, *rows: int) -> str:
-        places = [str(self.numbers[row]) for row in rows]
-        return f"{self.origin}, annotation{'s' if len(rows) > 1 else ''} {' and '.join(places)}"
+        named = [str(self.numbers[row]) for row in rows]
+        return f"{self.origin}, annotation{'s' if len(rows) > 1 else ''} {' and '.join(named)}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ _EXAMPLE = "frame=frame_number,id=tracker_id,x1=x_min,y1=y_min,x2=x_max,y2=y_max
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of a table's columns.
+    """Names of a sheet's columns.
 
     sides: four of them, which ``shape`` explains: left, top, width, height; or left, top, right, bottom; or the middle,
     width, height. of_class: None where all boxes are of people.
@@ -71,7 +71,7 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Sheet:
     """A CSV file. header: k names. rows: of k cells each. lines: the line of each row."""
 
     origin: str
@@ -80,13 +80,13 @@ class Table:
     lines: Sequence[int]
 
     def column(self, name: str) -> list[str]:
-        place = self.header.index(name)
-        return [row[place] for row in self.rows]
+        at = self.header.index(name)
+        return [row[at] for row in self.rows]
 
 
 @dataclass(frozen=True, eq=False)
-class TableTracks:
-    """Boxes of a table, and what its further columns say of each track, if that was asked for.
+class SheetTracks:
+    """Boxes of a sheet, and what its further columns say of each track, if that was asked for.
 
     lowest_frame: over all rows, also those that are left out; None without rows.
     """
@@ -96,7 +96,7 @@ class TableTracks:
     lowest_frame: int | None
 
 
-def read_table(uri: str) -> Table:
+def read_sheet(uri: str) -> Sheet:
     """A CSV file with a header. Raises ManifestError for what is none, and StorageError where it cannot be read."""
     try:
         text = storage.read_bytes(uri).decode("utf-8-sig")
@@ -114,42 +114,42 @@ def read_table(uri: str) -> Table:
     for number, row in numbered[1:]:
         if len(row) != len(header):
             raise ManifestError(f"{uri}, line {number}: {len(row)} columns, but the header has {len(header)}")
-    return Table(uri, header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]])
+    return Sheet(uri, header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]])
 
 
-def table_tracks(table: Table, columns: Columns, *, people: Sequence[str] = (), labelled: bool = False) -> TableTracks:
-    """The boxes of a table. people: the classes that are people, as ``choose_people`` takes them.
+def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), labelled: bool = False) -> SheetTracks:
+    """The boxes of a sheet. people: the classes that are people, as ``choose_people`` takes them.
 
     labelled: every column that ``columns`` does not name is an attribute of the row's track.
     Rows without a track id are left out. Raises ManifestError, with the line, for cells that are not what they have to
     be, and where a column is not there.
     """
     for name in columns.names:
-        if name not in table.header:
-            raise ManifestError(f"{table.origin}: has no column {name!r}; it has {', '.join(table.header)}")
-    ids = [plain(cell) for cell in table.column(columns.track)]
-    frames = _whole_numbers(table, columns.frame)
-    where = Lines(table.origin, table.lines)
-    listed = Listed(ids=ids, frames=frames, boxes=_boxes(table, columns), where=where)
+        if name not in sheet.header:
+            raise ManifestError(f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}")
+    ids = [plain(cell) for cell in sheet.column(columns.track)]
+    frames = _whole_numbers(sheet, columns.frame)
+    where = Lines(sheet.origin, sheet.lines)
+    listed = Listed(ids=ids, frames=frames, boxes=_boxes(sheet, columns), where=where)
     people_rows = np.ones(len(ids), bool)
     if columns.of_class is not None:
-        people_rows, why = choose_people(table.column(columns.of_class), people, table.origin)
+        people_rows, why = choose_people(sheet.column(columns.of_class), people, sheet.origin)
         listed = listed.keep(people_rows, "box", why)
     elif people:
         raise UsageError("--people needs a column that says what a box is of: --columns ...,class=NAME")
     known = np.fromiter((name.lower() not in _NO_ID for name in ids), bool, len(ids))
     listed = listed.keep(known[people_rows], "box", "of no track (no track id)")
     rows = np.flatnonzero(people_rows & known).tolist()
-    votes = _votes(table, columns, listed.ids, rows) if labelled else {}
-    return TableTracks(listed, votes, int(frames.min()) if len(frames) else None)
+    votes = _votes(sheet, columns, listed.ids, rows) if labelled else {}
+    return SheetTracks(listed, votes, int(frames.min()) if len(frames) else None)
 
 
-def _votes(table: Table, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
+def _votes(sheet: Sheet, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
     votes: Votes = {}
-    for place, name in enumerate(table.header):
+    for column, name in enumerate(sheet.header):
         if name not in columns.names:
             for track, row in zip(ids, rows, strict=True):
-                vote(votes, track, name, table.rows[row][place])
+                vote(votes, track, name, sheet.rows[row][column])
     return votes
 
 
@@ -169,24 +169,24 @@ def _delimiter(text: str) -> str:
     return next((mark for mark in ",;\t" if mark in header), ",")
 
 
-def _whole_numbers(table: Table, name: str) -> NDArray[np.int64]:
-    numbers = _numbers(table, name)
+def _whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
+    numbers = _numbers(sheet, name)
     broken = np.flatnonzero((numbers != np.floor(numbers)) | (np.abs(numbers) > 2.0**53))
     if len(broken):
         row = int(broken[0])
-        cell = table.column(name)[row]
-        raise ManifestError(f"{table.origin}, line {table.lines[row]}, column {name!r}: {cell!r} is not a whole number")
+        cell = sheet.column(name)[row]
+        raise ManifestError(f"{sheet.origin}, line {sheet.lines[row]}, column {name!r}: {cell!r} is not a whole number")
     return numbers.astype(np.int64)
 
 
-def _numbers(table: Table, name: str) -> NDArray[np.float64]:
-    cells = table.column(name)
+def _numbers(sheet: Sheet, name: str) -> NDArray[np.float64]:
+    cells = sheet.column(name)
     try:
         return np.array(list(map(float, cells)), np.float64)
     except ValueError:
         row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
     raise ManifestError(
-        f"{table.origin}, line {table.lines[row]}, column {name!r}: {cells[row]!r} is not a number"
+        f"{sheet.origin}, line {sheet.lines[row]}, column {name!r}: {cells[row]!r} is not a number"
     ) from None
 
 
@@ -198,8 +198,8 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _boxes(table: Table, columns: Columns) -> NDArray[np.float64]:
-    sides = np.stack([_numbers(table, name) for name in columns.sides], axis=1)
+def _boxes(sheet: Sheet, columns: Columns) -> NDArray[np.float64]:
+    sides = np.stack([_numbers(sheet, name) for name in columns.sides], axis=1)
     return as_left_top_size(sides, columns.shape)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from par_model.manifest.importers.tracks import Tracks
 from par_model.video.survey import Survey, clock, survey
 
 NumberingKind = Literal["frames", "constant-rate"]
-NUMBERINGS: tuple[NumberingKind, ...] = get_args(NumberingKind)
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class FitOptions:
     tracks_size: width and height of the pictures that the tracks were made on, where these are not the video's.
     every_frame: that an export, as ``Tracks.is_export`` means it, is of frames as they are numbered.
     numbering: ``constant-rate`` where the tool numbered images that were extracted at a constant rate, which repeats
-    and drops frames of a video that has none.
+    and drops frames of a video that has none. video_stream: which of the file's moving video tracks; None = the first.
     """
 
     relative: bool = False
@@ -37,6 +36,7 @@ class FitOptions:
     tracks_size: tuple[int, int] | None = None
     numbering: NumberingKind = "frames"
     every_frame: bool = False
+    video_stream: int | None = None
 
 
 AS_IT_STANDS = FitOptions()
@@ -49,13 +49,13 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
     that says how they were meant, and TrackletError where the video cannot be read.
     """
     if options.numbering == "constant-rate":
-        tracks = _from_constant_rate(tracks, video_uri, origin)
+        tracks = _from_constant_rate(tracks, video_uri, options, origin)
     frames, boxes = tracks.boxes()
     if not len(frames):
         return tracks
     last = int(frames.max())
     is_doubtful = tracks.is_export and not options.every_frame and options.numbering == "frames"
-    video = survey(video_uri, last + 1 if is_doubtful else last)
+    video = survey(video_uri, last + 1 if is_doubtful else last, options.video_stream or 0)
     if is_doubtful and not (video.is_counted and video.frames == last + 1):
         raise ManifestError(_doubt(video, last, origin))
     if options.relative or options.tracks_size is not None:
@@ -64,7 +64,7 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
     agreement = Agreement(video)
     agreement.add(frames, boxes, tracks.starts)
     for kind, message in agreement.findings(may_be_corners=not options.were_corners):
-        raise ManifestError(f"{origin}: {message}; {_advice(kind, options, video_uri, last)}")
+        raise ManifestError(f"{origin}: {message}; {_advice(kind, agreement, options, video_uri, last)}")
     return tracks.without(wholly_outside(boxes, video), "wholly outside the picture")
 
 
@@ -84,18 +84,25 @@ def _in_pixels(tracks: Tracks, video: Survey, options: FitOptions, origin: str) 
     return tracks.changed(frames, (boxes.astype(np.float64) * scale).astype(np.float32))
 
 
-def _advice(kind: Misfit, options: FitOptions, video_uri: str, last: int) -> str:
+def _advice(kind: Misfit, agreement: Agreement, options: FitOptions, video_uri: str, last: int) -> str:
     advice: dict[Misfit, Callable[[], str]] = {
         Misfit.BEYOND_END: lambda: _advice_on_frames(options, video_uri, last),
         Misfit.RELATIVE: lambda: "are they shares of the picture? Then say --relative",
         Misfit.CORNERS: lambda: "are they left, top, right, bottom? Then say --corners",
-        Misfit.OUTSIDE: lambda: (
-            "was it another video?"
-            if options.tracks_size is not None or options.relative
-            else "were the tracks made on pictures of another size? Then say it, as in --tracks-size 1920x1080"
-        ),
+        Misfit.OUTSIDE: lambda: _advice_on_places(agreement, options),
     }
     return advice[kind]()
+
+
+def _advice_on_places(agreement: Agreement, options: FitOptions) -> str:
+    if options.tracks_size is not None or options.relative:
+        return "was it another video?"
+    if agreement.fits_as_middle and not options.were_corners:
+        return (
+            "are they? Then give the columns a header and say which they are: from-csv --columns "
+            "frame=...,id=...,xc=...,yc=...,w=...,h=..."
+        )
+    return "were the tracks made on pictures of another size? Then say it, as in --tracks-size 1920x1080"
 
 
 def _doubt(video: Survey, last: int, origin: str) -> str:
@@ -109,7 +116,7 @@ def _doubt(video: Survey, last: int, origin: str) -> str:
 
 def _advice_on_frames(options: FitOptions, video_uri: str, last: int) -> str:
     if options.numbering == "frames":
-        found = clock(video_uri)
+        found = clock(video_uri, options.video_stream or 0)
         images = len(frames_shown(found.times, found.rate))
         if len(found.times) <= last < images:
             return (
@@ -119,12 +126,12 @@ def _advice_on_frames(options: FitOptions, video_uri: str, last: int) -> str:
     return "is it the right video, and does the file count every frame (--frame-step), from 1 (--first-frame)?"
 
 
-def _from_constant_rate(tracks: Tracks, video_uri: str, origin: str) -> Tracks:
+def _from_constant_rate(tracks: Tracks, video_uri: str, options: FitOptions, origin: str) -> Tracks:
     """Numbers of images that were extracted at a constant rate as those of the frames that they show.
 
     Of images that repeat a frame, the first box stays.
     """
-    found = clock(video_uri)
+    found = clock(video_uri, options.video_stream or 0)
     shown = np.asarray(frames_shown(found.times, found.rate), np.int64)
     frames, boxes = tracks.boxes()
     if not len(frames):

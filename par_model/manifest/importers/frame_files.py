@@ -29,7 +29,7 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Origins:
     """Where rows of many files came from, for messages."""
 
     lines: Sequence[Line]

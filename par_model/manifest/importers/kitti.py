@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.frame_files import Line, Places, read_frame_files, read_lines
+from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files, read_lines
 from par_model.manifest.importers.people import NAMES, choose_people, plain
 from par_model.manifest.importers.tracks import Listed, from_corners
 
@@ -86,7 +86,7 @@ def _listed(lines: Sequence[Line], ids: Sequence[str], frames: Sequence[int], si
         ids=[plain(name) for name in ids],
         frames=np.array(frames, np.int64),
         boxes=from_corners(np.array(corners, np.float64).reshape(-1, 4)),
-        where=Places(lines),
+        where=Origins(lines),
     )
 
 

@@ -16,7 +16,7 @@ from par_model.attributes import AttributeSchema
 from par_model.attributes.schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
-from par_model.manifest.importers.columns import Table, read_table
+from par_model.manifest.importers.columns import Sheet, read_sheet
 from par_model.manifest.importers.crop_folders import PERSON_COLUMN
 from par_model.manifest.importers.tracks import natural
 from par_model.manifest.schema import SPLITS
@@ -109,20 +109,20 @@ def read_labelled_crops(
     Raises ManifestError, with the line, where columns are missing, names are ambiguous or nothing matches, and for
     splits that are none.
     """
-    table = read_table(labels)
-    columns = _columns(table, image, tracklet)
+    sheet = read_sheet(labels)
+    columns = _columns(sheet, image, tracklet)
     root = storage.absolute(root)
     pictures, others = _pictures(root)
-    grouping = _group(table, columns, pictures, root)
-    keys = table.column(columns.key)
+    grouping = _group(sheet, columns, pictures, root)
+    keys = sheet.column(columns.key)
     if not grouping.of_rows:
         raise ManifestError(
             f"{root} and {labels}: nothing is in both: the column {columns.key!r} has, for example, "
             f"{next(iter(keys), None)!r}, the folder {min(grouping.unnamed, key=natural)!r}; --image and --group say "
             "which columns have the names"
         )
-    further = _further(table, columns, grouping)
-    voted = count_votes(_votes(table, columns, grouping), schema, labels)
+    further = _further(sheet, columns, grouping)
+    voted = count_votes(_votes(sheet, columns, grouping), schema, labels)
     nothing = [-1] * schema.num_classes
     return LabelledCrops(
         rows=[
@@ -138,26 +138,26 @@ def read_labelled_crops(
     )
 
 
-def _columns(table: Table, image: str | None, tracklet: str | None) -> _Columns:
+def _columns(sheet: Sheet, image: str | None, tracklet: str | None) -> _Columns:
     for name in (image, tracklet):
-        if name is not None and name not in table.header:
-            raise ManifestError(f"{table.origin}: has no column {name!r}; it has {', '.join(table.header)}")
-    image = image or _called(table, _IMAGE)
-    tracklet = tracklet or _called(table, _TRACKLET)
+        if name is not None and name not in sheet.header:
+            raise ManifestError(f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}")
+    image = image or _called(sheet, _IMAGE)
+    tracklet = tracklet or _called(sheet, _TRACKLET)
     if image is None and tracklet is None:
-        first = table.header[0]
-        if any(cell.strip().lower().endswith(_PICTURES) for cell in table.column(first)):
+        first = sheet.header[0]
+        if any(cell.strip().lower().endswith(_PICTURES) for cell in sheet.column(first)):
             image = first
         else:
             tracklet = first
-    further = {of: _called(table, known) for of, known in _FURTHER.items()}
+    further = {of: _called(sheet, known) for of, known in _FURTHER.items()}
     taken = (None, image, tracklet)
     return _Columns(image, tracklet, {of: name for of, name in further.items() if name not in taken})
 
 
-def _called(table: Table, known: Sequence[str]) -> str | None:
+def _called(sheet: Sheet, known: Sequence[str]) -> str | None:
     """The first of the header's names that is one of the known; a sign before it, as in ``# Image``, does not count."""
-    return next((name for name in table.header if field_name(name.lstrip("# ")) in known), None)
+    return next((name for name in sheet.header if field_name(name.lstrip("# ")) in known), None)
 
 
 def _pictures(root: str) -> tuple[dict[str, str], int]:
@@ -193,27 +193,27 @@ def _alone(pictures: Iterable[str], root: str) -> dict[str, list[str]]:
     return alone
 
 
-def _group(table: Table, columns: _Columns, pictures: Mapping[str, str], root: str) -> _Grouping:
-    keys = table.column(columns.key)
+def _group(sheet: Sheet, columns: _Columns, pictures: Mapping[str, str], root: str) -> _Grouping:
+    keys = sheet.column(columns.key)
     if columns.image is None:
         folders, loose = _folders(pictures)
-        named = _match(table, keys, folders, root)
+        named = _match(sheet, keys, folders, root)
         return _Grouping(folders, named, [*(folders.keys() - set(named.values())), *loose])
-    named = _match(table, keys, pictures, root)
+    named = _match(sheet, keys, pictures, root)
     unnamed = pictures.keys() - set(named.values())
     if columns.tracklet is None:
         return _Grouping(
             _alone(pictures, root), {row: path.rpartition(".")[0] for row, path in named.items()}, list(unnamed)
         )
     groups: dict[str, set[str]] = {}
-    cells = table.column(columns.tracklet)
+    cells = sheet.column(columns.tracklet)
     for row, path in named.items():
         groups.setdefault(cells[row].strip(), set()).add(path)
     in_order = {name: sorted(paths, key=natural) for name, paths in groups.items()}
     return _Grouping(in_order, {row: cells[row].strip() for row in named}, list(unnamed))
 
 
-def _match(table: Table, keys: Sequence[str], names: Iterable[str], root: str) -> dict[int, str]:
+def _match(sheet: Sheet, keys: Sequence[str], names: Iterable[str], root: str) -> dict[int, str]:
     """Row -> the name that it means: one that is equal, else the one that ends with it."""
     exact = set(names)
     by_last: dict[str, list[str]] = {}
@@ -228,7 +228,7 @@ def _match(table: Table, keys: Sequence[str], names: Iterable[str], root: str) -
         ending = [name for name in by_last.get(storage.name(wanted), []) if f"/{name}".endswith(f"/{wanted}")]
         if len(ending) > 1:
             raise ManifestError(
-                f"{table.origin}, line {table.lines[row]}: {key!r} may be {' or '.join(sorted(ending)[:2])} in {root}; "
+                f"{sheet.origin}, line {sheet.lines[row]}: {key!r} may be {' or '.join(sorted(ending)[:2])} in {root}; "
                 "write more of the path"
             )
         if ending:
@@ -236,14 +236,14 @@ def _match(table: Table, keys: Sequence[str], names: Iterable[str], root: str) -
     return found
 
 
-def _further(table: Table, columns: _Columns, grouping: _Grouping) -> dict[str, dict[str, str]]:
+def _further(sheet: Sheet, columns: _Columns, grouping: _Grouping) -> dict[str, dict[str, str]]:
     """Person, camera and split of each tracklet that the file says them of."""
     found: dict[str, dict[str, str]] = {}
     for of, name in columns.further.items():
-        cells = table.column(name)
+        cells = sheet.column(name)
         for row, tracklet in grouping.of_rows.items():
             value = cells[row].strip()
-            where = f"{table.origin}, line {table.lines[row]}"
+            where = f"{sheet.origin}, line {sheet.lines[row]}"
             if not value:
                 continue
             if of == "split":
@@ -255,11 +255,11 @@ def _further(table: Table, columns: _Columns, grouping: _Grouping) -> dict[str, 
     return found
 
 
-def _votes(table: Table, columns: _Columns, grouping: _Grouping) -> Votes:
+def _votes(sheet: Sheet, columns: _Columns, grouping: _Grouping) -> Votes:
     votes: Votes = {}
     keys = {columns.image, columns.tracklet, *columns.further.values()}
-    for place, name in enumerate(table.header):
+    for column, name in enumerate(sheet.header):
         if name not in keys:
             for row, tracklet in grouping.of_rows.items():
-                vote(votes, tracklet, name, table.rows[row][place])
+                vote(votes, tracklet, name, sheet.rows[row][column])
     return votes

@@ -10,7 +10,7 @@ from typing import Any
 from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
-from par_model.manifest.importers.columns import read_table
+from par_model.manifest.importers.columns import read_sheet
 from par_model.manifest.importers.people import plain
 from par_model.manifest.importers.videos import Imported
 
@@ -62,22 +62,22 @@ def read_label_file(uri: str, imported: Imported) -> LabelFile:
 
     Raises ManifestError where no column is of ids, an id is there twice, or none is one of the tracks.
     """
-    table = read_table(uri)
-    column = next((name for name in _ID_COLUMNS if name in table.header), None)
+    sheet = read_sheet(uri)
+    column = next((name for name in _ID_COLUMNS if name in sheet.header), None)
     if column is None:
-        raise ManifestError(f"{uri}: has no column of ids ({', '.join(_ID_COLUMNS)}); it has {', '.join(table.header)}")
+        raise ManifestError(f"{uri}: has no column of ids ({', '.join(_ID_COLUMNS)}); it has {', '.join(sheet.header)}")
     known = {row["tracklet_id"]: name for name, row in zip(imported.tracks.by_id, imported.rows, strict=True)}
     known |= {name: name for name in imported.tracks.by_id}
     votes: Votes = {}
     no_tracks: list[str] = []
-    for cell, row, line in zip(table.column(column), table.rows, table.lines, strict=True):
+    for cell, row, line in zip(sheet.column(column), sheet.rows, sheet.lines, strict=True):
         name = known.get(cell.strip(), known.get(plain(cell)))
         if name is None:
             no_tracks.append(cell)
             continue
         if name in votes:
             raise ManifestError(f"{uri}, line {line}: {cell!r} is there twice")
-        for attribute, value in zip(table.header, row, strict=True):
+        for attribute, value in zip(sheet.header, row, strict=True):
             if attribute != column:
                 vote(votes, name, attribute, value)
     if not votes:

@@ -52,9 +52,6 @@ class MotOptions:
     skip_bad_boxes: bool = False
 
 
-PLAIN = MotOptions()
-
-
 def read_tracks(uri: str, options: MotOptions = MotOptions()) -> Tracks:
     """Tracks of a MOTChallenge file. Raises as ``parse_tracks``, and StorageError where it cannot be read."""
     return parse_tracks(_read_text(uri), uri, options, labels_beside(uri))
@@ -63,9 +60,13 @@ def read_tracks(uri: str, options: MotOptions = MotOptions()) -> Tracks:
 def labels_beside(uri: str) -> list[str] | None:
     """The lines of a labels.txt in a file's folder, which CVAT and datumaro write there; None without one."""
     beside = storage.join(storage.parent(storage.absolute(uri)), "labels.txt")
-    if storage.name(uri) == "labels.txt" or not storage.exists(beside):
-        return None
-    return [line.strip() for line in _read_text(beside).splitlines()]
+    try:
+        return [line.strip() for line in _read_text(beside).splitlines()]
+    except storage.PlaceError as error:
+        # Object stores deny what is not there to those who may not list.
+        if error.reason in (storage.Reason.NOT_FOUND, storage.Reason.ACCESS_DENIED):
+            return None
+        raise
 
 
 def parse_tracks(

@@ -9,7 +9,7 @@ from typing import Literal
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes
 from par_model.manifest.importers.coco_video import is_whole_motsynth, motsynth_shift, read_coco_video
-from par_model.manifest.importers.columns import Columns, Table, TableTracks, read_table, table_tracks
+from par_model.manifest.importers.columns import Columns, Sheet, SheetTracks, read_sheet, sheet_tracks
 from par_model.manifest.importers.kitti import read_deepstream, read_kitti
 from par_model.manifest.importers.label_studio import Picture, read_label_studio
 from par_model.manifest.importers.tracks import Listed, Numbering
@@ -27,8 +27,8 @@ class Asked:
     """What the file does not say.
 
     people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame,
-    0 in tables. frame_step: frames of the video from one number to the next. labelled: that further columns of a table
-    are attributes. corners: a table's boxes that are called left, top, width, height are left, top, right, bottom.
+    0 in sheets. frame_step: frames of the video from one number to the next. labelled: that further columns of a sheet
+    are attributes. corners: a sheet's boxes that are called left, top, width, height are left, top, right, bottom.
     """
 
     people: Sequence[str] = ()
@@ -55,12 +55,12 @@ class Read:
 
 
 def read_columns(uri: str, columns: Columns, asked: Asked) -> Read:
-    """A table by its columns' names."""
+    """A sheet by its columns' names."""
     if asked.corners and columns.shape == "size":
         columns = Columns(columns.frame, columns.track, columns.sides, "corners", columns.of_class)
     elif asked.corners:
         raise UsageError("--corners is for columns that are called x, y, w and h; these say themselves what they are")
-    return _of_table(read_table(uri), columns, asked)
+    return _of_sheet(read_sheet(uri), columns, asked)
 
 
 def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: Callable[[], Picture]) -> Read:
@@ -72,8 +72,8 @@ def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: C
     step = Numbering(0, asked.frame_step)
     match preset:
         case "supervision":
-            table = read_table(uri)
-            return _of_table(table, _supervision(table), asked)
+            sheet = read_sheet(uri)
+            return _of_sheet(sheet, _supervision(sheet), asked)
         case "ultralytics":
             listed = read_ultralytics(uri, people=asked.people, stride=asked.frame_step, stem=stem)
             return Read(listed, relative=True)
@@ -122,20 +122,20 @@ def _refuse(preset: Preset, asked: Asked) -> None:
             raise UsageError(f"{option} does not apply to --preset {preset}, which says that itself")
 
 
-def _supervision(table: Table) -> Columns:
+def _supervision(sheet: Sheet) -> Columns:
     """The columns of supervision's CSVSink. Its frames are whatever was given as custom data."""
-    frame = next((name for name in _SUPERVISION_FRAMES if name in table.header), None)
+    frame = next((name for name in _SUPERVISION_FRAMES if name in sheet.header), None)
     if frame is None:
         raise ManifestError(
-            f"{table.origin}: has no column of frame numbers ({', '.join(_SUPERVISION_FRAMES)}): CSVSink writes none "
+            f"{sheet.origin}: has no column of frame numbers ({', '.join(_SUPERVISION_FRAMES)}): CSVSink writes none "
             "of its own; give them, as in sink.append(detections, custom_data={'frame_number': index}), index from 0"
         )
-    of_class = next((name for name in _SUPERVISION_CLASSES if name in table.header), None)
+    of_class = next((name for name in _SUPERVISION_CLASSES if name in sheet.header), None)
     return Columns(frame, _SUPERVISION.track, _SUPERVISION.sides, _SUPERVISION.shape, of_class)
 
 
-def _of_table(table: Table, columns: Columns, asked: Asked) -> Read:
-    found = table_tracks(table, columns, people=asked.people, labelled=asked.labelled)
+def _of_sheet(sheet: Sheet, columns: Columns, asked: Asked) -> Read:
+    found = sheet_tracks(sheet, columns, people=asked.people, labelled=asked.labelled)
     return Read(
         found.listed,
         found.votes,
@@ -145,7 +145,7 @@ def _of_table(table: Table, columns: Columns, asked: Asked) -> Read:
     )
 
 
-def _numbers_from_0(found: TableTracks) -> list[str]:
+def _numbers_from_0(found: SheetTracks) -> list[str]:
     """What was taken for granted, where the number of the first frame is not seen."""
     if not found.lowest_frame:
         return []

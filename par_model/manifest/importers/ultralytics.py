@@ -13,7 +13,7 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.columns import as_left_top_size
-from par_model.manifest.importers.frame_files import Line, Places, read_frame_files
+from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files
 from par_model.manifest.importers.people import choose_people, plain
 from par_model.manifest.importers.tracks import Listed
 
@@ -42,7 +42,7 @@ def read_ultralytics(uri: str, *, people: Sequence[str] = (), stride: int = 1, s
         ids=[plain(f"{row[-1]:.0f}") if len(row) == longest else "" for row in numbers],
         frames=np.array([line.frame * stride - 1 for line in files.lines], np.int64),
         boxes=as_left_top_size(sides, "middle"),
-        where=Places(files.lines),
+        where=Origins(files.lines),
         left_out=files.left_out,
     ).keep(chosen, "box", why)
     tracked = np.fromiter((name != "" for name in listed.ids), bool, len(listed.ids))

@@ -56,9 +56,12 @@ def import_video(video: str, tracks: Tracks, options: VideoOptions, *, origin: s
         raise ManifestError(f"{origin}: no tracks are left to write; {kept.closing_words()}")
     seconds: Sequence[float] = []
     if start_time is not None:
-        seconds = timestamps(video, count=1 + max(int(track.frames[0]) for track in kept.by_id.values()))
+        count = 1 + max(int(track.frames[0]) for track in kept.by_id.values())
+        seconds = timestamps(video, count, options.fit.video_stream or 0)
     prefix = next(p for p in (options.id_prefix, camera, stem(video)) if p is not None)
     rows = kept.rows(storage.absolute(video), prefix, camera_id=camera, start_time=start_time, seconds=seconds)
+    if options.fit.video_stream is not None:
+        rows = [row | {"video_stream": options.fit.video_stream} for row in rows]
     return Imported(rows, kept)
 
 

@@ -9,7 +9,7 @@ from typing import IO, Self
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.remote import SMALL_OBJECT, RangedFile, RemoteObject
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 
 _VIDEO_CODES = {
     storage.Reason.NOT_FOUND: FailureCode.VIDEO_NOT_FOUND,
@@ -43,8 +43,8 @@ class VideoFile:
             return
         self._remote = RemoteObject(uri)
         self.identity = self._remote.version
-        # One request is better than several, unless its table of packets already tells which bytes are wanted.
-        is_small = self._remote.size <= SMALL_OBJECT and (self.identity, 0) not in tables
+        # One request is better than several, unless its packet index already tells which bytes are wanted.
+        is_small = self._remote.size <= SMALL_OBJECT and (self.identity, 0) not in packet_indexes
         self._file = (self._remote.fetch() if is_small else None) or RangedFile(self._remote)
 
     @property
@@ -115,7 +115,8 @@ class VideoFile:
         """Bytes from ``offset`` on, leaving the position where it is. Fewer where the file ends; they do not count."""
         position = self._file.tell()
         try:
-            self._file.seek(offset)
+            if self.seek(offset) < 0:
+                return b""
             with storage.guard(self.uri, "read"):
                 return self._file.read(self._within(offset, size))
         except storage.PlaceError as error:
@@ -129,7 +130,7 @@ class VideoFile:
             offset, whence = self._end + offset, os.SEEK_SET
         try:
             return self._file.seek(offset, whence)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             return -1  # a place outside the file: the demuxer's mistake, or the container's lie
 
     def tell(self) -> int:

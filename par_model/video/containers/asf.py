@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -31,7 +31,7 @@ class _Payload(NamedTuple):
     objects: int = 1
 
 
-def walk(data: Bytes, stream: int) -> Iterator[Place]:
+def walk(data: Bytes, stream: int) -> Iterator[PacketStart]:
     """Where each data packet begins. Raises BrokenError where one makes no sense or data of ``stream`` is missing."""
     at, end, size = _data(data)
     before: _Payload | None = None
@@ -46,7 +46,7 @@ def walk(data: Bytes, stream: int) -> Iterator[Place]:
                 if before is not None and not _follows(before, payload):
                     raise BrokenError
                 before = payload
-        yield Place(start, stream)
+        yield PacketStart(start, stream)
     raise EndError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _KINDS = (b"dc", b"db")
 _OTHERS = (b"wb", b"tx", b"pc", b"sb", b"iv", b"__")
@@ -12,7 +12,7 @@ _HEADER = 8
 _SLOPPY = 64  # bytes that writers count too much
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All chunks that hold a picture, in file order. Raises BrokenError."""
     at = 0
     lists = _Lists(data)
@@ -40,7 +40,7 @@ class _Lists:
         self._has_begun = False
         self._names = {b"JUNK"}
 
-    def pictures(self, at: int, end: int | None, *, in_movi: bool) -> Iterator[Place]:
+    def pictures(self, at: int, end: int | None, *, in_movi: bool) -> Iterator[PacketStart]:
         """Pictures of a list, up to where it or the file ends."""
         while end is None or at < end:
             name, size = _header(self._data, at)
@@ -52,7 +52,7 @@ class _Lists:
             elif in_movi and _is_of_stream(name):
                 if name[2:] in _KINDS and size:  # without content: the picture before is shown for longer
                     self._has_begun = True
-                    yield Place(start, int(name[:2], 16))
+                    yield PacketStart(start, int(name[:2], 16))
             elif not name.isascii() or not name.isalnum() or (in_movi and not self._is_known(name)):
                 raise BrokenError if end is not None else self._data.end_of_sense(at)
             at = _next(self._data, start + size)
@@ -68,7 +68,7 @@ def _is_of_stream(name: bytes) -> bool:
 
 
 def _next(data: Bytes, end: int) -> int:
-    """Chunks begin at even places, but some writers forget that."""
+    """Chunks begin at even offsets, but some writers forget that."""
     if end % 2 == 0:
         return end
     name = data.at(end + 1, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import Bytes, Place
+from par_model.video.containers.layout import Bytes, PacketStart
 
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
 _TAG_HEADER, _SIZE_BEFORE = 11, 4
@@ -13,7 +13,7 @@ _COMMAND = 5
 _CODED_FRAMES = (1, 3)
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All tags that hold a picture, in file order. Raises BrokenError."""
     at = int.from_bytes(data.at(5, 4), "big") + _SIZE_BEFORE
     before: int | None = None  # size of what the tag before holds
@@ -30,7 +30,7 @@ def walk(data: Bytes, _stream: int) -> Iterator[Place]:
             raise data.end_of_sense(at)
         if kind == _VIDEO and size > 1 and _is_picture(data.at(at + _TAG_HEADER, 2)):
             has_begun = True
-            yield Place(at, 0)
+            yield PacketStart(at, 0)
         before = size
         at += _TAG_HEADER + size + _SIZE_BEFORE
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from par_model.video.containers import asf, avi, flv, matroska, mpegts, mxf, ogg
-from par_model.video.containers.layout import Bytes, LayoutCheck, OrderCheck, Place
+from par_model.video.containers.layout import Bytes, LayoutCheck, OrderCheck, PacketStart
 
-Walk = Callable[[Bytes, int], Iterator[Place]]
-Check = Callable[[Iterator[Place]], LayoutCheck | OrderCheck]
+Walk = Callable[[Bytes, int], Iterator[PacketStart]]
+Check = Callable[[Iterator[PacketStart]], LayoutCheck | OrderCheck]
 
 # Formats that hold their own streams. Playlists, concat scripts, DASH, SDP and numbered images name other files or
 # addresses, which a stranger's "video" must not make us open; FFmpeg checks this list before it reads a header.

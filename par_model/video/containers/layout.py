@@ -13,7 +13,7 @@ from typing import NamedTuple
 # Headers are a few bytes; small packets and their neighbours are read together.
 _CHUNK = 512
 _BLOCK = 1 << 20
-# So many packets tell whether there is one for each place.
+# So many packets tell whether there is one for each start.
 _LEARNING_PACKETS = 12
 # What may lie between a packet's position and its start.
 _PREFIX = 16
@@ -27,7 +27,7 @@ class EndError(Exception):
     """The file ends here."""
 
 
-class Place(NamedTuple):
+class PacketStart(NamedTuple):
     """Where a packet lies. start: in bytes, as FFmpeg gives it as the packet's position. track: a number."""
 
     start: int
@@ -44,6 +44,8 @@ class Bytes:
 
     def at(self, offset: int, size: int) -> bytes:
         """Exactly ``size`` bytes. Raises EndError."""
+        if size > _CHUNK and not self._read(offset + size - 1, 1):
+            raise EndError  # before as much memory is taken as a damaged number says
         inside = offset - self._start
         if not 0 <= inside <= len(self._data) - size:
             self._start, self._data, inside = offset, self._read(offset, max(size, _CHUNK)), 0
@@ -70,14 +72,14 @@ class Bytes:
 
 
 class OrderCheck:
-    """Follows the places of a stream whose packets share them or take several, and sees only where they break off.
+    """Follows the packets of a stream whose starts they share or take several, and sees only where they break off.
 
-    places: in file order; raises BrokenError where something is missing. one_each: whether it may be that each place
+    starts: in file order; raises BrokenError where something is missing. one_each: whether it may be that each start
     gives a packet, which the first of them tell.
     """
 
-    def __init__(self, places: Iterator[Place], *, one_each: bool = False) -> None:
-        self._places = places
+    def __init__(self, starts: Iterator[PacketStart], *, one_each: bool = False) -> None:
+        self._starts = starts
         self._one_each = one_each
         self._next = self._previous = -1
         self._packets = 0
@@ -91,7 +93,7 @@ class OrderCheck:
         try:
             while self._next <= position + _PREFIX:
                 is_skipped |= self._previous < self._next < position
-                self._next = next(self._places).start
+                self._next = next(self._starts).start
         except BrokenError:
             self._is_over = True
             return True
@@ -109,13 +111,13 @@ class OrderCheck:
 
 
 class LayoutCheck:
-    """Compares the packets of one stream with the places that the file has for them.
+    """Compares the packets of one stream with the starts that the file has for them.
 
-    places: of all streams, in file order; raises BrokenError where the structure ends.
+    starts: of all streams, in file order; raises BrokenError where the structure ends.
     """
 
-    def __init__(self, places: Iterator[Place]) -> None:
-        self._places = places
+    def __init__(self, starts: Iterator[PacketStart]) -> None:
+        self._starts = starts
         self._passed: set[int] = set()  # tracks that were met before the first packet
         self._track: int | None = None
         self._previous: int | None = None
@@ -130,17 +132,17 @@ class LayoutCheck:
             return False
         self._previous = position
         try:
-            for place in self._places:
-                if place.start == position:
-                    self._track = place.track if self._track is None else self._track
-                    self._is_over = place.track != self._track or place.track in self._passed
+            for packet in self._starts:
+                if packet.start == position:
+                    self._track = packet.track if self._track is None else self._track
+                    self._is_over = packet.track != self._track or packet.track in self._passed
                     return self._is_over
-                if place.start > position:
+                if packet.start > position:
                     self._is_over = True
                     return self._track is not None
                 if self._track is None:
-                    self._passed.add(place.track)
-                elif place.track == self._track:
+                    self._passed.add(packet.track)
+                elif packet.track == self._track:
                     self._is_over = True
                     return True
         except BrokenError:
@@ -157,7 +159,7 @@ class LayoutCheck:
             return False
         self._is_over = True
         try:
-            return any(place.track == self._track for place in self._places)
+            return any(packet.track == self._track for packet in self._starts)
         except BrokenError:
             return True
         except EndError:

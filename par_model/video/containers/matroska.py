@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
 _TRACK_ENTRY, _TRACK_NUMBER = 0xAE, 0xD7
@@ -24,6 +24,9 @@ _IN_GROUP = {0xA2, 0x75A1, 0x9B, 0xFA, 0xFB, 0xFD, 0xA4, 0x75A2, 0x8E, 0xC8, _BL
 # FFmpeg looks for the next of these where it understands nothing.
 _BEGINNINGS = re.compile(b"|".join(re.escape(i.to_bytes(4, "big")) for i in _IN_SEGMENT - {_VOID, _CRC}))
 _SEARCHED = 1 << 16  # bytes at a time
+_BLOCKS = re.compile(b"[%c%c]" % (_SIMPLE_BLOCK, _BLOCK_GROUP))
+_MOST_LOOKS = 50_000  # at what might be a block: a file made to cost time has no end of them
+_LARGEST_NUMBER = 8  # bytes
 
 
 class _Element(NamedTuple):
@@ -34,7 +37,7 @@ class _Element(NamedTuple):
     end: int | None
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All blocks, in file order. Raises BrokenError."""
     return _Walk(data).blocks()
 
@@ -45,8 +48,9 @@ class _Walk:
         self._tracks: set[int] = set()
         self._in_cluster = set(_IN_CLUSTER)
         self._has_begun = False
+        self._looks_left = _MOST_LOOKS
 
-    def blocks(self) -> Iterator[Place]:
+    def blocks(self) -> Iterator[PacketStart]:
         head = self._element(0, {_EBML})
         segment = self._element(head.end or 0, {_SEGMENT})
         at = segment.start
@@ -82,8 +86,10 @@ class _Walk:
         while piece := self._bytes.up_to(at, _SEARCHED):
             found = _BEGINNINGS.search(piece)
             end = at + (found.start() if found else len(piece))
-            if any(self._is_block_of(i, end) for i in range(start, end)):
-                raise BrokenError
+            for likeness in _BLOCKS.finditer(piece, start - at, end - at):
+                self._looks_left -= 1
+                if not self._looks_left or self._is_block_of(at + likeness.start(), end):
+                    raise BrokenError
             if found:
                 return end
             start = end
@@ -91,9 +97,7 @@ class _Walk:
         raise EndError
 
     def _is_block_of(self, at: int, end: int) -> bool:
-        """Whether at ``at`` there is a block, and behind it another part of a cluster, or the ``end``."""
-        if self._byte(at) not in (_SIMPLE_BLOCK, _BLOCK_GROUP):
-            return False
+        """Whether what looks like a block at ``at`` is one, and behind it another part of a cluster, or the ``end``."""
         try:
             block = self._element(at)
             if block.end is None or block.end > end:
@@ -106,7 +110,7 @@ class _Walk:
         except (BrokenError, EndError):
             return False
 
-    def _cluster(self, cluster: _Element) -> Generator[Place, None, int]:
+    def _cluster(self, cluster: _Element) -> Generator[PacketStart, None, int]:
         """Its blocks; returns where it ends."""
         at = cluster.start
         while cluster.end is None or at < cluster.end:
@@ -136,7 +140,7 @@ class _Walk:
             raise BrokenError
         return element
 
-    def _group(self, at: int, end: int) -> Iterator[Place]:
+    def _group(self, at: int, end: int) -> Iterator[PacketStart]:
         while at < end:
             part = self._element(at, _IN_GROUP)
             if part.end is None or part.end > end:
@@ -163,12 +167,14 @@ class _Walk:
                 yield from (self._value(part) for part in self._children(entry) if part.id == _TRACK_NUMBER)
 
     def _tracks_behind(self, seek_head: _Element, segment: _Element) -> None:
-        """Learn the tracks that a list of places puts behind the clusters, as FFmpeg does before it reads those."""
+        """Learn the tracks that a list of offsets puts behind the clusters, as FFmpeg does before it reads those."""
         for seek in self._children(seek_head):
-            told = {part.id: self._value(part) for part in self._children(seek)} if seek.id == _SEEK else {}
+            parts = self._children(seek) if seek.id == _SEEK else ()
+            told = {part.id: self._value(part) for part in parts if part.id in (_SEEK_ID, _SEEK_POSITION)}
             if told.get(_SEEK_ID) == _TRACKS:
                 with suppress(BrokenError, EndError):
                     self._part_of_segment(segment.start + told.get(_SEEK_POSITION, 0))
+                return
 
     def _children(self, parent: _Element) -> Iterator[_Element]:
         at = parent.start
@@ -180,14 +186,17 @@ class _Walk:
             at = child.end
 
     def _value(self, element: _Element) -> int:
-        return int.from_bytes(self._bytes.at(element.start, (element.end or 0) - element.start), "big")
+        size = (element.end or 0) - element.start
+        if size > _LARGEST_NUMBER:
+            raise BrokenError
+        return int.from_bytes(self._bytes.at(element.start, size), "big")
 
-    def _block(self, element: _Element) -> Place:
+    def _block(self, element: _Element) -> PacketStart:
         track, _ = self._number(element.start)
         if track not in self._tracks:
             raise BrokenError
         self._has_begun = True
-        return Place(element.start, track)
+        return PacketStart(element.start, track)
 
     def _element(self, at: int, known: set[int] | None = None) -> _Element:
         first = self._byte(at)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after
@@ -21,7 +21,7 @@ _RARE_FIELDS = 0x3E  # flags of a PES header: clock, rate, trick mode, copyright
 _PROOF = 5  # sync bytes in a row that tell the size
 
 
-def walk(data: Bytes, stream: int) -> Iterator[Place]:
+def walk(data: Bytes, stream: int) -> Iterator[PacketStart]:
     """Where a PES packet of ``stream``, its PID, with a time of its own begins, in file order.
 
     Raises BrokenError where packets are missing, or such a header makes no sense.
@@ -49,7 +49,7 @@ def walk(data: Bytes, stream: int) -> Iterator[Place]:
                         raise BrokenError
                     usual, has_time = header
                     if has_time:  # the others go on with a picture
-                        yield Place(at + int(row) * size, stream)
+                        yield PacketStart(at + int(row) * size, stream)
             if gap is not None:
                 raise BrokenError
             before = own[-1].copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _LABEL = bytes.fromhex("060e2b34")
 # What kinds of keys may follow the label: dictionaries, groups, containers and labels, all of SMPTE.
@@ -13,7 +13,7 @@ _PARTITION = bytes.fromhex("060e2b34020501010d0102010104")  # of the last one; t
 _KEY = 16
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All elements, in file order. Raises BrokenError, also where the file ends without its last partition."""
     if not data.up_to(0, 4) == _LABEL:
         raise EndError  # something else precedes the file's own start
@@ -26,7 +26,7 @@ def walk(data: Bytes, _stream: int) -> Iterator[Place]:
         is_complete |= key[:7] == _PARTITION[:7] and key[8:14] == _PARTITION[8:]
         if key[:4] != _LABEL or key[4] not in _KINDS:
             raise data.end_of_sense(at) if is_complete else BrokenError
-        yield Place(at, 0)
+        yield PacketStart(at, 0)
         first = data.at(at + _KEY, 1)[0]
         more = first & 0x7F if first & 0x80 else 0
         if more > 8:

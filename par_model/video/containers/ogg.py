@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, Place
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
 
 _CAPTURE = b"OggS\0"  # with the version
 _HEADER = 27
@@ -17,7 +17,7 @@ _FIRST = 2  # flag of the first page of a stream
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def walk(data: Bytes, _stream: int) -> Iterator[Place]:
+def walk(data: Bytes, _stream: int) -> Iterator[PacketStart]:
     """All pages, in file order. Raises BrokenError where one is missing or damaged, also at the end of the file."""
     if data.up_to(0, len(_CAPTURE)) != _CAPTURE:
         raise EndError  # something else precedes the file's own start
@@ -38,7 +38,7 @@ def walk(data: Bytes, _stream: int) -> Iterator[Place]:
         if not page[5] & _FIRST and number != (numbers.get(stream, number - 1) + 1) % (1 << 32):
             raise BrokenError
         numbers[stream] = number
-        yield Place(at, stream)
+        yield PacketStart(at, stream)
         at += size
 
 

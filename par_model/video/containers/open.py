@@ -173,7 +173,9 @@ class VideoContainer:
         while True:
             try:
                 with Capture() as logs:
-                    packet = next(packets)
+                    packet = next(packets, None)
+                if packet is None:
+                    return
                 complaint = spoils(logs, self.format)
                 if complaint is not None and not self._is_behind_all():
                     self.damage.packets_lost(f"the file's structure is damaged ({complaint})")
@@ -182,8 +184,6 @@ class VideoContainer:
                 is_first = False
                 self._compare(packet)
                 yield packet
-            except StopIteration:
-                return
             except (*DECODER_ERRORS, IndexError) as error:  # IndexError: of a stream that appears on the way
                 if self._file.failure is not None:
                     raise self._file.failure from error
@@ -313,6 +313,6 @@ def _is_still(file: VideoFile) -> bool:
 
 
 def describe(packet: av.Packet[av.VideoStream]) -> Packet:
-    """What a table of packets keeps of one."""
+    """What a packet index keeps of one."""
     is_bad = packet.is_corrupt or packet.is_discard
     return Packet(packet.pts, packet.is_keyframe, is_bad, packet.pos, packet.size)

@@ -4,6 +4,7 @@ crash:///path    a video whose reading ends the process that reads it
 hang:///path     a video whose reading never returns
 slow:///path     a local video that takes half a second to open, or FAULT_SLOW_SECONDS
 FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
+FAULT_STOP_AT_PART=N        the same with SIGSTOP
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 """
 
@@ -21,6 +22,8 @@ def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith(f"part-{int(os.environ.get('FAULT_STOP_AT_PART', '0')):06d}-"):
+        os.kill(os.getpid(), signal.SIGSTOP)
     if name.startswith(f"part-{int(os.environ.get('FAULT_DISK_FULL_AT_PART', '0')):06d}-"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
     _replace(source, target, **kwargs)

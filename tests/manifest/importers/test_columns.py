@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from par_model.errors import ManifestError, UsageError
-from par_model.manifest.importers.columns import Columns, TableTracks, read_table, table_tracks
+from par_model.manifest.importers.columns import Columns, SheetTracks, read_sheet, sheet_tracks
 from par_model.manifest.importers.tracks import TrackBox, gather
 
 CORNERS = "frame=frame_number,id=tracker_id,x1=x_min,y1=y_min,x2=x_max,y2=y_max"
@@ -23,13 +23,13 @@ x_min,y_min,x_max,y_max,class_id,confidence,tracker_id,class_name,frame_number
 """
 
 
-def read(tmp_path: Path, text: str, columns: str, people: tuple[str, ...] = (), labelled: bool = False) -> TableTracks:
+def read(tmp_path: Path, text: str, columns: str, people: tuple[str, ...] = (), labelled: bool = False) -> SheetTracks:
     path = tmp_path / "t.csv"
     path.write_text(text, encoding="utf-8")
-    return table_tracks(read_table(str(path)), Columns.parse(columns), people=people, labelled=labelled)
+    return sheet_tracks(read_sheet(str(path)), Columns.parse(columns), people=people, labelled=labelled)
 
 
-def boxes(found: TableTracks) -> dict[str, list[TrackBox]]:
+def boxes(found: SheetTracks) -> dict[str, list[TrackBox]]:
     return {name: list(of) for name, of in gather(found.listed).by_id.items()}
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_table_of_boxes_is_refused_with_its_line(text: str, problem: 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"f,i\n\xff")
     with pytest.raises(ManifestError, match=r"t\.csv: is not UTF-8 text: invalid start byte at byte 4"):
-        read_table(str(tmp_path / "t.csv"))
+        read_sheet(str(tmp_path / "t.csv"))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.bytes import remote
 from par_model.video.bytes.remote import RangedFile, RemoteObject
 from par_model.video.options import DecodeOptions
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 from par_model.video.stage import DecodeStage
 from tests.video.frame_numbers import read, write_clip
 
@@ -116,7 +116,7 @@ def test_a_video_that_was_replaced_is_not_read_by_the_old_table(s3: Callable[[],
     for numbers in (range(120), range(1000, 1120)):
         storage.write_bytes(uri, write_clip(tmp_path / "clip.mkv", numbers, options={"g": "30"}).read_bytes())
         assert shown(stage, uri, [100]) == [numbers[100]]
-        assert any(uri in identity for identity, _ in tables._tables)
+        assert any(uri in identity for identity, _ in packet_indexes._indexes)
 
 
 def test_a_video_that_is_replaced_while_ranges_of_it_are_read_is_not_mixed(

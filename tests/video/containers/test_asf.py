@@ -33,11 +33,11 @@ def file(packets: list[bytes]) -> bytes:
     return header + data + struct.pack("<Q16xQH", 50 + SIZE * len(packets), len(packets), 0x101) + b"".join(packets)
 
 
-def places(content: bytes) -> list[int]:
+def starts(content: bytes) -> list[int]:
     found: list[int] = []
     with suppress(EndError):
-        for place in walk(Bytes(lambda at, size: content[at : at + size]), 1):
-            found.append(place.start)
+        for packet in walk(Bytes(lambda at, size: content[at : at + size]), 1):
+            found.append(packet.start)
     return found
 
 
@@ -52,10 +52,10 @@ PACKETS = [
 def test_objects_that_share_a_payload_are_counted_one_by_one() -> None:
     content = file(PACKETS)
     start = len(content) - 4 * SIZE
-    assert places(content) == [start + i * SIZE for i in range(4)]
+    assert starts(content) == [start + i * SIZE for i in range(4)]
 
 
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_lost_payload_of_several_objects_is_missed(lost: int) -> None:
     with pytest.raises(BrokenError):
-        places(file(PACKETS[:lost] + PACKETS[lost + 1 :]))
+        starts(file(PACKETS[:lost] + PACKETS[lost + 1 :]))

@@ -13,7 +13,7 @@ from par_model.errors import FailureCode
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 from par_model.video.stage import DecodeStage
 from tests.video.damaged_files import (
     FASTSTART,
@@ -90,7 +90,7 @@ def test_what_is_read_together_does_not_change_the_answer(
     uri = damaged_file(folder, name, settings, damage)
     together = one_by_one(uri, "fail")
     for first in (25, HIT - 3, HIT + 2, 58, 62, FRAMES - 1):
-        tables._tables.clear()
+        packet_indexes._indexes.clear()
         wanted = range(first, min(first + 4, FRAMES))
         for again in (wanted, wanted):  # the second time what is known of the file is another
             assert one_by_one(uri, "fail", frames=again) == {k: together[k] for k in again}

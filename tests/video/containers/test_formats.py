@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import struct
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -155,7 +157,7 @@ FIRST_CLUSTER = b"\x1f\x43\xb6\x75"
 
 
 def without_places(data: bytes) -> bytes:
-    """A Matroska file whose list of places, and whose size, tell nothing, so that bytes may be put into it."""
+    """A Matroska file whose list of offsets, and whose size, tell nothing, so that bytes may be put into it."""
     at = data.index(b"\x11\x4d\x9b\x74")
     size = (data[at + 4] & 0x7F) + 5
     segment = data.index(b"\x18\x53\x80\x67") + 4
@@ -173,6 +175,57 @@ def test_bytes_in_the_head_of_a_matroska_file_are_passed_over(junk: bytes, folde
     at = data.index(FIRST_CLUSTER)
     path = folder / "junk.mkv"
     path.write_bytes(data[:at] + junk + data[at:])
+    assert numbers(path)[1:] == (list(range(FRAMES)), None)
+
+
+def test_junk_made_to_look_like_blocks_without_end_is_damage_soon(folder: Path) -> None:
+    data = without_places(whole_file(folder, "h264.mkv", H264).read_bytes())
+    at = data.index(FIRST_CLUSTER)
+    path = folder / "likenesses.mkv"
+    path.write_bytes(data[:at] + b"\xa3\x81" * 1_000_000 + data[at:])
+    begun = time.process_time()
+    assert numbers(path)[2] == "the file's structure is damaged, and packets are lost"
+    assert time.process_time() - begun < 8
+
+
+LARGE = b"\x01" + (1 << 40).to_bytes(7, "big")  # a size of more bytes than there is memory
+TRACKS, NUMBER = b"\x16\x54\xae\x6b", b"\xd7"
+
+
+def element(name: bytes, content: bytes) -> bytes:
+    return name + b"\x01" + len(content).to_bytes(7, "big") + content
+
+
+def places(entry: bytes) -> bytes:
+    return element(b"\x11\x4d\x9b\x74", element(b"\x4d\xbb", entry))
+
+
+@pytest.mark.parametrize(
+    "unsound",
+    [
+        places(b"\x53\xab" + LARGE + TRACKS),
+        places(element(b"\x53\xab", TRACKS) + element(b"\x53\xac", b"\xff" * 8)),
+        element(TRACKS, element(b"\xae", NUMBER + LARGE + b"\1")),
+    ],
+    ids=["a long name", "a far place", "a long track number"],
+)
+def test_a_matroska_head_with_numbers_that_no_file_has_room_for_is_passed_over(unsound: bytes, folder: Path) -> None:
+    """FFmpeg passes over them, and reads the pictures."""
+    data = without_places(whole_file(folder, "h264.mkv", H264).read_bytes())
+    at = data.index(b"\x18\x53\x80\x67") + 12
+    path = folder / "unsound.mkv"
+    path.write_bytes(data[:at] + unsound + data[at:])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert numbers(path)[1:] == (list(range(FRAMES)), None)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+@pytest.mark.parametrize("size", [0, 1 << 50, 1 << 63, (1 << 64) - 1])
+def test_an_asf_file_whose_headers_tell_no_size_that_a_file_has_is_read(size: int, folder: Path) -> None:
+    data = bytearray(whole_file(folder, "wmv2.asf", WMV2).read_bytes())
+    data[16:24] = size.to_bytes(8, "little")
+    path = folder / "header-size.asf"
+    path.write_bytes(data)
     assert numbers(path)[1:] == (list(range(FRAMES)), None)
 
 

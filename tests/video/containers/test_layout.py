@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import av
 import pytest
 
 from par_model.video.containers import asf, avi, flv, matroska, mpegts, mxf
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, LayoutCheck, OrderCheck, Place
+from par_model.video.containers.formats import Walk
+from par_model.video.containers.layout import BrokenError, Bytes, EndError, LayoutCheck, OrderCheck, PacketStart
 from tests.video.frame_numbers import write_clip
 
 MPEG4: dict[str, Any] = {"codec": "mpeg4", "bit_rate": 1_000_000}
@@ -33,14 +34,14 @@ def from_memory(data: bytes) -> Bytes:
     return Bytes(lambda offset, size: data[offset : offset + size])
 
 
-def places(found: list[tuple[int, int]], end: type[Exception] | None = None) -> Iterator[Place]:
-    yield from (Place(*place) for place in found)
+def starts(found: list[tuple[int, int]], end: type[Exception] | None = None) -> Iterator[PacketStart]:
+    yield from (PacketStart(*packet) for packet in found)
     if end is not None:
         raise end
 
 
 def is_lost(found: list[tuple[int, int]], packets: list[int], end: type[Exception] | None = None) -> list[bool]:
-    check = LayoutCheck(places(found, end))
+    check = LayoutCheck(starts(found, end))
     return [*(check.is_lost(position) for position in packets), check.is_any_left()]
 
 
@@ -80,20 +81,20 @@ def test_what_counts_as_lost(
     ],
 )
 def test_where_each_place_gives_a_packet_one_that_gives_none_is_lost(packets: list[int], lost: list[int]) -> None:
-    check = OrderCheck(places([(start, 0) for start in range(0, 2000, 100)], EndError), one_each=True)
+    check = OrderCheck(starts([(start, 0) for start in range(0, 2000, 100)], EndError), one_each=True)
     assert [position for position in [*packets, 1 << 62] if check.is_lost(position)] == lost
 
 
 @pytest.mark.parametrize(("name", "settings", "walk"), FILES, ids=[name for name, _, _ in FILES])
 def test_the_walk_finds_each_packet_where_the_demuxer_does(
-    name: str, settings: dict[str, Any], walk: Callable[[Bytes, int], Iterator[Place]], tmp_path: Path
+    name: str, settings: dict[str, Any], walk: Walk, tmp_path: Path
 ) -> None:
     path = write_clip(tmp_path / name, 30, **settings)
     with av.open(str(path)) as container:
         expected = [packet.pos for packet in container.demux(video=0) if packet.size]
     found: list[int] = []
     with suppress(EndError):
-        found.extend(place.start for place in walk(from_memory(path.read_bytes()), 1))
+        found.extend(packet.start for packet in walk(from_memory(path.read_bytes()), 1))
     assert found == expected
     assert len(found) == 30
 
@@ -107,21 +108,25 @@ def test_the_walk_finds_each_packet_where_the_demuxer_does(
     ],
 )
 def test_the_walk_goes_to_the_end_of_a_sound_file_and_finds_the_places_of_packets(
-    name: str, settings: dict[str, Any], walk: Callable[[Bytes, int], Iterator[Place]], stream: int, tmp_path: Path
+    name: str,
+    settings: dict[str, Any],
+    walk: Walk,
+    stream: int,
+    tmp_path: Path,
 ) -> None:
     path = write_clip(tmp_path / name, 30, **settings)
     with av.open(str(path)) as container:
         expected = {packet.pos for packet in container.demux(video=0) if packet.size}
     found = set()
     with suppress(EndError):
-        for place in walk(from_memory(path.read_bytes()), stream):
-            found.add(place.start)
+        for packet in walk(from_memory(path.read_bytes()), stream):
+            found.add(packet.start)
     assert expected <= found
     assert len(expected) >= 5
 
 
 @pytest.mark.parametrize("walk", [matroska.walk, avi.walk, flv.walk, mxf.walk, asf.walk])
-def test_what_is_no_such_file_is_broken_or_ends(walk: Callable[[Bytes, int], Iterator[Place]]) -> None:
+def test_what_is_no_such_file_is_broken_or_ends(walk: Walk) -> None:
     for data in (b"", b"\x00" * 4000, bytes(range(256)) * 20):
         with pytest.raises((BrokenError, EndError)):
             list(walk(from_memory(data), 1))

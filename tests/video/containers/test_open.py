@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from par_model.errors import FailureCode, TrackletError
+from par_model.errors import FailureCode, TrackletError, UsageError
 from par_model.sampling import Sampling
 from par_model.types import Failure, Tracklet
 from par_model.video.bytes.source import open_video
 from par_model.video.collect import RawCrops
 from par_model.video.options import DecodeOptions
-from par_model.video.packet_index import tables
+from par_model.video.packet_index import packet_indexes
 from par_model.video.reader import VideoReader
 from par_model.video.stage import DecodeStage
 from par_model.video.timestamps import timestamps
@@ -72,7 +72,9 @@ def test_each_track_has_its_own_table_of_packets(tmp_path: Path) -> None:
     for _ in range(2):  # the second time both tables are known
         for stream, number in ((0, 190), (1, 140), (0, 5), (1, 130)):
             assert shown([tracklet(0, uri, [number], stream)]) == {0: [1000 * stream + number]}
-    known = {key[1]: len(table) for key, table in tables._tables.items() if uri in key[0] and table is not None}
+    known = {
+        key[1]: len(table) for key, table in packet_indexes._indexes.items() if uri in key[0] and table is not None
+    }
     assert known == {0: 200, 1: 150}
     stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
     list(stage([tracklet(0, uri, [140], 1)]))
@@ -173,5 +175,5 @@ def test_a_negative_track_is_refused() -> None:
     with pytest.raises(TrackletError) as caught:
         tracklet(0, "a.mp4", [0], -1)
     assert caught.value.code is FailureCode.INVALID_TRACKLET
-    with pytest.raises(ValueError, match="video_stream -2"):
+    with pytest.raises(UsageError, match="--video-stream is -2: must be at least 0"):
         DecodeOptions(video_stream=-2)

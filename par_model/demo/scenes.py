@@ -1,6 +1,6 @@
-"""The places that cameras watch: streets, what stands in them, the light, and the ways people take.
+"""The scenes that cameras watch: streets, what stands in them, the light, and the ways people take.
 
-Four places, taken in turn by as many cameras as wanted; a later round of the same place gets other houses and cars,
+Four scenes, taken in turn by as many cameras as wanted; a later round of the same scene gets other houses and cars,
 another light, slightly other optics, and left and right exchanged for half of them, by the camera's random numbers.
 """
 
@@ -15,21 +15,21 @@ from par_model.demo.backdrop import Street
 from par_model.demo.camera import Camera, Light
 from par_model.demo.furniture import Furniture
 
-Place2D = tuple[float, float]  # x, z in metres
+Point2D = tuple[float, float]  # x, z in metres
 
 
 @dataclass(frozen=True)
 class Lane:
     """A straight way from ``start`` to ``end``, walked both ways. ``share`` weighs lanes, ``spread`` is in metres."""
 
-    start: Place2D
-    end: Place2D
+    start: Point2D
+    end: Point2D
     share: float = 1.0
     spread: float = 0.5
 
 
 @dataclass(frozen=True)
-class Place:
+class Scene:
     """One camera's world. ``crowd`` multiplies the configured number of people."""
 
     name: str
@@ -48,7 +48,7 @@ OVERCAST = Light(0.90, (0.97, 1.00, 1.03), (0.05, 0.04), -0.2, 0.26, (0.66, 0.70
 EVENING = Light(0.74, (1.07, 0.98, 0.90), (0.30, -0.25), 0.6, 0.30, (0.16, 0.20, 0.36), (0.55, 0.44, 0.44), lamps=True)
 
 
-def _market(width: int, height: int) -> Place:
+def _market(width: int, height: int) -> Scene:
     """The crowded one: a pedestrian street seen from little over head height."""
     camera = Camera(width, height, height_m=2.4, pitch=0.085, fov=0.68, yaw=0.06)
     things = (
@@ -67,10 +67,10 @@ def _market(width: int, height: int) -> Place:
         Lane((2.4, 14.2), (1.3, 3.6), 1.2, 0.7),
     )
     street = Street("x", road=None, walls=(15.0,), slab=0.42, seed=3)
-    return Place("market", camera, OVERCAST, street, things, lanes, crowd=4.0, hour=11.0)
+    return Scene("market", camera, OVERCAST, street, things, lanes, crowd=4.0, hour=11.0)
 
 
-def _crossing(width: int, height: int) -> Place:
+def _crossing(width: int, height: int) -> Scene:
     """Across a road with a zebra crossing, from a first floor."""
     camera = Camera(width, height, height_m=4.3, pitch=0.27, fov=0.68, yaw=-0.08)
     things = (
@@ -90,10 +90,10 @@ def _crossing(width: int, height: int) -> Place:
         Lane((0.7, 14.4), (0.5, 4.0), 1.2, 0.6),
     )
     street = Street("x", road=(7.6, 11.9), walls=(14.6,), crossing=(-1.7, 1.7), slab=0.6, seed=11)
-    return Place("crossing", camera, MORNING, street, things, lanes, crowd=1.0, hour=8.5)
+    return Scene("crossing", camera, MORNING, street, things, lanes, crowd=1.0, hour=8.5)
 
 
-def _avenue(width: int, height: int) -> Place:
+def _avenue(width: int, height: int) -> Scene:
     """Along a street: people come and go on the pavements and cross in front."""
     camera = Camera(width, height, height_m=3.2, pitch=0.15, fov=0.70, yaw=0.0, x_m=-0.6)
     things = (
@@ -115,10 +115,10 @@ def _avenue(width: int, height: int) -> Place:
         Lane((-5.8, 10.9), (5.5, 10.9), 1.2, 0.5),
     )
     street = Street("z", road=(-2.3, 2.4), walls=(-6.2, 5.8), crossing=(8.6, 11.6), slab=0.5, seed=23)
-    return Place("avenue", camera, NOON, street, things, lanes, crowd=1.1, hour=13.25)
+    return Scene("avenue", camera, NOON, street, things, lanes, crowd=1.1, hour=13.25)
 
 
-def _corner(width: int, height: int) -> Place:
+def _corner(width: int, height: int) -> Scene:
     """Shops in the evening, behind a row of parked cars."""
     camera = Camera(width, height, height_m=3.3, pitch=0.17, fov=0.66, yaw=0.10)
     things = (
@@ -135,10 +135,10 @@ def _corner(width: int, height: int) -> Place:
         Lane((1.0, 11.2), (0.9, 3.4), 1.4, 0.45),
     )
     street = Street("x", road=(2.0, 7.1), walls=(11.9,), slab=0.5, seed=37)
-    return Place("corner", camera, EVENING, street, things, lanes, crowd=1.0, hour=19.5)
+    return Scene("corner", camera, EVENING, street, things, lanes, crowd=1.0, hour=19.5)
 
 
-_PLACES = (_market, _crossing, _avenue, _corner)
+_SCENES = (_market, _crossing, _avenue, _corner)
 _LIGHTS = (OVERCAST, MORNING, NOON, EVENING)
 _CARS: tuple[Colour, ...] = (
     (0.52, 0.12, 0.12),
@@ -150,51 +150,51 @@ _CARS: tuple[Colour, ...] = (
 )
 
 
-def place_of(camera_number: int, width: int, height: int, rng: np.random.Generator) -> Place:
-    """The place of the n-th camera (from 0). The first four are as written above."""
-    place = _PLACES[camera_number % len(_PLACES)](width, height)
-    round_number = camera_number // len(_PLACES)
+def scene_of(camera_number: int, width: int, height: int, rng: np.random.Generator) -> Scene:
+    """The scene of the n-th camera (from 0). The first four are as written above."""
+    scene = _SCENES[camera_number % len(_SCENES)](width, height)
+    round_number = camera_number // len(_SCENES)
     if round_number == 0:
-        return place
+        return scene
     if rng.random() < 0.5:
-        place = _mirrored(place)
+        scene = _mirrored(scene)
     light = _LIGHTS[int(rng.integers(len(_LIGHTS)))]
     light = light._replace(gain=light.gain * float(rng.uniform(0.92, 1.08)), side=float(rng.uniform(-0.9, 0.9)))
     camera = replace(
-        place.camera,
-        height_m=place.camera.height_m * float(rng.uniform(0.94, 1.12)),
-        yaw=place.camera.yaw + float(rng.uniform(-0.05, 0.05)),
-        fov=place.camera.fov * float(rng.uniform(0.97, 1.05)),
+        scene.camera,
+        height_m=scene.camera.height_m * float(rng.uniform(0.94, 1.12)),
+        yaw=scene.camera.yaw + float(rng.uniform(-0.05, 0.05)),
+        fov=scene.camera.fov * float(rng.uniform(0.97, 1.05)),
     )
-    street = replace(place.street, seed=int(rng.integers(1, 1000)), slab=float(rng.uniform(0.4, 0.65)))
+    street = replace(scene.street, seed=int(rng.integers(1, 1000)), slab=float(rng.uniform(0.4, 0.65)))
     things = tuple(
         replace(thing, colour=_CARS[int(rng.integers(len(_CARS)))]) if thing.kind in ("car", "van") else thing
-        for thing in place.furniture
+        for thing in scene.furniture
     )
-    name = f"{place.name}-{round_number + 1}"
-    return replace(place, name=name, camera=camera, light=light, street=street, furniture=things)
+    name = f"{scene.name}-{round_number + 1}"
+    return replace(scene, name=name, camera=camera, light=light, street=street, furniture=things)
 
 
-def _mirrored(place: Place) -> Place:
-    """The same place with left and right exchanged."""
+def _mirrored(scene: Scene) -> Scene:
+    """The same scene with left and right exchanged."""
 
     def flip(span: tuple[float, float]) -> tuple[float, float]:
         return -span[1], -span[0]
 
-    street = place.street
+    street = scene.street
     if street.axis == "x":
         street = replace(street, crossing=flip(street.crossing) if street.crossing else None)
     else:
         walls = tuple(sorted(-wall for wall in street.walls))
         street = replace(street, walls=walls, road=flip(street.road) if street.road else None)
     return replace(
-        place,
-        camera=replace(place.camera, yaw=-place.camera.yaw, x_m=-place.camera.x_m),
-        light=place.light._replace(sun=(-place.light.sun[0], place.light.sun[1]), side=-place.light.side),
+        scene,
+        camera=replace(scene.camera, yaw=-scene.camera.yaw, x_m=-scene.camera.x_m),
+        light=scene.light._replace(sun=(-scene.light.sun[0], scene.light.sun[1]), side=-scene.light.side),
         street=street,
-        furniture=tuple(replace(thing, x_m=-thing.x_m) for thing in place.furniture),
+        furniture=tuple(replace(thing, x_m=-thing.x_m) for thing in scene.furniture),
         lanes=tuple(
             replace(lane, start=(-lane.start[0], lane.start[1]), end=(-lane.end[0], lane.end[1]))
-            for lane in place.lanes
+            for lane in scene.lanes
         ),
     )

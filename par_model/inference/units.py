@@ -57,7 +57,7 @@ def plan_units(
 ) -> Iterator[pa.Table]:
     """Work units of all selected rows that are not left out: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
 
-    left_out: for each row of the manifest. frames: K, which says where the first sampled frame of a tracklet lies.
+    left_out: for each row of the manifest. frames: T, which says where the first sampled frame of a tracklet lies.
     """
 
     def todo() -> Iterator[pa.RecordBatch]:
@@ -75,7 +75,7 @@ def plan_units(
         with duckdb.connect() as connection:
             for batch in chain([first], batches):
                 buckets.add(pa.Table.from_batches([batch]), _buckets_of_videos(connection, batch["video_uri"], count))
-        yield from cut(_sorted_batches(buckets, frames), size)
+        yield from cut_units(_sorted_batches(buckets, frames), size)
 
 
 def _buckets_of_videos(connection: duckdb.DuckDBPyConnection, uris: pa.Array, count: int) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ def _sorted_batches(buckets: Buckets, frames: int) -> Iterator[pa.RecordBatch]:
             connection.unregister("bucket")
 
 
-def cut(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
+def cut_units(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:
     """Cut a stream that is sorted by video and first sampled frame into units.
 
     A video is divided only if it has more than ``size.most`` tracklets, or they begin more than ``SPAN_FRAMES`` apart,

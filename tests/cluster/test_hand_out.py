@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from par_model.cluster.units import Units, served
+from par_model.cluster.hand_out import Units, served
 
 UNITS = [pa.table({"id": ["a", "b"], "frames": [[1, 2], []]}), pa.table({"id": ["c"], "frames": [[3]]})]
 

@@ -1,4 +1,4 @@
-"""Work units on their way from the plan to the decode workers.
+"""Work units on their way from planning to the decode workers.
 
 Ray Data holds the input of a graph in the object store from its start. Units of a million tracklets would take a
 gigabyte of it, and of the memory of the process that plans; so they wait in one Arrow file on that process's disk, an

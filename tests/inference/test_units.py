@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from par_model.inference import plan
-from par_model.inference.plan import SPAN_FRAMES, UnitSize, cut, plan_units
+from par_model.inference.units import SPAN_FRAMES, UnitSize, cut_units, plan_units
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from tests.manifest.examples import on_images, on_video, write
@@ -39,7 +38,7 @@ def batches(uris: list[str | None], rows: int, apart: int = 1) -> Iterator[pa.Re
 def test_units_hold_every_row_once_in_order_and_none_is_too_large(
     uris: list[str | None], rows: int, most: int, enough: int, apart: int
 ) -> None:
-    units = list(cut(batches(uris, rows, apart), UnitSize(most=most, enough=min(most, enough))))
+    units = list(cut_units(batches(uris, rows, apart), UnitSize(most=most, enough=min(most, enough))))
     wanted = [row for batch in batches(uris, 1000) for row in batch["_row"].to_pylist()]
     assert [row for unit in units for row in unit["_row"].to_pylist()] == wanted
     assert all(1 <= len(unit) <= most for unit in units)
@@ -48,24 +47,24 @@ def test_units_hold_every_row_once_in_order_and_none_is_too_large(
 @settings(deadline=None)
 @given(uris=URIS, rows=st.integers(1, 20))
 def test_a_video_that_fits_one_unit_is_in_one_unit(uris: list[str | None], rows: int) -> None:
-    units = list(cut(batches(uris, rows), UnitSize(most=60, enough=1)))
+    units = list(cut_units(batches(uris, rows), UnitSize(most=60, enough=1)))
     seen = [uri for unit in units for uri in set(unit["video_uri"].to_pylist()) - {None}]
     assert len(seen) == len(set(seen))
 
 
 def test_many_short_videos_share_a_unit_and_a_long_one_gets_several() -> None:
-    short = cut(batches([f"v{i:03}.mp4" for i in range(100)], 7), UnitSize(most=40, enough=25))
+    short = cut_units(batches([f"v{i:03}.mp4" for i in range(100)], 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in short] == [25, 25, 25, 25]
-    long = cut(batches(["v.mp4"] * 100, 7), UnitSize(most=40, enough=25))
+    long = cut_units(batches(["v.mp4"] * 100, 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in long] == [40, 40, 20]
 
 
 def test_hours_of_video_are_shared_even_where_few_are_seen() -> None:
     size = UnitSize(most=40, enough=25)
-    units = cut(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 4), size)
+    units = cut_units(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 4), size)
     assert [unit["frame_indices"].to_pylist()[0][0] // (SPAN_FRAMES // 4) for unit in units] == [0, 4, 8]
-    assert [len(unit) for unit in cut(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 9), size)] == [9]
-    assert [len(unit) for unit in cut(batches(["v.ts"] * 9, 5, apart=SPAN_FRAMES), size)] == [9]
+    assert [len(unit) for unit in cut_units(batches(["v.mp4"] * 9, 5, apart=SPAN_FRAMES // 9), size)] == [9]
+    assert [len(unit) for unit in cut_units(batches(["v.ts"] * 9, 5, apart=SPAN_FRAMES), size)] == [9]
 
 
 def test_the_tracks_of_a_file_are_read_one_after_the_other(tmp_path: Path) -> None:
@@ -84,11 +83,11 @@ def test_the_tracks_of_a_file_are_read_one_after_the_other(tmp_path: Path) -> No
 
 def test_rows_without_frames_are_cut_by_number() -> None:
     table = pa.table({"video_uri": ["v.mp4"] * 5, "frame_indices": [[0], None, [2 * SPAN_FRAMES], [], [9]]})
-    assert [len(unit) for unit in cut(iter(table.to_batches()), UnitSize(most=3, enough=1))] == [3, 2]
+    assert [len(unit) for unit in cut_units(iter(table.to_batches()), UnitSize(most=3, enough=1))] == [3, 2]
 
 
 def test_a_video_that_can_only_be_read_from_the_start_is_one_unit() -> None:
-    units = cut(batches(["a.mp4"] * 3 + ["v.ts"] * 100 + ["w.mp4"] * 2, 7), UnitSize(most=40, enough=25))
+    units = cut_units(batches(["a.mp4"] * 3 + ["v.ts"] * 100 + ["w.mp4"] * 2, 7), UnitSize(most=40, enough=25))
     assert [len(unit) for unit in units] == [3, 100, 2]
 
 
@@ -102,7 +101,7 @@ def test_unit_size_follows_crop_bytes_and_leaves_every_worker_some() -> None:
 def test_sorting_in_buckets_keeps_each_video_together_and_stills_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "enough_buckets", lambda rows, bytes_per_row: 5)
+    monkeypatch.setattr("par_model.inference.units.enough_buckets", lambda rows, bytes_per_row: 5)
     rows = [on_video(f"v{i}", video_uri=f"/{i % 9}.mp4", frame_indices=[99 - i], boxes=None) for i in range(90)]
     rows[::10] = [on_images(f"s{i}", f"/{i}.jpg") for i in range(9)]
     manifest = Manifest.open(write(tmp_path / "m.parquet", rows))

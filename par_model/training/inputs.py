@@ -1,4 +1,7 @@
-"""All that a training process needs to know; the same for every worker, and small enough to send."""
+"""All that a training process needs to know; the same for every worker, and small enough to send.
+
+Dimension letters: B tracklets, T frames, H and W pixels, C classes.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.sampling import positions
-from par_model.training.batches import Places
+from par_model.training.batches import Indices
 from par_model.training.options import TrainOptions
 from par_model.training.store import CropStore
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """N tracklets with crops: ids, and labels int8 [N, C] in the order of the weights' schema."""
+    """B tracklets with crops: ids, and labels int8 [B, C] in the order of the weights' schema."""
 
     ids: tuple[str, ...]
     labels: NDArray[np.int8]
@@ -31,7 +34,7 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class TrainPlan:
-    """weights, output: absolute URIs. frames: K. trained: bool [C], False for a class without any training label.
+    """weights, output: absolute URIs. frames: T. trained: bool [C], False for a class without any training label.
 
     shards: URIs of the cached crops. run_id: names the crops' local copy on each machine. before: asked before each
     write below the output, as in ``storage.atomic_writer``.
@@ -56,9 +59,9 @@ class TrainPlan:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B tracklets: places among the examples, pixels uint8 [B, K, H, W, 3], labels int8 [B, C]. B may be 0."""
+    """B tracklets: indices among the examples, pixels uint8 [B, T, H, W, 3], labels int8 [B, C]. B may be 0."""
 
-    places: Places
+    indices: Indices
     ids: tuple[str, ...]
     pixels: NDArray[np.uint8] | None
     labels: NDArray[np.int8]
@@ -79,7 +82,7 @@ class Reader:
     seed: int
     threads: int = 1
 
-    def batches(self, parts: list[Places], epoch: int) -> Iterator[Batch]:
+    def batches(self, parts: list[Indices], epoch: int) -> Iterator[Batch]:
         """One batch for each part, in order."""
         ahead: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
@@ -90,11 +93,11 @@ class Reader:
             while ahead:
                 yield ahead.popleft().result()
 
-    def read(self, places: Places, epoch: int) -> Batch:
-        """The crops of the examples at these places."""
-        ids = tuple(self.examples.ids[place] for place in places)
+    def read(self, indices: Indices, epoch: int) -> Batch:
+        """The crops of the examples at these indices."""
+        ids = tuple(self.examples.ids[index] for index in indices)
         pixels = np.stack([self._pixels(tracklet_id, epoch) for tracklet_id in ids]) if ids else None
-        return Batch(places, ids, pixels, self.examples.labels[places])
+        return Batch(indices, ids, pixels, self.examples.labels[indices])
 
     def _pixels(self, tracklet_id: str, epoch: int) -> NDArray[np.uint8]:
         n = self.store.num_frames(tracklet_id)

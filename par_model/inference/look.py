@@ -1,0 +1,111 @@
+"""What a job looks at before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from par_model import storage, times
+from par_model.errors import ManifestError
+from par_model.inference.fingerprint import fingerprint_of
+from par_model.inference.options import InferOptions, StageSettings
+from par_model.manifest.read import Manifest
+from par_model.manifest.refuse import refuse_ambiguous
+from par_model.manifest.selection import Selection
+from par_model.model.device import RealDevice, choose_precision
+from par_model.model.shipped import DEMO, weights_uri
+from par_model.model.weights import WeightsHeader, read_header
+from par_model.runs.differences import Fingerprint
+from par_model.runs.output import Output
+from par_model.sampling import Sampling
+from par_model.table.attribute_table import AttributeTable
+from par_model.table.rows import Reading
+from par_model.table.schema import check_partition_columns, table_schema
+from par_model.table.writer import check_folder_value
+
+_BATCH_SIZE = {"cpu": 8, "cuda": 64}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was looked at before anything is written. table: as it was found, if it is complete."""
+
+    options: InferOptions
+    manifest: Manifest
+    header: WeightsHeader
+    selection: Selection
+    sampling: Sampling
+    tracklets: int
+    table: AttributeTable
+    fingerprint: Fingerprint
+
+    @classmethod
+    def look(cls, options: InferOptions) -> Job:
+        """Read what there is to read and refuse what cannot be done. Writes nothing."""
+        header = read_header(weights_uri(options.weights))
+        frames = options.frames or header.config.frames
+        if options.zero_shot:
+            header.check_zero_shot()
+        elif options.sampling != "all":
+            header.config.check_frames(frames)
+        manifest = Manifest.open(options.manifest)
+        refuse_ambiguous(manifest, header.schema)
+        selection = Selection(options.split, options.limit)
+        if options.sampling == "all" and header.config.max_frames is not None and not options.zero_shot:
+            header.config.check_frames(selection.longest(manifest))
+        passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
+        schema = table_schema(passed_through, header.schema, embedding=options.embedding)
+        check_partition_columns(options.partition_by, schema)
+        _check_partition_values(options.partition_by, manifest, selection)
+        tracklets = selection.count(manifest)
+        if tracklets == 0:
+            raise ManifestError(f"{options.manifest} has no tracklet of split {options.split!r}: nothing to do")
+        folder = storage.join(storage.absolute(options.output), "attributes")
+        return cls(
+            options=options,
+            manifest=manifest,
+            header=header,
+            selection=selection,
+            sampling=Sampling(policy=options.sampling, frames=frames, seed=options.seed),
+            tracklets=tracklets,
+            table=AttributeTable(folder, schema, options.partition_by),
+            fingerprint=fingerprint_of(options, header, manifest, frames),
+        )
+
+    def reading(self) -> Reading:
+        """How scores become answers. Zero-shot, nothing is trained, and thresholds that were found for the trained
+        network do not count."""
+        header = self.header
+        thresholds, trained = header.thresholds, header.trained
+        if self.options.zero_shot:
+            thresholds, trained = (0.5,) * len(thresholds), (True,) * len(trained)
+        return Reading(header.schema, thresholds, trained, header.model_id)
+
+    def settings(self, device: RealDevice) -> StageSettings:
+        """What the stages need to know where the network runs on ``device``."""
+        options = self.options
+        return StageSettings(
+            weights=options.weights if options.weights == DEMO else storage.absolute(options.weights),
+            preprocess=self.header.preprocess,
+            sampling=self.sampling,
+            decode=options.decode,
+            device=device,
+            precision=choose_precision(options.precision, device),
+            batch_size=options.batch_size or _BATCH_SIZE[device],
+            compile=options.compile,
+            embedding=options.embedding,
+            zero_shot=options.zero_shot,
+        )
+
+    @property
+    def output(self) -> Output:
+        """The folder that the table comes to lie in."""
+        return Output(self.options.output)
+
+
+def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, selection: Selection) -> None:
+    """Before any work: no folder may have a name that file systems or readers do not take."""
+    for name in columns:
+        if name in manifest.pass_through:
+            for rows in selection.batches(manifest, [name]):
+                for value in times.to_pylist(rows[name].unique()):
+                    check_folder_value(name, value)
