@@ -15,9 +15,9 @@ from par_model.cli.command import Command, option
     "uri",
     required=True,
     metavar="URI",
-    help="The manifest to read: a file, a folder or a quoted pattern.",
+    help="Manifest to read: a file, a folder or a quoted pattern.",
 )
-@option("--output", required=True, help="The manifest to write, a Parquet file; one that is there is replaced.")
+@option("--output", required=True, help="Manifest to write, a Parquet file; one that is there is replaced.")
 @option(
     "--box-format",
     required=True,

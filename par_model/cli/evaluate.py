@@ -17,24 +17,24 @@ from par_model.cli.command import Command
     "--predictions",
     required=True,
     metavar="OUT",
-    help="The output folder of a finished `parjob infer`; or another model's table, a Parquet file or a pattern of "
+    help="Output folder of a finished `parjob infer`; or another model's table, a Parquet file or a pattern of "
     "files "
     "with tracklet_id and a column for each group.",
 )
-@click.option("--output", required=True, metavar="URI", help="The folder to write metrics.json into.")
+@click.option("--output", required=True, metavar="URI", help="Folder to write metrics.json into.")
 @click.option(
     "--threshold",
     type=float,
     default=0.45,
     show_default=True,
     metavar="P",
-    help="The threshold of the paper's protocol. All other measures take the answers that the table has.",
+    help="Threshold of the paper's protocol. All other measures take the answers that the table has.",
 )
 @click.option(
-    "--split", metavar="NAME", help="The split to score.  [default: test if there is one, else all labelled rows]"
+    "--split", metavar="NAME", help="Split to score.  [default: test if there is one, else all labelled rows]"
 )
 @click.option(
-    "--schema", metavar="NAME|FILE", help="The attribute schema of the labels, where the manifest does not say it."
+    "--schema", metavar="NAME|FILE", help="Attribute schema of the labels, where the manifest does not say it."
 )
 @click.option(
     "--resamples",
@@ -44,7 +44,7 @@ from par_model.cli.command import Command
     metavar="N",
     help="How many times the bootstrap samples the tracklets anew, for the intervals.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the bootstrap.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @options.ray
 @options.json_output
 def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> int:

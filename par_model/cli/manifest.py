@@ -45,7 +45,7 @@ def manifest() -> None:
 
 @manifest.command("check", cls=Command)
 @click.argument("uri")
-@click.option("--schema", help="The attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
 @click.option(
     "--videos",
     is_flag=True,
@@ -125,7 +125,7 @@ def show(uri: str, as_json: bool) -> None:
 
 @manifest.command("look", cls=Command)
 @click.argument("uri")
-@click.option("--output", required=True, metavar="FILE", help="The page or picture to write: FILE.html or FILE.png.")
+@click.option("--output", required=True, metavar="FILE", help="Page or picture to write: FILE.html or FILE.png.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -23,10 +23,10 @@ _ANNOTATIONS_HELP = (
 
 
 @click.command("from-mars", cls=Command)
-@option("--root", required=True, help="The folder that holds bbox_train and bbox_test.")
+@option("--root", required=True, help="Folder that holds bbox_train and bbox_test.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="mars", help="The attribute schema that the labels follow: a shipped name or a path.")
+@option("--schema", default="mars", help="Attribute schema that the labels follow: a shipped name or a path.")
 def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
@@ -42,10 +42,10 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-duke", cls=Command)
-@option("--root", required=True, help="The folder that holds train, query and gallery.")
+@option("--root", required=True, help="Folder that holds train, query and gallery.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="duke", help="The attribute schema that the labels follow: a shipped name or a path.")
+@option("--schema", default="duke", help="Attribute schema that the labels follow: a shipped name or a path.")
 def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
@@ -61,19 +61,19 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-crops", cls=Command)
-@option("--root", required=True, help="The folder that holds the pictures, at any depth.")
+@option("--root", required=True, help="Folder that holds the pictures, at any depth.")
 @option(
     "--labels",
     metavar="FILE",
-    help="A CSV file with a header. One column names folders or images, and each other one is an attribute.",
+    help="CSV file with a header. One column names folders or images, and each other one is an attribute.",
 )
 @output_manifest
-@option("--schema", metavar="S", help="The attribute schema that the labels follow: a shipped name or a path.")
-@option("--image", metavar="COLUMN", help="The column that names images.  [default: one called image, file, path, ...]")
+@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
+@option("--image", metavar="COLUMN", help="Column that names images.  [default: one called image, file, path, ...]")
 @option(
     "--group",
     metavar="COLUMN",
-    help="The column that says which tracklet a row is of: a folder, or what its images have in common.  [default: one "
+    help="Column that says which tracklet a row is of: a folder, or what its images have in common.  [default: one "
     "called tracklet_id, folder, ...]",
 )
 @option(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AUTO = "auto"
 PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
-_VIDEO_HELP = "The video that the tracks belong to: a path or URI."
+_VIDEO_HELP = "Video that the tracks belong to: a path or URI."
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -42,13 +42,14 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "labels",
     metavar="NAME",
     multiple=True,
-    help="A label of tracks that are people (repeatable).  [default: person or pedestrian, else the only one]",
+    help="Label of tracks that are people (may be given several times).  [default: person or pedestrian, else the only "
+    "one]",
 )
-@option("--task", type=int, metavar="N", help="The number of the task, where the export is of a project with several.")
+@option("--task", type=int, metavar="N", help="Number of the task, where the export is of a project with several.")
 @option(
     "--schema",
     metavar="S|auto",
-    help="The attribute schema of the labels: a shipped name or a path. auto: make one of what CVAT lets annotators "
+    help="Attribute schema of the labels: a shipped name or a path. auto: make one of what CVAT lets annotators "
     "say, "
     "and write it beside the manifest. Without this option no labels are read.",
 )
@@ -90,20 +91,16 @@ def from_cvat(
 
 @click.command("from-csv", cls=Command)
 @option("--video", required=True, help=_VIDEO_HELP)
-@option(
-    "--tracks", required=True, help="The file of tracks; for presets of many files, their folder or a quoted pattern."
-)
+@option("--tracks", required=True, help="File of tracks; for presets of many files, their folder or a quoted pattern.")
 @output_manifest
-@option("--preset", type=click.Choice(PRESETS), help="The tool that wrote the tracks.")
+@option("--preset", type=click.Choice(PRESETS), help="Tool that wrote the tracks.")
 @option(
     "--columns",
     metavar="KEY=COLUMN,...",
-    help="The columns of a CSV file, where no preset knows them: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or "
+    help="Columns of a CSV file, where no preset knows them: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or "
     "xc=,yc=,w=,h=, and class=.",
 )
-@option(
-    "--people", metavar="NAME[,NAME...]", callback=_names, help="The names or numbers of the classes that are people."
-)
+@option("--people", metavar="NAME[,NAME...]", callback=_names, help="Names or numbers of the classes that are people.")
 @option(
     "--sequence",
     metavar="NAME",
@@ -112,7 +109,7 @@ def from_cvat(
 @option(
     "--first-frame",
     type=click.IntRange(0, 1),
-    help="The number that the tracks give to the video's first frame.  [default: 0; 1 for Label Studio]",
+    help="Number that the tracks give to the video's first frame.  [default: 0; 1 for Label Studio]",
 )
 @option(
     "--frame-step",
@@ -128,7 +125,7 @@ def from_cvat(
     flag_value="",
     help="Read labels: from the file's further columns, such as hat=1, or from a FILE with one row a track and its id.",
 )
-@option("--schema", metavar="S", help="The attribute schema that the labels follow: a shipped name or a path.")
+@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
 @video_options
 def from_csv(
     video: str,

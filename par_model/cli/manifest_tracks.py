@@ -49,14 +49,13 @@ def video_options(function: Any) -> Any:
         option("--camera", help="The camera_id that all tracklets get."),
         option(
             "--id-prefix",
-            help="The prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's "
-            "stem]",
+            help="Prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's stem]",
         ),
         option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks that have fewer boxes."),
         option(
             "--start-time",
             callback=_iso_time,
-            help="The time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
+            help="Time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
         ),
         option(
             "--name-pattern",
@@ -75,14 +74,13 @@ def video_options(function: Any) -> Any:
             is_flag=True,
             help="Leave out boxes without a width and height, instead of refusing them.",
         ),
-        option("--relative", is_flag=True, help="The boxes are in shares of the picture, not in pixels."),
-        option("--corners", is_flag=True, help="The boxes are left, top, right, bottom, not left, top, width, height."),
+        option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
+        option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
         option(
             "--tracks-size",
             metavar="WxH",
             callback=_size,
-            help="The size of the pictures that the tracks were made on, where it is not the video's. Boxes are "
-            "scaled.",
+            help="Size of the pictures that the tracks were made on, where it is not the video's. Boxes are scaled.",
         ),
         option(
             "--numbering",
@@ -123,11 +121,11 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 
 
 @click.command("from-mot", cls=Command)
-@option("--video", help="The video that the tracks belong to: a path or URI.")
+@option("--video", help="Video that the tracks belong to: a path or URI.")
 @option(
     "--videos",
     metavar="DIR",
-    help="A folder of videos, in place of --video; --tracks is then a folder of their tracks.",
+    help="Folder of videos, in place of --video; --tracks is then a folder of their tracks.",
 )
 @option(
     "--tracks",
@@ -140,12 +138,12 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
     "--people",
     metavar="N[,N...]",
     callback=_classes,
-    help="The numbers of the classes that are people, where the file has several.",
+    help="Numbers of the classes that are people, where the file has several.",
 )
 @option(
     "--first-frame",
     type=click.IntRange(0, 1),
-    help="The number that the tracks give to the video's first frame.  [default: 1]",
+    help="Number that the tracks give to the video's first frame.  [default: 1]",
 )
 @option(
     "--frame-step",

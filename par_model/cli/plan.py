@@ -23,27 +23,27 @@ _MANY_FAILED = 0.05
 @click.command(cls=Command)
 @options.manifest
 @options.selection
-@click.option("--run", metavar="OUT", help="The output folder of a finished `parjob infer` over a sample.")
+@click.option("--run", metavar="OUT", help="Output folder of a finished `parjob infer` over a sample.")
 @click.option(
     "--sample",
     type=int,
     metavar="N",
     help="Recognise the first N tracklets now, on this machine, and time that, in place of --run.",
 )
-@click.option("--weights", metavar="URI", help="The weights file for --sample (.safetensors), or 'demo'.")
+@click.option("--weights", metavar="URI", help="Weights file for --sample (.safetensors), or 'demo'.")
 @options.device
 @click.option(
     "--tracklets",
     type=int,
     multiple=True,
     metavar="N",
-    help="Plan for so many tracklets (repeatable).  [default: what the manifest has, and 10^4 to 10^9]",
+    help="Plan for so many tracklets (may be given several times).  [default: what the manifest has, and 10^4 to 10^9]",
 )
 @click.option(
     "--nodes",
     type=int,
     metavar="N",
-    help=f"The number of GPU nodes, or of CPU nodes where there is no GPU.  [default: {_NODES}]",
+    help=f"Number of GPU nodes, or of CPU nodes where there is no GPU.  [default: {_NODES}]",
 )
 @click.option(
     "--hours",
@@ -51,16 +51,14 @@ _MANY_FAILED = 0.05
     metavar="HOURS",
     help="Plan as many nodes as it takes to be done in so many hours, in place of --nodes.",
 )
-@click.option(
-    "--gpus", type=int, default=1, show_default=True, metavar="N", help="The number of GPUs that a GPU node has."
-)
+@click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="Number of GPUs that a GPU node has.")
 @click.option(
     "--gpu-node-cpus",
     type=int,
     default=16,
     show_default=True,
     metavar="N",
-    help="The number of CPUs that a GPU node has.",
+    help="Number of CPUs that a GPU node has.",
 )
 @click.option(
     "--cpu-node-cpus",
@@ -68,17 +66,17 @@ _MANY_FAILED = 0.05
     default=16,
     show_default=True,
     metavar="N",
-    help="The number of CPUs that a CPU node has.",
+    help="Number of CPUs that a CPU node has.",
 )
-@click.option("--gpu-price", type=float, metavar="PRICE", help="The price of a GPU node's hour, in any currency.")
-@click.option("--cpu-price", type=float, metavar="PRICE", help="The price of a CPU node's hour.")
+@click.option("--gpu-price", type=float, metavar="PRICE", help="Price of a GPU node's hour, in any currency.")
+@click.option("--cpu-price", type=float, metavar="PRICE", help="Price of a CPU node's hour.")
 @click.option(
     "--efficiency",
     type=float,
     default=0.85,
     show_default=True,
     metavar="SHARE",
-    help="The share of the slower stage's rate that a whole job reaches.",
+    help="Share of the slower stage's rate that a whole job reaches.",
 )
 @options.json_output
 def plan(

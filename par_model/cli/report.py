@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--predictions", required=True, metavar="OUT", help="The output folder of a finished `parjob infer`.")
-@click.option("--output", required=True, metavar="FILE.html", help="The page to write, local or s3://.")
-@click.option("--evaluation", metavar="URI", help="The output folder of `parjob evaluate` for this run.")
+@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
+@click.option("--output", required=True, metavar="FILE.html", help="Page to write, local or s3://.")
+@click.option("--evaluation", metavar="URI", help="Output folder of `parjob evaluate` for this run.")
 @click.option(
     "--manifest",
     metavar="URI",
-    help="The manifest that leads to crops and labels.  [default: the one that the run recorded]",
+    help="Manifest that leads to crops and labels.  [default: the one that the run recorded]",
 )
 @click.option(
     "--limit",

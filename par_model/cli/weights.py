@@ -20,7 +20,7 @@ _MAP_HELP = (
 _CHECKPOINT_KEY = option(
     "--checkpoint-key",
     metavar="NAME",
-    help="The part of the CLIP file to take, such as ema, where it has several.",
+    help="Part of the CLIP file to take, such as ema, where it has several.",
 )
 
 _MODEL_OPTIONS = (
@@ -61,17 +61,15 @@ _MODEL_OPTIONS = (
         "--spatial-width",
         type=click.IntRange(min=6),
         default=240,
-        help="The number of channels of the spatial network.",
+        help="Number of channels of the spatial network.",
     ),
     option(
         "--temporal-width",
         type=click.IntRange(min=6),
         default=240,
-        help="The number of channels of the temporal network.",
+        help="Number of channels of the temporal network.",
     ),
-    option(
-        "--fusion-width", type=click.IntRange(min=6), default=240, help="The number of channels of the fusion block."
-    ),
+    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Number of channels of the fusion block."),
 )
 
 
@@ -95,21 +93,21 @@ def weights() -> None:
 @option(
     "--backbone",
     required=True,
-    help="The image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
+    help="Image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
 )
 @option(
     "--pretrained",
     metavar="TAG|FILE",
-    help="The CLIP weights: a tag of open_clip's, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face "
+    help="CLIP weights: a tag of open_clip's, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face "
     "CLIP, file or folder.",
 )
 @_CHECKPOINT_KEY
-@option("--schema", required=True, help="The attribute schema: a shipped name, or a path or URI.")
+@option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
 @option("--output", required=True, help="The .safetensors file to write: a path or URI.")
 @option(
     "--image-size",
     metavar="SIZE|HEIGHTxWIDTH",
-    help="The size of the network's input in pixels.  [default: the backbone's]",
+    help="Size of the network's input in pixels.  [default: the backbone's]",
 )
 @option(
     "--fit",
@@ -117,7 +115,7 @@ def weights() -> None:
     default="stretch",
     help="How a crop is fitted to that size: stretched, or padded.",
 )
-@option("--seed", type=int, default=0, help="The seed of every random number in the new weights.")
+@option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
 @_model_options
 def init(
     backbone: str,
@@ -169,13 +167,13 @@ def init(
     "--clip",
     required=True,
     metavar="FILE|NAME",
-    help="The CLIP model that the checkpoint was trained on: OpenAI's .pt file, or ViT-B-16.",
+    help="CLIP model that the checkpoint was trained on: OpenAI's .pt file, or ViT-B-16.",
 )
 @_CHECKPOINT_KEY
 @option(
     "--schema",
     required=True,
-    help="The attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
+    help="Attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
 )
 @option("--output", required=True, help="The .safetensors file to write: a path or URI.")
 @option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
