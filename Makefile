@@ -8,7 +8,7 @@ export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
 
-.PHONY: help setup demo demo-weights test test-slow test-lowest check format bench bench-gpu clean
+.PHONY: help setup demo demo-weights test test-slow test-lowest check docs format bench bench-gpu clean
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow  the tests that take longer, at most 35 minutes"
 	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
+	@echo "make docs       the documentation as a site, in site/"
 	@echo "make bench      the benchmarks; each replaces its section of benchmarks/RESULTS.md"
 	@echo "make bench-gpu  the benchmark of the network on a GPU, on a machine that has one"
 	@echo "make demo-weights  render another street, train the weights that ship on it, and score them"
@@ -66,6 +67,16 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Once the extra is installed, the site is built without a network.
+docs: .venv/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+	@! grep -rlE '(src|<link[^>]* href)="?https?://' site --include='*.html' || { echo "pages ask other servers"; exit 1; }
+	@echo "site/index.html, or with search: $(BIN)/mkdocs serve"
+
+.venv/docs-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	@touch $@
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -83,4 +94,4 @@ demo-weights: setup
 	$(BIN)/python -m benchmarks.demo_weights --train
 
 clean:
-	rm -rf .venv .venv-lowest .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist parjob-demo
+	rm -rf .venv .venv-lowest .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site parjob-demo

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from par_model.model.weights import load_weights
     from par_model.types import Failure, RawCrops, Tracklet
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "AttributeSchema": "attributes",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import runpy
 from pathlib import Path
 
 import yaml
 
 from par_model import __version__
+from par_model.errors import FailureCode
+from tests.cli.test_help import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,3 +36,59 @@ def test_the_form_for_issues_asks_for_the_doctor() -> None:
     doctor = next(part for part in form["body"] if part["id"] == "doctor")
     assert "parjob doctor" in doctor["attributes"]["label"]
     assert doctor["validations"]["required"] is True
+
+
+def test_the_newest_release_of_the_changelog_is_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\d+\.\d+\.\d+), \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == __version__
+    assert re.findall(r"^### (\w+)$", text.partition(newest[0])[2].partition("\n## ")[0], re.MULTILINE) == [
+        "New",
+        "Changed",
+        "Mended",
+    ]
+
+
+def test_images_of_the_package_are_of_this_version() -> None:
+    found = [
+        tag
+        for path in (ROOT / "deploy").iterdir()
+        for tag in re.findall(r"/parjob:(\d[\w.]*)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) >= 3
+    assert set(found) == {__version__}
+
+
+def codes_of(page: str, heading: str) -> list[str]:
+    """The first cells of the table below a heading of a page."""
+    table = (ROOT / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+
+
+def test_the_page_of_errors_has_each_code_of_a_failed_tracklet() -> None:
+    assert codes_of("docs/errors.md", "Why a tracklet failed") == [str(code) for code in FailureCode]
+
+
+def test_lines_of_the_page_of_errors_are_lines_of_the_program() -> None:
+    """Each line's parts, between its dots, follow each other in one text of the source."""
+    texts = []
+    for path in (ROOT / "par_model").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            texts.append("\0".join(str(part.value) for part in parts if isinstance(part, ast.Constant)))
+    lines = codes_of("docs/errors.md", "Common error lines")
+    assert len(lines) >= 15
+    for line in lines:
+        parts = [re.escape(part.strip()) for part in line.split("…") if part.strip(": ")]
+        assert any(re.search(".*".join(parts), text, re.DOTALL) for text in texts), line
+
+
+def test_the_page_of_commands_has_the_help_of_each() -> None:
+    hook = runpy.run_path(str(ROOT / "docs" / "reference" / "commands.py"))
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    filled = hook["on_page_markdown"](page)
+    assert re.findall(r"^#{2,3} (.*)$", filled, re.MULTILINE) == list(COMMANDS)
+    assert filled.count("Example") == len(COMMANDS)
+    assert "--min-length" in filled
+    assert hook["on_page_markdown"]("another page") == "another page"

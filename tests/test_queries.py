@@ -24,7 +24,7 @@ import pytest
 from par_model.attributes import load_schema
 from par_model.table.schema import table_schema
 from par_model.table.writer import TableWriter
-from tests.blocks import ROOT, Block, blocks
+from tests.blocks import PAGES, ROOT, Block, blocks
 
 SCHEMA = load_schema("street")
 FIELDS = [
@@ -229,8 +229,12 @@ def test_every_tool_answers_every_question_that_has_a_name() -> None:
 
 
 def test_no_page_has_a_query_that_no_test_runs() -> None:
-    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
-    assert {page for page in pages for block in blocks(page) if block.language == "python"} == {"docs/queries.md"}
+    found = {page: [block for block in blocks(page) if block.language == "python"] for page in PAGES}
+    assert {page for page, python in found.items() if python} == {"docs/queries.md", "docs/examples.md"}
+    shown = "".join(block.code for block in found["docs/examples.md"])
+    # Whole scripts, which tests/test_examples.py runs.
+    scripts = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+    assert sorted(shown.splitlines()) == [f'--8<-- "examples/{name}"' for name in scripts]
 
 
 def test_the_query_of_the_first_commands_counts_who_was_recognised(

@@ -1,4 +1,4 @@
-"""The README as a reader follows it: every command and query in it, top-down, in one folder.
+"""The README and the guides as a reader follows them: every command and query, top-down, in one folder.
 
 What a test cannot have has a stand-in, all of them below: a download becomes a small CLIP file, data sets become a few
 made-up crops of the same layout, `make demo` the command that it ends with, eight workers one epoch of one, `ray down`
@@ -19,17 +19,21 @@ from urllib.parse import unquote
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from par_model.attributes import load_schema
 from tests import released_weights as rule
 from tests.archive import write_clips
-from tests.blocks import ROOT, blocks
+from tests.blocks import PAGES, ROOT, blocks, text_of
 from tests.model.test_openpar import write_checkpoint, write_clip
 from tests.small_clip import write_small_clip
 
 README = blocks("README.md")
+GUIDES = ("index", "footage", "attributes", "training", "cluster", "errors", "manifest", "storage")
+FOLLOWED = [*README, *(block for page in GUIDES for block in blocks(f"docs/{page}.md"))]
 ELSEWHERE = {
     "ray up": "tests/cluster/test_submit.py",
     "ray submit": "tests/cluster/test_submit.py",
@@ -47,11 +51,13 @@ FIRST = {  # what makes the output that a command reads, where README's own comm
 
 
 def write_workspace(folder: Path) -> None:
-    """What README's commands find: a video and its tracks, two data sets, a CLIP, a released checkpoint."""
+    """What the commands find: a video and its tracks, lists of boxes, two data sets, a CLIP, a released checkpoint."""
     write_clips(folder)
     (folder / "a.mp4").rename(folder / "cam1.mp4")
     tracks = [f"{frame},{person},{10 + frame},8,48,80,1,-1,-1,-1" for person in (1, 2, 3) for frame in range(1, 21)]
     (folder / "cam1.txt").write_text("\n".join(tracks) + "\n")
+    box = {"tracklet_id": ["1"], "video_uri": ["cam1.mp4"], "frame_indices": [[3]], "boxes": [[[4.0, 8.0, 52.0, 88.0]]]}
+    pq.write_table(pa.table(box), folder / "lists.parquet")
     write_small_clip(folder)
     clip = rule.by_rule("clip", rule.small_clip_shapes())
     write_clip(folder / "ViT-B-16.pt", clip)
@@ -113,18 +119,20 @@ def test_every_command_and_query_runs(tmp_path: Path, s3: Callable[[], str]) -> 
     environment |= {f"PARJOB_{name}_NO_RAY": "1" for name in ("DEMO", "INFER", "TRAIN", "EVALUATE", "DOCTOR")}
 
     def run(*words: str) -> str:
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
+        ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"{words}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
 
-    for block in README:
+    done: set[str] = set()  # a guide explains the README's commands again
+    for block in FOLLOWED:
         if block.language == "toml":
             (tmp_path / "own.toml").write_text(block.code)
         if block.language == "python":
             assert run("python", "-c", block.code).strip()
         for command in block.code.splitlines() if block.language == "sh" else []:
-            if elsewhere(command):
+            if elsewhere(command) or command in done:
                 continue
+            done.add(command)
             for before in [line for start, line in FIRST.items() if command.startswith(start)]:
                 run("bash", "-c", before)
             run("bash", "-c", with_stand_ins(command))
@@ -138,7 +146,7 @@ def test_every_command_and_query_runs(tmp_path: Path, s3: Callable[[], str]) -> 
 
 def test_stand_ins_stand_for_something() -> None:
     """Each is used, `make demo` ends with its own, and the tests elsewhere run what is left to them."""
-    code = "\n".join(block.code for block in README)
+    code = "\n".join(block.code for block in FOLLOWED)
     assert all(written in code for written in [*STAND_INS, *FIRST, *ELSEWHERE])
     assert "$(BIN)/parjob demo --output parjob-demo" in (ROOT / "Makefile").read_text(encoding="utf-8")
     for start, test in ELSEWHERE.items():
@@ -147,7 +155,7 @@ def test_stand_ins_stand_for_something() -> None:
 
 def test_commands_are_in_blocks_that_the_tests_run() -> None:
     """A command in a block without a language would be shown and never run."""
-    for block in README:
+    for block in [*FOLLOWED, *(block for page in PAGES for block in blocks(page))]:
         if block.language not in ("sh", "python", "toml"):
             first = [shlex.split(line)[0] for line in block.code.splitlines() if line.strip()]
             assert not {"parjob", "ray", "make", "pip", "python"} & set(first), block.name
@@ -167,15 +175,15 @@ def test_numbers_of_the_performance_table_are_those_of_the_benchmarks() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for document in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
-        text = (ROOT / document).read_text(encoding="utf-8")
+    for document in ("README.md", "CONTRIBUTING.md", *PAGES):
+        text = text_of(document)
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             path, _, anchor = target.partition("#")
             if "://" in target:
                 continue
-            where = (ROOT / document).parent / unquote(path) if path else ROOT / document
+            where = ((ROOT / document).parent / unquote(path)).resolve() if path else ROOT / document
             assert where.exists(), f"{document}: {target}"
             if anchor:
-                headings = re.findall(r"^#+ (.*)$", where.read_text(encoding="utf-8"), re.MULTILINE)
+                headings = re.findall(r"^#+ (.*)$", text_of(where.relative_to(ROOT).as_posix()), re.MULTILINE)
                 anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
                 assert anchor in anchors, f"{document}: {target}"

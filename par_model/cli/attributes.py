@@ -42,7 +42,7 @@ def list_schemas(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show one schema: a shipped one by NAME, your own by path or URI. Prints TOML that can be edited and used.
+    """Show one schema: a shipped one by NAME, or your own by path or URI. The output is TOML that you can edit and use.
 
     \b
     Example:

@@ -36,7 +36,7 @@ class Command(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_remember_debug,
-                help="Show the traceback of an error.",
+                help="Show the traceback of an error as well.",
             )
         )
 

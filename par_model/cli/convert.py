@@ -10,18 +10,24 @@ from par_model.cli.command import Command, option
 
 
 @click.command("convert", cls=Command)
-@option("--manifest", "uri", required=True, metavar="URI", help="The manifest: a file, a folder or a quoted pattern.")
-@option("--output", required=True, help="The manifest to write, a Parquet file; one that is there is replaced.")
+@option(
+    "--manifest",
+    "uri",
+    required=True,
+    metavar="URI",
+    help="Manifest to read: a file, a folder or a quoted pattern.",
+)
+@option("--output", required=True, help="Manifest to write, a Parquet file; one that is there is replaced.")
 @option(
     "--box-format",
     required=True,
     type=click.Choice(["xywh", "xyxy"]),
-    help="What the four numbers are. xywh: left, top, width, height. xyxy: left, top, right, bottom. In pixels.",
+    help="What the four numbers are, in pixels. xywh: left, top, width, height. xyxy: left, top, right, bottom.",
 )
 def convert(uri: str, output: str, box_format: Any) -> None:
     """Write a manifest whose boxes are lists of four numbers as one whose boxes are x, y, w, h.
 
-    All other columns keep their values; relative addresses become absolute ones.
+    All other columns keep their values. Relative addresses of videos and images become absolute ones.
 
     \b
     Example:

@@ -57,8 +57,8 @@ def folder_name(tracklet_id: str) -> str:
 
 @click.command(cls=Command)
 @options.manifest
-@click.option("--output", required=True, metavar="DIR", help="Folder for the crops, local or s3://.")
-@click.option("--weights", metavar="URI", help="Weights file that says how many frames its network sees.")
+@click.option("--output", required=True, metavar="DIR", help="Folder to write the crops into, local or s3://.")
+@click.option("--weights", metavar="URI", help="Weights file, which says how many frames its network sees.")
 @options.selection
 @options.sampling
 @options.decoding

@@ -40,14 +40,14 @@ def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Pat
     show_default=True,
     metavar="DIR",
     callback=_local_folder,
-    help="A local folder.",
+    help="Local folder to write.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Another seed is another day on the street.",
+    help="Seed of the street that is rendered; another seed gives another day.",
 )
 @options.ray
 def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:

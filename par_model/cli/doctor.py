@@ -36,7 +36,9 @@ class Finding:
 
 
 @click.command(cls=Command)
-@click.option("--s3", metavar="URI", help="An s3:// folder or file to look at, with the credentials of a job.")
+@click.option(
+    "--s3", metavar="URI", help="An s3:// folder or file to read a byte of, with the credentials that a job would use."
+)
 @options.ray
 @options.json_output
 def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> int:

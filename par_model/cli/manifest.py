@@ -35,7 +35,7 @@ _SHOWN = 20  # cameras or splits that `show` lists
 def manifest() -> None:
     """Make, check and show manifests of tracklets.
 
-    A manifest is Parquet, one row a tracklet: a file, a folder, or a quoted pattern of files.
+    A manifest is a Parquet file, a folder of them, or a quoted pattern, with one row for each tracklet.
 
     \b
     Example:
@@ -49,16 +49,16 @@ def manifest() -> None:
 @click.option(
     "--videos",
     is_flag=True,
-    help="Open the videos, several at a time, and see whether frames and boxes agree with them.",
+    help="Also open the videos, several at a time, and see whether frames and boxes agree with them.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --videos: only the first N videos.")
-@click.option("--decode", is_flag=True, help="With --videos: decode each video to its end, to find damage.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Open only the first N videos (with --videos).")
+@click.option("--decode", is_flag=True, help="Decode each video to its end, to find damage (with --videos).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
-    """Print every defect of the manifest at URI, one a line: row N, tracklet_id, code, message, between tabs.
+    """Print every defect of the manifest at URI, each on a line: row N, tracklet_id, code, message, between tabs.
 
     N counts from 0 over the files in name order. With --videos, defects of videos follow those of rows, under the first
-    row that names the video. Exit code 0 without defects, 1 with.
+    row that names the video. The exit code is 0 if there is none, else 1.
 
     \b
     Example:
@@ -125,14 +125,14 @@ def show(uri: str, as_json: bool) -> None:
 
 @manifest.command("look", cls=Command)
 @click.argument("uri")
-@click.option("--output", required=True, metavar="FILE", help="The page or picture to write: FILE.html or FILE.png.")
+@click.option("--output", required=True, metavar="FILE", help="Page or picture to write: FILE.html or FILE.png.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=12,
     show_default=True,
     metavar="N",
-    help="Most videos that are shown, the first ones.",
+    help="Show at most so many videos, the first ones.",
 )
 @click.option(
     "--tracklets",
@@ -140,12 +140,13 @@ def show(uri: str, as_json: bool) -> None:
     default=3,
     show_default=True,
     metavar="N",
-    help="Most tracklets of each video, spread over its time.",
+    help="Show at most so many tracklets of each video, spread over its time.",
 )
 def look(uri: str, **asked: Any) -> None:
     """Draw tracks on their frames, for a person to see whether tracks and videos belong together.
 
-    For some tracklets of each video, their first, middle and last frame with box and id. FILE.html needs no network.
+    The page shows, for some tracklets of each video, the first, middle and last frame with box and id. It needs no
+    network.
 
     \b
     Example:

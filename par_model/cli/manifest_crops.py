@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.annotations import Annotations
     from par_model.manifest.importers.crop_folders import CropFolders, CropLayout, MatchedCrops
 
-_ANNOTATIONS_HELP = "CSV as published (person, camera, tracklet, class numbers) or encoded (name, 0 or 1 a class)."
+_ANNOTATIONS_HELP = (
+    "The annotations, a CSV file: as published (person, camera, tracklet, class numbers) or encoded (name, then 0 "
+    "or 1 for each class)."
+)
 
 
 @click.command("from-mars", cls=Command)
-@option("--root", required=True, help="The folder that holds bbox_train and bbox_test.")
+@option("--root", required=True, help="Folder that holds bbox_train and bbox_test.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="mars", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--schema", default="mars", help="Attribute schema that the labels follow: a shipped name or a path.")
 def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
-    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    What does not match is printed, each on a line: not-annotated or no-crops, and the tracklet's id.
 
     \b
     Example:
@@ -39,14 +42,14 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-duke", cls=Command)
-@option("--root", required=True, help="The folder that holds train, query and gallery.")
+@option("--root", required=True, help="Folder that holds train, query and gallery.")
 @option("--annotations", required=True, help=_ANNOTATIONS_HELP)
 @output_manifest
-@option("--schema", default="duke", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--schema", default="duke", help="Attribute schema that the labels follow: a shipped name or a path.")
 def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
-    Prints what did not match, one a line: not-annotated or no-crops, and the tracklet's id.
+    What does not match is printed, each on a line: not-annotated or no-crops, and the tracklet's id.
 
     \b
     Example:
@@ -58,19 +61,26 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-crops", cls=Command)
-@option("--root", required=True, help="The folder that holds the pictures, at any depth.")
+@option("--root", required=True, help="Folder that holds the pictures, at any depth.")
 @option(
-    "--labels", metavar="FILE", help="CSV file with a header: names of folders or images, and a column an attribute."
+    "--labels",
+    metavar="FILE",
+    help="CSV file with a header. One column names folders or images, and each other one is an attribute.",
 )
 @output_manifest
-@option("--schema", metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
-@option("--image", metavar="COLUMN", help="Column of images' names.  [default: one called image, file, path, ...]")
+@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
+@option("--image", metavar="COLUMN", help="Column that names images.  [default: one called image, file, path, ...]")
 @option(
     "--group",
     metavar="COLUMN",
-    help="Column of tracklets: folders, or what images have in common.  [default: one called tracklet_id, folder, ...]",
+    help="Column that says which tracklet a row is of: a folder, or what its images have in common.  [default: one "
+    "called tracklet_id, folder, ...]",
 )
-@option("--each-image", is_flag=True, help="Without --labels: each picture is a tracklet, and not each folder.")
+@option(
+    "--each-image",
+    is_flag=True,
+    help="Make a tracklet of each picture, not of each folder. For crops without --labels.",
+)
 def from_crops(
     root: str,
     labels: str | None,
@@ -82,10 +92,10 @@ def from_crops(
 ) -> None:
     """Make a manifest from folders of crops of your own, with labels or without.
 
-    A row of the labels names a tracklet, which is a folder, or an image; images are tracklets of one, unless a column
-    says which belong together. Columns of a person, a camera and a split are kept, all others are attributes: 1, 0 and
-    -1 for a class, a class's name for a group. Prints what did not match, one a line: not-annotated or no-crops, and
-    the name. Without labels each folder is a tracklet.
+    A row of the labels names an image, or a tracklet, which is a folder. Each image is a tracklet of its own, unless a
+    column says which belong together. The columns of person, camera and split are kept; all others are attributes, with
+    1, 0 and -1 for a class, or a class's name for a group. What does not match is printed, each on a line:
+    not-annotated or no-crops, and the name. Without labels each folder is a tracklet.
 
     \b
     Example:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AUTO = "auto"
 PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
-_VIDEO_HELP = "The video that the tracks are of: a path or URI."
+_VIDEO_HELP = "Video that the tracks belong to: a path or URI."
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -31,21 +31,27 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
 
 @click.command("from-cvat", cls=Command)
 @option("--video", required=True, help=_VIDEO_HELP)
-@option("--tracks", required=True, help="CVAT for video 1.1: its XML, or the zip archive that holds it.")
+@option(
+    "--tracks",
+    required=True,
+    help='An export in the form "CVAT for video 1.1": its XML, or the zip archive that holds it.',
+)
 @output_manifest
 @option(
     "--label",
     "labels",
     metavar="NAME",
     multiple=True,
-    help="Label of tracks that are people; repeatable.  [default: person or pedestrian, else the only one]",
+    help="Label of tracks that are people (may be given several times).  [default: person or pedestrian, else the only "
+    "one]",
 )
-@option("--task", type=int, metavar="N", help="Which of a project's tasks the video is.")
+@option("--task", type=int, metavar="N", help="Number of the task, where the export is of a project with several.")
 @option(
     "--schema",
     metavar="S|auto",
-    help="Attribute schema of the labels: a shipped name or a path. auto: one made of what CVAT lets annotators say, "
-    "written beside the manifest. Without it no labels.",
+    help="Attribute schema of the labels: a shipped name or a path. auto: make one of what CVAT lets annotators "
+    "say, "
+    "and write it beside the manifest. Without this option no labels are read.",
 )
 @video_options
 def from_cvat(
@@ -57,11 +63,12 @@ def from_cvat(
     schema: str | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from CVAT's tracks, their attributes being the labels, and see that they agree with the video.
+    """Make a manifest from CVAT's tracks, with their attributes as labels, and check that they agree with the video.
 
     Frames are the video's own, and nothing is interpolated: CVAT exports a box for every frame. An attribute goes to
-    the schema's group or class of its name; what changes within a track is decided by the majority of its boxes. A text
-    attribute tracklet_id, where it is not empty, is the id. The last lines say what was left out and did not match.
+    the schema's group or class of the same name; where it changes within a track, the majority of its boxes decides. A
+    text attribute tracklet_id, where it is not empty, becomes the id. The last lines say what was left out and
+    what did not match.
 
     \b
     Example:
@@ -84,35 +91,41 @@ def from_cvat(
 
 @click.command("from-csv", cls=Command)
 @option("--video", required=True, help=_VIDEO_HELP)
-@option("--tracks", required=True, help="The file, or for presets of many files the folder or a quoted pattern.")
+@option("--tracks", required=True, help="File of tracks; for presets of many files, their folder or a quoted pattern.")
 @output_manifest
-@option("--preset", type=click.Choice(PRESETS), help="The tool that wrote it.")
+@option("--preset", type=click.Choice(PRESETS), help="Tool that wrote the tracks.")
 @option(
     "--columns",
     metavar="KEY=COLUMN,...",
-    help="Or the columns of a CSV file: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or xc=,yc=,w=,h=, and class=.",
+    help="Columns of a CSV file, where no preset knows them: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or "
+    "xc=,yc=,w=,h=, and class=.",
 )
 @option("--people", metavar="NAME[,NAME...]", callback=_names, help="Names or numbers of the classes that are people.")
-@option("--sequence", metavar="NAME", help="Which video of a COCO file, or which task of Label Studio's, is meant.")
+@option(
+    "--sequence",
+    metavar="NAME",
+    help="Which video of a COCO file, or which task of Label Studio, the tracks are taken from.",
+)
 @option(
     "--first-frame",
     type=click.IntRange(0, 1),
-    help="Number of the video's first frame.  [default: 0, 1 of Label Studio]",
+    help="Number that the tracks give to the video's first frame.  [default: 0; 1 for Label Studio]",
 )
 @option(
     "--frame-step",
     type=click.IntRange(min=1),
     default=1,
-    help="Frames of the video from one number to the next, where only every Nth was numbered (vid_stride).",
+    help="How many frames of the video lie from one number to the next, where only every Nth was numbered "
+    "(vid_stride).",
 )
 @option(
     "--labels",
     metavar="[FILE]",
     is_flag=False,
     flag_value="",
-    help="Labels: the file's further columns, such as hat=1, or those of a FILE with one row a track and its id.",
+    help="Read labels: from the file's further columns, such as hat=1, or from a FILE with one row a track and its id.",
 )
-@option("--schema", metavar="S", help="Attribute schema of the labels: a shipped name or a path.")
+@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
 @video_options
 def from_csv(
     video: str,
@@ -128,10 +141,10 @@ def from_csv(
     schema: str | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from tracks in a table, or in the files of a tool, and see that they agree with the video.
+    """Make a manifest from tracks in a table or in a tool's files, and check that they agree with the video.
 
-    Nothing is guessed: columns are named, or a preset knows them. docs/tracks.md has the way for each tool, with what
-    its files do not say. The last lines say what was left out and what did not match.
+    Nothing is guessed: you name the columns, or a preset knows them. docs/tracks.md says how to read each tool's files,
+    and what they do not tell. The last lines say what was left out and what did not match.
 
     \b
     Example:

@@ -46,20 +46,22 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 def video_options(function: Any) -> Any:
     """Options of all importers of tracks of a video: gather them with ``asked_of_video``."""
     return together(
-        option("--camera", help="camera_id of all tracklets."),
+        option("--camera", help="The camera_id that all tracklets get."),
         option(
             "--id-prefix",
-            help="Ids are PREFIX-TRACK; without it the camera, else the video file's stem, is the prefix.",
+            help="Prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's stem]",
         ),
-        option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks of fewer boxes."),
+        option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks that have fewer boxes."),
         option(
-            "--start-time", callback=_iso_time, help="When frame 0 was taken: ISO 8601, UTC unless a zone is named."
+            "--start-time",
+            callback=_iso_time,
+            help="Time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
         ),
         option(
             "--name-pattern",
             metavar="PATTERN",
-            help="Camera and start time from the video's file name, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} is "
-            "anything.",
+            help="Take camera and start time from the video's file name, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} "
+            "is anything.",
         ),
         option(
             "--video-stream",
@@ -67,14 +69,18 @@ def video_options(function: Any) -> Any:
             metavar="N",
             help="Which of the file's moving video tracks the boxes are of, counted from 0.  [default: the first]",
         ),
-        option("--skip-bad-boxes", is_flag=True, help="Leave out boxes without a width and height, not refuse them."),
+        option(
+            "--skip-bad-boxes",
+            is_flag=True,
+            help="Leave out boxes without a width and height, instead of refusing them.",
+        ),
         option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
         option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
         option(
             "--tracks-size",
             metavar="WxH",
             callback=_size,
-            help="Size of the pictures that the tracks were made on, if it is not the video's: boxes are scaled.",
+            help="Size of the pictures that the tracks were made on, where it is not the video's. Boxes are scaled.",
         ),
         option(
             "--numbering",
@@ -115,12 +121,17 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 
 
 @click.command("from-mot", cls=Command)
-@option("--video", help="The video that the tracks are of: a path or URI.")
-@option("--videos", metavar="DIR", help="In place of --video: a folder of videos, --tracks being one of their tracks.")
+@option("--video", help="Video that the tracks belong to: a path or URI.")
+@option(
+    "--videos",
+    metavar="DIR",
+    help="Folder of videos, in place of --video; --tracks is then a folder of their tracks.",
+)
 @option(
     "--tracks",
     required=True,
-    help="MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With --videos a folder.",
+    help="The tracks, as MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With "
+    "--videos, a folder of such files.",
 )
 @output_manifest
 @option(
@@ -129,11 +140,16 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
     callback=_classes,
     help="Numbers of the classes that are people, where the file has several.",
 )
-@option("--first-frame", type=click.IntRange(0, 1), help="Number of the video's first frame.  [default: 1]")
+@option(
+    "--first-frame",
+    type=click.IntRange(0, 1),
+    help="Number that the tracks give to the video's first frame.  [default: 1]",
+)
 @option(
     "--frame-step",
     type=click.IntRange(min=1),
-    help="Frames of the video from one number to the next, where only every Nth was numbered.  [default: 1]",
+    help="How many frames of the video lie from one number to the next, where only every Nth was numbered.  [default: "
+    "1]",
 )
 @video_options
 def from_mot(
@@ -146,14 +162,14 @@ def from_mot(
     frame_step: int | None,
     **asked: Any,
 ) -> None:
-    """Make a manifest from tracks in MOTChallenge text, and see that they agree with the video.
+    """Make a manifest from tracks in MOTChallenge text, and check that they agree with the video.
 
-    The meaning of the columns is told by their content: nine with a class and a visibility are ground truth, of which
-    rows of confidence 0 or of a class other than 1 are left out. What cannot be told is refused, with the option that
-    says it. The last line says what was left out and why. docs/tracks.md has the way for each tool.
+    The content of the columns tells what they mean: nine with a class and a visibility are ground truth, of which rows
+    with confidence 0 or a class other than 1 are left out. What the content does not tell is refused, with the option
+    that says it. The last line says what was left out and why. docs/tracks.md says how to read each tool's files.
 
-    With --videos DIR and --tracks DIR, files of the same stem belong together, and their ids begin with it. Prints
-    files without a partner, one a line: no-tracks or no-video, and the file.
+    With --videos DIR and --tracks DIR, files of the same stem belong together, and their ids begin with it. Files
+    without a partner are printed, each on a line: no-tracks or no-video, and the file.
 
     \b
     Example:

@@ -23,33 +23,60 @@ _MANY_FAILED = 0.05
 @click.command(cls=Command)
 @options.manifest
 @options.selection
-@click.option("--run", metavar="OUT", help="Output of a finished `parjob infer` over a sample, with its run.json.")
-@click.option("--sample", type=int, metavar="N", help="Or recognise the first N tracklets now, here, and time that.")
-@click.option("--weights", metavar="URI", help="For --sample: weights file (.safetensors), or 'demo'.")
+@click.option("--run", metavar="OUT", help="Output folder of a finished `parjob infer` over a sample.")
+@click.option(
+    "--sample",
+    type=int,
+    metavar="N",
+    help="Recognise the first N tracklets now, on this machine, and time that, in place of --run.",
+)
+@click.option("--weights", metavar="URI", help="Weights file for --sample (.safetensors), or 'demo'.")
 @options.device
 @click.option(
     "--tracklets",
     type=int,
     multiple=True,
     metavar="N",
-    help="Plan for so many (repeatable).  [default: what the manifest has, and 10^4 to 10^9]",
+    help="Plan for so many tracklets (may be given several times).  [default: what the manifest has, and 10^4 to 10^9]",
 )
 @click.option(
-    "--nodes", type=int, metavar="N", help=f"GPU nodes, CPU nodes where there is no GPU.  [default: {_NODES}]"
+    "--nodes",
+    type=int,
+    metavar="N",
+    help=f"Number of GPU nodes, or of CPU nodes where there is no GPU.  [default: {_NODES}]",
 )
-@click.option("--hours", type=float, metavar="HOURS", help="Instead of --nodes: as many as it takes to keep this.")
-@click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="GPUs of a GPU node.")
-@click.option("--gpu-node-cpus", type=int, default=16, show_default=True, metavar="N", help="CPUs of a GPU node.")
-@click.option("--cpu-node-cpus", type=int, default=16, show_default=True, metavar="N", help="CPUs of a CPU node.")
-@click.option("--gpu-price", type=float, metavar="PRICE", help="Of a GPU node's hour, in any currency.")
-@click.option("--cpu-price", type=float, metavar="PRICE", help="Of a CPU node's hour.")
+@click.option(
+    "--hours",
+    type=float,
+    metavar="HOURS",
+    help="Plan as many nodes as it takes to be done in so many hours, in place of --nodes.",
+)
+@click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="Number of GPUs that a GPU node has.")
+@click.option(
+    "--gpu-node-cpus",
+    type=int,
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Number of CPUs that a GPU node has.",
+)
+@click.option(
+    "--cpu-node-cpus",
+    type=int,
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Number of CPUs that a CPU node has.",
+)
+@click.option("--gpu-price", type=float, metavar="PRICE", help="Price of a GPU node's hour, in any currency.")
+@click.option("--cpu-price", type=float, metavar="PRICE", help="Price of a CPU node's hour.")
 @click.option(
     "--efficiency",
     type=float,
     default=0.85,
     show_default=True,
     metavar="SHARE",
-    help="Part of the slower stage's rate that a whole job reaches.",
+    help="Share of the slower stage's rate that a whole job reaches.",
 )
 @options.json_output
 def plan(
@@ -65,9 +92,9 @@ def plan(
 ) -> int:
     """Say how long a job takes, on which nodes, and at what price.
 
-    Counts the manifest's frames and scales what a sample of it measured: give --run of a sample that ran on the
-    machines you mean to use (parjob infer --limit 1000), or --sample N for a quick one here, in this process. CPU nodes
-    are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
+    The plan counts the manifest's frames and scales what a sample of it measured. Give --run of a sample that ran on
+    the machines that you mean to use (parjob infer --limit 1000), or --sample N for a quick one in this process. CPU
+    nodes are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
     par_model/inference/forecast.py.
 
     \b

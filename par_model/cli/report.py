@@ -19,23 +19,28 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
-@click.option("--output", required=True, metavar="FILE.html", help="The page, local or s3://.")
+@click.option("--output", required=True, metavar="FILE.html", help="Page to write, local or s3://.")
 @click.option("--evaluation", metavar="URI", help="Output folder of `parjob evaluate` for this run.")
-@click.option("--manifest", metavar="URI", help="Where the crops and labels are.  [default: as the run recorded it]")
+@click.option(
+    "--manifest",
+    metavar="URI",
+    help="Manifest that leads to crops and labels.  [default: the one that the run recorded]",
+)
 @click.option(
     "--limit",
     type=int,
     default=2000,
     show_default=True,
     metavar="N",
-    help="Most tracklets in the gallery, about 10 kB each; a random sample of those that the run has.",
+    help="Show at most so many tracklets in the gallery, a random sample; each takes about 10 kB.",
 )
 @options.json_output
 def report(as_json: bool, **asked: Any) -> int:
     """Write one HTML page about a run: its numbers, its attributes, its mistakes, and its tracklets with their crops.
 
-    The page needs no network and opens from disk. With --evaluation it also has precision, recall and F1, reliability,
-    confusion, and what is wrong in each tracklet. The numbers are of the whole run; --limit bounds the gallery alone.
+    The page needs no network and opens from disk. With --evaluation it also shows precision, recall and F1,
+    reliability, confusion, and what is wrong in each tracklet. The numbers are those of the whole run; --limit
+    bounds the gallery alone.
 
     \b
     Example:

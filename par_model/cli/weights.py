@@ -13,35 +13,63 @@ from par_model.errors import UsageError
 from par_model.model.config import InteractionMap, format_map, parse_map
 
 _AGGREGATES = click.Choice(["mean", "mlp", "lstm", "gru"])
-_MAP_HELP = "0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
+_MAP_HELP = (
+    "Which layers the side network reads: 0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
+)
 
 _CHECKPOINT_KEY = option(
     "--checkpoint-key",
     metavar="NAME",
-    help="The part of the CLIP file that is meant, such as ema, where it has several.",
+    help="Part of the CLIP file to take, such as ema, where it has several.",
 )
 
 _MODEL_OPTIONS = (
     option(
-        "--frames", type=click.IntRange(min=1), default=6, help="Frames a tracklet, K, unless infer says otherwise."
+        "--frames",
+        type=click.IntRange(min=1),
+        default=6,
+        help="How many frames of a tracklet the network sees, unless infer says otherwise.",
     ),
     option(
         "--beyond-depth",
         type=click.Choice(["refuse", "last"]),
         default="refuse",
-        help="Frame f runs through the temporal network's block f, of which there are 8. More frames than "
-        "blocks: 'refuse' them, or send each through the 'last' block again.",
+        help="What happens to frames beyond the temporal network's 8 blocks, since frame f runs through block f: "
+        "'refuse' them, or send each through the 'last' block again.",
     ),
     option(
-        "--sides", type=click.Choice(["both", "spatial", "temporal", "none"]), default="both", help="Side networks."
+        "--sides",
+        type=click.Choice(["both", "spatial", "temporal", "none"]),
+        default="both",
+        help="Which side networks there are.",
     ),
-    option("--spatial-map", help=f"{_MAP_HELP} Default: 2, scaled to the backbone's depth."),
-    option("--temporal-map", help=f"{_MAP_HELP} Default: 2, scaled to the backbone's depth."),
-    option("--spatial-aggregation", type=_AGGREGATES, default="mean", help="How frames become one."),
-    option("--temporal-aggregation", type=_AGGREGATES, default="mean", help="How the temporal streams become one."),
-    option("--spatial-width", type=click.IntRange(min=6), default=240, help="Channels of the spatial network."),
-    option("--temporal-width", type=click.IntRange(min=6), default=240, help="Channels of the temporal network."),
-    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Channels of the fusion block."),
+    option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option(
+        "--spatial-aggregation",
+        type=_AGGREGATES,
+        default="mean",
+        help="How the spatial network makes one of a tracklet's frames.",
+    ),
+    option(
+        "--temporal-aggregation",
+        type=_AGGREGATES,
+        default="mean",
+        help="How the temporal network makes one of its streams.",
+    ),
+    option(
+        "--spatial-width",
+        type=click.IntRange(min=6),
+        default=240,
+        help="Number of channels of the spatial network.",
+    ),
+    option(
+        "--temporal-width",
+        type=click.IntRange(min=6),
+        default=240,
+        help="Number of channels of the temporal network.",
+    ),
+    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Number of channels of the fusion block."),
 )
 
 
@@ -62,17 +90,31 @@ def weights() -> None:
 
 
 @weights.command("init", cls=Command)
-@option("--backbone", required=True, help="An open_clip ViT, such as ViT-B-16, or a model configuration as .json.")
+@option(
+    "--backbone",
+    required=True,
+    help="Image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
+)
 @option(
     "--pretrained",
     metavar="TAG|FILE",
-    help="open_clip's tag, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face CLIP, file or folder.",
+    help="CLIP weights: a tag of open_clip's, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face "
+    "CLIP, file or folder.",
 )
 @_CHECKPOINT_KEY
 @option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
-@option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
-@option("--image-size", metavar="SIZE|HEIGHTxWIDTH", help="Input size in pixels. Default: the backbone's.")
-@option("--fit", type=click.Choice(["stretch", "pad"]), default="stretch", help="How a crop is fitted to that size.")
+@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
+@option(
+    "--image-size",
+    metavar="SIZE|HEIGHTxWIDTH",
+    help="Size of the network's input in pixels.  [default: the backbone's]",
+)
+@option(
+    "--fit",
+    type=click.Choice(["stretch", "pad"]),
+    default="stretch",
+    help="How a crop is fitted to that size: stretched, or padded.",
+)
 @option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
 @_model_options
 def init(
@@ -88,7 +130,7 @@ def init(
     temporal_map: str | None,
     **options: Any,
 ) -> None:
-    """Make a new weights file: CLIP's image tower, side networks that still have to be trained, text features.
+    """Make a new weights file, with CLIP's image tower, side networks that still have to be trained, and text features.
 
     \b
     Example:
@@ -121,13 +163,26 @@ def init(
 
 @weights.command("import-openpar", cls=Command)
 @click.argument("checkpoint")
-@option("--clip", required=True, metavar="FILE|NAME", help="The CLIP model of its training: OpenAI's .pt, or ViT-B-16.")
+@option(
+    "--clip",
+    required=True,
+    metavar="FILE|NAME",
+    help="CLIP model that the checkpoint was trained on: OpenAI's .pt file, or ViT-B-16.",
+)
 @_CHECKPOINT_KEY
-@option("--schema", required=True, help="Attribute schema of its training: mars, duke, or a path or URI.")
-@option("--output", required=True, help="Where to write the .safetensors file, path or URI.")
-@option("--spatial-map", help=f"{_MAP_HELP} Default: 2 where the tensors allow several.")
-@option("--temporal-map", help=f"{_MAP_HELP} Default: 2 where the tensors allow several.")
-@option("--frames", type=click.IntRange(min=1), help="Frames a tracklet in its training. Default: 6.")
+@option(
+    "--schema",
+    required=True,
+    help="Attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
+)
+@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
+@option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option(
+    "--frames",
+    type=click.IntRange(min=1),
+    help="How many frames of a tracklet the network saw in its training.  [default: 6]",
+)
 def import_released(
     checkpoint: str,
     clip: str,

@@ -12,10 +12,11 @@ A GPU node has g GPUs and c CPUs, a CPU node C CPUs; there are G and D of them.
     balance         one GPU takes 1/m tracklets a second, for which d/m CPUs decode;
                     D = ceil((G g d/m - G c) / C), at least 0: fewer would leave GPUs idle, more are idle themselves
     rate            e min(G g / m, (G c + D C) / d); without GPUs e D C / (d + m)
-                    e: the part of the slower stage's rate that a whole job reaches, 0.86 in benchmarks/RESULTS.md
+                    e: the part of the slower stage's rate that a whole job reaches; measured were 0.94
+                    (RESULTS: Pipeline; decode; of the slower stage)
     hours           N / rate / 3600 + N s / 3600
                     s: seconds of the process that the user starts, before the first unit and after the last outcome;
-                    nothing else runs then. "Scale of the driver" in benchmarks/RESULTS.md
+                    nothing else runs then. See DRIVER_SECONDS
     cost            hours (G times the price of a GPU node's hour + D times that of a CPU node's)
 
 With ``hours`` given, G (D without GPUs) is the smallest number that needs no more.
@@ -38,7 +39,10 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 
 EFFICIENCY = 0.85
-DRIVER_SECONDS = 1.5e-4  # measured beside much other work, so rather long
+# Rather long, for the job that was measured was stopped at half: a million tracklets took 9.8 s
+# (RESULTS: Scale of the driver; 1,000,000; half, then stopped), and 19.6 s
+# (RESULTS: Scale of the driver; 1,000,000; the rest, and the table) planned anew.
+DRIVER_SECONDS = 3e-5
 _SECONDS = 3600.0
 _MOST_NODES = 100_000
 _MOST_TRACKLETS = 10**15

@@ -1,4 +1,4 @@
-"""What helps at the prompt: every command's example, the README that names it, completion, and the doctor."""
+"""What helps at the prompt: every command's example, the pages that name it, completion, and the doctor."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from par_model.cli import doctor as doctor_module
 from par_model.cli.command import log_to_stderr
 from par_model.cli.main import parjob as root
 from par_model.video.writer import ClipWriter
+from tests.blocks import PAGES, ROOT
 from tests.cli.test_infer import parjob
-
-ROOT = Path(__file__).parents[2]
 
 
 def commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
@@ -41,7 +40,7 @@ COMMANDS = dict(commands(root, ("parjob",)))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_an_example_that_parses_and_is_in_the_readme(name: str) -> None:
+def test_every_command_has_an_example_that_parses_and_is_in_the_documentation(name: str) -> None:
     text = COMMANDS[name].get_help(click.Context(COMMANDS[name], info_name=name))
     _, found, example = text.partition("Example")
     assert found, f"{name} --help has no example"
@@ -52,7 +51,7 @@ def test_every_command_has_an_example_that_parses_and_is_in_the_readme(name: str
     context = command.make_context(name, list(words))  # raises a UsageError on options that are not there
     if isinstance(command, click.Group):
         command.resolve_command(context, words)  # or on a command that is not there
-    assert name in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert any(name in (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", *PAGES))
 
 
 def test_commands_options_and_choices_are_completed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from importlib import metadata
+from itertools import chain
 
 import pytest
 from packaging.requirements import Requirement
@@ -31,7 +32,7 @@ def test_they_are_those_of_pyproject() -> None:
 
 
 def test_every_library_has_a_lower_bound() -> None:
-    for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]:
+    for line in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
         assert ">=" in [bound.operator for bound in Requirement(line).specifier], line
 
 
