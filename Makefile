@@ -42,6 +42,7 @@ test-slow: setup
 
 # What touches each library: a wrong bound shows in one of these.
 LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
+	tests/test_documents.py tests/test_options.py tests/model/test_cost.py tests/runs/test_parts.py \
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
 	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
 	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \
