@@ -129,8 +129,8 @@ def test_code_text_and_advice_are_kept(name: str) -> None:
 
 
 def test_a_store_that_is_asked_too_often_says_so(refusing: Refusing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After all retries, of which here there is one."""
-    config = storage._S3_OPTIONS["config_kwargs"] | {"retries": {"max_attempts": 1, "mode": "standard"}}
+    """After all tries: here botocore has one for each of the two of s3fs."""
+    config = storage._S3_OPTIONS["config_kwargs"] | {"retries": {"total_max_attempts": 1, "mode": "standard"}}
     monkeypatch.setitem(storage._S3_OPTIONS, "config_kwargs", config)
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     asked = len(refusing.requests)
