@@ -132,7 +132,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 @option("--first-frame", type=click.IntRange(0, 1), help="Number of the video's first frame.  [default: 1]")
 @option(
     "--frame-step",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     help="Frames of the video from one number to the next, where only every Nth was numbered.  [default: 1]",
 )
 @video_options
