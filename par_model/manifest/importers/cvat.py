@@ -220,6 +220,11 @@ def _of_task(tracks: Sequence[_Track], names: Mapping[int, str], task: int | Non
     in_tracks = {track.task for track in tracks if track.task is not None}
     known = {number: names.get(number, "") for number in sorted(in_tracks or names)}
     listed = ", ".join(f"{number} {name}".strip() for number, name in known.items())
+    if not in_tracks and len(names) > 1:
+        raise ManifestError(
+            f"{origin}: lists {len(names)} tasks ({listed}), and its tracks do not say of which they are: export "
+            "each task alone"
+        )
     if task is not None and task not in known:
         raise ManifestError(f"{origin}: has no tracks of task {task}; the tasks of its tracks: {listed or 'not said'}")
     if task is None and len(in_tracks) > 1:

@@ -224,3 +224,10 @@ def test_values_that_mean_nothing_are_refused_with_their_line(tracks: str, probl
 def test_numbers_of_thousands_of_digits_in_the_head_say_nothing(tmp_path: Path) -> None:
     head = task({"person": PERSON}, size=f"{'9' * 5000}x480").replace("<id>5</id>", f"<id>{'9' * 5000}</id>")
     assert read(tmp_path, document([track(3, [box(0, (10, 20, 40, 100))])], head=head)).size is None
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_tracks_that_do_not_say_of_which_task_they_are_are_refused(number: int | None, tmp_path: Path) -> None:
+    head = task({"person": PERSON}, number=1, name="a") + task({"person": PERSON}, number=2, name="b")
+    with pytest.raises(ManifestError, match=r"lists 2 tasks \(1 a, 2 b\), and its tracks do not say of which they are"):
+        read(tmp_path, document([track(3, [box(0, (10, 20, 40, 100))])], head=head), number=number)
