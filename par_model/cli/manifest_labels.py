@@ -84,7 +84,7 @@ def from_cvat(
     open_video(video).close()  # better said before anything else
     found = read_cvat(tracks, labels=labels, task=task)
     _refuse_another_size(video, tracks, found, asked)
-    imported = name_rows(_import(video, tracks, Read(found.listed), asked), found.whole_ids, tracks)
+    imported = name_rows(_import(video, tracks, Read(found.listed, video_numbers=True), asked), found.whole_ids, tracks)
     attribute_schema = _schema_of(found, schema, tracks, output)
     _write(output, tracks, imported, attribute_schema, found.votes, is_new=schema == _AUTO)
 
@@ -113,7 +113,7 @@ def from_cvat(
 )
 @option(
     "--frame-step",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     default=1,
     help="How many frames of the video lie from one number to the next, where only every Nth was numbered "
     "(vid_stride).",
@@ -197,7 +197,12 @@ def _import(video: str, tracks: str, read: Read, asked: dict[str, Any]) -> Impor
     options = asked_of_video(asked)
     if read.relative and options.fit.tracks_size is not None:
         raise click.UsageError("--tracks-size does not apply: this tool's boxes are shares of the picture")
-    fit = replace(options.fit, relative=options.fit.relative or read.relative, were_corners=read.corners_known)
+    fit = replace(
+        options.fit,
+        relative=options.fit.relative or read.relative,
+        were_corners=read.corners_known,
+        video_numbers=read.video_numbers,
+    )
     return import_video(video, gathered, replace(options, fit=fit), origin=tracks)
 
 

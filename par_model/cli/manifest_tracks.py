@@ -147,7 +147,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 )
 @option(
     "--frame-step",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     help="How many frames of the video lie from one number to the next, where only every Nth was numbered.  [default: "
     "1]",
 )

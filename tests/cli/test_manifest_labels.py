@@ -166,7 +166,8 @@ def test_frames_beyond_the_videos_end_are_refused(
 ) -> None:
     Path(annotations).write_text(Path(annotations).read_text().replace('frame="7"', 'frame="20"'))
     assert from_cvat(clip, annotations, f"{tmp_path}/m.parquet") == 1
-    assert "the video's last frame is 19" in capsys.readouterr().err
+    # No option of this command changes the numbers.
+    assert capsys.readouterr().err.endswith("the video's last frame is 19; is it the right video?\n")
     assert not Path(f"{tmp_path}/m.parquet").exists()
 
 
@@ -328,3 +329,10 @@ def test_corners_that_are_called_sizes_are_found_out(
     assert "Then say --corners" in capsys.readouterr().err
     assert from_csv(clip, text, output, "--columns", COLUMNS, "--corners") == 0
     assert sides(rows(output)[0]) == [(0, 200, 20, 50, 75), (1, 202, 20, 50, 75)]
+
+
+def test_steps_that_no_video_has_are_wrong_usage(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert from_csv(clip, TABLE, f"{tmp_path}/m.parquet", "--columns", COLUMNS, "--frame-step", "9" * 20) == 2
+    assert "Invalid value for '--frame-step'" in capsys.readouterr().err

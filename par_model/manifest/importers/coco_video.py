@@ -7,7 +7,6 @@ in MOTSynth, ``ped_id``. Boxes are left, top, width, height in pixels of the ima
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people, plain
 from par_model.manifest.importers.tracks import LeftOut, Listed
 
@@ -23,6 +23,8 @@ _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
 _TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")
 _NOT_COUNTED = ("iscrowd", "ignore")
 _IDS = ("id", "name", "video_id", "image_id", "category_id")
+_REFERENCES = ("id", "video_id", "image_id", "category_id", *_TRACK_KEYS)
+_ID = (int, float, str, type(None))
 _KEYS = {"images", "annotations", "categories", "videos", "bbox", *_IDS, *_FRAME_KEYS, *_TRACK_KEYS, *_NOT_COUNTED}
 _MOTSYNTH_IMAGES, _MOTSYNTH_SKIPPED = 1800, 2
 
@@ -94,15 +96,24 @@ def motsynth_shift(num_images: int, num_frames: int) -> int:
 
 
 def _load(uri: str) -> dict[str, Any]:
-    try:
-        document = json.loads(storage.read_bytes(uri), object_hook=_needed)
-    except ValueError as error:
-        raise ManifestError(f"{uri}: is not JSON: {error}") from error
-    lists = isinstance(document, dict) and [document.get(key) for key in ("images", "annotations")]
-    if not lists or not all(isinstance(of, list) and all(isinstance(entry, dict) for entry in of) for of in lists):
+    document = read_json(uri, object_hook=_needed)
+    if not isinstance(document, dict) or not all(are_objects(document.get(key)) for key in ("images", "annotations")):
         raise ManifestError(f"{uri}: is not COCO with videos: it needs the lists 'images' and 'annotations'")
     document |= {key: document.get(key) or [] for key in ("videos", "categories")}
+    for of in ("images", "annotations", "videos", "categories"):
+        if not are_objects(document[of]):
+            raise ManifestError(f"{uri}: {of!r} is not a list of objects")
+        _refuse_ids(document[of], of, uri)
     return dict(document)
+
+
+def _refuse_ids(entries: Sequence[Mapping[str, Any]], of: str, uri: str) -> None:
+    for number, entry in enumerate(entries):
+        for key in _REFERENCES:
+            if not isinstance(entry.get(key), _ID):
+                raise ManifestError(f"{uri}: {of} {number}: {key} {entry[key]!r} is neither a number nor a text")
+        if of == "images" and entry.get("id") is None:
+            raise ManifestError(f"{uri}: {of} {number}: has no id, by which annotations are of an image")
 
 
 def _needed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +146,7 @@ def _stem(name: str) -> str:
 
 def _frame(image: Mapping[str, Any], uri: str) -> int:
     number = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
-    if not isinstance(number, int) or isinstance(number, bool):
+    if not is_finite(number) or not isinstance(number, int):
         raise ManifestError(
             f"{uri}: image {image.get('id')} does not say which frame it is: {', '.join(_FRAME_KEYS)}, a whole number"
         )
@@ -162,6 +173,6 @@ def _track(annotation: Mapping[str, Any], where: str) -> str:
 
 def _box(annotation: Mapping[str, Any], where: str) -> list[float]:
     box = annotation.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
-        raise ManifestError(f"{where}: its bbox is {box!r}, not left, top, width, height")
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)):
+        raise ManifestError(f"{where}: its bbox is {box!r}, not left, top, width, height, each a number")
     return [float(side) for side in box]

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people, plain
 from par_model.manifest.importers.tracks import Lines, Listed, from_corners
+from par_model.wording import counted
 
 _NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))
 # Which four columns give a box, and how.
@@ -61,6 +63,9 @@ class Columns:
         if not shapes or not {"frame", "id"} <= named.keys():
             ways = " or ".join(",".join(keys) for keys in _SHAPES.values())
             raise UsageError(f"--columns {text}: needs frame, id and {ways}, as in {_EXAMPLE}")
+        twice = [name for name, count in Counter(named.values()).items() if count > 1]
+        if twice:
+            raise UsageError(f"--columns {text}: column {twice[0]!r} is there twice; each says one thing")
         sides = tuple(named[key] for key in _SHAPES[shapes[0]])
         return cls(named["frame"], named["id"], sides, shapes[0], named.get("class"))
 
@@ -113,7 +118,9 @@ def read_sheet(uri: str) -> Sheet:
         raise ManifestError(f"{uri}: column {twice[0]!r} is there twice; rename one")
     for number, row in numbered[1:]:
         if len(row) != len(header):
-            raise ManifestError(f"{uri}, line {number}: {len(row)} columns, but the header has {len(header)}")
+            raise ManifestError(
+                f"{uri}, line {number}: {counted(len(row), 'column')}, but the header has {len(header)}"
+            )
     return Sheet(uri, header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]])
 
 
@@ -181,21 +188,12 @@ def _whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
 
 def _numbers(sheet: Sheet, name: str) -> NDArray[np.float64]:
     cells = sheet.column(name)
-    try:
-        return np.array(list(map(float, cells)), np.float64)
-    except ValueError:
-        row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-    raise ManifestError(
-        f"{sheet.origin}, line {sheet.lines[row]}, column {name!r}: {cells[row]!r} is not a number"
-    ) from None
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    wrong = next((i for i, cell in enumerate(cells) if not is_number(cell)), None)
+    if wrong is not None:
+        raise ManifestError(
+            f"{sheet.origin}, line {sheet.lines[wrong]}, column {name!r}: {cells[wrong]!r} is not a number"
+        )
+    return np.array(list(map(float, cells)), np.float64)
 
 
 def _boxes(sheet: Sheet, columns: Columns) -> NDArray[np.float64]:

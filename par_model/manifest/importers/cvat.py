@@ -25,7 +25,7 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
-from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta
+from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta, is_number
 from par_model.manifest.importers.people import choose_people
 from par_model.manifest.importers.tracks import LeftOut, Lines, Listed
 from par_model.manifest.importers.xml_stream import read_xml
@@ -33,6 +33,7 @@ from par_model.manifest.importers.xml_stream import read_xml
 ID_ATTRIBUTE = "tracklet_id"  # gives a track its whole tracklet_id, where it is a text that is not empty
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
 _SIDES = ("xtl", "ytl", "xbr", "ybr")
+_SHOWN = 40  # characters of a value in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,11 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
     origin = read_xml(uri, file, preferred="annotations.xml")
     file.refuse_other_formats(origin)
     of_task = _of_task(file.tracks, file.meta.task_names(), task, origin)
-    people, why = choose_people([track.label for track in of_task], labels, origin, option="--label")
+    people, why = choose_people([track.label for track in of_task], labels, origin, option="--label", own_names=True)
     wanted = [track for track, is_person in zip(of_task, people.tolist(), strict=True) if is_person]
     left_out = [LeftOut(len(file.tracks) - len(of_task), "track", "of other tasks")]
     left_out.append(LeftOut(len(of_task) - len(wanted), "track", why))
+    left_out.append(LeftOut(file.images, "image", "with boxes of no track"))
     left_out.append(LeftOut(sum(track.outside for track in wanted), "box", "marked outside"))
     for shape, count in sum((track.shapes for track in wanted), Counter[str]()).items():
         left_out.append(LeftOut(count, "shape", f"of another kind than boxes ({shape})"))
@@ -100,6 +102,7 @@ class _File:
         self.origin = ""
         self.line: Callable[[], int] = lambda: 0
         self.tracks: list[_Track] = []
+        self._named: dict[tuple[int | None, str], int] = {}  # task and id of each track -> its line
         self.images = 0
         self.root: str | None = None
         self.meta = CvatMeta()
@@ -161,7 +164,16 @@ class _File:
         if name is None or label is None:
             raise ManifestError(f"{self._where}: a <track> needs an id and a label")
         task = attributes.get("task_id")
-        track = _Track(name, label, int(task) if task is not None and task.isdecimal() else None)
+        if task is not None and not is_number(task):
+            raise ManifestError(f"{self._where}: task_id {task[:_SHOWN]!r} is not a whole number")
+        track = _Track(name, label, int(task) if task is not None else None)
+        key = track.task, name
+        if key in self._named:
+            raise ManifestError(
+                f"{self._where}: a track of id {name[:_SHOWN]!r} is there already, in line {self._named[key]}: two "
+                "people would become one, so give one of them another id"
+            )
+        self._named[key] = self.line()
         self.tracks.append(track)
         self._said = track.said
         return track
@@ -170,7 +182,10 @@ class _File:
         if tag != "box":
             track.shapes[tag] += 1
             return
-        if attributes.get("outside") == "1":
+        outside = attributes.get("outside", "0")
+        if outside not in ("0", "1"):
+            raise ManifestError(f"{self._where}: outside={outside[:_SHOWN]!r} is neither 0 nor 1")
+        if outside == "1":
             track.outside += 1
             return
         self._seen = True
@@ -180,8 +195,10 @@ class _File:
             frame = int(attributes["frame"])
             if frame.bit_length() > 62:
                 raise ValueError(f"frame {frame}")
+            if not math.isfinite(turn):
+                raise ValueError(f"rotation {turn}")
         except (KeyError, ValueError) as error:
-            needs = "a frame and the sides xtl, ytl, xbr and ybr, all of them numbers"
+            needs = "a frame and the sides xtl, ytl, xbr and ybr, all of them numbers, as its rotation is"
             raise ManifestError(f"{self._where}: a <box> needs {needs}: {error}") from error
         if turn:
             x, y, right, bottom = _enclosing(x, y, right, bottom, turn)
@@ -203,6 +220,11 @@ def _of_task(tracks: Sequence[_Track], names: Mapping[int, str], task: int | Non
     in_tracks = {track.task for track in tracks if track.task is not None}
     known = {number: names.get(number, "") for number in sorted(in_tracks or names)}
     listed = ", ".join(f"{number} {name}".strip() for number, name in known.items())
+    if not in_tracks and len(names) > 1:
+        raise ManifestError(
+            f"{origin}: lists {len(names)} tasks ({listed}), and its tracks do not say of which they are: export "
+            "each task alone"
+        )
     if task is not None and task not in known:
         raise ManifestError(f"{origin}: has no tracks of task {task}; the tasks of its tracks: {listed or 'not said'}")
     if task is None and len(in_tracks) > 1:

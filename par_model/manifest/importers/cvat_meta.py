@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+_LONGEST = 18  # digits
+
 
 @dataclass(frozen=True)
 class AttributeSpecification:
@@ -27,7 +29,7 @@ class CvatMeta:
 
     def task_names(self) -> dict[int, str]:
         """The name of each task, or of the job that alone was exported, by its number."""
-        numbered = [element for element in self._tasks() if _is_number(element.findtext("id"))]
+        numbered = [element for element in self._tasks() if is_number(element.findtext("id"))]
         return {int(element.findtext("id", "")): element.findtext("name", "") for element in numbered}
 
     def attributes(self, labels: Collection[str]) -> list[AttributeSpecification]:
@@ -49,7 +51,7 @@ class CvatMeta:
         for element in self._tasks():
             width, height = element.findtext("original_size/width"), element.findtext("original_size/height")
             of_task = task is None or element.findtext("id") == str(task)
-            if of_task and width and height and _is_number(width) and _is_number(height):
+            if of_task and width and height and is_number(width) and is_number(height):
                 return int(width), int(height)
         return None
 
@@ -57,5 +59,6 @@ class CvatMeta:
         return [element for element in self._element.iter() if element.tag in ("task", "job")]
 
 
-def _is_number(text: str | None) -> bool:
-    return text is not None and text.strip().isdecimal()
+def is_number(text: str | None) -> bool:
+    """Whether a text is a whole number, from 0 on and of a size that ids and pictures have."""
+    return text is not None and text.strip().isdecimal() and len(text.strip()) <= _LONGEST

@@ -28,7 +28,8 @@ class FitOptions:
     tracks_size: width and height of the pictures that the tracks were made on, where these are not the video's.
     every_frame: that an export, as ``Tracks.is_export`` means it, is of frames as they are numbered.
     numbering: ``constant-rate`` where the tool numbered images that were extracted at a constant rate, which repeats
-    and drops frames of a video that has none. video_stream: which of the file's moving video tracks; None = the first.
+    and drops frames of a video that has none. video_numbers: frames are numbered as the video has them, which no option
+    changes. video_stream: which of the file's moving video tracks; None = the first.
     """
 
     relative: bool = False
@@ -36,6 +37,7 @@ class FitOptions:
     tracks_size: tuple[int, int] | None = None
     numbering: NumberingKind = "frames"
     every_frame: bool = False
+    video_numbers: bool = False
     video_stream: int | None = None
 
 
@@ -123,7 +125,11 @@ def _advice_on_frames(options: FitOptions, video_uri: str, last: int) -> str:
                 f"extracted at a constant rate of {float(found.rate):g} a second, the video gives {images} images: "
                 "were these numbered? Then say --numbering constant-rate"
             )
-    return "is it the right video, and does the file count every frame (--frame-step), from 1 (--first-frame)?"
+    if options.video_numbers:
+        return "is it the right video?"
+    return (
+        "is it the right video, and does the file count every frame (--frame-step), from the right one (--first-frame)?"
+    )
 
 
 def _from_constant_rate(tracks: Tracks, video_uri: str, options: FitOptions, origin: str) -> Tracks:

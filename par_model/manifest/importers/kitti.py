@@ -15,6 +15,7 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files, read_lines
+from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people, plain
 from par_model.manifest.importers.tracks import Listed, from_corners
 
@@ -66,7 +67,7 @@ def _deepstream(line: Line) -> tuple[str, Sequence[str]]:
     """The label, which may have blanks in it, and the numbers behind it, the first of them the id."""
     words = line.words
     numbers = len(words)
-    while numbers and not _is_number(words[len(words) - numbers]):
+    while numbers and not is_number(words[len(words) - numbers]):
         numbers -= 1
     label, tail = " ".join(words[: len(words) - numbers]), words[len(words) - numbers :]
     with_id = bool(tail) and tail[0].isdecimal()
@@ -91,21 +92,13 @@ def _listed(lines: Sequence[Line], ids: Sequence[str], frames: Sequence[int], si
 
 
 def _corners(line: Line, words: Sequence[str]) -> list[float]:
-    try:
-        return list(map(float, words))
-    except ValueError as error:
-        raise ManifestError(f"{line.where}: {error}") from error
+    wrong = next((word for word in words if not is_number(word)), None)
+    if wrong is not None:
+        raise ManifestError(f"{line.where}: {wrong!r} is not a number")
+    return list(map(float, words))
 
 
 def _whole(line: Line, word: str, what: str) -> int:
     if not word.isdecimal() or len(word) > 12:
         raise ManifestError(f"{line.where}: {word!r} is not {what}, counted from 0")
     return int(word)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

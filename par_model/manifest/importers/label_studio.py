@@ -10,7 +10,6 @@ the file's. So frames are found by time: frame n is shown from (n - 1) / rate to
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people
 from par_model.manifest.importers.tracks import Listed
 
 _SIDES = ("x", "y", "width", "height", "rotation")
+_FASTEST = 1e5  # frames a second
 _EARLY = 0.1  # of a frame: Matroska rounds times to milliseconds, and none may fall before the frame that begins there
 
 
@@ -87,21 +87,18 @@ def read_label_studio(
         boxes=np.array([box for *_, box in shown], np.float64).reshape(-1, 4),
         where=_Regions(regions, numbers),
     )
-    chosen, why = choose_people([region.label for region in regions], people, uri)
+    chosen, why = choose_people([region.label for region in regions], people, uri, own_names=True)
     votes: Votes = {}
     for result in results:
-        for choice in _value(result).get("choices", []) if result.get("type") == "choices" else []:
+        for choice in _texts(result, "choices", where) if result.get("type") == "choices" else []:
             vote(votes, str(result.get("id")), str(result.get("from_name")), str(choice))
     return LabelStudioTracks(listed.keep(chosen[numbers], "box", why), votes)
 
 
 def _results(uri: str, sequence: str | None) -> tuple[list[dict[str, Any]], str]:
-    try:
-        document = json.loads(storage.read_bytes(uri))
-    except ValueError as error:
-        raise ManifestError(f"{uri}: is not JSON: {error}") from error
+    document = read_json(uri)
     tasks = document if isinstance(document, list) else [document]
-    if not all(isinstance(task, dict) and isinstance(task.get("annotations"), list) for task in tasks):
+    if not are_objects(tasks) or not all(are_objects(task.get("annotations")) for task in tasks):
         raise ManifestError(
             f"{uri}: is not Label Studio's JSON, whose tasks have 'annotations': export as JSON, not as JSON-MIN"
         )
@@ -117,7 +114,10 @@ def _results(uri: str, sequence: str | None) -> tuple[list[dict[str, Any]], str]
     annotations = [a for a in wanted[0]["annotations"] if not a.get("was_cancelled")]
     if len(annotations) != 1:
         raise ManifestError(f"{where}: has {len(annotations)} annotations, one is expected: leave one in the export")
-    return [result for result in annotations[0].get("result", []) if isinstance(result, dict)], where
+    results = annotations[0].get("result", [])
+    if not are_objects(results):
+        raise ManifestError(f"{where}: the 'result' of its annotation is not a list of objects")
+    return results, where
 
 
 def _region(result: Mapping[str, Any], results: Sequence[Mapping[str, Any]], where: str) -> _Region:
@@ -128,8 +128,8 @@ def _region(result: Mapping[str, Any], results: Sequence[Mapping[str, Any]], whe
     if not isinstance(keys, list) or not keys or not all(_is_key(key) for key in keys):
         needs = "frame, x, y, width and height, all of them numbers"
         raise ManifestError(f"{where}: needs a 'sequence' of key frames with {needs}")
-    same = [_value(other) for other in results if other.get("id") == result.get("id") and other.get("type") == "labels"]
-    labels = [str(label) for of in (value, *same) for label in of.get("labels", [])]
+    same = [other for other in results if other.get("id") == result.get("id") and other.get("type") == "labels"]
+    labels = [label for of in (result, *same) for label in _texts(of, "labels", where)]
     ordered = sorted(keys, key=lambda key: float(key["frame"]))
     return _Region(name, labels[0] if labels else "", where, ordered, _rate(value, ordered, where))
 
@@ -139,20 +139,33 @@ def _value(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _texts(result: Mapping[str, Any], key: str, where: str) -> list[str]:
+    found = _value(result).get(key, [])
+    if not isinstance(found, list):
+        raise ManifestError(f"{where}: its {key!r} are {found!r}, not a list")
+    return list(map(str, found))
+
+
 def _is_key(key: object) -> bool:
-    return isinstance(key, dict) and all(
-        isinstance(key.get(name), int | float) for name in ("frame", "x", "y", "width", "height")
-    )
+    if not isinstance(key, dict) or not all(is_finite(key.get(name)) for name in ("frame", *_SIDES[:4])):
+        return False
+    return all(key.get(name) is None or is_finite(key[name]) for name in ("rotation", "time"))
 
 
 def _rate(value: Mapping[str, Any], keys: Sequence[Mapping[str, float]], where: str) -> float:
     """Frames a second of the numbering, as each key frame's time or else the whole duration tells."""
     told = [key["frame"] / key["time"] for key in keys if key.get("time")]
-    if told:
-        return statistics.median(told)
-    if value.get("framesCount") and value.get("duration"):
-        return float(value["framesCount"]) / float(value["duration"])
-    raise ManifestError(f"{where}: tells neither the time of a key frame nor the duration, so its frames have no time")
+    count, duration = value.get("framesCount"), value.get("duration")
+    if not told and is_finite(count) and is_finite(duration) and duration:
+        told = [count / duration]
+    if not told:
+        raise ManifestError(
+            f"{where}: tells neither the time of a key frame nor the duration, so its frames have no time"
+        )
+    rate = statistics.median(told)
+    if not 0 < rate < _FASTEST:
+        raise ManifestError(f"{where}: by its times it has {rate:g} frames a second, which no video has")
+    return rate
 
 
 def _boxes(region: _Region, picture: Picture, first_frame: int) -> list[tuple[int, tuple[float, ...]]]:
@@ -185,7 +198,8 @@ def _between(
     span = following["frame"] - key["frame"]
     share = (number - key["frame"]) / span if span else 0.0
     x, y, w, h, turn = (
-        float(key.get(side, 0)) + (float(following.get(side, 0)) - float(key.get(side, 0))) * share for side in _SIDES
+        float(key.get(side) or 0) + (float(following.get(side) or 0) - float(key.get(side) or 0)) * share
+        for side in _SIDES
     )
     left, width = x * picture.width / 100, w * picture.width / 100
     top, height = y * picture.height / 100, h * picture.height / 100

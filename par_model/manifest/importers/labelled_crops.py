@@ -208,6 +208,11 @@ def _group(sheet: Sheet, columns: _Columns, pictures: Mapping[str, str], root: s
     groups: dict[str, set[str]] = {}
     cells = sheet.column(columns.tracklet)
     for row, path in named.items():
+        if not cells[row].strip():
+            raise ManifestError(
+                f"{sheet.origin}, line {sheet.lines[row]}: the column {columns.tracklet!r}, of tracklets, is empty for "
+                f"image {keys[row]!r}"
+            )
         groups.setdefault(cells[row].strip(), set()).add(path)
     in_order = {name: sorted(paths, key=natural) for name, paths in groups.items()}
     return _Grouping(in_order, {row: cells[row].strip() for row in named}, list(unnamed))

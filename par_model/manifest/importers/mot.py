@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people
 from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
 from par_model.wording import counted
@@ -140,24 +141,15 @@ def _numbers(fields: Sequence[str], where: Lines, *, finite: bool) -> NDArray[np
         values = np.array(list(map(float, fields)))
     except ValueError:
         values = np.array([np.nan])
-    # Python reads 1_0 as 10, and digits of all scripts.
     if np.isfinite(values).all() and not any("_" in field or not field.isascii() for field in fields):
         return values
     for row, field in enumerate(fields):
-        if not _is_number(field):
+        if not is_number(field):
             raise ManifestError(f"{where(row)}: {field.strip()!r} is not a number")
     if finite:
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ManifestError(f"{where(row)}: {fields[row].strip()!r} is not finite")
     return values
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field and field.isascii()
 
 
 def _whole(values: NDArray[np.float64], what: str, where: Lines) -> NDArray[np.int64]:
@@ -179,10 +171,10 @@ def _ids(fields: Sequence[str], where: Lines) -> list[str]:
 
 def _id(text: str, where: Lines, row: int) -> str:
     if _WHOLE.fullmatch(text) and text.isascii():
-        return str(int(text.partition(".")[0]))  # a float holds no track id above 2**53
+        return _spelt(text.partition(".")[0])  # a float holds no track id above 2**53
     if not text:
         raise ManifestError(f"{where(row)}: there is no track id")
-    if not _is_number(text):
+    if not is_number(text):
         return text
     value = float(text)
     if not np.isfinite(value):
@@ -190,6 +182,12 @@ def _id(text: str, where: Lines, row: int) -> str:
     if not value.is_integer():
         raise ManifestError(f"{where(row)}: track id {text} is not a whole number")
     return str(int(value))
+
+
+def _spelt(digits: str) -> str:
+    """Digits with or without a sign, in one way; as text, since Python makes no number of thousands of them."""
+    number = digits.lstrip("+-").lstrip("0") or "0"
+    return f"-{number}" if digits.startswith("-") and number != "0" else number
 
 
 def _only_people(

@@ -21,6 +21,9 @@ _DIRECTIVES = {
     "B": r"[^\W\d_]+",
     "%": "%",
 }
+# Directives without which strptime takes the year for 1900, and the day for the first.
+_OF_YEARS = frozenset("YyGcx")
+_OF_DAYS = frozenset("djcxuwaA")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class NamePattern:
         seen.add(name)
         if format_ is None:
             return "(?P<camera>.+?)"
+        said = set(re.findall(r"%(.)", format_))
+        if not said & _OF_YEARS or not said & _OF_DAYS:
+            raise UsageError(
+                f"--name-pattern {self.text!r}: {field[0]} has no {'day' if said & _OF_YEARS else 'year'}, so that "
+                "times would be of 1900 or of January: name the whole date, as in {time:%Y%m%d-%H%M%S}"
+            )
         self._format = format_
         return f"(?P<time>{_regex_of_time(format_)})"
 

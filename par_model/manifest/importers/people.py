@@ -32,11 +32,13 @@ def choose_people(
     *,
     usual: Sequence[str] = NAMES,
     option: str = "--people",
+    own_names: bool = False,
 ) -> tuple[NDArray[np.bool_], str]:
     """Which of n boxes or tracks are people, bool [n], and why the others are left out.
 
     classes: n names or numbers. wanted: those that are people; without any, the ``usual`` names that are there, else
-    the only class, if it is a name or 0: another number may be anything. Case does not count.
+    the only class, if it is 0 or, with ``own_names``, that is where users name classes and not detectors, a name; a
+    detector's only class may well be "car". Case does not count.
 
     Raises ManifestError that lists the classes where a wanted one is absent, or it cannot be told who is a person.
     """
@@ -50,12 +52,16 @@ def choose_people(
     if not wanted:
         people = found.keys() & {name.casefold() for name in usual}
         if not people and len(found) == 1:
-            people = {name for name in found if name == FIRST_CLASS or not name.lstrip("+-").isdecimal()}
+            people = {name for name in found if name == FIRST_CLASS or _is_own(name, own_names)}
         if not people and found:
             raise ManifestError(f"{origin}: say with {option} which classes are people; it has {listed}")
     others = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common() if name not in people)
     chosen = np.fromiter((name in people for name in folded), bool, len(folded))
     return chosen, f"of classes that are not people ({others})"
+
+
+def _is_own(name: str, own_names: bool) -> bool:
+    return not name or (own_names and not name.lstrip("+-").isdecimal())
 
 
 def _some(texts: Iterable[str]) -> str:

@@ -43,7 +43,8 @@ class Asked:
 class Read:
     """What was read. numbering: from frame numbers to the video's. relative: boxes are shares of the picture.
 
-    corners_known: that the file itself, or the user, says what the four sides are. notes: sentences for the user.
+    corners_known: that the file itself, or the user, says what the four sides are. video_numbers: as ``FitOptions`` has
+    it. notes: sentences for the user.
     """
 
     listed: Listed
@@ -51,6 +52,7 @@ class Read:
     numbering: Numbering = Numbering()  # noqa: RUF009  # frozen
     relative: bool = False
     corners_known: bool = True
+    video_numbers: bool = False
     notes: Sequence[str] = ()
 
 
@@ -89,7 +91,7 @@ def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: C
         case "label-studio":
             first = 1 if asked.first_frame is None else asked.first_frame
             found = read_label_studio(uri, picture(), people=asked.people, sequence=asked.sequence, first_frame=first)
-            return Read(found.listed, found.votes)
+            return Read(found.listed, found.votes, video_numbers=True)
 
 
 def _motsynth(shift: int) -> list[str]:

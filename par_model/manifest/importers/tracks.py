@@ -337,5 +337,8 @@ def _time_of(frame: int, start_time: datetime | None, seconds: Sequence[float]) 
     if start_time is None or frame >= len(seconds):
         return None
     start = start_time if start_time.tzinfo is not None else start_time.replace(tzinfo=UTC)
-    time = start.astimezone(UTC) + timedelta(seconds=seconds[frame])
-    return time + timedelta(microseconds=500) - timedelta(microseconds=(time.microsecond + 500) % 1000)
+    try:
+        time = start.astimezone(UTC) + timedelta(seconds=seconds[frame])
+        return time + timedelta(microseconds=500) - timedelta(microseconds=(time.microsecond + 500) % 1000)
+    except OverflowError as error:
+        raise ManifestError(f"start time {start.isoformat()}: frame {frame} is before year 1 or after 9999") from error

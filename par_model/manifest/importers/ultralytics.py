@@ -14,6 +14,7 @@ import numpy as np
 from par_model.errors import ManifestError
 from par_model.manifest.importers.columns import as_left_top_size
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files
+from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people, plain
 from par_model.manifest.importers.tracks import Listed
 
@@ -36,10 +37,18 @@ def read_ultralytics(uri: str, *, people: Sequence[str] = (), stride: int = 1, s
             f"{uri}: no box has a track id: the lines end with their box or their confidence, so that this is what "
             "`yolo predict` writes; `yolo track` writes ids"
         )
+    with_ids = [len(row) == longest for row in numbers]
+    wrong = [
+        line
+        for line, row, has_id in zip(files.lines, numbers, with_ids, strict=True)
+        if has_id and not row[-1].is_integer()
+    ]
+    if wrong:
+        raise ManifestError(f"{wrong[0].where}: track id {wrong[0].words[-1]} is not a whole number")
     chosen, why = choose_people([plain(line.words[0]) for line in files.lines], people, uri)
     sides = np.array([row[1:5] for row in numbers], np.float64).reshape(-1, 4)
     listed = Listed(
-        ids=[plain(f"{row[-1]:.0f}") if len(row) == longest else "" for row in numbers],
+        ids=[f"{row[-1]:.0f}" if has_id else "" for row, has_id in zip(numbers, with_ids, strict=True)],
         frames=np.array([line.frame * stride - 1 for line in files.lines], np.int64),
         boxes=as_left_top_size(sides, "middle"),
         where=Origins(files.lines),
@@ -50,10 +59,10 @@ def read_ultralytics(uri: str, *, people: Sequence[str] = (), stride: int = 1, s
 
 
 def _numbers(line: Line) -> list[float]:
-    try:
-        numbers = list(map(float, line.words))
-    except ValueError as error:
-        raise ManifestError(f"{line.where}: {error}") from error
+    wrong = next((word for word in line.words if not is_number(word)), None)
+    if wrong is not None:
+        raise ManifestError(f"{line.where}: {wrong!r} is not a number")
+    numbers = list(map(float, line.words))
     if not _LEAST <= len(numbers) <= _MOST:
         raise ManifestError(
             f"{line.where}: {len(numbers)} numbers, expected 5 to 7: class, middle, width, height, [confidence], [id]"

@@ -115,3 +115,5 @@ def _parse(file: IO[bytes], handler: Handler, origin: str, max_bytes: int) -> No
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise ManifestError(f"{origin}: is not XML: {error}") from error
+    except (LookupError, ValueError) as error:  # how expat's encodings of several bytes, and unknown ones, come out
+        raise ManifestError(f"{origin}: its encoding cannot be read: {error}; save it as UTF-8") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +112,40 @@ def test_text_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read_coco_video(str(tmp_path / "t.json"))
     with pytest.raises(ManifestError, match="is not COCO with videos"):
         read_coco_video(write(tmp_path, [1]))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("categories",), 5, "'categories' is not a list of objects"),
+        (("videos",), ["a"], "'videos' is not a list of objects"),
+        (("images", 0, "id"), [1], "images 0: id [1] is neither a number nor a text"),
+        (("images", 0, "id"), None, "images 0: has no id"),
+        (("images", 0, "video_id"), {}, "images 0: video_id {} is neither"),
+        (("annotations", 1, "image_id"), [1], "annotations 1: image_id [1] is neither"),
+        (("annotations", 1, "category_id"), [1], "annotations 1: category_id [1] is neither"),
+        (("annotations", 0, "instance_id"), [1], "annotations 0: instance_id [1] is neither"),
+        (("categories", 0, "id"), [1], "categories 0: id [1] is neither"),
+        (("images", 0, "frame_id"), 10**30, "image 1 does not say which frame it is"),
+        (("annotations", 0, "bbox", 0), 10**400, "not left, top, width, height, each a number"),
+        (("annotations", 0, "bbox", 0), math.nan, "not left, top, width, height, each a number"),
+    ],
+)
+def test_values_of_another_kind_are_refused_with_their_place(
+    path: tuple[str | int, ...], value: Any, problem: str, tmp_path: Path
+) -> None:
+    document: Any = copy.deepcopy(SCALABEL)
+    inner = document
+    for part in path[:-1]:
+        inner = inner[part]
+    inner[path[-1]] = value
+    with pytest.raises(ManifestError) as caught:
+        read_coco_video(write(tmp_path, document), sequence="a")
+    assert problem in str(caught.value)
+
+
+def test_lists_within_lists_without_end_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ManifestError, match="within each other more often than any tool writes"):
+        read_coco_video(str(path))

@@ -81,6 +81,9 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
         ("f,i,x,y,w,h\n\n1,2,3,4,5\n", "line 3: 5 columns, but the header has 6"),
         ("f,i,x,y,w,h\n1,2,3,4,5,6\n1.5,2,3,4,5,6\n", "line 3, column 'f': '1.5' is not a whole number"),
         ("f,i,x,y,w,h\n1,2,3,four,5,6\n", "line 2, column 'y': 'four' is not a number"),
+        ("f,i,x,y,w,h\n1_0,2,3,4,5,6\n", "line 2, column 'f': '1_0' is not a number"),
+        ("f,i,x,y,w,h\n1,2,\u0663,4,5,6\n", "line 2, column 'x': '\u0663' is not a number"),
+        ("f,i,x,y,w,h\n1\n", "line 2: 1 column, but the header has 6"),
         ("f,i,x,y,w,h\ninf,2,3,4,5,6\n", "line 2, column 'f': 'inf' is not a whole number"),
         ('f,i,x,y,w,h\n1,"2\n3",3,4,5,six\n', "line 3, column 'h': 'six' is not a number"),
     ],
@@ -106,6 +109,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         ("frame=f,id=i,x1=a,y1=b,w=c,h=d", "needs frame, id and"),
         ("frame=f,id=i,x=a,y=b,w=c,h=d,left=e", "'left' is not KEY=COLUMN"),
         ("frame=f,id=i,x=a,y=b,w=c,h", "'h' is not KEY=COLUMN"),
+        ("frame=f,id=f,x=a,y=b,w=c,h=d", "column 'f' is there twice"),
         ("frame=f,frame=g,id=i,x=a,y=b,w=c,h=d", "a key is there twice"),
     ],
 )

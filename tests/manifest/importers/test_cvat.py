@@ -186,3 +186,48 @@ def test_a_label_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_the_only_label_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
     assert list(boxes(read(tmp_path, document([track(0, [box(0, (1, 1, 9, 9))], label="Fussgänger")])))) == ["0"]
+
+
+def test_two_tracks_of_one_id_do_not_become_one_person(tmp_path: Path) -> None:
+    here, there = [box(0, (10, 20, 40, 100))], [box(50, (200, 20, 230, 100))]
+    with pytest.raises(ManifestError, match=r"line 9: a track of id '3' is there already, in line 5: two people would"):
+        read(tmp_path, document([track(3, here), track(3, there)]))
+    of_tasks = [track(3, here, more=' task_id="1"'), track(3, there, more=' task_id="2"')]
+    assert boxes(read(tmp_path, document(of_tasks), number=2)) == {"3": [TrackBox(50, 200, 20, 30, 80)]}
+
+
+def test_images_with_boxes_of_no_track_are_counted(tmp_path: Path) -> None:
+    image = '<image id="0" name="a.jpg"><box label="person" xtl="1" ytl="1" xbr="5" ybr="5"/></image>'
+    found = read(tmp_path, document([track(3, [box(0, (10, 20, 40, 100))]), image]))
+    assert left_out(found) == ["1 image with boxes of no track"]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "problem"),
+    [
+        (
+            track(1, [box(0, (1, 2, 3, 4)).replace('outside="0"', 'outside="True"')]),
+            "outside='True' is neither 0 nor 1",
+        ),
+        (track(1, [box(0, (1, 2, 3, 4), more=' rotation="inf"')]), "rotation inf"),
+        (track(1, [box(0, (1, 2, 3, 4), more=' rotation="nan"')]), "rotation nan"),
+        (track(1, [], more=' task_id="a"'), "task_id 'a' is not a whole number"),
+        (track(1, [], more=f' task_id="{"9" * 5000}"'), "is not a whole number"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_with_their_line(tracks: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"annotations\.xml, line \d+: ") as caught:
+        read(tmp_path, document([tracks]))
+    assert problem in str(caught.value)
+
+
+def test_numbers_of_thousands_of_digits_in_the_head_say_nothing(tmp_path: Path) -> None:
+    head = task({"person": PERSON}, size=f"{'9' * 5000}x480").replace("<id>5</id>", f"<id>{'9' * 5000}</id>")
+    assert read(tmp_path, document([track(3, [box(0, (10, 20, 40, 100))])], head=head)).size is None
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_tracks_that_do_not_say_of_which_task_they_are_are_refused(number: int | None, tmp_path: Path) -> None:
+    head = task({"person": PERSON}, number=1, name="a") + task({"person": PERSON}, number=2, name="b")
+    with pytest.raises(ManifestError, match=r"lists 2 tasks \(1 a, 2 b\), and its tracks do not say of which they are"):
+        read(tmp_path, document([track(3, [box(0, (10, 20, 40, 100))])], head=head), number=number)

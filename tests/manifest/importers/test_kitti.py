@@ -37,7 +37,7 @@ def test_a_label_file_of_the_data_set(tmp_path: Path) -> None:
     [
         ("0 2 Pedestrian 0 0 -2.5 1 2 3", "line 2: 9 columns, expected 17 or 18"),
         (f"-1 2 Pedestrian 0 0 -2.5 1 2 3 4 {REST}", "line 2: '-1' is not a frame, counted from 0"),
-        (f"0 2 Pedestrian 0 0 -2.5 1 2 x 4 {REST}", "line 2: could not convert string to float: 'x'"),
+        (f"0 2 Pedestrian 0 0 -2.5 1 2 x 4 {REST}", "line 2: 'x' is not a number"),
     ],
 )
 def test_other_lines_are_refused(line: str, problem: str, tmp_path: Path) -> None:

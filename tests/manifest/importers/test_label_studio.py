@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,46 @@ def test_what_is_no_such_export_is_refused(document: Any, problem: str, tmp_path
     with pytest.raises(ManifestError) as caught:
         read_label_studio(str(tmp_path / "t.json"), picture())
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda t: t.update(annotations=[5]), "is not Label Studio's JSON"),
+        (lambda t: t["annotations"][0].update(result=5), "the 'result' of its annotation is not a list of objects"),
+        (lambda t: t["annotations"][0].update(result=[5]), "the 'result' of its annotation is not a list of objects"),
+        (lambda t: value_of(t).update(labels=5), "its 'labels' are 5, not a list"),
+        (lambda t: key_of(t).update(frame=math.nan), "needs a 'sequence' of key frames"),
+        (lambda t: key_of(t).update(x=10**400), "needs a 'sequence' of key frames"),
+        (lambda t: key_of(t).update(time="1"), "needs a 'sequence' of key frames"),
+        (lambda t: key_of(t).update(rotation=math.inf), "needs a 'sequence' of key frames"),
+        (lambda t: key_of(t).update(frame=0), "by its times it has 0 frames a second, which no video has"),
+        (lambda t: key_of(t).update(time=-1), "by its times it has -3 frames a second, which no video has"),
+        (lambda t: (key_of(t).update(time=0), value_of(t).update(duration="x")), "so its frames have no time"),
+        (lambda t: (key_of(t).update(time=0), value_of(t).update(framesCount=0)), "it has 0 frames a second"),
+    ],
+)
+def test_values_of_another_kind_are_refused(
+    change: Callable[[dict[str, Any]], object], problem: str, tmp_path: Path
+) -> None:
+    changed = task(region("r", key(3, 10)))
+    change(changed)
+    with pytest.raises(ManifestError) as caught:
+        read(tmp_path, changed)
+    assert problem in str(caught.value)
+
+
+def test_choices_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    choices = {"id": "r", "type": "choices", "from_name": "hat", "value": {"choices": 5}}
+    with pytest.raises(ManifestError, match="its 'choices' are 5, not a list"):
+        read(tmp_path, task(region("r", key(3, 10)), choices))
+
+
+def value_of(of_task: dict[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = of_task["annotations"][0]["result"][0]["value"]
+    return value
+
+
+def key_of(of_task: dict[str, Any]) -> dict[str, Any]:
+    first: dict[str, Any] = value_of(of_task)["sequence"][0]
+    return first

@@ -126,6 +126,12 @@ def test_the_first_column_has_the_names_where_no_other_is_called_so(tmp_path: Pa
             {},
             "line 3: tracklet 'x' has another split",
         ),
+        (
+            ["x/1.jpg"],
+            "file,folder,hat\nx/1.jpg, ,1\n",
+            {},
+            "line 2: the column 'folder', of tracklets, is empty for image 'x/1.jpg'",
+        ),
         (["x/1.jpg"], "folder,mood\nx,1\n", {}, "no attribute is one of schema own: it has mood"),
         (["x/1.jpg", "x/1.png"], "file,hat\nx/1.jpg,1\n", {}, "some pictures differ in nothing but their suffix"),
     ],

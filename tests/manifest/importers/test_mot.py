@@ -261,3 +261,29 @@ def test_corners_become_sides_before_anything_is_said_of_them() -> None:
     assert found(tracks) == {"1": [TrackBox(0, 5, 6, 10, 20), TrackBox(1, -30, 6, 20, 20)]}
     with pytest.raises(ManifestError, match=r"c\.txt, line 2: width -10 and height 26 must be positive; --skip"):
         parse_tracks(text, "c.txt")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("9" * 5000, "9" * 5000), ("+007.0", "7"), ("-0", "0"), ("000", "0"), ("9" * 4500 + ".0", "9" * 4500)],
+)
+def test_whole_numbers_of_any_length_are_ids(written: str, name: str) -> None:
+    assert list(parse_tracks(f"1,{written},1,2,3,4\n", "t.txt").by_id) == [name]
+
+
+def test_negative_numbers_of_any_length_are_no_tracks() -> None:
+    tracks = parse_tracks(f"1,-{'9' * 5000},1,2,3,4\n1,1,1,2,3,4\n", "t.txt")
+    assert (list(tracks.by_id), tracks.left_out) == (["1"], [LeftOut(1, "box", "of no track (negative track id)")])
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds"),
+    [
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), [0.0]),
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), [2.0]),
+    ],
+)
+def test_times_that_no_calendar_has_are_refused(start: datetime, seconds: list[float]) -> None:
+    tracks = parse_tracks("1,1,1,2,3,4\n", "t.txt")
+    with pytest.raises(ManifestError, match="frame 0 is before year 1 or after 9999"):
+        tracks.rows("/v.mp4", "cam", start_time=start, seconds=seconds)

@@ -45,7 +45,20 @@ def test_a_name_that_does_not_fit_is_refused(pattern: str, name: str, problem: s
 
 
 @pytest.mark.parametrize(
-    "pattern", ["plain.mp4", "{}.mp4", "{kamera}.mp4", "{camera}{camera}.mp4", "{time}.mp4", "{camera:%Y}", "{camera"]
+    "pattern",
+    [
+        "plain.mp4",
+        "{}.mp4",
+        "{kamera}.mp4",
+        "{camera}{camera}.mp4",
+        "{time}.mp4",
+        "{camera:%Y}",
+        "{camera",
+        "{time:}.mp4",
+        "{time:now}.mp4",
+        "{time:%m%d-%H%M%S}.mp4",
+        "{time:%Y-%H%M%S}.mp4",
+    ],
 )
 def test_a_pattern_that_says_nothing_is_wrong_usage(pattern: str) -> None:
     with pytest.raises(UsageError, match="--name-pattern"):

@@ -62,7 +62,10 @@ def test_the_video_chooses_among_several_and_a_pattern_does_too(tmp_path: Path) 
         ("0 0.5 0.5 0.1 0.2 0.87\n0 0.5 0.5 0.1 0.2 0.75\n", "no box has a track id"),
         ("0 0.5 0.5 0.1\n", "v_1.txt, line 1: 4 numbers, expected 5 to 7"),
         ("0 0.5 0.5 0.1 0.2 1\n0 0.5 0.5 0.1 0.2 0.4 0.4 0.4\n", "v_1.txt, line 2: 8 numbers, expected 5 to 7"),
-        ("person 0.5 0.5 0.1 0.2 1\n", "v_1.txt, line 1: could not convert"),
+        ("person 0.5 0.5 0.1 0.2 1\n", "v_1.txt, line 1: 'person' is not a number"),
+        ("0 0.5 0.5 0.1 0.2 0.9 1.5\n", "v_1.txt, line 1: track id 1.5 is not a whole number"),
+        ("0 0.5 0.5 0.1 0.2 0.9 1\n0 0.5 0.5 0.1 0.2 0.9 nan\n", "v_1.txt, line 2: track id nan is not a whole number"),
+        ("0 0.5 0.5 0.1 0.2 0.9 inf\n", "v_1.txt, line 1: track id inf is not a whole number"),
         (
             "0 0.5 0.5 0.1 0.2 1\n3 0.5 0.5 0.1 0.2 2\n",
             "say with --people which classes are people; it has '0' 1, '3' 1",

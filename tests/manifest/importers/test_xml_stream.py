@@ -90,6 +90,8 @@ def test_archives_on_s3_are_read_too(s3: Callable[[], str]) -> None:
         (zipped(**{"a.xml": TEXT})[:60], "the zip archive cannot be read"),
         (zipped(**{"a.xml": "<a>"}), "a.xml: is not XML: no element found"),
         ("", "is not XML: no element found"),
+        ('<?xml version="1.0" encoding="gbk"?><a/>', "its encoding cannot be read: multi-byte"),
+        ('<?xml version="1.0" encoding="nonsense"?><a/>', "its encoding cannot be read: unknown encoding: nonsense"),
     ],
 )
 def test_what_cannot_be_read_is_refused(data: bytes | str, problem: str, tmp_path: Path) -> None:
