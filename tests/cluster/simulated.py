@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
+from par_model.cli.command import log_to_stderr
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.errors import ParError
 from par_model.inference.job import run_inference
@@ -195,6 +196,7 @@ def table_of(output: Path) -> pa.Table:
 
 
 def main() -> int:
+    log_to_stderr()
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--address", "--manifest", "--weights", "--output"):
         parser.add_argument(name, required=True)

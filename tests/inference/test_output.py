@@ -42,7 +42,7 @@ def test_a_role_that_may_not_delete_can_run_retry_and_add(
     first = infer(archive, tiny_weights, output=output)
     said = [line for line in capsys.readouterr().err.splitlines() if "s3:DeleteObject" in line]
     assert len(said) == 1
-    assert said[0].startswith(f"parjob: {output} is complete; _parts and _job.json stay beside the table")
+    assert said[0].startswith(f"parjob: warning: {output} is complete; _parts and _job.json stay beside the results")
     assert first["exit_code"] == 3
     assert names(output) == {"_job.json", "_lock", "_parts", "attributes", "run.json"}
     assert infer(archive, tiny_weights, output=output, runner=Interrupted(0)) == first
