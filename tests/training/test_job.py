@@ -348,7 +348,7 @@ def test_a_role_that_may_not_delete_can_train(
     summary = train_here(options)
     said = [line for line in capsys.readouterr().err.splitlines() if "s3:DeleteObject" in line]
     assert len(said) == 1
-    assert said[0].startswith(f"parjob: {undeletable}/out is complete; _job.json stays there")
+    assert said[0].startswith(f"parjob: warning: {undeletable}/out is complete; _job.json stays beside the results")
     assert {"_job.json", "_lock", "run.json"} <= {storage.name(f.uri) for f in storage.list_files(options.output)}
     assert train_here(options) == summary
     assert capsys.readouterr().err.splitlines() == [f"parjob: {undeletable}/out is complete: 1 epochs; nothing to do"]
