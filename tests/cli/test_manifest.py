@@ -108,7 +108,7 @@ def test_a_track_beyond_the_videos_end_is_refused_with_the_last_frame(
     assert run("from-mot", "--video", str(clip), "--tracks", str(late), "--output", str(output)) == 1
     assert capsys.readouterr().err == (
         f"parjob: {late}: 1 of 2 boxes are on frames up to 62, but the video's last frame is 9; is it the right video, "
-        "and does the file count every frame (--frame-step), from 1 (--first-frame)?\n"
+        "and does the file count every frame (--frame-step), from the right one (--first-frame)?\n"
     )
     assert not output.exists()
 
