@@ -18,7 +18,7 @@ from par_model.video.containers import mpegts
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
-from par_model.video.containers.h264 import FrameNumbers, Step, habits
+from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
 from par_model.video.containers.layout import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
 from par_model.video.packet_index import Packet
@@ -221,7 +221,7 @@ class VideoContainer:
             return None
         return "pictures that it is made from are missing, since frame numbers jump"
 
-    def _step(self, packet: av.Packet[av.VideoStream]) -> Step | None:
+    def _step(self, packet: av.Packet[av.VideoStream]) -> PictureStep | None:
         if self._numbers is None or not packet.size:
             return None
         if packet.has_sidedata("new_extradata"):
