@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
-class _Lines(logging.Handler):
+class _StderrLines(logging.Handler):
     """A line on stderr for each record, wherever stderr goes at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -95,8 +95,8 @@ class _Lines(logging.Handler):
 def log_to_stderr() -> None:
     """Print what the package says of its work as lines on stderr, once however often this is called."""
     logger = logging.getLogger("par_model")
-    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
-        logger.addHandler(_Lines())
+    if not any(isinstance(handler, _StderrLines) for handler in logger.handlers):
+        logger.addHandler(_StderrLines())
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
