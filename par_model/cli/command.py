@@ -30,6 +30,9 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for param in self.params:
+            if param.metavar is None and isinstance(param.type, type(click.INT)):
+                param.metavar = "N"  # where click says INTEGER RANGE
         self.params.append(
             click.Option(
                 ["--debug"],
@@ -67,6 +70,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._lazy, *super().list_commands(ctx)]
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Each command's name and its line of help."""
+        own = [(name, self.commands[name].get_short_help_str()) for name in sorted(self.commands)]
+        return [(name, line) for name, (_, line) in self._lazy.items()] + own
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
@@ -76,11 +84,8 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, line) for name, (_, line) in self._lazy.items()]
-        rows += [(name, self.commands[name].get_short_help_str()) for name in sorted(self.commands)]
-        if rows:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+        with formatter.section("Commands"):
+            formatter.write_dl(self.lines())
 
 
 class _StderrLines(logging.Handler):

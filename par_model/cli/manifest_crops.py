@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 def _options(root_holds: str, schema: str) -> Callable[[Any], Any]:
     """Options of an importer of a published data set."""
     return together(
-        option("--root", required=True, help=f"Folder that holds {root_holds}."),
+        option("--root", required=True, metavar="URI", help=f"Folder that holds {root_holds}."),
         option(
             "--annotations",
             required=True,
+            metavar="FILE",
             help="The annotations, a CSV file: as published (person, camera, tracklet, class numbers) or encoded "
             "(name, then 0 or 1 for each class).",
         ),
         output_manifest,
-        option("--schema", default=schema, help="Attribute schema that the labels follow: a shipped name or a path."),
+        option(
+            "--schema",
+            default=schema,
+            metavar="NAME|FILE",
+            help="Attribute schema that the labels follow: a shipped name or a path.",
+        ),
     )
 
 
@@ -65,14 +71,14 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-crops", cls=Command)
-@option("--root", required=True, help="Folder that holds the pictures, at any depth.")
+@option("--root", required=True, metavar="URI", help="Folder that holds the pictures, at any depth.")
 @option(
     "--labels",
     metavar="FILE",
     help="CSV file with a header. One column names folders or images, and each other one is an attribute.",
 )
 @output_manifest
-@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
+@option("--schema", metavar="NAME|FILE", help="Attribute schema that the labels follow: a shipped name or a path.")
 @option("--image", metavar="COLUMN", help="Column that names images.  [default: one called image, file, path, ...]")
 @option(
     "--group",

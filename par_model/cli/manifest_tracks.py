@@ -46,14 +46,16 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 def video_options(function: Any) -> Any:
     """Options of all importers of tracks of a video: gather them with ``asked_of_video``."""
     return together(
-        option("--camera", help="The camera_id that all tracklets get."),
+        option("--camera", metavar="NAME", help="The camera_id that all tracklets get."),
         option(
             "--id-prefix",
+            metavar="PREFIX",
             help="Prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's stem]",
         ),
         option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks that have fewer boxes."),
         option(
             "--start-time",
+            metavar="TIME",
             callback=_iso_time,
             help="Time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
         ),
@@ -121,7 +123,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 
 
 @click.command("from-mot", cls=Command)
-@option("--video", help="Video that the tracks belong to: a path or URI.")
+@option("--video", metavar="URI", help="Video that the tracks belong to: a path or URI.")
 @option(
     "--videos",
     metavar="DIR",
@@ -130,6 +132,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 @option(
     "--tracks",
     required=True,
+    metavar="PATH",
     help="The tracks, as MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With "
     "--videos, a folder of such files.",
 )

@@ -9,6 +9,7 @@ import click
 
 from par_model.attributes import load_schema
 from par_model.cli.command import Command, option
+from par_model.cli.options import json_output
 from par_model.errors import UsageError
 from par_model.model.config import InteractionMap, format_map, parse_map
 
@@ -43,8 +44,8 @@ _MODEL_OPTIONS = (
         default="both",
         help="Which side networks there are.",
     ),
-    option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
     option(
         "--spatial-aggregation",
         type=_AGGREGATES,
@@ -89,10 +90,11 @@ def weights() -> None:
     """
 
 
-@weights.command("init", cls=Command)
+@weights.command("init", cls=Command, short_help="Make a new weights file, from CLIP's weights or without.")
 @option(
     "--backbone",
     required=True,
+    metavar="NAME|FILE",
     help="Image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
 )
 @option(
@@ -102,8 +104,8 @@ def weights() -> None:
     "CLIP, file or folder.",
 )
 @_CHECKPOINT_KEY
-@option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
-@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
+@option("--schema", required=True, metavar="NAME|FILE", help="Attribute schema: a shipped name, or a path or URI.")
+@option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
 @option(
     "--image-size",
     metavar="SIZE|HEIGHTxWIDTH",
@@ -161,7 +163,7 @@ def init(
         click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
 
 
-@weights.command("import-openpar", cls=Command)
+@weights.command("import-openpar", cls=Command, short_help="Make a weights file from a released checkpoint.")
 @click.argument("checkpoint")
 @option(
     "--clip",
@@ -173,11 +175,12 @@ def init(
 @option(
     "--schema",
     required=True,
+    metavar="NAME|FILE",
     help="Attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
 )
-@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
-@option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
-@option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
+@option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
 @option(
     "--frames",
     type=click.IntRange(min=1),
@@ -216,9 +219,9 @@ def import_released(
         click.echo(f"parjob: {note}", err=True)
 
 
-@weights.command("show", cls=Command)
+@weights.command("show", cls=Command, short_help="Show what a weights file holds.")
 @click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_output
 def show(file: str, as_json: bool) -> None:
     """Show a weights FILE, or `demo`: its network, schema, preprocessing, parameters and what a tracklet costs.
 
