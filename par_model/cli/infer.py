@@ -14,6 +14,7 @@ from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.options import stated_options
 from par_model.video.options import DecodeOptions
+from par_model.wording import counted
 
 
 @click.command(cls=Command)
@@ -57,7 +58,7 @@ def infer(
 
     decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:
-        raise UsageError("--retry-failed and --add: give one, then the other")
+        raise UsageError("--retry-failed and --add are two runs: give one, then the other")
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
     if decode_workers is not None and decode_workers < 1:
@@ -93,7 +94,7 @@ def _report(output: str, summary: dict[str, Any], *, worked: bool, in_one_proces
 
     counts, options, stages = summary["counts"], summary["options"], summary["stages"]
     failed = counts["status"]["failed"]
-    lines = [f"{output.rstrip('/')}/attributes: {counts['tracklets']} tracklets, {failed} of them failed"]
+    lines = [f"{output.rstrip('/')}/attributes: {counted(counts['tracklets'], 'tracklet')}, {failed} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
     if worked:
         told = closing(stages, device=options["device"], in_one_process=in_one_process)

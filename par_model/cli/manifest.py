@@ -235,11 +235,11 @@ def _finite(value: Any) -> Any:
 def _summary_lines(summary: Summary) -> Iterator[str]:
     yield f"rows       {summary.rows} in {counted(summary.files, 'file')}"
     yield f"tracklets  {summary.tracklets}"
-    yield f"videos     {summary.videos}, {summary.frames} frames"
+    yield f"videos     {summary.videos}, {counted(summary.frames, 'frame')}"
     if summary.images:
         yield f"images     {summary.images}"
     for title, counts in (("cameras", summary.cameras), ("splits", summary.splits)):
-        shown = [f"{'(none)' if value is None else _escaped(value)} {count}" for value, count in counts.items()]
+        shown = [f"{'none' if value is None else _escaped(value)} ({count})" for value, count in counts.items()]
         more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
         yield f"{title:10} {', '.join(shown[:_SHOWN])}{more}"
     yield f"columns    {', '.join(f'{name} {kind}' for name, kind in summary.columns.items())}"

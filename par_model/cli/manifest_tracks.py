@@ -127,7 +127,7 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 @option(
     "--videos",
     metavar="DIR",
-    help="Folder of videos, in place of --video; --tracks is then a folder of their tracks.",
+    help="Folder of videos, instead of --video; --tracks is then a folder of their tracks.",
 )
 @option(
     "--tracks",

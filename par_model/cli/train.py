@@ -14,6 +14,7 @@ from par_model.cli.fields import options_of
 from par_model.options import stated_options
 from par_model.training.options import TrainOptions
 from par_model.video.options import DecodeOptions
+from par_model.wording import counted
 
 
 @click.command(cls=Command)
@@ -65,10 +66,11 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
 
 def _report(output: str, summary: dict[str, Any]) -> str:
     best, last, counts = summary["best"], summary["last"], summary["counts"]
+    trained = counted(counts["train"], "tracklet")
     lines = [
         f"{output}/best.safetensors: epoch {best['epoch']} of {summary['epochs']}, {_measures(best)}",
         f"{output}/last.safetensors: {_measures(last)}",
-        f"  {counts['train']} tracklets trained, {counts['val']} validated, {counts['failed']} could not be read",
+        f"  {trained} trained, {counts['val']} validated, {counts['failed']} could not be read",
     ]
     if summary["untrained"]:
         lines.append(f"  untrained for want of labels: {', '.join(summary['untrained'])}")

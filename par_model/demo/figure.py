@@ -39,7 +39,7 @@ class Figure:
     """One person in one frame.
 
     index: uint8 [h * S, w * S], part * SHADES + shade, 0 outside the person.
-    left, top: the patch's place in the picture in pixels, possibly negative.
+    left, top: where the patch lies in the picture, in pixels, possibly negative.
     box: left, top, width, height of the silhouette in pixels, not clipped.
     """
 

@@ -136,7 +136,7 @@ def read_metrics(uri: str) -> dict[str, Any]:
 
 
 def _page_place(options: ReportOptions) -> str:
-    """Where the page goes. Raises UsageError rather than take the place of something that is no page, as the run's own
+    """Where the page goes. Raises UsageError rather than replace something that is no page, as the run's own
     files, the evaluation or the manifest."""
     output = storage.absolute(options.output)
     table = storage.join(storage.absolute(options.predictions), "attributes")
@@ -178,7 +178,7 @@ def _truth(options: ReportOptions, result: FinishedRun, metrics: dict[str, Any],
     try:
         return read_truth(metrics, Manifest.open(options.manifest or metrics["manifest"]), result.groups)
     except ParError as error:
-        notes.append(f"No confusion and no mistakes are shown, since the labels cannot be had: {error}")
+        notes.append(f"No confusion and no mistakes are shown, since the labels cannot be read: {error}")
         return None
 
 

@@ -176,7 +176,7 @@ def _run(job: TrainJob, held: Held, trainer: Trainer) -> dict[str, Any]:
     if len(history.epochs) < job.options.epochs:
         raise OutputError(
             f"{job.options.output} has {len(history.epochs)} of {job.options.epochs} epochs where this process looks: "
-            "the workers must write to the same place, so give an --output that all machines share, such as s3://"
+            "the workers must write to the same storage, so give an --output that all machines share, such as s3://"
         )
     write_metrics(job.output.place("metrics.parquet"), history.epochs, held.verify)
     write_curves(job.output.place("_curves.png"), history.epochs, held.verify)

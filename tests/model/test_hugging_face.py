@@ -173,7 +173,10 @@ def other(part: str, name: str, value: Any) -> Callable[[dict[str, Any]], None]:
             other("vision_config", "patch_size", 16),
             r"16 for patch_size of vision_cfg.* backbone .*small\.json has 8: give",
         ),
-        (other("text_config", "vocab_size", 1000), r"1000 for vocab_size of text_cfg.* has 49408: give the --backbone"),
+        (
+            other("text_config", "vocab_size", 1000),
+            r"1000 for vocab_size of text_cfg.* has 49408: name the file's own model as --backbone",
+        ),
         (other("vision_config", "num_hidden_layers", 5), r"5 for layers of vision_cfg"),
         (
             other("vision_config", "hidden_size", None),

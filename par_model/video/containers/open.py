@@ -231,7 +231,7 @@ class VideoContainer:
     def _usual_jumps(self) -> frozenset[bool]:
         """After which pictures numbers jump as a rule, as the file's beginning tells, wherever this one reads."""
         if self._habits is None:
-            place = self._file.tell()
+            offset = self._file.tell()
             try:
                 with VideoContainer(self._file, self._number) as beside:
                     steps = (beside._step(packet) for packet in islice(beside.packets(), _LEARNING_PACKETS))
@@ -239,7 +239,7 @@ class VideoContainer:
             except TrackletError:
                 self._habits = frozenset()
             finally:
-                self._file.seek(place)
+                self._file.seek(offset)
         return self._habits
 
     def _is_behind_all(self) -> bool:
@@ -262,7 +262,7 @@ class VideoContainer:
         elif packet.pos is not None and packet.pos >= 0:
             is_lost = self._layout.is_lost(packet.pos)
         else:
-            self._layout = None  # cut out of another packet, by a parser: it has no place of its own
+            self._layout = None  # cut out of another packet, by a parser: it has no start of its own
             return
         if is_lost:
             self.damage.packets_lost("the file's structure is damaged, and packets are lost")
@@ -275,7 +275,7 @@ class VideoContainer:
         return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER
 
     def seek(self, timestamp: int) -> None:
-        """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
+        """Go to the last packet at or before a timestamp (in the stream's units) where decoding can start."""
         self._layout = None  # it knows only what comes from the start
         if self._numbers is not None:
             self._numbers.start_over()
