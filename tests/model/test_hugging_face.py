@@ -171,7 +171,7 @@ def other(part: str, name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (other("text_config", "hidden_act", "quick_gelu"), "says the activations gelu and quick_gelu: both must be"),
         (
             other("vision_config", "patch_size", 16),
-            r"16 for patch_size of vision_cfg.* backbone .*small\.json has 8: give",
+            r"16 for patch_size of vision_cfg.* backbone .*small\.json has 8: name the file's own model",
         ),
         (
             other("text_config", "vocab_size", 1000),
