@@ -42,8 +42,8 @@ def infer(
 ) -> int:
     """Recognise the tracklets of a manifest into a Parquet table.
 
-    Writes OUT/attributes/*.parquet, one row per tracklet, recognised or not, and OUT/run.json. The same command again
-    goes on where an interrupted one stopped.
+    The command writes OUT/attributes/*.parquet, with one row for each tracklet, recognised or not, and OUT/run.json.
+    After an interruption the same command goes on where it stopped.
 
     \b
     Exit codes: 0 done; 1 could not; 2 wrong usage; 3 done, but more than --max-failure-rate failed; 130 interrupted.

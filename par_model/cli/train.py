@@ -26,9 +26,9 @@ from par_model.wording import counted
 def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked: Any) -> int:
     """Fine-tune a recogniser on a manifest's labels.
 
-    Rows of split 'train' train and rows of 'val' validate; 'test' is never read. Writes OUT/best.safetensors and
-    OUT/last.safetensors, which `parjob infer` takes, OUT/metrics.parquet with a row an epoch, and OUT/run.json. The
-    same command again goes on after the last whole epoch.
+    Rows of split 'train' train and rows of 'val' validate; 'test' is never read. The command writes
+    OUT/best.safetensors and OUT/last.safetensors, which `parjob infer` takes, OUT/metrics.parquet with a row for each
+    epoch, and OUT/run.json. After an interruption the same command goes on after the last whole epoch.
 
     \b
     Exit codes: 0 done; 1 could not; 2 wrong usage; 130 interrupted.

@@ -21,7 +21,7 @@ _MAP_HELP = (
 _CHECKPOINT_KEY = option(
     "--checkpoint-key",
     metavar="NAME",
-    help="Part of the CLIP file to take, such as ema, where it has several.",
+    help="Part of the CLIP file to take, such as ema, if the file has several.",
 )
 
 _MODEL_OPTIONS = (
@@ -50,13 +50,13 @@ _MODEL_OPTIONS = (
         "--spatial-aggregation",
         type=_AGGREGATES,
         default="mean",
-        help="How the spatial network makes one of a tracklet's frames.",
+        help="How the spatial network makes one vector of a tracklet's frames.",
     ),
     option(
         "--temporal-aggregation",
         type=_AGGREGATES,
         default="mean",
-        help="How the temporal network makes one of its streams.",
+        help="How the temporal network makes one vector of its streams.",
     ),
     option(
         "--spatial-width",
@@ -115,7 +115,7 @@ def weights() -> None:
     "--fit",
     type=click.Choice(["stretch", "pad"]),
     default="stretch",
-    help="How a crop is fitted to that size: stretched, or padded.",
+    help="How a crop is brought to that size: stretched, or padded.",
 )
 @option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
 @_model_options
