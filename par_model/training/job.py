@@ -36,7 +36,7 @@ from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
-from par_model.runs.record import versions
+from par_model.runs.record import Fingerprinted, versions
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
@@ -144,7 +144,7 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
 
 def _claim(job: TrainJob, held: Held) -> None:
     """Record what is being done, or find that an interrupted run was doing the same. Raises OutputError."""
-    found = job.output.claim("fingerprint")
+    found = job.output.claim(Fingerprinted)
     if found is not None:
         _refuse_other(job, found["fingerprint"])
         return
