@@ -141,9 +141,12 @@ def _page_place(options: ReportOptions) -> str:
     output = storage.absolute(options.output)
     table = storage.join(storage.absolute(options.predictions), "attributes")
     if output.startswith(f"{table}/"):
-        raise UsageError(f"--output {options.output} is among the table's files, which readers take all: move it out")
+        raise UsageError(
+            f"--output {options.output} lies among the table's files, and readers take every file there: give the page "
+            "another folder"
+        )
     if storage.is_local(output) and (path := Path(storage.local_path(output))).exists() and not path.is_file():
-        raise UsageError(f"--output {options.output} is there and is no file: give the page another name")
+        raise UsageError(f"--output {options.output} exists and is no file: give the page another name")
     try:
         with storage.guard(output, "read"), storage.open_reader(output) as file:
             start = file.read(64)
@@ -154,7 +157,7 @@ def _page_place(options: ReportOptions) -> str:
             raise
         return output
     if start and not start.lstrip().lower().startswith(b"<!doctype html"):
-        raise UsageError(f"--output {options.output} is there and is no HTML page: give the page another name")
+        raise UsageError(f"--output {options.output} exists and is no HTML page: give the page another name")
     return output
 
 

@@ -46,7 +46,7 @@ class FinishedRun:
         lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]
         if lacking:
             raise OutputError(
-                f"{folder} has no column {lacking[0]!r}: it is not the table that {uri}/run.json tells of"
+                f"{folder} has no column {lacking[0]!r}: it is not the table that {uri}/run.json describes"
             )
 
     @property

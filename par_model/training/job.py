@@ -292,9 +292,7 @@ def _warn(job: TrainJob, plan: TrainPlan) -> None:
     if failed:
         _log.warning(f"{failed} labelled tracklets could not be read and are left out; run.json says why")
     if names := _untrained(job, plan):
-        _log.info(
-            f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}"
-        )
+        _log.warning(f"never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
     if names := _without_a_positive(job, plan):
         _log.warning(f"annotated, but never positive in the training split: {_some(names)}")
 
