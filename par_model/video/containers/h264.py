@@ -17,12 +17,10 @@ from par_model.video.containers.h264_headers import (
     CodedPicture,
     ParameterSets,
     UnreadableError,
-    length_size,
     resets_numbers,
-    stated_units,
     unit_kind,
-    units,
 )
+from par_model.video.containers.nal_units import length_size, stated_units, units
 
 _LEAST_JUMPS = 3  # that make a habit
 

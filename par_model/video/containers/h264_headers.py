@@ -17,72 +17,15 @@ _RESET = 5  # memory management: all pictures are forgotten, and this one counts
 _OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}
 _SHORT = 24  # bytes that hold the beginning of a slice, up to its frame number
 _SLICE = 256  # bytes of a slice that hold all of its header that is looked at
-_LARGEST = 4096  # bytes of any other unit
-_START = b"\0\0\1"
 
 
 class UnreadableError(Exception):
     """The bits of a header end, or make no sense."""
 
 
-def length_size(extradata: bytes) -> int:
-    """How many bytes before each unit of a packet say how long it is. 0: start codes stand between units instead.
-
-    extradata: what the container says of the stream; with lengths, an AVCDecoderConfigurationRecord.
-    """
-    return (extradata[4] & 3) + 1 if extradata[:1] == b"\1" and len(extradata) > 6 else 0
-
-
 def unit_kind(unit: bytes) -> int:
     """The type of a unit, ``nal_unit_type``: 7.4.1. Of an empty one 0, which the standard leaves open."""
     return unit[0] & 0x1F if unit else 0
-
-
-def units(packet: bytes | memoryview, length_bytes: int) -> Iterator[bytes]:
-    """The units of a packet in their order, without what stands between them: of a slice the beginning alone.
-
-    length_bytes: as ``length_size`` says. Streams that were cut from others may have start codes all the same.
-    """
-    if not length_bytes or bytes(packet[:4]) == b"\0" + _START:
-        yield from _marked_units(bytes(packet))
-        return
-    at = 0
-    while at + length_bytes < len(packet):
-        start = at + length_bytes
-        at = start + int.from_bytes(packet[at:start])
-        yield bytes(packet[start : min(at, start + _most(packet[start]))])
-
-
-def stated_units(extradata: bytes) -> Iterator[bytes]:
-    """The SPS and PPS that a container says of a stream, in an AVCDecoderConfigurationRecord or with start codes."""
-    if not length_size(extradata):
-        yield from _marked_units(extradata)
-        return
-    at, count = 6, extradata[5] & 0x1F
-    for _ in range(2):
-        for _ in range(count):
-            end = at + 2 + int.from_bytes(extradata[at : at + 2])
-            yield extradata[at + 2 : end]
-            at = end
-        if at >= len(extradata):
-            return
-        count, at = extradata[at], at + 1
-
-
-def _marked_units(data: bytes) -> Iterator[bytes]:
-    """Units after start codes: annex B. No unit ends with a zero, so zeros before a start code belong to none."""
-    start = data.find(_START) + len(_START)
-    while start >= len(_START):
-        most = _most(data[start]) if start < len(data) else 0
-        end = data.find(_START, start, start + most)
-        unit = data[start : start + most if end < 0 else end]
-        yield unit.rstrip(b"\0") if len(unit) < most else unit
-        start = data.find(_START, start) + len(_START)
-
-
-def _most(first: int) -> int:
-    """How many bytes of a unit are looked at, by its first one."""
-    return _SLICE if first & 0x1F in SLICES else _LARGEST
 
 
 class _Bits:
@@ -139,7 +82,7 @@ class Parameters(NamedTuple):
 
 
 class CodedPicture(NamedTuple):
-    """A picture, by the header of its first slice. is_intra: that slice refers to no picture. unit: the slice."""
+    """A picture, by the header of its first slice. is_intra: that slice refers to no picture. unit: its beginning."""
 
     number: int
     sequence: Sequence
@@ -185,7 +128,9 @@ class ParameterSets:
         number = bits.number(sequence.bits)
         is_field = sequence.has_fields and bits.flag()
         is_idr, is_reference = unit_kind(unit) == IDR, unit[0] & 0x60 != 0
-        return CodedPicture(number, sequence, parameters, is_idr, is_reference, is_field, slice_kind in (_I, _SI), unit)
+        return CodedPicture(
+            number, sequence, parameters, is_idr, is_reference, is_field, slice_kind in (_I, _SI), unit[:_SLICE]
+        )
 
 
 def resets_numbers(picture: CodedPicture) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import av
 
-from par_model.video.containers.h264_headers import SPS, length_size, stated_units, unit_kind, units
+from par_model.video.containers.h264_headers import SPS, unit_kind
+from par_model.video.containers.nal_units import length_size, stated_units, units
 
 # Containers that have no field for colours: what is known of them is from the stream alone.
 _WITHOUT_COLOURS = frozenset({"mpegts", "mpeg", "h264", "avi"})

@@ -1,4 +1,4 @@
-"""Units of H.264 are cut alike, whether lengths or start codes stand between them."""
+"""Units are cut alike, whether lengths or start codes stand between them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from par_model.video.containers.h264_headers import length_size, stated_units, unit_kind, units
+from par_model.video.containers.h264_headers import unit_kind
+from par_model.video.containers.nal_units import length_size, stated_units, units
 
-SLICE_BYTES, SET_BYTES = 256, 4096
 CODES = (b"\0\0\1", b"\0\0\0\1")
 
 
@@ -27,19 +27,19 @@ def real_units(draw: st.DrawFn) -> bytes:
     return bytes(escaped) + b"\x80"
 
 
-def beginning(unit: bytes) -> bytes:
-    return unit[: SLICE_BYTES if unit[0] & 31 in (1, 2, 5) else SET_BYTES]
-
-
-@given(st.lists(real_units(), min_size=1, max_size=6), st.sampled_from([1, 2, 3, 4]), st.data())
-def test_lengths_and_start_codes_give_the_same_units(cut: list[bytes], size: int, data: st.DataObject) -> None:
+@given(st.lists(real_units(), min_size=1, max_size=6), st.sampled_from([1, 2, 3, 4]), st.integers(1, 300), st.data())
+def test_lengths_and_start_codes_give_the_same_units(
+    cut: list[bytes], size: int, most: int, data: st.DataObject
+) -> None:
     codes = data.draw(st.lists(st.sampled_from(CODES), min_size=len(cut), max_size=len(cut)))
     zeros = b"\0" * data.draw(st.integers(0, 3))
-    expected = [beginning(unit) for unit in cut]
-    assert list(units(b"".join(code + unit for code, unit in zip(codes, cut, strict=True)) + zeros, 0)) == expected
+    marked = b"".join(code + unit for code, unit in zip(codes, cut, strict=True)) + zeros
+    assert list(units(marked, 0)) == cut
+    assert list(units(marked, 0, most)) == [unit[:most] for unit in cut]
     if all(len(unit) < 1 << 8 * size for unit in cut):
         packet = b"".join(len(unit).to_bytes(size) + unit for unit in cut)
-        assert list(units(memoryview(packet), size)) == expected
+        assert list(units(memoryview(packet), size)) == cut
+        assert list(units(memoryview(packet), size, most)) == [unit[:most] for unit in cut]
 
 
 def test_start_codes_are_found_where_lengths_were_announced() -> None:
