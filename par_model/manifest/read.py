@@ -122,7 +122,7 @@ class Manifest:
         """The manifest's rows in order, every column in its own type, with bounded memory.
 
         columns: names to read, in order; None for all of ``schema``. A column that a file lacks is null.
-        boxes: casts that column instead of ``cast_column``.
+        boxes: casts that column in place of ``cast_column``.
         Two columns are added: ``_row`` (int64), the row's position in the manifest, and ``_defect`` (string), null
         unless a value of the row does not fit its column's type and was made null: then one line ``column: why`` for
         each such value. Relative URIs are resolved.
