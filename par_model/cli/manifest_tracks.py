@@ -175,8 +175,8 @@ def from_mot(
     Example:
       parjob manifest from-mot --video cam1.mp4 --tracks cam1.txt --camera 1 --output cam1.parquet
     """
+    from par_model.manifest.importers.gather import Numbering
     from par_model.manifest.importers.mot import MotOptions, read_tracks
-    from par_model.manifest.importers.tracks import Numbering
 
     if video is None and videos is None:
         variable = f"{click.get_current_context().auto_envvar_prefix}_VIDEO"

@@ -15,9 +15,10 @@ import numpy as np
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import LeftOut, Listed
+from par_model.manifest.importers.tracks import LeftOut
 
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
 _TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.gather import Lines, Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import Lines, Listed, from_corners
 from par_model.wording import counted
 
 _NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))

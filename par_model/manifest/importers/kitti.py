@@ -15,9 +15,9 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files, read_lines
+from par_model.manifest.importers.gather import Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people, plain
-from par_model.manifest.importers.tracks import Listed, from_corners
 
 _PEOPLE = (*NAMES, "person_sitting")
 _DATA_SET_WORDS = (10, 17, 18)  # to the box, to the end, and with a score

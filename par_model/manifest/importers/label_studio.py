@@ -20,9 +20,9 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people
-from par_model.manifest.importers.tracks import Listed
 
 _SIDES = ("x", "y", "width", "height", "rotation")
 _FASTEST = 1e5  # frames a second

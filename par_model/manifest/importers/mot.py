@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Lines, Listed, Numbering, from_corners, gather
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people
-from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
+from par_model.manifest.importers.tracks import Tracks
 from par_model.wording import counted
 
 _COLUMNS = (*range(6, 11), 16)

@@ -14,9 +14,9 @@ import numpy as np
 from par_model.errors import ManifestError
 from par_model.manifest.importers.columns import as_left_top_size
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import Listed
 
 _LEAST, _MOST = 5, 7  # numbers of a line: a class and a box, with a confidence and an id
 

@@ -12,7 +12,8 @@ import pytest
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.coco_video import motsynth_shift, read_coco_video
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.gather import gather
+from par_model.manifest.importers.tracks import TrackBox
 
 # As scalabel 0.3.1's to_coco wrote it, without what is not read: two videos, whose instance ids begin again.
 SCALABEL: dict[str, Any] = {

@@ -9,7 +9,8 @@ import pytest
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.columns import Columns, SheetTracks, read_sheet, sheet_tracks
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.gather import gather
+from par_model.manifest.importers.tracks import TrackBox
 
 CORNERS = "frame=frame_number,id=tracker_id,x1=x_min,y1=y_min,x2=x_max,y2=y_max"
 # As supervision 0.31.2's CSVSink wrote it, with custom_data={"frame_number": ...}.

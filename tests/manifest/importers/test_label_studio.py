@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.label_studio import Picture, read_label_studio
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.tracks import TrackBox
 
 
 def key(frame: int, x: float, *, rate: float = 25, enabled: bool = True, **more: float) -> dict[str, Any]:

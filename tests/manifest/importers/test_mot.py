@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Numbering
 from par_model.manifest.importers.mot import MotOptions, parse_tracks, read_tracks
-from par_model.manifest.importers.tracks import LeftOut, Numbering, TrackBox, Tracks
+from par_model.manifest.importers.tracks import LeftOut, TrackBox, Tracks
 
 SIDES = st.floats(0.25, 4000, width=32)
 PLACES = st.floats(-500, 4000, width=32)
