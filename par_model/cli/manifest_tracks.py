@@ -72,7 +72,8 @@ def video_options(function: Any) -> Any:
         option(
             "--skip-bad-boxes",
             is_flag=True,
-            help="Leave out boxes without a width and height, instead of refusing them.",
+            help="Leave out boxes without a width and height, or with a number that is not finite, instead of "
+            "refusing them.",
         ),
         option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
         option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes, vote
 from par_model.manifest.importers.gather import Lines, Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
-from par_model.manifest.importers.people import choose_people, plain
+from par_model.manifest.importers.people import choose_people
+from par_model.manifest.importers.track_ids import track_ids
 from par_model.wording import counted
 
+_MARKS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))
 # Which four columns give a box, and how.
 Shape = Literal["size", "corners", "middle"]
@@ -133,10 +137,12 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
     """
     for name in columns.names:
         if name not in sheet.header:
-            raise ManifestError(f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}")
-    ids = [plain(cell) for cell in sheet.column(columns.track)]
-    frames = _whole_numbers(sheet, columns.frame)
+            raise ManifestError(
+                f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}{_advice(sheet)}"
+            )
     where = Lines(sheet.origin, sheet.lines)
+    ids = _ids(sheet.column(columns.track), where)
+    frames = _whole_numbers(sheet, columns.frame)
     listed = Listed(ids=ids, frames=frames, boxes=_boxes(sheet, columns), where=where)
     people_rows = np.ones(len(ids), bool)
     if columns.of_class is not None:
@@ -144,11 +150,23 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
         listed = listed.keep(people_rows, "box", why)
     elif people:
         raise UsageError("--people needs a column that says what a box is of: --columns ...,class=NAME")
-    known = np.fromiter((name.lower() not in _NO_ID for name in ids), bool, len(ids))
+    known = np.fromiter((name != "" for name in ids), bool, len(ids))
     listed = listed.keep(known[people_rows], "box", "of no track (no track id)")
     rows = np.flatnonzero(people_rows & known).tolist()
     votes = _votes(sheet, columns, listed.ids, rows) if labelled else {}
     return SheetTracks(listed, votes, int(frames.min()) if len(frames) else None)
+
+
+def _advice(sheet: Sheet) -> str:
+    """For a header that was not split."""
+    if len(sheet.header) > 1:
+        return ""
+    return ", a single one: columns lie between commas, semicolons, tabs or |, here they do not"
+
+
+def _ids(cells: Sequence[str], where: Lines) -> list[str]:
+    """Track ids, empty where there is none."""
+    return track_ids(["" if cell.strip().lower() in _NO_ID else cell for cell in cells], where, may_be_empty=True)
 
 
 def _votes(sheet: Sheet, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
@@ -171,9 +189,9 @@ def _rows(text: str, origin: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Comma, unless the header has none but a semicolon or a tab."""
+    """What is in the header most often, of the marks that tools put between columns."""
     header = text.lstrip().partition("\n")[0]
-    return next((mark for mark in ",;\t" if mark in header), ",")
+    return max(_MARKS, key=header.count)
 
 
 def _whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
@@ -190,8 +208,9 @@ def _numbers(sheet: Sheet, name: str) -> NDArray[np.float64]:
     cells = sheet.column(name)
     wrong = next((i for i, cell in enumerate(cells) if not is_number(cell)), None)
     if wrong is not None:
+        advice = "; write it with a point" if _DECIMAL_COMMA.fullmatch(cells[wrong].strip()) else ""
         raise ManifestError(
-            f"{sheet.origin}, line {sheet.lines[wrong]}, column {name!r}: {cells[wrong]!r} is not a number"
+            f"{sheet.origin}, line {sheet.lines[wrong]}, column {name!r}: {cells[wrong]!r} is not a number{advice}"
         )
     return np.array(list(map(float, cells)), np.float64)
 

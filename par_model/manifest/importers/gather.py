@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import LeftOut, Track, Tracks, natural
-from par_model.wording import counted
 
 _NEGATIVE = re.compile(r"-\d+(\.0*)?")
 _MAX_FRAME = 2**31 - 1
@@ -85,7 +84,8 @@ def from_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 def gather(listed: Listed, numbering: Numbering = Numbering(), *, skip_bad_boxes: bool = False) -> Tracks:
     """Tracks of what a file lists. Boxes of negative track ids are left out, and rows that are repeated merge.
 
-    skip_bad_boxes: leave out boxes without a width and height, which are refused otherwise.
+    skip_bad_boxes: leave out what is refused otherwise: boxes without a width and height, and those with a number that
+    is not finite in 32 bits.
     Raises ManifestError, with the places, for frames before the first, boxes that are none, and different boxes of one
     track in one frame.
     """
@@ -133,7 +133,8 @@ def _without_bad_boxes(
     if not bad.any():
         return listed, frames, boxes
     if skip:
-        return listed.keep(~bad, "box", "without a width and height"), frames[~bad], boxes[~bad]
+        listed = listed.keep(~endless, "box", "with a number that is not finite")
+        return listed.keep(~bad[~endless], "box", "without a width and height"), frames[~bad], boxes[~bad]
     row = int(np.flatnonzero(bad)[0])
     x, y, w, h = listed.boxes[row].tolist()
     if endless[row]:
@@ -141,7 +142,7 @@ def _without_bad_boxes(
     else:
         what = f"width {w:g} and height {h:g} must be positive"
     more = int(bad.sum()) - 1
-    like_it = f" ({counted(more + 1, 'such box', 'such boxes')} in all)" if more else ""
+    like_it = f" ({more + 1} boxes that are none in all)" if more else ""
     raise ManifestError(f"{listed.where(row)}: {what}{like_it}; --skip-bad-boxes leaves such boxes out")
 
 

@@ -55,13 +55,19 @@ def test_a_box_may_be_given_in_three_ways(sides: str, columns: str, tmp_path: Pa
     assert boxes(found) == {"x-9": [TrackBox(5, 1, 2, 30, 40)]}
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_ids_that_a_data_frame_made_fractions_are_whole_again(separator: str, tmp_path: Path) -> None:
     """pandas turns a column of whole numbers with a gap into one of fractions."""
     text = "frame,id,x,y,w,h\n0.0,3.0,1,2,3,4\n1.0,,1,2,3,4\n2.0,nan,1,2,3,4\n".replace(",", separator)
     found = read(tmp_path, text, "frame=frame,id=id,x=x,y=y,w=w,h=h")
     assert boxes(found) == {"3": [TrackBox(0, 1, 2, 3, 4)]}
     assert [str(part) for part in found.listed.left_out] == ["2 boxes of no track (no track id)"]
+
+
+def test_ids_are_spelt_in_one_way_and_the_mark_that_is_there_most_often_divides(tmp_path: Path) -> None:
+    text = "frame;id;x;y;w;h;said, by whom\n0;1.0;1;2;3;4;a\n1;01;1;2;3;4;b, c\n2;1e0;1;2;3;4;d\n3;b-1.5;1;2;3;4;e\n"
+    found = read(tmp_path, text, "frame=frame,id=id,x=x,y=y,w=w,h=h")
+    assert {name: [of.frame for of in track] for name, track in boxes(found).items()} == {"1": [0, 1, 2], "b-1.5": [3]}
 
 
 def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> None:
@@ -87,6 +93,10 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
         ("f,i,x,y,w,h\n1\n", "line 2: 1 column, but the header has 6"),
         ("f,i,x,y,w,h\ninf,2,3,4,5,6\n", "line 2, column 'f': 'inf' is not a whole number"),
         ('f,i,x,y,w,h\n1,"2\n3",3,4,5,six\n', "line 3, column 'h': 'six' is not a number"),
+        ("f,i,x,y,w,h\n1,1.5,3,4,5,6\n", "line 2: track id 1.5 is not a whole number"),
+        ("f,i,x,y,w,h\n1,inf,3,4,5,6\n", "line 2: track id 'inf' is not finite"),
+        ("f;i;x;y;w;h\n1;2;3,5;4;5;6\n", "line 2, column 'x': '3,5' is not a number; write it with a point"),
+        ("f i x y w h\n1 2 3 4 5 6\n", "f i x y w h, a single one: columns lie between commas, semicolons, tabs or |"),
     ],
 )
 def test_what_is_no_table_of_boxes_is_refused_with_its_line(text: str, problem: str, tmp_path: Path) -> None:

@@ -83,6 +83,20 @@ def test_what_is_no_box_is_refused_with_its_line(line: str, problem: str) -> Non
     assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("header", ["frame,id,x,y,w,h", "# frame id left top width height", "FrameId,Id,X,Y"])
+def test_a_header_is_what_from_csv_reads(header: str) -> None:
+    with pytest.raises(ManifestError, match=r"t\.txt, line 2: is a header or a comment, .* read by from-csv --columns"):
+        parse_tracks(f"\n{header}\n1,1,5,5,9,9\n", "t.txt")
+
+
+@pytest.mark.parametrize("line", ["1;1;5;5;9;9", "1;1;5,5;5,5;9,0;9,0", "1|1|5|5|9|9"])
+def test_marks_that_are_no_commas_are_named(line: str) -> None:
+    with pytest.raises(
+        ManifestError, match=r"line 1: \d columns?, .*; columns lie between commas or blanks, here is '[;|]'"
+    ):
+        parse_tracks(line, "t.txt")
+
+
 def test_a_frame_with_two_boxes_of_a_track_is_refused_with_both_lines() -> None:
     text = "1,1,5,5,9,9\n2,1,5,5,9,9\n1,2,5,5,9,9\n2,1,5,5,9,9.5\n"
     with pytest.raises(ManifestError, match=r"t\.txt, lines 2 and 4: frame 2 has track 1 twice"):
@@ -202,14 +216,15 @@ def test_boxes_without_size_are_refused_with_their_number_and_left_out_on_reques
     with pytest.raises(ManifestError) as caught:
         parse_tracks(text, "n.txt")
     assert str(caught.value) == (
-        "n.txt, line 2: width -0.5 and height 9 must be positive (3 such boxes in all); --skip-bad-boxes leaves such "
-        "boxes out"
+        "n.txt, line 2: width -0.5 and height 9 must be positive (3 boxes that are none in all); --skip-bad-boxes "
+        "leaves such boxes out"
     )
     tracks = parse_tracks(text, "n.txt", MotOptions(skip_bad_boxes=True))
     assert found(tracks) == {"1": [TrackBox(0, 5, 5, 9, 9)]}
     assert [str(left) for left in tracks.left_out] == [
         "1 box of no track (negative track id)",
-        "3 boxes without a width and height",
+        "1 box with a number that is not finite",
+        "2 boxes without a width and height",
     ]
 
 
