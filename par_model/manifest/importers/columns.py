@@ -19,12 +19,12 @@ from par_model.manifest.importers.attribute_votes import Votes, vote
 from par_model.manifest.importers.gather import Lines, Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people
-from par_model.manifest.importers.track_ids import track_ids
+from par_model.manifest.importers.track_ids import track_ids, with_ids
 from par_model.wording import counted
 
+_SHOWN = 8  # names in a message
 _MARKS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-_NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))
 # Which four columns give a box, and how.
 Shape = Literal["size", "corners", "middle"]
 _SHAPES: Mapping[Shape, tuple[str, ...]] = {
@@ -122,10 +122,13 @@ def read_sheet(uri: str) -> Sheet:
         raise ManifestError(f"{uri}: column {twice[0]!r} is there twice; rename one")
     for number, row in numbered[1:]:
         if len(row) != len(header):
-            raise ManifestError(
-                f"{uri}, line {number}: {counted(len(row), 'column')}, but the header has {len(header)}"
-            )
+            found = counted(len(row), "column")
+            raise ManifestError(f"{uri}, line {number}: {found}, but the header has {len(header)}: {_shown(header)}")
     return Sheet(uri, header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]])
+
+
+def _shown(header: Sequence[str]) -> str:
+    return ", ".join(header[:_SHOWN]) + (", ..." if len(header) > _SHOWN else "")
 
 
 def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), labelled: bool = False) -> SheetTracks:
@@ -141,7 +144,7 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
                 f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}{_advice(sheet)}"
             )
     where = Lines(sheet.origin, sheet.lines)
-    ids = _ids(sheet.column(columns.track), where)
+    ids = track_ids(sheet.column(columns.track), where, in_table=True)
     frames = _whole_numbers(sheet, columns.frame)
     listed = Listed(ids=ids, frames=frames, boxes=_boxes(sheet, columns), where=where)
     people_rows = np.ones(len(ids), bool)
@@ -150,9 +153,8 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
         listed = listed.keep(people_rows, "box", why)
     elif people:
         raise UsageError("--people needs a column that says what a box is of: --columns ...,class=NAME")
-    known = np.fromiter((name != "" for name in ids), bool, len(ids))
-    listed = listed.keep(known[people_rows], "box", "of no track (no track id)")
-    rows = np.flatnonzero(people_rows & known).tolist()
+    rows = [row for row in np.flatnonzero(people_rows).tolist() if ids[row]]
+    listed = with_ids(listed)
     votes = _votes(sheet, columns, listed.ids, rows) if labelled else {}
     return SheetTracks(listed, votes, int(frames.min()) if len(frames) else None)
 
@@ -162,11 +164,6 @@ def _advice(sheet: Sheet) -> str:
     if len(sheet.header) > 1:
         return ""
     return ", a single one: columns lie between commas, semicolons, tabs or |, here they do not"
-
-
-def _ids(cells: Sequence[str], where: Lines) -> list[str]:
-    """Track ids, empty where there is none."""
-    return track_ids(["" if cell.strip().lower() in _NO_ID else cell for cell in cells], where, may_be_empty=True)
 
 
 def _votes(sheet: Sheet, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:

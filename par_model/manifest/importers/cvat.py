@@ -34,6 +34,7 @@ from par_model.manifest.importers.xml_stream import read_xml
 
 ID_ATTRIBUTE = "tracklet_id"  # gives a track its whole tracklet_id, where it is a text that is not empty
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
+_NEEDED = ("frame", "xtl", "ytl", "xbr", "ybr")
 _SHOWN = 40  # characters of a value in a message
 
 
@@ -224,6 +225,9 @@ class _File:
             right, bottom = float(attributes["xbr"]), float(attributes["ybr"])
             turn = float(attributes.get("rotation", 0))
             frame = int(attributes["frame"])
+            foreign = [name for name in _NEEDED if "_" in attributes[name] or not attributes[name].isascii()]
+            if foreign:
+                raise ValueError(f"{foreign[0]} {attributes[foreign[0]]!r}")
             if frame.bit_length() > 62:
                 raise ValueError(f"frame {frame}")
             if not math.isfinite(turn):

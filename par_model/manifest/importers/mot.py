@@ -25,7 +25,7 @@ from par_model.errors import ManifestError
 from par_model.manifest.importers.gather import Lines, Listed, Numbering, from_corners, gather
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people
-from par_model.manifest.importers.track_ids import track_ids
+from par_model.manifest.importers.track_ids import track_ids, with_ids
 from par_model.manifest.importers.tracks import Tracks
 from par_model.wording import counted
 
@@ -36,6 +36,7 @@ _CONFIDENCE, _CLASS, _VISIBILITY = 6, 7, 8
 _PEDESTRIAN = "1"
 _LARGEST = 2.0**53
 _SHOWN = 8
+_QUOTES = " \t\"'()[]"
 _FROM_1 = Numbering(first=1)
 
 
@@ -97,7 +98,7 @@ def parse_tracks(
         others=np.stack(values[_CONFIDENCE:], axis=1) if len(values) > _CONFIDENCE else None,
     )
     tracks = gather(
-        _only_people(listed, values, origin, options.people, labels),
+        with_ids(_only_people(listed, values, origin, options.people, labels)),
         options.numbering,
         skip_bad_boxes=options.skip_bad_boxes,
     )
@@ -142,7 +143,7 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    return len(fields) > 1 and not any(is_number(field.strip()) for field in fields)
+    return len(fields) > 1 and not any(is_number(field.strip(_QUOTES)) for field in fields)
 
 
 def _advice_on_marks(line: str) -> str:

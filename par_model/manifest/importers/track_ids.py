@@ -6,26 +6,42 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from par_model.errors import ManifestError
-from par_model.manifest.importers.gather import Where
+from par_model.manifest.importers.gather import Listed, Where
 from par_model.manifest.importers.numbers import is_number
 
+UNTRACKED = str(2**64 - 1)  # DeepStream's object id before a tracker has seen the object
+_NO_ID = frozenset(("none", "null", "na", "<na>", "n/a", "#n/a", "-", "--", "?", "\\n", UNTRACKED))
+_NO_ID_IN_TABLES = frozenset(("", "nan"))
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+# With an exponent, a number has a point or the exponent a sign, as NumPy writes it; "12e4" may be a hexadecimal id.
+_MAY_BE_HEXADECIMAL = re.compile(r"\d+[eE]\d+")
 
 
-def track_ids(fields: Sequence[str], where: Where, *, may_be_empty: bool = False) -> list[str]:
-    """Ids of n rows, any text; ``1.0``, ``01`` and ``1e0`` are ``1``. where: the place of a row.
+def track_ids(fields: Sequence[str], where: Where, *, in_table: bool = False) -> list[str]:
+    """Ids of n rows, any text; ``1.0``, ``01`` and ``1.0e+00`` are ``1``. Empty where a row says that it has none.
 
-    Raises ManifestError for ids that are empty, unless they may be, and for numbers that are not whole or not finite.
+    where: the place of a row. in_table: in tables an empty cell and ``nan`` say that, too. Raises ManifestError for ids
+    that are empty otherwise, and for numbers that are not whole or not finite.
     """
-    spelt = {"": ""} if may_be_empty else {}
+    spelt: dict[str, str] = {}
     for row, field in enumerate(fields):
         if field not in spelt:
+            word = field.strip().lower()
             try:
-                spelt[field] = track_id(field)
+                has_none = word in _NO_ID or (in_table and word in _NO_ID_IN_TABLES)
+                spelt[field] = "" if has_none else track_id(field)
             except ValueError as error:
                 raise ManifestError(f"{where(row)}: {error}") from error
     return [spelt[field] for field in fields]
+
+
+def with_ids(listed: Listed) -> Listed:
+    """The rows that have an id."""
+    has_id = np.fromiter((name != "" for name in listed.ids), bool, len(listed.ids))
+    return listed.keep(has_id, "box", "of no track (no track id)")
 
 
 def track_id(text: str) -> str:
@@ -35,7 +51,7 @@ def track_id(text: str) -> str:
         return _spelt(text.partition(".")[0])  # a float holds no track id above 2**53
     if not text:
         raise ValueError("there is no track id")
-    if not is_number(text):
+    if not is_number(text) or _MAY_BE_HEXADECIMAL.fullmatch(text):
         return text
     value = float(text)
     if not math.isfinite(value):

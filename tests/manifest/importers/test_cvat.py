@@ -236,6 +236,8 @@ def test_images_with_boxes_of_no_track_are_counted(tmp_path: Path) -> None:
         (track(1, [box(0, (1, 2, 3, 4), more=' rotation="inf"')]), "rotation inf"),
         (track(1, [box(0, (1, 2, 3, 4), more=' rotation="nan"')]), "rotation nan"),
         (track(1, [], more=' task_id="a"'), "task_id 'a' is not a whole number"),
+        (track(1, [box(0, (1, 2, 3, 4)).replace('frame="0"', 'frame="1_0"')]), "frame '1_0'"),
+        (track(1, [box(0, (1, 2, 3, 4)).replace('xtl="1.00"', 'xtl="\u0661"')]), "xtl '\u0661'"),
         (track(1, [], more=f' task_id="{"9" * 5000}"'), "is not a whole number"),
     ],
 )

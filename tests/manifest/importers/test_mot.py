@@ -193,9 +193,21 @@ def test_boxes_of_no_track_are_left_out_and_counted() -> None:
     assert tracks.closing_words() == "1 tracklet, 1 box; left out: 3 boxes of no track (negative track id)"
 
 
+@pytest.mark.parametrize("word", ["None", "null", "<NA>", "18446744073709551615"])
+def test_words_for_no_id_are_no_person(word: str) -> None:
+    tracks = parse_tracks(f"1,{word},5,5,9,9\n2,{word},50,5,9,9\n1,1,5,5,9,9\n", "t.txt")
+    assert found(tracks) == {"1": [TrackBox(0, 5, 5, 9, 9)]}
+    assert tracks.closing_words() == "1 tracklet, 1 box; left out: 2 boxes of no track (no track id)"
+
+
+def test_numbers_in_quotes_are_no_header() -> None:
+    with pytest.raises(ManifestError, match="line 1: '\"1\"' is not a number"):
+        parse_tracks('"1","1","5","5","9","9"\n', "t.txt")
+
+
 def test_ids_may_be_any_text_and_numbers_are_spelt_in_one_way() -> None:
     text = (
-        "1 2026-11-28_10 5 5 9 9\n1 2026-11-28_9 5 5 9 9\n2 1.0 5 5 9 9\n3 01 5 5 9 9\n4 1e0 5 5 9 9\n1 a_1 5 5 9 9\n"
+        "1 2026-11-28_10 5 5 9 9\n1 2026-11-28_9 5 5 9 9\n2 1.0 5 5 9 9\n3 01 5 5 9 9\n4 1e+0 5 5 9 9\n1 a_1 5 5 9 9\n"
     )
     tracks = parse_tracks(text, "t.txt")
     assert list(tracks.by_id) == ["1", "2026-11-28_9", "2026-11-28_10", "a_1"]
