@@ -20,7 +20,6 @@ from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people, plain
 from par_model.manifest.importers.tracks import LeftOut
-from par_model.wording import counted
 
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
 _TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")
@@ -121,9 +120,7 @@ def _refuse_ids(entries: Sequence[Mapping[str, Any]], of: str, uri: str) -> None
     if of == "images":
         twice = [name for name, count in Counter(entry["id"] for entry in entries).items() if count > 1]
         if twice:
-            raise ManifestError(
-                f"{uri}: {counted(len(twice), 'image id')} that several images have, such as {twice[0]!r}"
-            )
+            raise ManifestError(f"{uri}: several images have the same id, such as {twice[0]!r}: give each its own")
 
 
 def _needed(entry: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def test_images_of_one_frame_or_one_id_are_of_two_videos(tmp_path: Path) -> None
     ):
         read_coco_video(write(tmp_path, document))
     images[2] = {"id": 1, "frame_id": 2}
-    with pytest.raises(ManifestError, match="1 image id that several images have, such as 1"):
+    with pytest.raises(ManifestError, match="several images have the same id, such as 1"):
         read_coco_video(write(tmp_path, document))
 
 
