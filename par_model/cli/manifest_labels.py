@@ -196,7 +196,7 @@ def _picture(video: str) -> Picture:
 
 
 def _import(video: str, tracks: str, read: Read, asked: dict[str, Any]) -> Imported:
-    from par_model.manifest.importers.tracks import gather
+    from par_model.manifest.importers.gather import gather
     from par_model.manifest.importers.videos import import_video
 
     gathered = gather(read.listed, read.numbering, skip_bad_boxes=asked["skip_bad_boxes"])

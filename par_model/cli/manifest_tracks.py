@@ -74,7 +74,8 @@ def video_options(function: Any) -> Any:
         option(
             "--skip-bad-boxes",
             is_flag=True,
-            help="Leave out boxes without a width and height, instead of refusing them.",
+            help="Leave out boxes without a width and height, or with a number that is not finite, instead of "
+            "refusing them.",
         ),
         option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
         option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
@@ -178,8 +179,8 @@ def from_mot(
     Example:
       parjob manifest from-mot --video cam1.mp4 --tracks cam1.txt --camera 1 --output cam1.parquet
     """
+    from par_model.manifest.importers.gather import Numbering
     from par_model.manifest.importers.mot import MotOptions, read_tracks
-    from par_model.manifest.importers.tracks import Numbering
 
     if video is None and videos is None:
         variable = f"{click.get_current_context().auto_envvar_prefix}_VIDEO"
