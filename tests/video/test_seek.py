@@ -46,6 +46,10 @@ def test_frames_are_in_order_of_their_timestamps_and_keys_are_found_among_them()
     assert [found.key_before(k) for k in (0, 3, 4, 7)] == [0, 0, 4, 4]
     # Frame 3 comes second in the file: the bytes up to frame 2 include it.
     assert found.bytes_of(Run(0, 2)) == (0, 790)
+    assert found.decoded is not None
+    assert found.decoded.tolist() == [0, 2, 3, 1, 4, 6, 7, 5]
+    assert found.weights is not None
+    assert found.weights.tolist() == [90] * 8
 
 
 @pytest.mark.parametrize(
