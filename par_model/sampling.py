@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Policy = Literal["uniform", "first", "random", "all", "cheap"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
-DECODE_BUDGET = 0.2
+from par_model.policies import DECODE_BUDGET, POLICIES, Policy
 
 
 def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -> NDArray[np.int64]:
@@ -108,11 +105,10 @@ def _nearest(candidates: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArr
         return np.arange(count)
     distances = np.abs(candidates[None, :] - targets[:, None])
     slack = count - wanted + 1
-    best = distances[0, :slack]
     came_from = np.empty((wanted, slack), np.int64)  # by target and candidate, the latter less the target's number
+    least = np.zeros(slack, distances.dtype)
     for i in range(wanted):
-        if i:
-            best = least + distances[i, i : i + slack]
+        best = least + distances[i, i : i + slack]
         least = np.minimum.accumulate(best)
         is_new = np.append(True, best[1:] < least[:-1])
         came_from[i] = np.maximum.accumulate(np.where(is_new, np.arange(slack), 0))
