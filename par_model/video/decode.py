@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -116,27 +117,29 @@ def _collect_all(
     """A collector of each tracklet, when it is done: first of those that are sampled by cost, where that can be."""
     left = {id(tracklet): tracklet for tracklet in tracklets}
     if making.sampling.policy == "cheap" and isinstance(reader, VideoReader):
-        for batch in making.split(_chosen(reader, tracklets, making)):
-            for collector in pass_frames(reader.chosen_frames, _takers(batch), counters):
-                del left[id(collector.tracklet)]
-                yield collector
+        for collector in _collect_chosen(reader, tracklets, making, counters):
+            del left[id(collector.tracklet)]
+            yield collector
         counters.sampled_uniformly += len(left)
     for batch in making.split([making.collector(tracklet) for tracklet in left.values()]):
         yield from collect(reader, batch, counters)
 
 
-def _chosen(reader: VideoReader, tracklets: Sequence[Tracklet], making: _Making) -> list[Collector]:
-    """Collectors of the tracklets whose frames' cost the video tells."""
+def _collect_chosen(
+    reader: VideoReader, tracklets: Sequence[Tracklet], making: _Making, counters: Counters
+) -> Iterator[Collector]:
+    """Collectors of tracklets that are sampled by cost, when they are done; not of those where that cannot be."""
     cost = reader.cost()
     if cost is None:
-        return []
-    found = []
+        return
+    collectors = []
     for tracklet in tracklets:
-        frames = tracklet.frame_indices
-        positions = cost.positions(frames, making.sampling) if frames is not None else None
+        assert tracklet.frame_indices is not None
+        positions = cost.positions(tracklet.frame_indices, making.sampling)
         if positions is not None:
-            found.append(making.collector(tracklet, positions))
-    return found
+            collectors.append(making.collector(tracklet, positions))
+    for batch in making.split(collectors):
+        yield from pass_frames(partial(reader.chosen_frames, cost.packet_index), _takers(batch), counters)
 
 
 def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:

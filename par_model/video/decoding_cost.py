@@ -27,7 +27,7 @@ class DecodingCost:
     def __init__(self, packet_index: PacketIndex, codec: str) -> None:
         if packet_index.decoded is None or packet_index.weights is None:
             raise ValueError("an index without the order of decoding, or without what packets weigh, tells no cost")
-        self._index = packet_index
+        self.packet_index = packet_index
         self._decoded = packet_index.decoded
         width, height = packet_index.size or (1280, 720)
         by_order = np.empty(len(packet_index) + 1)
@@ -43,9 +43,9 @@ class DecodingCost:
         """Which of a tracklet's frames (int32 [n], ascending) are sampled: int64 [K]. None where that cannot be told:
         it goes on beyond the video's end, or a key frame that it needs does not prove that decoding can start there.
         """
-        if frames[-1] >= len(self._index):
+        if frames[-1] >= len(self.packet_index):
             return None
-        starts = self._index.starts_of(frames)
+        starts = self.packet_index.starts_of(frames)
         costs = self._before[self._decoded[frames] + 1] - self._before[self._decoded[starts]]
         chosen = cheap_positions(starts, costs, self._is_key[frames], sampling.frames, sampling.decode_budget)
-        return None if self._index.refuted.intersection(starts[chosen].tolist()) else chosen
+        return None if self.packet_index.refuted.intersection(starts[chosen].tolist()) else chosen

@@ -13,7 +13,6 @@ does not depend on what else is read with it. Without such an index, all that fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 
@@ -21,23 +20,21 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.chosen import ChosenFrames
 from par_model.video.containers.damage import DECODER_ERRORS
-from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer, describe
+from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer
 from par_model.video.counters import Counters
 from par_model.video.decoding_cost import DecodingCost
+from par_model.video.header_index import header_packets, read_packet_index
 from par_model.video.options import Matrix
 from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
     PacketIndex,
     Run,
     index_may_pay,
-    index_of_packets,
     packet_indexes,
     runs,
 )
 from par_model.video.picture import ReadFrame, Style
 
-# This many frames must come out of the decoder as the packet index says before it is believed.
-_PROOF_FRAMES = 12
 # A remote file is fetched whole when more of it than this is wanted.
 _LARGE_SHARE = 0.25
 
@@ -192,7 +189,7 @@ class VideoReader:
         place = self._file.tell()
         try:
             with VideoContainer(self._file, self._stream) as beside:
-                packet_index = read_packet_index(beside, self._counters)
+                packet_index = read_packet_index(beside, self._counters, header_packets(self._file, self._stream))
         except TrackletError:
             return None
         finally:
@@ -206,10 +203,21 @@ class VideoReader:
         later = [k for k in wanted if index <= k < len(packet_index)]
         self._start_over()
         for key, group in groupby(later, key=packet_index.key_before):
+            yield from self._frames_of_group(Run(key, max(group)), packet_index, damage)
+
+    def _frames_of_group(self, run: Run, packet_index: PacketIndex, damage: str) -> Iterator[ReadFrame]:
+        """Frames of a group of pictures; where its key frame is none, decoded from the key frame before that."""
+        key = run.start
+        while True:
             try:
-                yield from self._frames_from_key(Run(key, max(group)), packet_index, damage)
+                for frame in self._frames_from_key(Run(key, run.stop), packet_index, damage):
+                    if frame.index >= run.start:
+                        yield frame
+                return
             except SeekRefutedError:
-                continue
+                if key == 0:
+                    return
+                key = packet_index.key_before(key - 1)
 
     def _seek(self, timestamp: int) -> None:
         try:
@@ -225,7 +233,7 @@ class VideoReader:
         if not self._has_packet_index or base is None:
             return None
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters)
+        packet_index = read_packet_index(self._video, self._counters, header_packets(self._file, self._stream))
         return None if packet_index is None else [pts * base for pts in packet_index.pts.tolist()]
 
     def cost(self) -> DecodingCost | None:
@@ -235,12 +243,9 @@ class VideoReader:
             return None
         return DecodingCost(packet_index, self._video.codec)
 
-    def chosen_frames(self, wanted: Sequence[int]) -> Iterator[ReadFrame]:
+    def chosen_frames(self, packet_index: PacketIndex, wanted: Sequence[int]) -> Iterator[ReadFrame]:
         """Those frames of ascending indices ``wanted`` that can be proven to be decoded right from the key frames
-        before them, and some around them. Only after ``cost`` gave one."""
-        packet_index = self.packet_index()
-        if packet_index is None:
-            return
+        before them, and some around them. packet_index: that of the video. Raises TrackletError if storage fails."""
         self._has_moved = True
         self._style.size = packet_index.size
         yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(wanted)
@@ -256,10 +261,11 @@ class VideoReader:
             return packet_indexes[self._file.identity, self._stream]
         if not self._has_packet_index:
             return None
-        if self._file.fetch_whole():
+        listed = header_packets(self._file, self._stream)
+        if listed is None and self._file.fetch_whole():
             self._start_over()
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters)
+        packet_index = read_packet_index(self._video, self._counters, listed)
         if self._file.identity is not None:
             packet_indexes[self._file.identity, self._stream] = packet_index
         return packet_index
@@ -278,24 +284,3 @@ class VideoReader:
         self._video.close()
         self._video = VideoContainer(self._file, self._stream)
         self._has_moved = False
-
-
-def read_packet_index(video: VideoContainer, counters: Counters) -> PacketIndex | None:
-    """The packet index of a video that has just been opened, None if it cannot be trusted."""
-    packets = []
-    shown: list[int | None] = []
-    size: tuple[int, int] | None = None
-    for packet in video.packets():
-        if len(shown) < _PROOF_FRAMES:
-            frames, complaint = video.decode(packet)
-            if complaint is not None:
-                return None
-            counters.frames_decoded += len(frames)
-            size = size or next(((frame.width, frame.height) for frame in frames), None)
-            shown += [None if frame.is_corrupt else frame.pts for frame in frames]
-        if packet.size:
-            packets.append(describe(packet))
-    packet_index = index_of_packets(packets)
-    if packet_index is None or video.damage.reason is not None or packet_index.pts[: len(shown)].tolist() != shown:
-        return None
-    return None if video.damage.ends_early(packet_index.pts) else replace(packet_index, size=size)

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from par_model.sampling import Sampling
 from par_model.types import RawCrops, Tracklet
+from par_model.video.bytes.source import open_video
+from par_model.video.containers.open import VideoContainer, describe
+from par_model.video.header_index import header_packets
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus
@@ -80,3 +83,17 @@ def test_no_access_pattern_gives_a_wrong_frame(case: corpus.Case, folder: Path) 
         legible = [[k for k in r if truth[k] >= 0] for r in requests if any(truth[k] >= 0 for k in r)]
         for k, picture in pictures(uri, legible).items():
             assert np.array_equal(picture, forward[k]), f"frame {k} of {legible}"
+
+
+LISTED = [case for case in corpus.CASES if case.name.endswith((".mp4", ".mov"))]
+
+
+@pytest.mark.parametrize("case", LISTED, ids=str)
+def test_the_header_alone_tells_the_packets_of_a_whole_pass(case: corpus.Case, folder: Path) -> None:
+    uri = video(case, folder)
+    with open_video(uri) as file:
+        told = header_packets(file, 0)
+    assert told is not None
+    assert len(told) >= 50
+    with open_video(uri) as file, VideoContainer(file) as container:
+        assert told == [describe(packet) for packet in container.packets() if packet.size]

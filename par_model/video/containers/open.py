@@ -15,6 +15,7 @@ from av.logging import Capture
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
+from par_model.video.containers.boxes import HeaderView
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
@@ -42,19 +43,22 @@ _STILL = "it is an image file, not a video; still crops are named in image_uris"
 class VideoContainer:
     """One moving-picture track of a video file. A context manager that closes the decoder, not the file.
 
-    file: read from its beginning; the decoder opens nothing else. stream: which of its moving video tracks, counted
-    from 0 in the file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames
-    that passed gave away. One thread decodes: several give a frame before they know what is wrong with it.
+    file: read from its beginning; the decoder opens nothing else. Packets of a HeaderView are what its header says of
+    them, key frames included, and cannot be decoded. stream: which of its moving video tracks, counted from 0 in the
+    file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames that passed
+    gave away. One thread decodes: several give a frame before they know what is wrong with it.
 
     Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
 
-    def __init__(self, file: VideoFile, stream: int = 0) -> None:
+    def __init__(self, file: VideoFile | HeaderView, stream: int = 0) -> None:
         self._file, self._number = file, stream
         listen()
         self._options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        if isinstance(file, HeaderView):
+            self._options["fflags"] = "noparse"  # else pictures, not the header, say which of them are key frames
         self._container = self._open()
-        if self.format == "mpegts" and self._ends_before_the_file():
+        if self.format == "mpegts" and isinstance(file, VideoFile) and self._ends_before_the_file(file):
             self.close()
             self._container = self._open()
         moving = [s for s in self._container.streams.video if not s.disposition & _NO_MOVING_PICTURES]
@@ -102,16 +106,16 @@ class VideoContainer:
             metadata_errors="replace",  # titles in the encoding of an old system
         )
 
-    def _ends_before_the_file(self) -> bool:
+    def _ends_before_the_file(self, file: VideoFile) -> bool:
         """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
-        size = self._file.size
+        size = file.size
         try:
-            end = mpegts.end(Bytes(self._file.peek), size)
+            end = mpegts.end(Bytes(file.peek), size)
         except StorageError as error:
             self.close()
-            raise self._file.failure or error from error
+            raise file.failure or error from error
         if end < size:
-            self._file.end_at(end)
+            file.end_at(end)
         return end < size
 
     def _promised_end(self) -> float | None:
@@ -317,14 +321,14 @@ def _refuse_to_open(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"the container refers to {url}, which is not opened")
 
 
-def _head(file: VideoFile) -> bytes:
+def _head(file: VideoFile | HeaderView) -> bytes:
     try:
         return file.peek(0, 12)
     except StorageError:
         return b""
 
 
-def _is_still(file: VideoFile) -> bool:
+def _is_still(file: VideoFile | HeaderView) -> bool:
     head = _head(file)
     return head.startswith((b"\xff\xd8\xff", b"\x89PNG")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 

@@ -83,7 +83,7 @@ def test_much_of_a_large_video_is_fetched_whole_and_little_of_it_in_ranges(
     assert start.counters.bytes_read < 0.15 * size
     first = DecodeStage(None, Sampling("all"), IN_PROCESS)
     assert shown(first, uri, LATE) == LATE
-    assert size <= first.counters.bytes_read < 1.2 * size
+    assert first.counters.bytes_read < 0.2 * size  # its header tells where the packets lie
     again = DecodeStage(None, Sampling("all"), IN_PROCESS)
     assert shown(again, uri, LATE) == LATE
     assert again.counters.bytes_read < 0.2 * size  # its table is known by now

@@ -1,0 +1,80 @@
+"""The packet index of a video: from the header alone where that lists every packet, else by reading the whole file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from par_model.errors import TrackletError
+from par_model.video.bytes.source import VideoFile
+from par_model.video.containers.boxes import Box, HeaderView, boxes
+from par_model.video.containers.layout import Bytes
+from par_model.video.containers.open import VideoContainer, describe
+from par_model.video.counters import Counters
+from par_model.video.packet_index import Packet, PacketIndex, index_of_packets
+
+# This many frames must come out of the decoder as the packet index says before it is believed.
+_PROOF_FRAMES = 12
+
+
+def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
+    """The packets of a moving video track, counted from 0, as the header of an mp4 or mov file lists them.
+
+    FFmpeg's demuxer makes them from the file with zeros in the place of its pictures, so times and edit lists are as in
+    a whole pass; which of them are key frames is the header's word. None for other formats, and where the header may
+    not tell all: the file ends before its boxes do, or a packet lies beside the pictures. Raises TrackletError if
+    storage fails.
+    """
+    layout = _layout(file)
+    if layout is None:
+        return None
+    place = file.tell()
+    view = HeaderView(file, layout)
+    try:
+        with VideoContainer(view, stream) as video:
+            packets = [describe(packet) for packet in video.packets() if packet.size]
+            is_sound = video.damage.reason is None
+    except TrackletError:
+        is_sound = False
+    finally:
+        file.seek(place)
+    if file.failure is not None:
+        raise file.failure
+    if not is_sound or not all(view.holds(packet.position or 0, packet.size) for packet in packets):
+        return None
+    return packets
+
+
+def _layout(file: VideoFile) -> list[Box] | None:
+    """The boxes of an mp4 or mov file, None if it is another, or was cut off."""
+    size = file.size
+    found = list(boxes(Bytes(file.peek), size))
+    kinds = {box.kind for box in found}
+    return found if {b"moov", b"mdat"} <= kinds and found[-1].stop <= size else None
+
+
+def read_packet_index(video: VideoContainer, counters: Counters, listed: list[Packet] | None) -> PacketIndex | None:
+    """The packet index of a video that has just been opened, None if it cannot be trusted.
+
+    listed: its packets as its header lists them, None if that does not. They are believed where the first of them, and
+    the frames that come out of these, are as listed; else all packets are read.
+    """
+    packets: list[Packet] = []
+    shown: list[int | None] = []
+    size: tuple[int, int] | None = None
+    for packet in video.packets():
+        if len(shown) < _PROOF_FRAMES:
+            frames, complaint = video.decode(packet)
+            if complaint is not None:
+                return None
+            counters.frames_decoded += len(frames)
+            size = size or next(((frame.width, frame.height) for frame in frames), None)
+            shown += [None if frame.is_corrupt else frame.pts for frame in frames]
+        elif listed is not None and listed[: len(packets)] == packets:
+            packets = listed
+            break
+        if packet.size:
+            packets.append(describe(packet))
+    packet_index = index_of_packets(packets)
+    if packet_index is None or video.damage.reason is not None or packet_index.pts[: len(shown)].tolist() != shown:
+        return None
+    return None if video.damage.ends_early(packet_index.pts) else replace(packet_index, size=size)
