@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from par_model.errors import TrackletError
 from par_model.video.bytes.source import VideoFile
@@ -12,8 +14,9 @@ from par_model.video.containers.open import VideoContainer, describe
 from par_model.video.counters import Counters
 from par_model.video.packet_index import Packet, PacketIndex, index_of_packets
 
-# This many frames must come out of the decoder as the packet index says before it is believed.
-_PROOF_FRAMES = 12
+# This many frames must come out of the decoder as the packet index says before it is believed; fewer where the decoder
+# finds in the stream itself what a header says, that pictures are, or are not, decoded in another order than shown.
+_PROOF_FRAMES, _PROOF_FRAMES_OF_AGREEING = 12, 4
 
 
 def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
@@ -61,8 +64,10 @@ def read_packet_index(video: VideoContainer, counters: Counters, listed: list[Pa
     packets: list[Packet] = []
     shown: list[int | None] = []
     size: tuple[int, int] | None = None
+    reorders = None if listed is None else _is_reordered(listed)
     for packet in video.packets():
-        if len(shown) < _PROOF_FRAMES:
+        agrees = reorders is not None and len(shown) > 0 and video.reorders == reorders
+        if len(shown) < (_PROOF_FRAMES_OF_AGREEING if agrees else _PROOF_FRAMES):
             frames, complaint = video.decode(packet)
             if complaint is not None:
                 return None
@@ -78,3 +83,9 @@ def read_packet_index(video: VideoContainer, counters: Counters, listed: list[Pa
     if packet_index is None or video.damage.reason is not None or packet_index.pts[: len(shown)].tolist() != shown:
         return None
     return None if video.damage.ends_early(packet_index.pts) else replace(packet_index, size=size)
+
+
+def _is_reordered(packets: Sequence[Packet]) -> bool:
+    """Whether a picture is decoded before one that is shown earlier."""
+    times = [packet.pts for packet in packets if packet.pts is not None]
+    return any(before > after for before, after in pairwise(times))

@@ -147,6 +147,11 @@ class VideoContainer:
         return self._stream.codec_context.extradata
 
     @property
+    def reorders(self) -> bool:
+        """Whether the stream says, as far as it was decoded, that pictures are decoded in another order than shown."""
+        return bool(self._stream.codec_context.has_b_frames)
+
+    @property
     def time_base(self) -> Fraction | None:
         """The unit of timestamps, in seconds."""
         return self._stream.time_base
