@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +44,8 @@ class PacketIndex:
     begins, ends: int64 [n], which bytes of the file hold each frame's packet; None where the container does not tell.
     size: width and height of frame 0, before it is turned; None if it was not decoded.
     decoded: int64 [n], how many packets are decoded before each frame's own. weights: int64 [n], its bytes.
-    None where only times are known.
+    None where only times are known. refuted: key frames whose packets turned out not to prove that decoding can start
+    there.
     """
 
     pts: NDArray[np.int64]
@@ -54,6 +55,7 @@ class PacketIndex:
     size: tuple[int, int] | None = None
     decoded: NDArray[np.int64] | None = None
     weights: NDArray[np.int64] | None = None
+    refuted: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -61,6 +63,15 @@ class PacketIndex:
     def key_before(self, index: int) -> int:
         """The last frame at or before ``index`` at which decoding can start."""
         return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
+
+    def starts_of(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
+        """For each of some frames the key frame from which it can be decoded: the last that is neither shown nor
+        decoded later. Only where ``decoded`` is known."""
+        assert self.decoded is not None
+        at = np.searchsorted(self.keys, frames, "right") - 1
+        while (is_late := self.decoded[self.keys[at]] > self.decoded[frames]).any():
+            at = at - is_late
+        return self.keys[at]
 
     def index_of(self, pts: int | None) -> int | None:
         """The frame that is shown at a time, None if there is none."""

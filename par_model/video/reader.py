@@ -18,9 +18,11 @@ from itertools import groupby
 
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.source import VideoFile
+from par_model.video.chosen import ChosenFrames
 from par_model.video.containers.damage import DECODER_ERRORS
 from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer
 from par_model.video.counters import Counters
+from par_model.video.decoding_cost import DecodingCost
 from par_model.video.header_index import header_packets, read_packet_index
 from par_model.video.options import Matrix
 from par_model.video.packet_index import (
@@ -244,11 +246,30 @@ class VideoReader:
         )
         return None if packet_index is None else [pts * base for pts in packet_index.pts.tolist()]
 
+    def cost(self) -> DecodingCost | None:
+        """What decoding costs in this video, None where its packet index cannot be trusted or does not tell."""
+        packet_index = self.packet_index()
+        if packet_index is None or packet_index.decoded is None:
+            return None
+        return DecodingCost(packet_index, self._video.codec)
+
+    def chosen_frames(self, packet_index: PacketIndex, wanted: Sequence[int]) -> Iterator[ReadFrame]:
+        """Those frames of ascending indices ``wanted`` that can be proven to be decoded right from the key frames
+        before them, and some around them. packet_index: that of the video. Raises TrackletError if storage fails."""
+        self._has_moved = True
+        self._style.size = packet_index.size
+        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(wanted)
+
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
         """The video's packet index, if it can be trusted and may save more than it costs."""
+        is_known = (self._file.identity, self._stream) in packet_indexes
+        return self.packet_index() if is_known or index_may_pay(wanted, self._video.num_frames) else None
+
+    def packet_index(self) -> PacketIndex | None:
+        """The video's packet index, None if it cannot be trusted."""
         if self._file.identity is not None and (self._file.identity, self._stream) in packet_indexes:
             return packet_indexes[self._file.identity, self._stream]
-        if not self._has_packet_index or not index_may_pay(wanted, self._video.num_frames):
+        if not self._has_packet_index:
             return None
         listed = header_packets(self._file, self._stream)
         if listed is None and self._file.fetch_whole():

@@ -144,6 +144,11 @@ class VideoContainer:
         return self._stream.codec_context.codec.canonical_name
 
     @property
+    def extradata(self) -> bytes | None:
+        """What the container has of the codec's parameters."""
+        return self._stream.codec_context.extradata
+
+    @property
     def time_base(self) -> Fraction | None:
         """The unit of timestamps, in seconds."""
         return self._stream.time_base
@@ -195,14 +200,17 @@ class VideoContainer:
                     raise self._file.failure from error
                 if not self._is_behind_all():
                     self.damage.file_broke_off(error)
-                flush = cast("av.Packet[av.VideoStream]", av.Packet())
-                flush.stream = self._stream
+                flush = self._flush()
                 self._compare(flush)
                 yield flush
                 return
 
-    def decode(self, packet: av.Packet[av.VideoStream]) -> tuple[list[av.VideoFrame], str | None]:
+    def decode(
+        self, packet: av.Packet[av.VideoStream], *, strictly: bool = False
+    ) -> tuple[list[av.VideoFrame], str | None]:
         """The frames that come out after a packet, and what the decoder complained of, None if of nothing.
+
+        strictly: frame numbers that jump are a complaint also where the file's encoder has that habit.
 
         FFmpeg fills what it cannot decode from other pictures, gives that as a sound frame, and says so in its log
         alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
@@ -215,17 +223,26 @@ class VideoContainer:
                 frames = packet.decode()
             except DECODER_ERRORS as error:
                 frames, refusal = [], one_line(error)
-        return frames, spoils(logs) or refusal or self.lacks_references(packet)
+        return frames, spoils(logs) or refusal or self.lacks_references(packet, strictly=strictly)
 
-    def lacks_references(self, packet: av.Packet[av.VideoStream]) -> str | None:
+    def drain(self) -> tuple[list[av.VideoFrame], str | None]:
+        """The frames that the decoder still holds back, and its complaint. It takes no packet then before a seek."""
+        return self.decode(self._flush())
+
+    def lacks_references(self, packet: av.Packet[av.VideoStream], *, strictly: bool = False) -> str | None:
         """What tells that a packet's picture is made from pictures that are missing, None if nothing does.
 
         To be asked of each packet once, in order. It says nothing of other codecs than H.264, since FFmpeg does.
         """
         step = self._step(packet)
-        if step is None or not step.jumps or step.after_reference in self._usual_jumps():
+        if step is None or not step.jumps or (not strictly and step.after_reference in self._usual_jumps()):
             return None
         return "pictures that it is made from are missing, since frame numbers jump"
+
+    def _flush(self) -> av.Packet[av.VideoStream]:
+        flush = cast("av.Packet[av.VideoStream]", av.Packet())
+        flush.stream = self._stream
+        return flush
 
     def _step(self, packet: av.Packet[av.VideoStream]) -> Step | None:
         if self._numbers is None or not packet.size:
