@@ -8,8 +8,7 @@ from itertools import pairwise
 
 from par_model.errors import TrackletError
 from par_model.video.bytes.source import VideoFile
-from par_model.video.containers.boxes import Box, HeaderView, boxes
-from par_model.video.containers.layout import Bytes
+from par_model.video.containers.boxes import HeaderView, layout
 from par_model.video.containers.open import VideoContainer, describe
 from par_model.video.counters import Counters
 from par_model.video.packet_index import Packet, PacketIndex, index_of_packets
@@ -17,6 +16,8 @@ from par_model.video.packet_index import Packet, PacketIndex, index_of_packets
 # This many frames must come out of the decoder as the packet index says before it is believed; fewer where the decoder
 # finds in the stream itself what a header says, that pictures are, or are not, decoded in another order than shown.
 _PROOF_FRAMES, _PROOF_FRAMES_OF_AGREEING = 12, 4
+# Packets that the latter take; few encoders make decoders hold back more frames than this allows.
+_PROOF_PACKETS = _PROOF_FRAMES_OF_AGREEING + 3
 
 
 def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
@@ -27,11 +28,11 @@ def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
     not tell all: the file ends before its boxes do, or a packet lies beside the pictures. Raises TrackletError if
     storage fails.
     """
-    layout = _layout(file)
-    if layout is None:
+    found = layout(file)
+    if found is None:
         return None
     place = file.tell()
-    view = HeaderView(file, layout)
+    view = HeaderView(file, found)
     try:
         with VideoContainer(view, stream) as video:
             packets = [describe(packet) for packet in video.packets() if packet.size]
@@ -47,20 +48,19 @@ def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
     return packets
 
 
-def _layout(file: VideoFile) -> list[Box] | None:
-    """The boxes of an mp4 or mov file, None if it is another, or was cut off."""
-    size = file.size
-    found = list(boxes(Bytes(file.peek), size))
-    kinds = {box.kind for box in found}
-    return found if {b"moov", b"mdat"} <= kinds and found[-1].stop <= size else None
-
-
-def read_packet_index(video: VideoContainer, counters: Counters, listed: list[Packet] | None) -> PacketIndex | None:
+def read_packet_index(
+    video: VideoContainer, file: VideoFile, counters: Counters, listed: list[Packet] | None
+) -> PacketIndex | None:
     """The packet index of a video that has just been opened, None if it cannot be trusted.
 
-    listed: its packets as its header lists them, None if that does not. They are believed where the first of them, and
-    the frames that come out of these, are as listed; else all packets are read.
+    file: what the video is read from. listed: its packets as its header lists them, None if that does not. They are
+    believed where the first of them, and the frames that come out of these, are as listed; else all packets are read.
     """
+    with file.expecting(*[(p.position, p.position + p.size) for p in (listed or ())[:_PROOF_PACKETS] if p.position]):
+        return _read_packet_index(video, counters, listed)
+
+
+def _read_packet_index(video: VideoContainer, counters: Counters, listed: list[Packet] | None) -> PacketIndex | None:
     packets: list[Packet] = []
     shown: list[int | None] = []
     size: tuple[int, int] | None = None

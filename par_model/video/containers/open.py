@@ -15,7 +15,7 @@ from av.logging import Capture
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
-from par_model.video.containers.boxes import HeaderView
+from par_model.video.containers.boxes import HeaderView, header_parts
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
@@ -97,14 +97,16 @@ class VideoContainer:
             raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
 
     def _try_to_open(self) -> InputContainer:
+        parts = header_parts(self._file) if isinstance(self._file, VideoFile) else []
         self._file.seek(0)
-        return av.open(
-            self._file,
-            mode="r",
-            container_options=self._options,
-            io_open=_refuse_to_open,
-            metadata_errors="replace",  # titles in the encoding of an old system
-        )
+        with self._file.expecting(*parts):
+            return av.open(
+                self._file,
+                mode="r",
+                container_options=self._options,
+                io_open=_refuse_to_open,
+                metadata_errors="replace",  # titles in the encoding of an old system
+            )
 
     def _ends_before_the_file(self, file: VideoFile) -> bool:
         """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
