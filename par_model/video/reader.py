@@ -29,8 +29,10 @@ from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
     PacketIndex,
     Run,
+    groups_of,
     index_may_pay,
     packet_indexes,
+    parts_of,
     runs,
 )
 from par_model.video.picture import ReadFrame, Style
@@ -256,9 +258,13 @@ class VideoReader:
     def chosen_frames(self, packet_index: PacketIndex, wanted: Sequence[int]) -> Iterator[ReadFrame]:
         """Those frames of ascending indices ``wanted`` that can be proven to be decoded right from the key frames
         before them, and some around them. packet_index: that of the video. Raises TrackletError if storage fails."""
+        groups = groups_of(wanted, packet_index)
+        parts = parts_of(groups, packet_index)
+        if self._file.is_ranged and (self._file.fetch_whole() if parts is None else self._file.expect_parts(parts)):
+            self._start_over()
         self._has_moved = True
         self._style.size = packet_index.size
-        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(wanted)
+        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(groups)
 
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
         """The video's packet index, if it can be trusted and may save more than it costs."""
