@@ -17,6 +17,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.bytes.ranged import WORTH
 from par_model.video.bytes.source import VideoFile
 from par_model.video.chosen import ChosenFrames
 from par_model.video.containers.damage import DECODER_ERRORS
@@ -31,13 +32,14 @@ from par_model.video.packet_index import (
     Run,
     groups_of,
     index_may_pay,
+    index_of_packets,
     packet_indexes,
     parts_of,
     runs,
 )
 from par_model.video.picture import ReadFrame, Style
 
-# A remote file is fetched whole when more of it than this is wanted.
+# A remote file is fetched whole when more of it than this is wanted, and nothing tells which bytes that are.
 _LARGE_SHARE = 0.25
 
 
@@ -100,14 +102,26 @@ class VideoReader:
                     return
                 except SeekRefutedError:
                     self._refuted()
-        elif self._file.is_ranged and self._share(wanted) > _LARGE_SHARE and self._file.fetch_whole():
-            self._start_over()
+        else:
+            self._expect_pass(wanted)
         yield from self._frames_from_start(wanted or ())
 
     def _expect(self, plan: Sequence[Run], packet_index: PacketIndex) -> None:
         """Have what a plan reads fetched as cheaply as it can be."""
         parts = [part for part in map(packet_index.bytes_of, plan) if part is not None]
         if len(parts) == len(plan) and self._file.expect_parts(parts):
+            self._start_over()
+
+    def _expect_pass(self, wanted: Sequence[int] | None) -> None:
+        """Have what a pass up to the last wanted frame reads fetched as cheaply as it can be."""
+        if not self._file.is_ranged:
+            return
+        share = self._share(wanted)
+        listed = header_packets(self._file, self._stream) if wanted and share < WORTH else None
+        packet_index = index_of_packets(listed or ())
+        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
+            self._expect([Run(0, wanted[-1])], packet_index)
+        elif share > _LARGE_SHARE and self._file.fetch_whole():
             self._start_over()
 
     def frames_of_run(self, run: Run, packet_index: PacketIndex) -> Iterator[ReadFrame]:
