@@ -40,7 +40,7 @@ class DecodingCost:
         self._is_key[packet_index.keys] = True
 
     def positions(self, frames: NDArray[np.int32], sampling: Sampling) -> NDArray[np.int64] | None:
-        """Which of a tracklet's frames (int32 [n], ascending) are sampled: int64 [K]. None where that cannot be told:
+        """Which of a tracklet's frames (int32 [n], ascending) are sampled: int64 [T]. None where that cannot be told:
         it goes on beyond the video's end, or a key frame that it needs does not prove that decoding can start there.
         """
         if frames[-1] >= len(self.packet_index):
