@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from par_model.errors import TrackletError, UsageError
-from par_model.sampling import Policy, Sampling
+from par_model.policies import DECODE_BUDGET, Policy
+from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def read_crops(
     *,
     frames: int = 6,
     sampling: Policy = "uniform",
+    decode_budget: float = DECODE_BUDGET,
     seed: int = 0,
     decode: DecodeOptions | None = None,
 ) -> RawCrops:
@@ -78,7 +80,7 @@ def read_crops(
     """
     from par_model.video.stage import DecodeStage
 
-    stage = DecodeStage(None, Sampling(sampling, frames, seed), decode)
+    stage = DecodeStage(None, Sampling(sampling, frames, seed, decode_budget), decode)
     (found,) = stage([tracklet])
     if isinstance(found, Failure):
         raise TrackletError(found.code, found.message)
@@ -91,6 +93,7 @@ def recognise(
     *,
     frames: int | None = None,
     sampling: Policy = "uniform",
+    decode_budget: float = DECODE_BUDGET,
     seed: int = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -130,7 +133,8 @@ def recognise(
     numbered = [replace(one, row=row) for row, one in enumerate(tracklets)]
     if not numbered:
         return schema.empty_table()
-    outcomes = sorted(_outcomes(numbered, stage, Sampling(sampling, wanted, seed), decode), key=lambda o: o.row)
+    chosen = Sampling(sampling, wanted, seed, decode_budget)
+    outcomes = sorted(_outcomes(numbered, stage, chosen, decode), key=lambda o: o.row)
     table = outcomes_to_table(outcomes, Work())
     table = table.append_column("run_id", pa.nulls(len(table), pa.string()))
     reading = Reading(header.schema, header.thresholds, header.trained, header.model_id)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Policy = Literal["uniform", "first", "random", "all"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+from par_model.policies import DECODE_BUDGET, POLICIES, Policy
 
 
 def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -> NDArray[np.int64]:
@@ -25,13 +23,14 @@ def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -
     random: sorted; without replacement if n >= k, else with. It depends on (n, k, seed, key) alone, so neither the
         order of the tracklets nor the process that asks matters.
     all: every frame.
+    cheap: as uniform, which is what it means where nothing is known of the frames' cost; else see ``cheap_positions``.
 
     Raises ValueError if n or k is below 1, or the policy is unknown.
     """
     if n < 1 or k < 1:
         raise ValueError(f"cannot choose {k} of {n} frames: both must be at least 1")
     match policy:
-        case "uniform":
+        case "uniform" | "cheap":
             return (2 * np.arange(k, dtype=np.int64) + 1) * n // (2 * k)
         case "first":
             return np.minimum(np.arange(k, dtype=np.int64), n - 1)
@@ -40,6 +39,85 @@ def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -
         case "all":
             return np.arange(n, dtype=np.int64)
     raise ValueError(f"sampling {policy!r} is not one of {', '.join(POLICIES)}")
+
+
+def cheap_positions(
+    groups: NDArray[np.int64], costs: NDArray[np.float64], keys: NDArray[np.bool_], k: int, budget: float
+) -> NDArray[np.int64]:
+    """Choose ``k`` of a tracklet's n frames that are spread over it and for which little has to be decoded: int64 [k].
+
+    groups: int64 [n], the group of pictures with whose start decoding begins for each frame, never decreasing.
+    costs: float64 [n], what it costs to decode from that start through the frame, above 0; so several frames of a group
+    cost as much as the dearest of them. keys: bool [n], the frames that are such starts themselves.
+    budget: the share of what uniform would cost that may be spent, above 0.
+
+    Key frames are always taken, or of more than ``k`` those nearest to uniform's frames. What is left of the budget
+    goes into all groups to the same depth, as far as it suffices, and at least so deep that there are ``k`` frames; of
+    all frames that are reached, those are taken that lie nearest to uniform's, one for each. Distinct and ascending if
+    n >= k. Never dearer than uniform, which is what comes out where n <= k, the budget is 1, or all frames are keys.
+    """
+    n = len(groups)
+    uniform = positions(n, k, "uniform")
+    if n <= k or budget >= 1 or keys.all():
+        return uniform
+    starts = np.flatnonzero(keys)
+    if len(starts) > k:
+        starts = starts[_nearest(starts, uniform)]
+    within = np.arange(n)
+    if len(starts) == k:
+        within = np.flatnonzero(np.isin(groups, groups[starts]))
+    start_costs = dict(zip(groups[starts].tolist(), costs[starts].tolist(), strict=True))
+    depths = costs[within] - np.asarray([start_costs.get(group, 0.0) for group in groups[within].tolist()])
+    dearer = np.lexsort((within, depths))
+    reached = within[dearer]
+    spent = np.cumsum(_increases(groups[reached], costs[reached]))
+    whole = _cost(groups, costs, uniform)
+    count = max(k, len(starts), int(np.searchsorted(spent, budget * whole * (1 + 1e-9), "right")))
+    affordable = np.sort(reached[:count])
+    chosen = affordable[_nearest(affordable, uniform)]
+    return chosen if _cost(groups, costs, chosen) <= whole else uniform
+
+
+def _increases(groups: NDArray[np.int64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each frame, one after the other, adds to the cost; those of a group never get cheaper."""
+    order = np.argsort(groups, kind="stable")
+    grouped = costs[order]
+    added = grouped.copy()
+    follows = groups[order][1:] == groups[order][:-1]
+    added[1:] -= np.where(follows, grouped[:-1], 0.0)
+    increases = np.empty_like(added)
+    increases[order] = added
+    return increases
+
+
+def _cost(groups: NDArray[np.int64], costs: NDArray[np.float64], chosen: NDArray[np.int64]) -> float:
+    """What it costs to decode the chosen frames."""
+    order = np.lexsort((costs[chosen], groups[chosen]))
+    found, cost = groups[chosen][order], costs[chosen][order]
+    return float(cost[np.append(found[1:] != found[:-1], True)].sum())
+
+
+def _nearest(candidates: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which candidates (ascending, at least as many as targets) lie nearest to the targets, one for each, in order:
+    the least sum of distances, the earlier ones where several have it."""
+    count, wanted = len(candidates), len(targets)
+    if count == wanted:
+        return np.arange(count)
+    distances = np.abs(candidates[None, :] - targets[:, None])
+    slack = count - wanted + 1
+    came_from = np.empty((wanted, slack), np.int64)  # by target and candidate, the latter less the target's number
+    least = np.zeros(slack, distances.dtype)
+    for i in range(wanted):
+        best = least + distances[i, i : i + slack]
+        least = np.minimum.accumulate(best)
+        is_new = np.append(True, best[1:] < least[:-1])
+        came_from[i] = np.maximum.accumulate(np.where(is_new, np.arange(slack), 0))
+    found = np.empty(wanted, np.int64)
+    last = slack - 1
+    for i in range(wanted - 1, -1, -1):
+        last = came_from[i, last]
+        found[i] = last + i
+    return found
 
 
 def _random(n: int, k: int, seed: int, key: str) -> NDArray[np.int64]:
@@ -62,17 +140,21 @@ def keyed_uniform(count: int, *key: str | int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a run samples: ``frames`` wanted from each tracklet, by ``policy``, with ``seed`` for ``random``."""
+    """How a run samples: ``frames`` wanted from each tracklet, by ``policy``, with ``seed`` for ``random`` and
+    ``decode_budget`` for ``cheap``."""
 
     policy: Policy = "uniform"
     frames: int = 6
     seed: int = 0
+    decode_budget: float = DECODE_BUDGET
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise ValueError(f"sampling {self.policy!r} is not one of {', '.join(POLICIES)}")
         if self.frames < 1:
             raise ValueError(f"frames {self.frames}: at least 1 must be sampled")
+        if not 0 < self.decode_budget <= 1:
+            raise ValueError(f"decode_budget {self.decode_budget}: must be above 0 and at most 1")
 
     def positions(self, n: int, key: str) -> NDArray[np.int64]:
         """Positions for a tracklet of ``n`` frames whose id is ``key``: int64 [frames], or [n] for ``all``."""

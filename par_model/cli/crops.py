@@ -119,7 +119,7 @@ def _stage(asked: dict[str, Any]) -> DecodeStage[RawCrops]:
         from par_model.model.weights import read_header
 
         frames = read_header(weights_uri(asked["weights"])).config.frames
-    sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"])
+    sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"], asked["decode_budget"])
     decode = DecodeOptions(**{name: asked[name] for name in stated_options(DecodeOptions)})
     return DecodeStage(None, sampling, decode)
 

@@ -37,7 +37,7 @@ output_manifest = click.option(
 json_output = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 selection = options_of(InferOptions, "split", "limit")
-sampling = options_of(InferOptions, "frames", "sampling", "seed")
+sampling = options_of(InferOptions, "frames", "sampling", "decode_budget", "seed")
 decoding = options_of(DecodeOptions)
 failures = options_of(InferOptions, "max_failure_rate")
 ray = together(

@@ -31,6 +31,7 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
         "schema": header.schema.name,
         "frames": frames,
         "sampling": options.sampling,
+        **({"decode_budget": options.decode_budget} if options.sampling == "cheap" else {}),
         "seed": options.seed,
         "precision": options.precision,
         **options.decode.results(),

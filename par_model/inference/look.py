@@ -65,7 +65,7 @@ class Job:
             manifest=manifest,
             header=header,
             selection=selection,
-            sampling=Sampling(policy=options.sampling, frames=frames, seed=options.seed),
+            sampling=Sampling(options.sampling, frames, options.seed, options.decode_budget),
             tracklets=tracklets,
             table=AttributeTable(folder, schema, options.partition_by),
             fingerprint=fingerprint_of(options, header, manifest, frames),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from par_model.model.device import Precision, RealDevice, RealPrecision
 from par_model.options import check_options, option, required
+from par_model.policies import DECODE_BUDGET, Policy
 from par_model.video.options import DecodeOptions
 
 if TYPE_CHECKING:
@@ -30,8 +31,18 @@ class InferOptions:
         otherwise="from the weights",
         at_least=1,
     )
-    sampling: Literal["uniform", "first", "random", "all"] = option(
-        "uniform", "Which of a tracklet's frames are taken: spread evenly, the first ones, drawn at random, or all."
+    sampling: Policy = option(
+        "uniform",
+        "Which of a tracklet's frames are taken: spread evenly, the first ones, drawn at random, all, or cheap: "
+        "spread, but such that little of the video has to be decoded to see them.",
+    )
+    decode_budget: float = option(
+        DECODE_BUDGET,
+        "What --sampling cheap may spend, as a share of the decoding that uniform sampling would cost the tracklet. "
+        "Key frames, and as many frames as are wanted, are taken even where they cost more.",
+        metavar="SHARE",
+        above=0,
+        at_most=1,
     )
     seed: int = option(0, "Seed for random sampling.")
     embedding: bool = option(False, "Add each tracklet's CLIP image embedding.")
@@ -62,6 +73,7 @@ class InferOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        self.decode.check_sampling(self.sampling)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def plan_shards(
         "manifest": content,
         "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
         "preprocess": [preprocess.height, preprocess.width, preprocess.fit, list(preprocess.mean)],
-        "frames": [sampling.policy, sampling.frames],
+        "frames": [sampling.policy, sampling.frames, *([sampling.decode_budget] if sampling.policy == "cheap" else [])],
         "decode": decode.results(),
         "shard": [_SHARD_TRACKLETS, _QUALITY],
     }

@@ -32,6 +32,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
+from par_model.policies import Policy
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
@@ -101,16 +102,20 @@ class TrainJob:
         return Output(self.options.output)
 
     def shards(self, before: storage.Before | None = None) -> list[Shard]:
-        """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see.
+        """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see;
+        with --sampling cheap, of all what infer would see with it.
 
         before: asked before one is written.
         """
         options = self.options
+        is_cheap = options.sampling == "cheap"
+        of_training = self.frames if is_cheap else max(options.cache_frames, self.frames)
+        policy: Policy = "cheap" if is_cheap else "uniform"
         folder = storage.absolute(options.crops) if options.crops is not None else self.output.place("_crops")
         return [
             replace(shard, before=before)
             for part, kept in (
-                (self.split.train, max(options.cache_frames, self.frames)),
+                (self.split.train, of_training),
                 (self.split.val, self.frames),
             )
             for shard in plan_shards(
@@ -119,7 +124,7 @@ class TrainJob:
                 folder,
                 content=self.content,
                 preprocess=self.header.preprocess,
-                sampling=Sampling("uniform", kept),
+                sampling=Sampling(policy, kept, decode_budget=options.decode_budget),
                 decode=options.decode,
             )
         ]

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from par_model.errors import UsageError
 from par_model.model.device import Precision
 from par_model.options import check_options, option, required, stated_options
+from par_model.policies import DECODE_BUDGET
 from par_model.video.options import DecodeOptions
 
 Tune = Literal["side", "full", "head"]
-TrainSampling = Literal["random", "uniform", "first"]
+TrainSampling = Literal["random", "uniform", "first", "cheap"]
 Schedule = Literal["epoch", "step"]
 Optimizer = Literal["adam", "muon"]
 Augment = Literal["all", "flip", "none"]
@@ -67,7 +68,15 @@ class TrainOptions:
     )
     sampling: TrainSampling = option(
         "random",
-        "Which of the kept frames an epoch sees. random draws anew in each epoch and keeps their order in time.",
+        "Which of the kept frames an epoch sees. random draws anew in each epoch and keeps their order in time. With "
+        "cheap, training and validation keep and see those frames that infer --sampling cheap takes.",
+    )
+    decode_budget: float = option(
+        DECODE_BUDGET,
+        "What --sampling cheap may spend, as a share of the decoding that uniform sampling would cost the tracklet.",
+        metavar="SHARE",
+        above=0,
+        at_most=1,
     )
     augment: Augment = option(
         "all",
@@ -114,6 +123,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        self.decode.check_sampling(self.sampling)
         if self.batch_size < self.workers:
             raise UsageError(
                 f"--batch-size {self.batch_size} is smaller than --workers {self.workers}: it is the batch over all "
@@ -126,7 +136,8 @@ class TrainOptions:
             *("epochs", "lr", "schedule", "optimizer", "batch_size", "micro_batch", "tune", "sampling", "augment"),
             *("cache_frames", "clip_norm", "val_fraction", "precision", "seed"),
         )
-        return {name: getattr(self, name) for name in names} | self.decode.results()
+        budget = {"decode_budget": self.decode_budget} if self.sampling == "cheap" else {}
+        return {name: getattr(self, name) for name in names} | budget | self.decode.results()
 
     def command(self) -> str:
         """The ``parjob train`` that asks for this, without what is so by default."""

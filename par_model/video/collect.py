@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Preprocess, RawCrops, Tracklet
 from par_model.video.crop import cut_crop
 from par_model.video.fit import fit_crop
@@ -18,17 +17,21 @@ Decoded = Crops | RawCrops | Failure
 class Collector:
     """Takes a tracklet's sampled frames as they pass, and gives Crops (RawCrops without ``preprocess``) or a Failure.
 
+    positions: int64 [T], which of the tracklet's frames are sampled.
     wanted: the distinct frame indices (for stills positions), int32 and sorted.
     bytes_held: what its crops take before it is done, at most; a guess where a crop is the whole picture.
     """
 
     def __init__(
-        self, tracklet: Tracklet, sampling: Sampling, preprocess: Preprocess | None, damaged: Damaged = "fail"
+        self,
+        tracklet: Tracklet,
+        positions: NDArray[np.int64],
+        preprocess: Preprocess | None,
+        damaged: Damaged = "fail",
     ) -> None:
         self.tracklet = tracklet
         self._preprocess = preprocess
         self._use_damaged = damaged == "use"
-        positions = sampling.positions(tracklet.num_frames, tracklet.tracklet_id)
         frames = positions if tracklet.frame_indices is None else tracklet.frame_indices[positions]
         self._sampled = frames.astype(np.int32)
         self.wanted: NDArray[np.int32] = np.unique(self._sampled)

@@ -14,6 +14,7 @@ class Counters:
     frames_needed: frames that had to come out: for each wanted frame, those from the key frame before it, counted once.
     videos_opened: how often a decoder was opened on a video.
     seeks_refuted: how often a seek did not land where the packets promised, so that reading started over.
+    sampled_uniformly: tracklets that were to be sampled by cost, and were not: the video's packets do not tell it.
     bytes_read: bytes of videos and stills that were fetched from storage.
     several_tracks: videos that have several moving tracks.
     """
@@ -22,6 +23,7 @@ class Counters:
     frames_needed: int = 0
     videos_opened: int = 0
     seeks_refuted: int = 0
+    sampled_uniformly: int = 0
     bytes_read: int = 0
     several_tracks: set[str] = field(default_factory=set)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -61,38 +63,83 @@ def decode_group(
 
     What goes wrong with a tracklet or the video becomes a Failure.
     """
-    collectors = [Collector(t, sampling, preprocess, options.damaged) for t in tracklets]
     uri = tracklets[0].video_uri
-    if uri is None:
-        for collector in collectors:
-            yield read_stills(collector, counters)
+    if uri is not None:
+        yield from _read_video(uri, tracklets, _Making(preprocess, sampling, options), counters)
         return
-    for batch in split_by_memory(collectors, options.crop_bytes):
-        yield from _read_video(uri, batch, options, counters)
+    for tracklet in tracklets:
+        positions = sampling.positions(tracklet.num_frames, tracklet.tracklet_id)
+        yield read_stills(Collector(tracklet, positions, preprocess, options.damaged), counters)
 
 
-def _read_video(
-    uri: str, collectors: Sequence[Collector], options: DecodeOptions, counters: Counters
-) -> Iterator[Decoded]:
-    waiting = {id(c): c for c in collectors}
+@dataclass(frozen=True)
+class _Making:
+    """How tracklets become crops."""
+
+    preprocess: Preprocess | None
+    sampling: Sampling
+    options: DecodeOptions
+
+    def collector(self, tracklet: Tracklet, positions: NDArray[np.int64] | None = None) -> Collector:
+        if positions is None:
+            positions = self.sampling.positions(tracklet.num_frames, tracklet.tracklet_id)
+        return Collector(tracklet, positions, self.preprocess, self.options.damaged)
+
+    def split(self, collectors: Sequence[Collector]) -> Iterator[list[Collector]]:
+        return split_by_memory(collectors, self.options.crop_bytes)
+
+
+def _read_video(uri: str, tracklets: Sequence[Tracklet], making: _Making, counters: Counters) -> Iterator[Decoded]:
+    waiting = {id(tracklet): tracklet for tracklet in tracklets}
     try:
         with open_video(uri) as file:
             counted = 0
             try:
-                with _reader(file, options.stream_of(collectors[0].tracklet), options, counters) as reader:
+                with _reader(file, making.options.stream_of(tracklets[0]), making.options, counters) as reader:
                     counters.videos_opened += 1
                     if reader.tracks > 1:
                         counters.several_tracks.add(uri)
-                    for collector in collect(reader, collectors, counters):
+                    for collector in _collect_all(reader, tracklets, making, counters):
                         file.confirm()
-                        del waiting[id(collector)]
+                        del waiting[id(collector.tracklet)]
                         counted = _count_bytes(file, counters, counted)
                         yield collector.result()
             finally:
                 _count_bytes(file, counters, counted)
     except TrackletError as error:
-        for collector in waiting.values():
-            yield failure(collector.tracklet, error)
+        for tracklet in waiting.values():
+            yield failure(tracklet, error)
+
+
+def _collect_all(
+    reader: VideoReader | DecordReader, tracklets: Sequence[Tracklet], making: _Making, counters: Counters
+) -> Iterator[Collector]:
+    """A collector of each tracklet, when it is done: first of those that are sampled by cost, where that can be."""
+    left = {id(tracklet): tracklet for tracklet in tracklets}
+    if making.sampling.policy == "cheap" and isinstance(reader, VideoReader):
+        for collector in _collect_chosen(reader, tracklets, making, counters):
+            del left[id(collector.tracklet)]
+            yield collector
+        counters.sampled_uniformly += len(left)
+    for batch in making.split([making.collector(tracklet) for tracklet in left.values()]):
+        yield from collect(reader, batch, counters)
+
+
+def _collect_chosen(
+    reader: VideoReader, tracklets: Sequence[Tracklet], making: _Making, counters: Counters
+) -> Iterator[Collector]:
+    """Collectors of tracklets that are sampled by cost, when they are done; not of those where that cannot be."""
+    cost = reader.cost()
+    if cost is None:
+        return
+    collectors = []
+    for tracklet in tracklets:
+        assert tracklet.frame_indices is not None
+        positions = cost.positions(tracklet.frame_indices, making.sampling)
+        if positions is not None:
+            collectors.append(making.collector(tracklet, positions))
+    for batch in making.split(collectors):
+        yield from pass_frames(partial(reader.chosen_frames, cost.packet_index), _takers(batch), counters)
 
 
 def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:
@@ -109,17 +156,43 @@ def _reader(file: VideoFile, stream: int, options: DecodeOptions, counters: Coun
     return DecordReader(file, stream)
 
 
+Wanted = dict[int, list[Collector]]
+
+
+def _takers(collectors: Sequence[Collector]) -> Wanted:
+    """Which collectors want which frame."""
+    wanted: Wanted = {}
+    for collector in collectors:
+        for index in collector.wanted.tolist():
+            wanted.setdefault(index, []).append(collector)
+    return wanted
+
+
 def collect(source: FrameSource, collectors: Sequence[Collector], counters: Counters) -> Iterator[Collector]:
     """Hand passing frames to the collectors that want them; yield each collector when it is done.
 
     Stops reading after the last wanted frame. Only crops are kept, never frames.
     """
-    wanted: dict[int, list[Collector]] = {}
-    for collector in collectors:
-        for index in collector.wanted.tolist():
-            wanted.setdefault(index, []).append(collector)
+    wanted = _takers(collectors)
+    yield from pass_frames(source.frames, wanted, counters)
+    for index in sorted(wanted):
+        error = _past_the_end(index, source)
+        for collector in wanted[index]:
+            if not collector.done:
+                collector.miss(index, error, replaceable=source.damage is not None)
+                if collector.done:
+                    yield collector
+
+
+def pass_frames(
+    frames: Callable[[Sequence[int]], Iterator[PassingFrame]], wanted: Wanted, counters: Counters
+) -> Iterator[Collector]:
+    """Hand frames that pass to the collectors that want them; yield each collector that is done by that.
+
+    wanted: by frame index; what did not come is left in it.
+    """
     needed = NeededFrames(counters)
-    for frame in source.frames(sorted(wanted)):
+    for frame in frames(sorted(wanted)):
         needed.passed(frame.index, is_key=frame.is_key, wanted=frame.index in wanted)
         takers = [c for c in wanted.pop(frame.index, ()) if not c.done]
         if takers:
@@ -137,13 +210,6 @@ def collect(source: FrameSource, collectors: Sequence[Collector], counters: Coun
                     yield collector
         if not wanted:
             return
-    for index in sorted(wanted):
-        error = _past_the_end(index, source)
-        for collector in wanted[index]:
-            if not collector.done:
-                collector.miss(index, error, replaceable=source.damage is not None)
-                if collector.done:
-                    yield collector
 
 
 def _forget(collector: Collector, wanted: dict[int, list[Collector]]) -> None:

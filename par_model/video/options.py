@@ -77,6 +77,11 @@ class DecodeOptions:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")
 
+    def check_sampling(self, policy: str) -> None:
+        """Raises UsageError where the decoder cannot sample so."""
+        if policy == "cheap" and self.decoder != "pyav":
+            raise UsageError(f"--sampling cheap needs --decoder pyav: {self.decoder} decodes all from a key frame on")
+
     def stream_of(self, tracklet: Tracklet) -> int:
         """Which of its file's moving video tracks a tracklet is of."""
         return self.video_stream if tracklet.video_stream is None else tracklet.video_stream

@@ -1,15 +1,15 @@
 """A video's packet index: which frame has which timestamp, and where decoding can start.
 
-It is made without decoding, so it costs about a hundredth of a pass. It is trusted only where a packet is a frame:
-one of few containers and codecs, every timestamp present and there once, a key frame first, nothing damaged or to be
-discarded, and the first frames that come out of the decoder are those that the packet index says.
+It is made without decoding, so it costs a hundredth of a pass, or less where a header tells it. It is trusted only
+where a packet is a frame: one of few containers and codecs, every timestamp present and there once, a key frame first,
+nothing damaged or to be discarded, and the first frames that come out of the decoder are those that it says.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,6 @@ SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 SEEK_COST = 12
 # Frames whose decoding costs as much as the demuxing of one packet for the index.
 DEMUX_COST = 0.02
-# Frames that a decoder may need ahead of the one that it shows: codecs allow 16.
-_REORDERING = 16
 
 
 class Packet(NamedTuple):
@@ -43,6 +41,9 @@ class PacketIndex:
     pts: int64 [n], ascending: frame k has pts[k]. keys: int64 [m], the frame indices at which decoding can start.
     begins, ends: int64 [n], which bytes of the file hold each frame's packet; None where the container does not tell.
     size: width and height of frame 0, before it is turned; None if it was not decoded.
+    decoded: int64 [n], how many packets are decoded before each frame's own. weights: int64 [n], its bytes.
+    None where only times are known. refuted: key frames whose packets turned out not to prove that decoding can start
+    there.
     """
 
     pts: NDArray[np.int64]
@@ -50,6 +51,9 @@ class PacketIndex:
     begins: NDArray[np.int64] | None = None
     ends: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
+    decoded: NDArray[np.int64] | None = None
+    weights: NDArray[np.int64] | None = None
+    refuted: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -57,6 +61,22 @@ class PacketIndex:
     def key_before(self, index: int) -> int:
         """The last frame at or before ``index`` at which decoding can start."""
         return int(self.keys[np.searchsorted(self.keys, index, "right") - 1])
+
+    def starts_of(self, frames: NDArray[np.integer]) -> NDArray[np.int64]:
+        """For each of some frames the key frame from which it can be decoded: the last that is neither shown nor
+        decoded later. Only where ``decoded`` is known."""
+        assert self.decoded is not None
+        at = np.searchsorted(self.keys, frames, "right") - 1
+        while (is_late := self.decoded[self.keys[at]] > self.decoded[frames]).any():
+            at = at - is_late
+        return self.keys[at]
+
+    def order(self) -> NDArray[np.int64]:
+        """int64 [n]: the frames in the order in which they are decoded. Only where ``decoded`` is known."""
+        assert self.decoded is not None
+        frames = np.empty_like(self.decoded)
+        frames[self.decoded] = np.arange(len(self))
+        return frames
 
     def index_of(self, pts: int | None) -> int | None:
         """The frame that is shown at a time, None if there is none."""
@@ -67,11 +87,13 @@ class PacketIndex:
 
     def bytes_of(self, run: Run) -> tuple[int, int] | None:
         """The part of the file, from byte to byte, that has to be read for a run."""
-        if self.begins is None or self.ends is None:
+        if self.begins is None or self.ends is None or self.decoded is None:
             return None
-        # Frames that are shown later may have to be decoded before.
-        stop = min(run.stop + 1 + _REORDERING, len(self))
-        return int(self.begins[run.start]), int(self.ends[run.start : stop].max())
+        # Frames that are shown later may have to be decoded before, and as many may be sent before one comes out.
+        held_back = int((np.arange(len(self)) - self.decoded).max())
+        last = int(self.decoded[run.start : run.stop + 1].max()) + held_back + 1
+        frames = self.order()[self.decoded[run.start] : last + 1]
+        return int(self.begins[frames].min()), int(self.ends[frames].max())
 
 
 def index_of_packets(packets: Sequence[Packet]) -> PacketIndex | None:
@@ -84,10 +106,44 @@ def index_of_packets(packets: Sequence[Packet]) -> PacketIndex | None:
     if pts[0] != stamps[0] or (np.diff(pts) == 0).any():
         return None
     keys = np.flatnonzero(np.asarray([packet.is_key for packet in packets])[order]).astype(np.int64)
+    weights = np.asarray([packet.size for packet in packets], np.int64)[order]
     if any(packet.position is None for packet in packets):
-        return PacketIndex(pts, keys)
+        return PacketIndex(pts, keys, decoded=order, weights=weights)
     begins = np.asarray([packet.position for packet in packets], np.int64)[order]
-    return PacketIndex(pts, keys, begins, begins + np.asarray([packet.size for packet in packets], np.int64)[order])
+    return PacketIndex(pts, keys, begins, begins + weights, decoded=order, weights=weights)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Wanted frames that are decoded from one key frame on. start: its index. last: how many packets of the video are
+    decoded before that of the last frame which is needed."""
+
+    start: int
+    wanted: frozenset[int]
+    last: int
+
+
+def groups_of(wanted: Sequence[int], packet_index: PacketIndex) -> list[Group]:
+    """Wanted frames (ascending) by the key frame from which each is decoded. Where the order of decoding is known."""
+    assert packet_index.decoded is not None
+    frames = np.asarray(wanted, np.int64)
+    found: dict[int, list[int]] = {}
+    for start, frame in zip(packet_index.starts_of(frames).tolist(), frames.tolist(), strict=True):
+        found.setdefault(start, []).append(frame)
+    return [Group(start, frozenset(some), int(packet_index.decoded[some].max())) for start, some in found.items()]
+
+
+def parts_of(groups: Sequence[Group], packet_index: PacketIndex) -> list[tuple[int, int]] | None:
+    """Which bytes of the file, from one to another, hold the packets of each group up to its last needed one. None
+    where the container does not tell."""
+    if packet_index.begins is None or packet_index.ends is None or packet_index.decoded is None:
+        return None
+    order, decoded = packet_index.order(), packet_index.decoded
+    found = []
+    for group in groups:
+        frames = order[decoded[group.start] : group.last + 1]
+        found.append((int(packet_index.begins[frames].min()), int(packet_index.ends[frames].max())))
+    return found
 
 
 @dataclass(frozen=True)
@@ -153,5 +209,5 @@ class PacketIndexCache:
         return len(packet_index) + 100 if packet_index is not None else 100
 
 
-# 72 MB of packet indexes at 24 bytes a frame: 33 hours of video.
-packet_indexes = PacketIndexCache(most_frames=3_000_000)
+# 72 MB of packet indexes at 40 bytes a frame: 20 hours of video.
+packet_indexes = PacketIndexCache(most_frames=1_800_000)

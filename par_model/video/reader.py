@@ -13,30 +13,33 @@ does not depend on what else is read with it. Without such an index, all that fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.bytes.ranged import WORTH
 from par_model.video.bytes.source import VideoFile
+from par_model.video.chosen import ChosenFrames
 from par_model.video.containers.damage import DECODER_ERRORS
-from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer, describe
+from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer
 from par_model.video.counters import Counters
+from par_model.video.decoding_cost import DecodingCost
+from par_model.video.header_index import header_packets, read_packet_index
 from par_model.video.options import Matrix
 from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
     PacketIndex,
     Run,
+    groups_of,
     index_may_pay,
     index_of_packets,
     packet_indexes,
+    parts_of,
     runs,
 )
 from par_model.video.picture import ReadFrame, Style
 
-# This many frames must come out of the decoder as the packet index says before it is believed.
-_PROOF_FRAMES = 12
-# A remote file is fetched whole when more of it than this is wanted.
+# A remote file is fetched whole when more of it than this is wanted, and nothing tells which bytes that are.
 _LARGE_SHARE = 0.25
 
 
@@ -89,10 +92,9 @@ class VideoReader:
         them is marked as the module says. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
         packet_index = self._packet_index(wanted) if wanted else None
-        if self._file.is_ranged and self._share(wanted, packet_index) > _LARGE_SHARE and self._file.fetch_whole():
-            self._start_over()
         if wanted and packet_index is not None and wanted[-1] < len(packet_index):
             plan = runs(wanted, packet_index)
+            self._expect(plan, packet_index)
             if plan != [Run(0, wanted[-1])]:
                 try:
                     for run in plan:
@@ -100,7 +102,27 @@ class VideoReader:
                     return
                 except SeekRefutedError:
                     self._refuted()
+        else:
+            self._expect_pass(wanted)
         yield from self._frames_from_start(wanted or ())
+
+    def _expect(self, plan: Sequence[Run], packet_index: PacketIndex) -> None:
+        """Have what a plan reads fetched as cheaply as it can be."""
+        parts = [part for part in map(packet_index.bytes_of, plan) if part is not None]
+        if len(parts) == len(plan) and self._file.expect_parts(parts):
+            self._start_over()
+
+    def _expect_pass(self, wanted: Sequence[int] | None) -> None:
+        """Have what a pass up to the last wanted frame reads fetched as cheaply as it can be."""
+        if not self._file.is_ranged:
+            return
+        share = self._share(wanted)
+        listed = header_packets(self._file, self._stream) if wanted and share < WORTH else None
+        packet_index = index_of_packets(listed or ())
+        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
+            self._expect([Run(0, wanted[-1])], packet_index)
+        elif share > _LARGE_SHARE and self._file.fetch_whole():
+            self._start_over()
 
     def frames_of_run(self, run: Run, packet_index: PacketIndex) -> Iterator[ReadFrame]:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
@@ -122,7 +144,6 @@ class VideoReader:
         mark: str | None = None
         self._has_moved = True
         self._style.size = packet_index.size
-        self._file.expect(packet_index.bytes_of(run))
         self._seek(key_pts)
         is_first = True
         for packet in self._video.packets():
@@ -146,10 +167,8 @@ class VideoReader:
                 if index >= run.stop:
                     return
 
-    def _share(self, wanted: Sequence[int] | None, packet_index: PacketIndex | None) -> float:
-        """About which part of the file has to be read for the wanted frames."""
-        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
-            return sum(run.stop + 1 - run.start for run in runs(wanted, packet_index)) / len(packet_index)
+    def _share(self, wanted: Sequence[int] | None) -> float:
+        """About which part of the file has to be read for the wanted frames, counted from the start."""
         total = self._video.num_frames
         return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
@@ -190,7 +209,9 @@ class VideoReader:
         place = self._file.tell()
         try:
             with VideoContainer(self._file, self._stream) as beside:
-                packet_index = read_packet_index(beside, self._counters)
+                packet_index = read_packet_index(
+                    beside, self._file, self._counters, header_packets(self._file, self._stream)
+                )
         except TrackletError:
             return None
         finally:
@@ -202,12 +223,25 @@ class VideoReader:
         damage = f"the frames from the key frame before it are damaged; the first damage of the file: {self._met}"
         self.count = len(packet_index)
         later = [k for k in wanted if index <= k < len(packet_index)]
+        groups = [Run(key, max(group)) for key, group in groupby(later, key=packet_index.key_before)]
         self._start_over()
-        for key, group in groupby(later, key=packet_index.key_before):
+        self._expect(groups, packet_index)
+        for group in groups:
+            yield from self._frames_of_group(group, packet_index, damage)
+
+    def _frames_of_group(self, run: Run, packet_index: PacketIndex, damage: str) -> Iterator[ReadFrame]:
+        """Frames of a group of pictures; where its key frame is none, decoded from the key frame before that."""
+        key = run.start
+        while True:
             try:
-                yield from self._frames_from_key(Run(key, max(group)), packet_index, damage)
+                for frame in self._frames_from_key(Run(key, run.stop), packet_index, damage):
+                    if frame.index >= run.start:
+                        yield frame
+                return
             except SeekRefutedError:
-                continue
+                if key == 0:
+                    return
+                key = packet_index.key_before(key - 1)
 
     def _seek(self, timestamp: int) -> None:
         try:
@@ -223,19 +257,45 @@ class VideoReader:
         if not self._has_packet_index or base is None:
             return None
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters)
+        packet_index = read_packet_index(
+            self._video, self._file, self._counters, header_packets(self._file, self._stream)
+        )
         return None if packet_index is None else [pts * base for pts in packet_index.pts.tolist()]
+
+    def cost(self) -> DecodingCost | None:
+        """What decoding costs in this video, None where its packet index cannot be trusted or does not tell."""
+        packet_index = self.packet_index()
+        if packet_index is None or packet_index.decoded is None:
+            return None
+        return DecodingCost(packet_index, self._video.codec)
+
+    def chosen_frames(self, packet_index: PacketIndex, wanted: Sequence[int]) -> Iterator[ReadFrame]:
+        """Those frames of ascending indices ``wanted`` that can be proven to be decoded right from the key frames
+        before them, and some around them. packet_index: that of the video. Raises TrackletError if storage fails."""
+        groups = groups_of(wanted, packet_index)
+        parts = parts_of(groups, packet_index)
+        if self._file.is_ranged and (self._file.fetch_whole() if parts is None else self._file.expect_parts(parts)):
+            self._start_over()
+        self._has_moved = True
+        self._style.size = packet_index.size
+        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(groups)
 
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
         """The video's packet index, if it can be trusted and may save more than it costs."""
+        is_known = (self._file.identity, self._stream) in packet_indexes
+        return self.packet_index() if is_known or index_may_pay(wanted, self._video.num_frames) else None
+
+    def packet_index(self) -> PacketIndex | None:
+        """The video's packet index, None if it cannot be trusted."""
         if self._file.identity is not None and (self._file.identity, self._stream) in packet_indexes:
             return packet_indexes[self._file.identity, self._stream]
-        if not self._has_packet_index or not index_may_pay(wanted, self._video.num_frames):
+        if not self._has_packet_index:
             return None
-        if self._file.fetch_whole():
+        listed = header_packets(self._file, self._stream)
+        if listed is None and self._file.fetch_whole():
             self._start_over()
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters)
+        packet_index = read_packet_index(self._video, self._file, self._counters, listed)
         if self._file.identity is not None:
             packet_indexes[self._file.identity, self._stream] = packet_index
         return packet_index
@@ -254,24 +314,3 @@ class VideoReader:
         self._video.close()
         self._video = VideoContainer(self._file, self._stream)
         self._has_moved = False
-
-
-def read_packet_index(video: VideoContainer, counters: Counters) -> PacketIndex | None:
-    """The packet index of a video that has just been opened, None if it cannot be trusted."""
-    packets = []
-    shown: list[int | None] = []
-    size: tuple[int, int] | None = None
-    for packet in video.packets():
-        if len(shown) < _PROOF_FRAMES:
-            frames, complaint = video.decode(packet)
-            if complaint is not None:
-                return None
-            counters.frames_decoded += len(frames)
-            size = size or next(((frame.width, frame.height) for frame in frames), None)
-            shown += [None if frame.is_corrupt else frame.pts for frame in frames]
-        if packet.size:
-            packets.append(describe(packet))
-    packet_index = index_of_packets(packets)
-    if packet_index is None or video.damage.reason is not None or packet_index.pts[: len(shown)].tolist() != shown:
-        return None
-    return None if video.damage.ends_early(packet_index.pts) else replace(packet_index, size=size)

@@ -24,6 +24,8 @@ class DecodeStage(Generic[Made]):
     has passed: tracklets of one video track in the order in which they end. Neighbours of the same video are read in
     one forward pass over each of its tracks that they name, so give them together. Never raises for what one tracklet
     or video does. Decoding happens in a child process that this process's stages share.
+
+    Raises UsageError where the decoder cannot sample as is wanted.
     """
 
     @overload
@@ -39,6 +41,7 @@ class DecodeStage(Generic[Made]):
         self.preprocess = preprocess
         self.sampling = sampling
         self.options = options or DecodeOptions()
+        self.options.check_sampling(sampling.policy)
         self.counters = Counters()
 
     def __call__(self, items: Iterable[Tracklet | Failure]) -> Iterator[Made | Failure]:

@@ -45,6 +45,7 @@ def test_rates_leave_the_start_out() -> None:
             "frames_needed": 8,
             "videos_opened": 3,
             "seeks_refuted": 1,
+            "sampled_uniformly": 0,
             "bytes_read": 99,
             "videos_with_several_tracks": 2,
         },

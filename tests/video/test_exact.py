@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from par_model.sampling import Sampling
 from par_model.types import RawCrops, Tracklet
+from par_model.video.bytes.source import open_video
+from par_model.video.containers.open import VideoContainer, describe
+from par_model.video.header_index import header_packets
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video import corpus
@@ -62,6 +65,29 @@ def pictures(uri: str, requests: Sequence[Sequence[int]], options: DecodeOptions
     return found
 
 
+def cheap_pictures(uri: str, spans: Sequence[Sequence[int]], budget: float) -> Pictures:
+    """Four frames of tracklets with these frames, chosen by what they cost, in one call."""
+    wanted = [
+        Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.asarray(span, np.int32))
+        for row, span in enumerate(spans)
+    ]
+    found: Pictures = {}
+    for crops in DecodeStage(None, Sampling("cheap", 4, decode_budget=budget), IN_PROCESS)(wanted):
+        assert isinstance(crops, RawCrops), crops
+        sampled = crops.sampled_frames.tolist()
+        assert sorted(set(sampled)) == sampled
+        assert set(sampled) <= set(spans[crops.row])
+        assert len(sampled) == 4
+        found.update(zip(sampled, crops.images, strict=True))
+    return found
+
+
+def shuffled_spans(frames: Sequence[int]) -> list[list[int]]:
+    """Parts of some frames, with gaps."""
+    draw = np.random.default_rng(len(frames))
+    return [sorted(draw.choice(frames, size, replace=False).tolist()) for size in (4, 5, 9, 20)]
+
+
 @pytest.mark.parametrize("case", corpus.CASES, ids=str)
 def test_no_access_pattern_gives_a_wrong_frame(case: corpus.Case, folder: Path) -> None:
     uri = video(case, folder)
@@ -80,3 +106,21 @@ def test_no_access_pattern_gives_a_wrong_frame(case: corpus.Case, folder: Path) 
         legible = [[k for k in r if truth[k] >= 0] for r in requests if any(truth[k] >= 0 for k in r)]
         for k, picture in pictures(uri, legible).items():
             assert np.array_equal(picture, forward[k]), f"frame {k} of {legible}"
+    spans = [sound, sound[: n // 2], sound[n // 3 : -2], sound[n // 4 :: 3], [*sound[5:9], *sound[-9:]]]
+    for budget in (0.01, 0.4):
+        for k, picture in cheap_pictures(uri, [*spans, *shuffled_spans(sound)], budget).items():
+            assert np.array_equal(picture, forward[k]), f"frame {k}, sampled by cost"
+
+
+LISTED = [case for case in corpus.CASES if case.name.endswith((".mp4", ".mov"))]
+
+
+@pytest.mark.parametrize("case", LISTED, ids=str)
+def test_the_header_alone_tells_the_packets_of_a_whole_pass(case: corpus.Case, folder: Path) -> None:
+    uri = video(case, folder)
+    with open_video(uri) as file:
+        told = header_packets(file, 0)
+    assert told is not None
+    assert len(told) >= 50
+    with open_video(uri) as file, VideoContainer(file) as container:
+        assert told == [describe(packet) for packet in container.packets() if packet.size]

@@ -15,6 +15,7 @@ from av.logging import Capture
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
+from par_model.video.containers.boxes import HeaderView, header_parts
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
@@ -42,19 +43,22 @@ _STILL = "it is an image file, not a video; still crops are named in image_uris"
 class VideoContainer:
     """One moving-picture track of a video file. A context manager that closes the decoder, not the file.
 
-    file: read from its beginning; the decoder opens nothing else. stream: which of its moving video tracks, counted
-    from 0 in the file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames
-    that passed gave away. One thread decodes: several give a frame before they know what is wrong with it.
+    file: read from its beginning; the decoder opens nothing else. Packets of a HeaderView are what its header says of
+    them, key frames included, and cannot be decoded. stream: which of its moving video tracks, counted from 0 in the
+    file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames that passed
+    gave away. One thread decodes: several give a frame before they know what is wrong with it.
 
     Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
 
-    def __init__(self, file: VideoFile, stream: int = 0) -> None:
+    def __init__(self, file: VideoFile | HeaderView, stream: int = 0) -> None:
         self._file, self._number = file, stream
         listen()
         self._options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        if isinstance(file, HeaderView):
+            self._options["fflags"] = "noparse"  # else pictures, not the header, say which of them are key frames
         self._container = self._open()
-        if self.format == "mpegts" and self._ends_before_the_file():
+        if self.format == "mpegts" and isinstance(file, VideoFile) and self._ends_before_the_file(file):
             self.close()
             self._container = self._open()
         moving = [s for s in self._container.streams.video if not s.disposition & _NO_MOVING_PICTURES]
@@ -93,25 +97,27 @@ class VideoContainer:
             raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
 
     def _try_to_open(self) -> InputContainer:
+        parts = header_parts(self._file) if isinstance(self._file, VideoFile) else []
         self._file.seek(0)
-        return av.open(
-            self._file,
-            mode="r",
-            container_options=self._options,
-            io_open=_refuse_to_open,
-            metadata_errors="replace",  # titles in the encoding of an old system
-        )
+        with self._file.expecting(*parts):
+            return av.open(
+                self._file,
+                mode="r",
+                container_options=self._options,
+                io_open=_refuse_to_open,
+                metadata_errors="replace",  # titles in the encoding of an old system
+            )
 
-    def _ends_before_the_file(self) -> bool:
+    def _ends_before_the_file(self, file: VideoFile) -> bool:
         """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
-        size = self._file.size
+        size = file.size
         try:
-            end = mpegts.end(Bytes(self._file.peek), size)
+            end = mpegts.end(Bytes(file.peek), size)
         except StorageError as error:
             self.close()
-            raise self._file.failure or error from error
+            raise file.failure or error from error
         if end < size:
-            self._file.end_at(end)
+            file.end_at(end)
         return end < size
 
     def _promised_end(self) -> float | None:
@@ -136,6 +142,16 @@ class VideoContainer:
     def codec(self) -> str:
         """FFmpeg's name of the codec, whichever library decodes it."""
         return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def extradata(self) -> bytes | None:
+        """What the container has of the codec's parameters."""
+        return self._stream.codec_context.extradata
+
+    @property
+    def reorders(self) -> bool:
+        """Whether the stream says, as far as it was decoded, that pictures are decoded in another order than shown."""
+        return bool(self._stream.codec_context.has_b_frames)
 
     @property
     def time_base(self) -> Fraction | None:
@@ -189,14 +205,17 @@ class VideoContainer:
                     raise self._file.failure from error
                 if not self._is_behind_all():
                     self.damage.file_broke_off(error)
-                flush = cast("av.Packet[av.VideoStream]", av.Packet())
-                flush.stream = self._stream
+                flush = self._flush()
                 self._compare(flush)
                 yield flush
                 return
 
-    def decode(self, packet: av.Packet[av.VideoStream]) -> tuple[list[av.VideoFrame], str | None]:
+    def decode(
+        self, packet: av.Packet[av.VideoStream], *, strictly: bool = False
+    ) -> tuple[list[av.VideoFrame], str | None]:
         """The frames that come out after a packet, and what the decoder complained of, None if of nothing.
+
+        strictly: frame numbers that jump are a complaint also where the file's encoder has that habit.
 
         FFmpeg fills what it cannot decode from other pictures, gives that as a sound frame, and says so in its log
         alone. So errors that it logs meanwhile are complaints too, but for those that concern no picture.
@@ -209,17 +228,26 @@ class VideoContainer:
                 frames = packet.decode()
             except DECODER_ERRORS as error:
                 frames, refusal = [], one_line(error)
-        return frames, spoils(logs) or refusal or self.lacks_references(packet)
+        return frames, spoils(logs) or refusal or self.lacks_references(packet, strictly=strictly)
 
-    def lacks_references(self, packet: av.Packet[av.VideoStream]) -> str | None:
+    def drain(self) -> tuple[list[av.VideoFrame], str | None]:
+        """The frames that the decoder still holds back, and its complaint. It takes no packet then before a seek."""
+        return self.decode(self._flush())
+
+    def lacks_references(self, packet: av.Packet[av.VideoStream], *, strictly: bool = False) -> str | None:
         """What tells that a packet's picture is made from pictures that are missing, None if nothing does.
 
         To be asked of each packet once, in order. It says nothing of other codecs than H.264, since FFmpeg does.
         """
         step = self._step(packet)
-        if step is None or not step.jumps or step.after_reference in self._usual_jumps():
+        if step is None or not step.jumps or (not strictly and step.after_reference in self._usual_jumps()):
             return None
         return "pictures that it is made from are missing, since frame numbers jump"
+
+    def _flush(self) -> av.Packet[av.VideoStream]:
+        flush = cast("av.Packet[av.VideoStream]", av.Packet())
+        flush.stream = self._stream
+        return flush
 
     def _step(self, packet: av.Packet[av.VideoStream]) -> PictureStep | None:
         if self._numbers is None or not packet.size:
@@ -300,14 +328,14 @@ def _refuse_to_open(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"the container refers to {url}, which is not opened")
 
 
-def _head(file: VideoFile) -> bytes:
+def _head(file: VideoFile | HeaderView) -> bytes:
     try:
         return file.peek(0, 12)
     except StorageError:
         return b""
 
 
-def _is_still(file: VideoFile) -> bool:
+def _is_still(file: VideoFile | HeaderView) -> bool:
     head = _head(file)
     return head.startswith((b"\xff\xd8\xff", b"\x89PNG")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 

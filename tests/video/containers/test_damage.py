@@ -39,6 +39,7 @@ from tests.video.damaged_files import (
     misname,
     one_by_one,
     punch,
+    read_each,
     whole_file,
 )
 from tests.video.frame_numbers import read, write_clip
@@ -155,3 +156,21 @@ def test_what_is_missing_is_replaced_on_request_by_the_nearest_sampled_frame(fol
     assert isinstance(used, RawCrops)
     assert used.sampled_frames.tolist() == [10, 20, 20, 20]
     assert [read(image) for image in used.images] == [10, 20, 20, 20]
+
+
+def test_a_key_frame_that_is_none_any_more_leaves_its_group_marked_and_not_missing(folder: Path) -> None:
+    """The header still calls it a key frame; FFmpeg, which looks into it, does not."""
+    whole = whole_file(folder, "no-b.mp4", {"options": {"g": "20", "bf": "0"}})
+    with av.open(str(whole)) as container:
+        key = [packet for packet in container.demux(video=0) if packet.is_keyframe][1]
+    data = bytearray(whole.read_bytes())
+    assert key.pos is not None
+    data[key.pos : key.pos + key.size] = bytes(key.size)
+    path = folder / "no-key.mp4"
+    path.write_bytes(data)
+    found = {result.row: result for result in read_each(str(path), "fail", range(20, 50))}
+    marked = [k for k, result in found.items() if isinstance(result, Failure) and "key frame before" in result.message]
+    assert set(marked) >= set(range(24, 40))
+    assert [k for k, result in found.items() if isinstance(result, RawCrops)] == list(range(40, 50))
+    used = [result.row for result in read_each(str(path), "use", range(20, 50)) if isinstance(result, RawCrops)]
+    assert set(used) == {*marked, *range(40, 50)}
