@@ -19,12 +19,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import pyarrow as pa
 
 from par_model.errors import NodesLostError
 from par_model.inference.fingerprint import rows_digest
 from par_model.inference.kinds import Begun, FirstRun, Kind
+from par_model.inference.local import one_by_one
 from par_model.inference.look import Job
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep
@@ -35,6 +35,7 @@ from par_model.progress import Progress
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.runs.record import versions
+from par_model.runs.stripes import stripe_rows
 
 _log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -96,7 +97,8 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
     settings = job.settings(runner.device())
     fingerprint = job.fingerprint | {"precision": settings.precision}
     run_id = uuid.uuid4().hex[:12]
-    job_id, parts = claim(job.output, held, finished, fingerprint, kind, run_id)
+    stripe = stripe_rows(job.manifest.num_rows)
+    job_id, parts = claim(job.output, held, finished, fingerprint, kind, run_id, stripe)
     begun = kind.begin(job, finished, parts)
     started, clock = datetime.now(UTC), time.perf_counter()
     work = TotalWork()
@@ -104,7 +106,8 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
     seconds = time.perf_counter() - clock
 
     _log.info("writing the table")
-    table = kind.write(job, begun, parts, held.verify)
+    is_shared = runner.shares(job.output.place()) and runner.shares(job.manifest.folder)
+    table = kind.write(job, begun, parts, held.verify, runner.spread if is_shared else one_by_one)
     counts = table.counts(job.tracklets)
     summary = {
         "command": "infer",
@@ -138,7 +141,7 @@ def _recognise_all(
     job: Job, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, work: TotalWork
 ) -> int:
     """Run what is wanted into the parts, once more where nodes were lost; how many were there already."""
-    done = np.unique(parts.done())
+    done = parts.done()
     already = len(done)
     if already:
         _log.info(f"{already} of {begun.wanted} tracklets are done already; going on with the others")
@@ -149,7 +152,7 @@ def _recognise_all(
             _recognise(job, runner, settings, parts, begun, len(done), work)
         except NodesLostError as error:
             lost = error
-        before, done = len(done), np.unique(parts.done())
+        before, done = len(done), parts.done()
         if len(done) >= begun.wanted or (len(done) == before and lost is None):
             break
         _log.info(f"{lost or 'a worker was lost'}; {begun.wanted - len(done)} tracklets are missing: once more")

@@ -21,7 +21,7 @@ from par_model.errors import OutputError, UsageError
 from par_model.inference.fingerprint import refuse_other, refuse_unless_grown
 from par_model.inference.look import Job
 from par_model.runs.parts import PartStore
-from par_model.table.attribute_table import AttributeTable
+from par_model.table.attribute_table import AttributeTable, Spread
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class Kind(ABC):
         """What is to be done, before what an interrupted run did of it is left out."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
-        """The table with the outcomes. before: asked before each write."""
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
+        """The table with the outcomes. before: asked before each write. spread: does what can be done side by side."""
 
 
 class FirstRun(Kind):
@@ -80,8 +80,9 @@ class FirstRun(Kind):
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
         return Begun(job.table, np.zeros(job.manifest.num_rows, bool), job.tracklets)
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
-        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, job.reading(), before)
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
+        reading = job.reading()
+        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, before, spread)
 
 
 class Retry(Kind):
@@ -113,7 +114,7 @@ class Retry(Kind):
         ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
         return Begun(table, _rows(job, ids, np.invert), len(ids))
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
         return begun.table.with_replaced(parts, job.reading(), before)
 
 

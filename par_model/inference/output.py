@@ -25,18 +25,24 @@ _NAMED = "by job and run"  # earlier versions recorded nothing of it, and their 
 
 
 def claim(
-    output: Output, held: Held, finished: dict[str, Any] | None, fingerprint: Fingerprint, kind: Kind, run_id: str
+    output: Output,
+    held: Held,
+    finished: dict[str, Any] | None,
+    fingerprint: Fingerprint,
+    kind: Kind,
+    run_id: str,
+    stripe: int,
 ) -> tuple[str, PartStore]:
     """Record what is being done, or find that an interrupted run was doing the same; the job's id, and its parts.
 
-    Raises OutputError if it was doing something else.
+    stripe: rows of a stripe, by which parts are ordered. Raises OutputError if it was doing something else.
     """
     found = output.claim(*_KEYS)
     if found is not None and finished is not None and found["job_id"] == finished["job_id"]:
         found = None
     if found is not None:
         job_id = str(found["job_id"])
-        parts = _parts(output, held, job_id, run_id, unnamed="parts" not in found)
+        parts = _parts(output, held, job_id, run_id, stripe, unnamed="parts" not in found)
         if parts.holds_any or not (found["again"] == kind.recorded and kind.may_begin_anew):
             _refuse_other(output, found, fingerprint, kind)
             return job_id, parts
@@ -46,7 +52,7 @@ def claim(
         )
     job_id = uuid.uuid4().hex
     output.write_claim(held, {"job_id": job_id, "again": kind.recorded, "fingerprint": fingerprint, "parts": _NAMED})
-    return job_id, _parts(output, held, job_id, run_id)
+    return job_id, _parts(output, held, job_id, run_id, stripe)
 
 
 def sweep(output: Output) -> None:
@@ -61,8 +67,8 @@ def sweep(output: Output) -> None:
                 output.remove(held, *REMAINS)
 
 
-def _parts(output: Output, held: Held, job_id: str, run_id: str, *, unnamed: bool = False) -> PartStore:
-    return PartStore(output.place(_PARTS), job_id, run_id, held.verify, unnamed=unnamed)
+def _parts(output: Output, held: Held, job_id: str, run_id: str, stripe: int, *, unnamed: bool = False) -> PartStore:
+    return PartStore(output.place(_PARTS), job_id, run_id, stripe, held.verify, unnamed=unnamed)
 
 
 def _refuse_other(output: Output, found: dict[str, Any], fingerprint: Fingerprint, kind: Kind) -> None:
