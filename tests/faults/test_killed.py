@@ -58,6 +58,55 @@ def test_sigkill_at_half_then_the_same_command_on_s3(on_s3: Jobs, ray: bool, und
     killed_and_repeated(replace(on_s3, ray=ray), undisturbed)
 
 
+# Ranges of a few rows, so that a small table has several files.
+SMALL_RANGES = """
+from par_model.runs import stripes
+from par_model.table import row_range
+stripes._ROWS, row_range.FILE_BYTES = 4, 1000
+"""
+
+
+def killed_at_a_file(jobs: Jobs, mark: Path, undisturbed: pa.Table) -> None:
+    process = jobs.start("out", first=SMALL_RANGES, FAULT_SLOW_SECONDS=0, FAULT_KILL_AT_FILE=mark)
+    process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL
+    assert "run.json" not in jobs.names("out")
+    assert jobs.parts("out")
+    assert f"{2 * SLOW_VIDEOS} of {2 * SLOW_VIDEOS} tracklets are done already" in jobs.run("out")
+    assert_same_table(jobs.table("out").drop(["video_uri"]), undisturbed.drop(["video_uri"]))
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
+def test_sigkill_while_the_table_is_written(jobs: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """Nothing is recognised again; the second time the ranges are others, and no file of the first stays."""
+    killed_at_a_file(jobs, tmp_path / "mark", undisturbed)
+
+
+@pytest.mark.slow
+def test_sigkill_while_the_table_is_written_on_s3(on_s3: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """The same on S3."""
+    killed_at_a_file(on_s3, tmp_path / "mark", undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["jobs", "on_s3"])
+def test_a_worker_is_killed_while_it_writes_a_file_of_the_table(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path, undisturbed: pa.Table
+) -> None:
+    """Another writes the file; the job does not notice."""
+    jobs = replace(request.getfixturevalue(place), ray=True)
+    mark = tmp_path / "mark"
+    process = jobs.start("out", first=SMALL_RANGES, FAULT_SLOW_SECONDS=0, FAULT_KILL_AT_FILE=mark)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert mark.exists()
+    assert_same_table(jobs.table("out").drop(["video_uri"]), undisturbed.drop(["video_uri"]))
+    files = [f.uri for f in storage.list_files(storage.join(jobs.place("out"), "attributes"))]
+    assert [storage.name(uri) for uri in files] == [f"part-{i:05d}.parquet" for i in range(len(files))]
+    assert len(files) > 2
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
 def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> None:
     """A torn file is never read as a part; it goes, and its rows are done again."""
     process = jobs.start("out", FAULT_KILL_AT_PART=2)

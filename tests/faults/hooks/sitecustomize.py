@@ -6,6 +6,8 @@ slow:///path     a local video that takes half a second to open, or FAULT_SLOW_S
 FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
 FAULT_STOP_AT_PART=N        the same with SIGSTOP
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
+FAULT_KILL_AT_FILE=MARK     SIGKILL to the process that writes the table's file 1, locally or on S3, when it is written
+                            but not yet in its place; once, since it leaves MARK
 """
 
 import errno
@@ -16,8 +18,19 @@ import time
 _replace = os.replace
 
 
+def _may_end_at_file(path):  # type: ignore[no-untyped-def]
+    mark = os.environ.get("FAULT_KILL_AT_FILE")
+    if mark and "/attributes/" in path and os.path.basename(path) == "part-00001.parquet":
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     name = os.path.basename(target)
+    _may_end_at_file(target)
     if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-"):
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
@@ -67,5 +80,19 @@ def _register() -> None:
         fsspec.register_implementation(faulty.protocol, faulty)
 
 
+def _register_s3() -> None:
+    import s3fs.core
+
+    commit = s3fs.core.S3File.commit
+
+    def faulty_commit(self):  # type: ignore[no-untyped-def]
+        _may_end_at_file(self.path)
+        return commit(self)
+
+    s3fs.core.S3File.commit = faulty_commit
+
+
 if "FAULTS" in os.environ:
     _register()
+if "FAULT_KILL_AT_FILE" in os.environ:
+    _register_s3()
