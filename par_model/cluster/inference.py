@@ -20,10 +20,12 @@ from ray.data.exceptions import ExecutionTimeoutError
 from par_model.cluster.hand_out import Units, served
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.ray_errors import par_error
+from par_model.cluster.ray_internals import blocks_of
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
 from par_model.cluster.spread import Item, Result, shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
+from par_model.cluster.workshop import Block, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
@@ -55,8 +57,8 @@ class RayRunner:
         """Where the model will run."""
         return self.pools.device
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
-        """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
+    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[Block]:
+        """References to outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
 
         Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
         """
@@ -67,9 +69,9 @@ class RayRunner:
             with served(units) as planned, noticed() as losses:
                 if planned.count:
                     graph = self._graph(planned, settings)
-                    for outcomes in graph.iter_batches(batch_size=None, batch_format="pyarrow"):
+                    for block in blocks_of(graph):
                         losses.heard()
-                        yield outcomes
+                        yield Block(*block)
         except NodesLostError:
             if self.pools.device == "cpu":
                 self.pools = self.pools.within(max(2, live_cpus()))
@@ -85,6 +87,10 @@ class RayRunner:
     def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """What ``work`` makes of each item, by Ray tasks. Raises what ``work`` raised on purpose, or ClusterError."""
         return spread(work, items)
+
+    def workshop(self) -> RayWorkshop:
+        """Workers that write parts."""
+        return RayWorkshop()
 
     def shares(self, uri: str) -> bool:
         """Whether every worker sees a place as this process does."""

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from par_model.errors import NodesLostError
 from par_model.inference.fingerprint import rows_digest
+from par_model.inference.keep import Elsewhere, Keeper, Workshop, is_worth_workers
 from par_model.inference.kinds import Begun, FirstRun, Kind
 from par_model.inference.local import one_by_one
 from par_model.inference.look import Job
@@ -45,16 +46,19 @@ Result = TypeVar("Result")
 class Runner(Protocol):
     """Where the stages run. ``outcomes`` yields every row of every unit once, or raises NodesLostError: then it may be
     called again with the units that are missing. ``spread`` gives what ``work`` makes of each item, in no order, maybe
-    in other processes; ``shares`` says whether these see a place as this process does."""
+    in other processes; ``workshop``, if there is one, writes parts in them; ``shares`` says whether they see a place as
+    this process does."""
 
     @property
     def decode_workers(self) -> int: ...
 
     def device(self) -> RealDevice: ...
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]: ...
+    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table | Elsewhere]: ...
 
     def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]: ...
+
+    def workshop(self) -> Workshop | None: ...
 
     def shares(self, uri: str) -> bool: ...
 
@@ -102,12 +106,12 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
     begun = kind.begin(job, finished, parts)
     started, clock = datetime.now(UTC), time.perf_counter()
     work = TotalWork()
-    already = _recognise_all(job, runner, settings, parts, begun, work)
+    already = _recognise_all(job, held, runner, settings, parts, begun, work)
     seconds = time.perf_counter() - clock
 
     _log.info("writing the table")
     is_shared = runner.shares(job.output.place()) and runner.shares(job.manifest.folder)
-    table = kind.write(job, begun, parts, held.verify, runner.spread if is_shared else one_by_one)
+    table = kind.write(job, begun, parts, held, runner.spread if is_shared else one_by_one)
     counts = table.counts(job.tracklets)
     summary = {
         "command": "infer",
@@ -138,18 +142,20 @@ def _run(job: Job, held: Held, runner: Runner, finished: dict[str, Any] | None, 
 
 
 def _recognise_all(
-    job: Job, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, work: TotalWork
+    job: Job, held: Held, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, work: TotalWork
 ) -> int:
     """Run what is wanted into the parts, once more where nodes were lost; how many were there already."""
     done = parts.done()
     already = len(done)
     if already:
         _log.info(f"{already} of {begun.wanted} tracklets are done already; going on with the others")
+    is_worth_it = is_worth_workers(begun.wanted - already) and runner.shares(job.output.place())
+    workshop = runner.workshop() if is_worth_it else None
     while True:
         begun.left_out[done] = True
         lost: NodesLostError | None = None
         try:
-            _recognise(job, runner, settings, parts, begun, len(done), work)
+            _recognise(job, runner, settings, Keeper(parts, held, work, workshop), begun, len(done))
         except NodesLostError as error:
             lost = error
         before, done = len(done), parts.done()
@@ -160,10 +166,8 @@ def _recognise_all(
     return already
 
 
-def _recognise(
-    job: Job, runner: Runner, settings: StageSettings, parts: PartStore, begun: Begun, done: int, work: TotalWork
-) -> None:
-    """Run what is missing into the parts, and keep what is done whatever happens."""
+def _recognise(job: Job, runner: Runner, settings: StageSettings, keeper: Keeper, begun: Begun, done: int) -> None:
+    """Run what is missing into parts, and keep what is done whatever happens."""
     if done >= begun.wanted:
         return
     crop_bytes = settings.sampling.frames * settings.preprocess.crop_bytes
@@ -171,12 +175,11 @@ def _recognise(
     units = plan_units(job.manifest, job.selection, begun.left_out, settings.sampling.frames, size)
     progress = Progress(begun.wanted, "tracklets", already=done)
     try:
-        for outcomes in runner.outcomes(units, settings):
-            parts.append(outcomes)
-            work.add(outcomes)
-            progress.advance(len(outcomes))
+        with keeper:
+            for outcomes in runner.outcomes(units, settings):
+                keeper.add(outcomes)
+                progress.advance(outcomes.num_rows)
     finally:
-        parts.flush()
         progress.close()
 
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model import storage
 from par_model.errors import OutputError, UsageError
 from par_model.inference.fingerprint import refuse_other, refuse_unless_grown
 from par_model.inference.look import Job
+from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable, Spread
 
@@ -59,7 +59,7 @@ class Kind(ABC):
         """What is to be done, before what an interrupted run did of it is left out."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
         """The table with the outcomes. before: asked before each write. spread: does what can be done side by side."""
 
 
@@ -80,9 +80,9 @@ class FirstRun(Kind):
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
         return Begun(job.table, np.zeros(job.manifest.num_rows, bool), job.tracklets)
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
         reading = job.reading()
-        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, before, spread)
+        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, held, spread)
 
 
 class Retry(Kind):
@@ -114,8 +114,8 @@ class Retry(Kind):
         ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
         return Begun(table, _rows(job, ids, np.invert), len(ids))
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before, spread: Spread) -> AttributeTable:
-        return begun.table.with_replaced(parts, job.reading(), before)
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+        return begun.table.with_replaced(parts, job.reading(), held.verify)
 
 
 class Add(FirstRun):

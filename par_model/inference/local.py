@@ -47,6 +47,9 @@ class LocalRunner:
         """What ``work`` makes of each item."""
         return one_by_one(work, items)
 
+    def workshop(self) -> None:
+        """Nobody else writes parts."""
+
     def shares(self, uri: str) -> bool:
         """Whether what does the work sees a place as this process does."""
         return True

@@ -1,23 +1,23 @@
 """What is done so far: outcomes in part files, below the output folder, until the table is written.
 
-A part appears whole or not at all, holds whole rows, and is never changed. There are a few large ones rather than many:
-one is written when a twentieth of the run's time has passed since the last, at least a second and at most five minutes,
-or when 32 MiB wait. So a job that is killed loses that share of its work and nothing else, days of work are some
-hundred parts, and what is done is known from one listing and one narrow column.
+A part appears whole or not at all, holds whole rows, and is never changed. There are a few large ones rather than many,
+so that days of work are some hundred parts, and what is done is known from one listing and one narrow column.
 
 A part's rows are in order, and its row groups end at the borders of stripes (``stripes.py``), so that who wants a range
 of rows reads the row groups that hold it. Earlier versions kept rows as they came: such parts are put in order once,
 by the run that goes on with them.
 
-A part's name says which job and which run of it wrote it: part-000001-<job>-<run>.parquet. So what a run that lost the
-lock may still have on its way takes no part's place, and is no part of another job; the run that goes on reads those
-parts alone that were there when it began, and its own. Earlier versions named neither (part-000001.parquet).
+A part's name says which job, which run of it and which try wrote it: part-000001-<job>-<run>-<try>.parquet. So any
+worker may write one, whatever becomes of it then: a part that is written twice is two parts, of whose rows each counts
+once, and what a run that lost the lock may still have on its way takes no part's place, and is no part of another job;
+the run that goes on reads those parts alone that were there when it began, and its own. Earlier versions named no try
+(part-000001-<job>-<run>.parquet), or none of these (part-000001.parquet).
 """
 
 from __future__ import annotations
 
 import re
-import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -34,11 +34,8 @@ from par_model.runs.outcome import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
-_NAME = re.compile(r"part-(\d{6,})(?:-([0-9a-z]+)-[0-9a-z]+)?\.parquet")
+_NAME = re.compile(r"part-(\d{6,})(?:-([0-9a-z]+)-[0-9a-z]+(?:-[0-9a-z]+)?)?\.parquet")
 _STRIPE_ROWS = b"par.stripe_rows"
-_FLUSH_SHARE = 1 / 20
-_FLUSH_SECONDS = (1.0, 300.0)
-_FLUSH_BYTES = 32 * 2**20
 _READERS = 16
 
 
@@ -56,10 +53,23 @@ class Part:
         return self.first_row < stop and start <= self.last_row
 
 
-def write_part(uri: str, outcomes: pa.Table, run_id: str, stripe: int, before: storage.Before) -> Part:
-    """Write outcomes (OUTCOME_SCHEMA, at least one) as a part. stripe: rows of a stripe."""
-    table = outcomes.select(OUTCOME_SCHEMA.names)
-    return _write(uri, table.append_column("run_id", pa.repeat(pa.scalar(run_id), len(table))), stripe, before)
+@dataclass(frozen=True)
+class PartToWrite:
+    """A part that is to be written, by any process. stripe: rows of a stripe. before: asked before the write."""
+
+    folder: str
+    number: int
+    job_id: str
+    run_id: str
+    stripe: int
+    before: storage.Before
+
+    def write(self, tables: Sequence[pa.Table]) -> Part:
+        """Write outcomes, which have OUTCOME_SCHEMA's columns and at least one row."""
+        table = pa.concat_tables([outcomes.select(OUTCOME_SCHEMA.names) for outcomes in tables])
+        table = table.append_column("run_id", pa.repeat(pa.scalar(self.run_id), len(table)))
+        name = f"part-{self.number:06d}-{self.job_id}-{self.run_id}-{uuid.uuid4().hex[:8]}.parquet"
+        return _write(storage.join(self.folder, name), table, self.stripe, self.before)
 
 
 def _write(uri: str, table: pa.Table, stripe: int, before: storage.Before) -> Part:
@@ -110,36 +120,26 @@ class PartStore:
         self._run_id = run_id
         self.stripe = stripe
         self._before = before
-        self._waiting: list[pa.Table] = []
-        self._waiting_bytes = 0
-        self._started = self._last_flush = time.monotonic()
         found = [file.uri for file in storage.list_files(folder)]
         jobs = (job_id, None) if unnamed else (job_id,)
         ours = [uri for uri in found if (part := _NAME.fullmatch(storage.name(uri))) and part[2] in jobs]
         with ThreadPoolExecutor(_READERS) as readers:
             read = list(readers.map(lambda uri: _read(uri, stripe), ours))
         self.parts = [part if part is not None else self._in_order(uri) for uri, part in zip(ours, read, strict=True)]
+        self._last = max((_number(uri) for uri in ours), default=0)
         with suppress(storage.PlaceError):  # nobody reads them
             for uri in set(found) - set(ours):
                 before()
                 storage.remove(uri)
 
-    def append(self, outcomes: pa.Table) -> None:
-        """Keep outcomes (OUTCOME_SCHEMA). They are on disk after the next flush."""
-        self._waiting.append(outcomes.select(OUTCOME_SCHEMA.names))
-        self._waiting_bytes += outcomes.nbytes
-        if self._waiting_bytes >= _FLUSH_BYTES or self._is_due():
-            self.flush()
+    def next(self, before: storage.Before | None = None) -> PartToWrite:
+        """What the next part is to be. before: what a writer elsewhere asks. Once written, ``count`` it."""
+        self._last += 1
+        return PartToWrite(self._folder, self._last, self._job_id, self._run_id, self.stripe, before or self._before)
 
-    def flush(self) -> None:
-        """Write what waits as one part."""
-        waiting = [table for table in self._waiting if len(table)]
-        if waiting:
-            number = 1 + max((_number(part.uri) for part in self.parts), default=0)
-            uri = storage.join(self._folder, f"part-{number:06d}-{self._job_id}-{self._run_id}.parquet")
-            outcomes = pa.concat_tables(waiting)
-            self.parts.append(write_part(uri, outcomes, self._run_id, self.stripe, self._before))
-        self._waiting, self._waiting_bytes, self._last_flush = [], 0, time.monotonic()
+    def count(self, part: Part) -> None:
+        """Have a part that was written counted among those of the job."""
+        self.parts.append(part)
 
     @property
     def holds_any(self) -> bool:
@@ -160,11 +160,6 @@ class PartStore:
         last = max((part.last_row for part in self.parts), default=0)
         (table,) = outcomes_of([part.uri for part in self.parts], [(0, last + 1)])
         return table
-
-    def _is_due(self) -> bool:
-        now = time.monotonic()
-        least, most = _FLUSH_SECONDS
-        return now - self._last_flush >= min(most, max(least, _FLUSH_SHARE * (now - self._started)))
 
     def _column(self, name: str) -> Iterator[pa.ChunkedArray]:
         for part in self.parts:

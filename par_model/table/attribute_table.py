@@ -6,6 +6,7 @@ rows replaced (``--retry-failed``). Either can be done again after an interrupti
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +24,13 @@ from par_model.errors import OutputError
 from par_model.manifest.plain import plain_type
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
+from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.results import Reading, table_results
 from par_model.table.row_range import RowRange, Written, cut, write_range
 from par_model.table.writer import first_free_number, remove_others, replacing
+
+_log = logging.getLogger(__name__)
 
 # Does some work on each of several items, in no order.
 Spread = Callable[[Callable[[RowRange], Written], Sequence[RowRange]], Iterable[Written]]
@@ -108,13 +112,13 @@ class AttributeTable:
         left_out: NDArray[np.bool_],
         parts: PartStore,
         reading: Reading,
-        before: storage.Before,
+        held: Held,
         spread: Spread,
     ) -> Self:
         """Join manifest and outcomes, both in manifest order, into new files, a range of rows at a time.
 
-        left_out: for each row of the manifest, whether the table has it already. before: asked before each write.
-        spread: does the ranges, where there are several.
+        left_out: for each row of the manifest, whether the table has it already. spread: does the ranges, where there
+        are several.
 
         Raises OutputError if an outcome is missing or surplus.
         """
@@ -125,7 +129,7 @@ class AttributeTable:
             manifest=manifest,
             selection=selection,
             reading=reading,
-            before=before,
+            before=held.look_only(),
             stripe=parts.stripe,
             stop=selection.stop(manifest),
         )
@@ -133,10 +137,13 @@ class AttributeTable:
         if beyond:
             raise OutputError(f"{self.folder}: {beyond[0].uri} has rows beyond the manifest's: it is of another job")
         ranges = cut(whole, parts.parts, left_out, number=first_free_number(self.files))
-        written = list(map(write_range, ranges) if len(ranges) == 1 else spread(write_range, ranges))
+        if len(ranges) == 1:
+            written = [write_range(replace(ranges[0], before=held.verify))]
+        else:
+            written = _spread(ranges, held, spread)
         written.sort(key=lambda one: one.number)
         files = (*self.files, *(uri for one in written for uri in one.files))
-        remove_others(self.folder, files, before)
+        remove_others(self.folder, files, held.verify)
         return replace(self, files=files, written=tuple(written))
 
     def with_replaced(self, parts: PartStore, reading: Reading, before: storage.Before) -> Self:
@@ -153,6 +160,16 @@ class AttributeTable:
                     for group in range(old.num_row_groups):
                         writer.write_table(_replaced(old.read_row_group(group), outcomes, reading))
         return self
+
+
+def _spread(ranges: list[RowRange], held: Held, spread: Spread) -> list[Written]:
+    try:
+        return list(spread(write_range, ranges))
+    except storage.PlaceError as error:
+        if error.reason is not storage.Reason.ACCESS_DENIED:
+            raise
+        _log.warning(f"workers cannot write the table, so this process does: {error}")
+        return [write_range(replace(one, before=held.verify)) for one in ranges]
 
 
 def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:

@@ -30,8 +30,15 @@ def on_s3(jobs: Jobs, s3: Callable[[], str], slow_archive: Path, tiny_weights: P
     return replace(jobs, manifest=f"{bucket}/manifest.parquet", weights=f"{bucket}/w.safetensors", root=bucket)
 
 
+# Workers write the parts of small jobs too.
+BY_WORKERS = """
+from par_model.inference import keep
+keep._SMALL_JOB = 0
+"""
+
+
 def killed_and_repeated(jobs: Jobs, undisturbed: pa.Table) -> None:
-    process = jobs.start("out")
+    process = jobs.start("out", first=BY_WORKERS)
     jobs.wait_for_parts("out", 1)
     process.kill()
     process.communicate()
@@ -107,6 +114,19 @@ def test_a_worker_is_killed_while_it_writes_a_file_of_the_table(
     assert jobs.names("out") == ["attributes", "run.json"]
 
 
+@pytest.mark.slow
+def test_a_worker_is_killed_while_it_writes_a_part(jobs: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """What it had still lies with Ray, and another writes it."""
+    mark = tmp_path / "mark"
+    process = replace(jobs, ray=True).start("out", first=BY_WORKERS, FAULT_KILL_AT_PART=2, FAULT_PART_MARK=mark)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert mark.exists()
+    assert "once more" not in err
+    assert_same_table(jobs.table("out"), undisturbed)
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
 def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> None:
     """A torn file is never read as a part; it goes, and its rows are done again."""
     process = jobs.start("out", FAULT_KILL_AT_PART=2)
@@ -136,7 +156,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(jobs: Jobs, stop: signal.Sig
 def test_ctrl_c_with_ray(jobs: Jobs) -> None:
     """The same with Ray."""
     jobs = replace(jobs, ray=True)
-    process = jobs.start("out")
+    process = jobs.start("out", first=BY_WORKERS)
     jobs.wait_for_parts("out", 1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=180)

@@ -18,6 +18,7 @@ import pytest
 
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.errors import ClusterError
+from par_model.inference import keep
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
@@ -111,6 +112,12 @@ class ModelAlwaysDies(RecogniseTables):
     def __call__(self, table: pa.Table) -> pa.Table:
         ends(signal.SIGKILL)
         return table
+
+
+@pytest.fixture(autouse=True)
+def parts_by_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a large job."""
+    monkeypatch.setattr(keep, "_SMALL_JOB", 0)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from par_model.manifest import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.outcome import OUTCOME_SCHEMA
 from par_model.runs.parts import PartStore
+from par_model.storage import PlaceError, Reason
 from par_model.table import row_range
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.results import Reading
@@ -26,6 +28,7 @@ from tests.table.test_results import SCHEMA
 ROWS, STRIPE = 50, 7
 READING = Reading(SCHEMA, (0.5,) * 4, (True,) * 4, "abcdef012345")
 FAILED = (3, 20, 21)
+ANYBODYS: Any = SimpleNamespace(verify=lambda: None, look_only=lambda: lambda: None)  # an output without a lock
 
 
 def shuffled(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -66,8 +69,7 @@ def outcomes(rows: Iterable[int], **other: Any) -> pa.Table:
 def store(folder: Path, *parts: pa.Table) -> PartStore:
     kept = PartStore(str(folder / "_parts"), "job", "run", STRIPE, lambda: None)
     for part in parts:
-        kept.append(part)
-        kept.flush()
+        kept.count(kept.next().write([part]))
     return kept
 
 
@@ -86,11 +88,12 @@ def write(
     left_out: Iterable[int] = (),
     partition_by: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
+    spread: Any = shuffled,
 ) -> AttributeTable:
     schema = table_schema([manifest.schema.field(n) for n in manifest.pass_through], SCHEMA, embedding=False)
     table = AttributeTable(str(folder / "attributes"), schema, partition_by, files)
     out = np.isin(np.arange(manifest.num_rows), list(left_out))
-    return table.with_rows(manifest, selection, out, parts, READING, lambda: None, shuffled)
+    return table.with_rows(manifest, selection, out, parts, READING, ANYBODYS, spread)
 
 
 def scattered(rows: Iterable[int]) -> list[pa.Table]:
@@ -178,3 +181,22 @@ def test_a_row_that_is_missing_or_surplus_is_found_by_its_range(
 def test_a_small_table_is_one_file_and_no_task(manifest: Manifest, tmp_path: Path) -> None:
     table = write(manifest, store(tmp_path, *scattered(range(ROWS))), tmp_path)
     assert [Path(uri).name for uri in table.files] == ["part-00000.parquet"]
+
+
+@pytest.mark.usefixtures("three_ranges")
+def test_what_workers_may_not_write_this_process_writes(
+    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(work: Any, items: Any) -> Any:
+        yield work(next(iter(items)))
+        raise PlaceError("cannot write: access denied", Reason.ACCESS_DENIED)
+
+    write(manifest, store(tmp_path, outcomes(range(ROWS))), tmp_path, spread=refused)
+    assert pq.read_table(tmp_path / "attributes")["tracklet_id"].to_pylist() == [f"t{i}" for i in range(ROWS)]
+    assert "workers cannot write the table, so this process does: cannot write: access denied" in caplog.text
+
+    def full(work: Any, items: Any) -> Any:
+        raise PlaceError("no space left")
+
+    with pytest.raises(PlaceError, match="no space left"):
+        write(manifest, store(tmp_path / "full", outcomes(range(ROWS))), tmp_path / "full", spread=full)

@@ -3,7 +3,8 @@
 crash:///path    a video whose reading ends the process that reads it
 hang:///path     a video whose reading never returns
 slow:///path     a local video that takes half a second to open, or FAULT_SLOW_SECONDS
-FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
+FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place;
+                            with FAULT_PART_MARK=MARK once, since it leaves MARK
 FAULT_STOP_AT_PART=N        the same with SIGSTOP
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 FAULT_KILL_AT_FILE=MARK     SIGKILL to the process that writes the table's file 1, locally or on S3, when it is written
@@ -18,20 +19,27 @@ import time
 _replace = os.replace
 
 
+def _is_first_time(mark):  # type: ignore[no-untyped-def]
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def _may_end_at_file(path):  # type: ignore[no-untyped-def]
     mark = os.environ.get("FAULT_KILL_AT_FILE")
-    if mark and "/attributes/" in path and os.path.basename(path) == "part-00001.parquet":
-        try:
-            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return
+    if mark and "/attributes/" in path and os.path.basename(path) == "part-00001.parquet" and _is_first_time(mark):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     name = os.path.basename(target)
     _may_end_at_file(target)
-    if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-"):
+    mark = os.environ.get("FAULT_PART_MARK")
+    if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-") and (
+        mark is None or _is_first_time(mark)
+    ):
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
