@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.results import peak_mib, table, write_section
 from par_model.inference.job import run_inference
+from par_model.inference.local import one_by_one
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.wire import OUTCOME_WIRE_SCHEMA
 from par_model.manifest.schema import COLUMNS
@@ -61,6 +62,12 @@ class StandIn:
             done += len(unit)
             if self._stop is not None and done >= self._stop:
                 raise KeyboardInterrupt
+
+    def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return one_by_one(work, items)
+
+    def shares(self, uri: str) -> bool:
+        return True
 
     def _answer(self, unit: pa.Table) -> pa.Table:
         rows = len(unit)

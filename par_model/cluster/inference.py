@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +22,7 @@ from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
+from par_model.cluster.spread import Item, Result, shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
@@ -80,6 +81,14 @@ class RayRunner:
                 f"nothing came out of any worker for {patience:g} s: what is left of the cluster may have too few CPUs "
                 f"for both decoding and the model; the same command again goes on with what is there"
             ) from error
+
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``work`` makes of each item, by Ray tasks. Raises what ``work`` raised on purpose, or ClusterError."""
+        return spread(work, items)
+
+    def shares(self, uri: str) -> bool:
+        """Whether every worker sees a place as this process does."""
+        return shares(uri)
 
     def _graph(self, units: Units, settings: StageSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"

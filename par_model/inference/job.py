@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -37,11 +37,14 @@ from par_model.runs.parts import PartStore
 from par_model.runs.record import versions
 
 _log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Runner(Protocol):
     """Where the stages run. ``outcomes`` yields every row of every unit once, or raises NodesLostError: then it may be
-    called again with the units that are missing."""
+    called again with the units that are missing. ``spread`` gives what ``work`` makes of each item, in no order, maybe
+    in other processes; ``shares`` says whether these see a place as this process does."""
 
     @property
     def decode_workers(self) -> int: ...
@@ -49,6 +52,10 @@ class Runner(Protocol):
     def device(self) -> RealDevice: ...
 
     def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]: ...
+
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]: ...
+
+    def shares(self, uri: str) -> bool: ...
 
 
 def run_inference(

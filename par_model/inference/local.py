@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import pyarrow as pa
 
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import Device, RealDevice, local_device
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def one_by_one(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """What ``work`` makes of each item, in this process: ``Runner.spread`` where there are no workers."""
+    return map(work, items)
 
 
 class LocalRunner:
@@ -33,3 +42,11 @@ class LocalRunner:
                     yield recognise(crops)
         finally:
             decode.close()
+
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``work`` makes of each item."""
+        return one_by_one(work, items)
+
+    def shares(self, uri: str) -> bool:
+        """Whether what does the work sees a place as this process does."""
+        return True
