@@ -26,7 +26,7 @@ def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Re
     A task whose worker dies is done again, so that ``work`` may have been done, or begun, more than once. Raises what
     ``work`` raised on purpose, or ClusterError.
     """
-    task: Any = ray.remote(num_cpus=1, max_retries=_MOST_RETRIES, scheduling_strategy="SPREAD")(_done)  # type: ignore[call-overload]
+    task: Any = ray.remote(num_cpus=1, max_retries=_MOST_RETRIES, scheduling_strategy="SPREAD")(_done)
     versions: Any = ray.put(versions_here())
     left = iter(items)
     waiting = [task.remote(work, item, versions) for item in islice(left, _MOST_WAITING)]

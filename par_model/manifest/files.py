@@ -27,7 +27,8 @@ class ManifestFile:
 
     name: relative to the manifest's folder. first_row: position of its first row in the manifest.
     schema: the columns as they are stored, without those of ``partition``, which the folders' names give.
-    intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning.
+    intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning. groups: of each row
+    group, its rows and its bytes before compression.
     """
 
     uri: str
@@ -35,11 +36,16 @@ class ManifestFile:
     size: int
     num_rows: int
     first_row: int
-    bytes_per_row: int
+    groups: tuple[tuple[int, int], ...]
     schema: pa.Schema
     label_schema_toml: str | None
     partition: tuple[tuple[str, str | None], ...] = ()
     intervals: frozenset[str] = frozenset()
+
+    @property
+    def bytes_per_row(self) -> int:
+        """Of the row group with the largest rows, before compression."""
+        return max((size // max(1, rows) for rows, size in self.groups), default=0)
 
     @property
     def column_names(self) -> list[str]:
@@ -147,7 +153,7 @@ def _described(footer: _Footer, first_row: int) -> ManifestFile:
         size=footer.info.size,
         num_rows=metadata.num_rows,
         first_row=first_row,
-        bytes_per_row=max((g.total_byte_size // max(1, g.num_rows) for g in groups), default=0),
+        groups=tuple((group.num_rows, group.total_byte_size) for group in groups),
         schema=footer.schema.remove_metadata(),
         label_schema_toml=toml.decode("utf-8", "replace") if toml is not None else None,
         partition=tuple((unquote(key), None if v == _HIVE_NULL else unquote(v)) for key, _, v in folders),

@@ -141,7 +141,7 @@ class Manifest:
         unknown = [name for name in names if name not in self.schema.names]
         if unknown:
             raise ManifestError(f"manifest {self.uri}: has no column {unknown[0]!r}")
-        start, stop = rows if rows is not None else (0, self.num_rows)
+        start, stop = rows if rows is not None else (0, self.files[-1].first_row + self.files[-1].num_rows)
         for file in self.files_of(start, stop):
             size = max(1, min(rows_per_batch, _BATCH_BYTES // max(1, file.bytes_per_row)))
             of_file = max(0, start - file.first_row), min(file.num_rows, stop - file.first_row)

@@ -141,8 +141,8 @@ class Held:
 class Witness:
     """Whether a job's lock was still its own some seconds ago. May be sent to other machines.
 
-    It proves less than ``Held.verify``: a job that hangs may lose the lock right after. So what asks it must write under
-    names that are read by this job alone.
+    It proves less than ``Held.verify``: a job that hangs may lose the lock right after. So what asks it must write
+    under names that are read by this job alone.
     """
 
     def __init__(self, uri: str, token: str) -> None:
