@@ -49,7 +49,7 @@ def test_what_is_done_of_a_unit_does_not_travel(units: Units) -> None:
 
 @pytest.mark.parametrize(
     ("count", "workers", "wanted", "largest"),
-    [(0, 4, 0, 0), (1, 4, 1, 1), (70, 1, 64, 2), (10**4, 2, 64, 157), (10**6, 100, 800, 1250), (10**6, 1024, 4096, 245)],
+    [(0, 4, 0, 0), (1, 4, 1, 1), (70, 1, 64, 2), (10**4, 2, 64, 157), (10**6, 100, 800, 1250), (10**6, 999, 4096, 245)],
 )
 def test_many_units_travel_in_few_blocks(count: int, workers: int, wanted: int, largest: int) -> None:
     numbers = blocks(np.arange(count), workers)
