@@ -5,6 +5,7 @@ hang:///path     a video whose reading never returns
 slow:///path     a local video that takes half a second to open, or FAULT_SLOW_SECONDS
 FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place
 FAULT_STOP_AT_PART=N        the same with SIGSTOP
+FAULT_KILL_AT_PLAN=NAME     as FAULT_KILL_AT_PART, at the first file of OUT/_plan whose name begins so
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 """
 
@@ -18,7 +19,8 @@ _replace = os.replace
 
 def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     name = os.path.basename(target)
-    if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-"):
+    plan = os.environ.get("FAULT_KILL_AT_PLAN", "no file of this name")
+    if name.startswith((f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-", plan)):
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
