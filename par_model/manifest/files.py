@@ -140,11 +140,13 @@ def _open_parquet(uri: str, content: bytes | None) -> Iterator[pq.ParquetFile]:
 @contextmanager
 def open_parquet(file: ManifestFile) -> Iterator[pq.ParquetFile]:
     """Raises ManifestError where a file is damaged, StorageError where it cannot be read."""
-    content = file.content
-    if content is None and file.is_fetched_whole:
-        content = _whole(file)
-    with _open_parquet(file.uri, content) as parquet:
+    with _open_parquet(file.uri, content_of(file)) as parquet:
         yield parquet
+
+
+def content_of(file: ManifestFile) -> bytes | None:
+    """All of a file that is fetched as a whole; None for others. Raises StorageError."""
+    return file.content if file.content is not None or not file.is_fetched_whole else _whole(file)
 
 
 def fetched(files: Iterable[ManifestFile]) -> Iterator[ManifestFile]:

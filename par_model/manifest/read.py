@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -24,6 +25,7 @@ from par_model.manifest.cast import cast_column
 from par_model.manifest.files import (
     READ_BUFFER,
     ManifestFile,
+    content_of,
     described_files,
     fetched,
     find_files,
@@ -33,6 +35,7 @@ from par_model.manifest.files import (
 from par_model.manifest.schema import DEFECT, NOT_PASSED_THROUGH, ROW
 
 _BATCH_BYTES = 64 << 20
+_AT_ONCE = 8  # files that are hashed at a time
 # From stored boxes to the manifest's, and for each row why not.
 CastBoxes = Callable[[pa.Array], tuple[pa.Array, list[str | None]]]
 
@@ -161,13 +164,9 @@ class Manifest:
         Reads every byte once. The same files elsewhere, or under names in the same order, have the same fingerprint.
         """
         total = hashlib.sha256()
-        for file in fetched(self.files):
-            digest = hashlib.sha256(file.content or b"")
-            if file.content is None:
-                with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
-                    while chunk := stream.read(READ_BUFFER):
-                        digest.update(chunk)
-            total.update(repr((file.partition, digest.hexdigest())).encode())
+        with ThreadPoolExecutor(min(_AT_ONCE, len(self.files))) as pool:
+            for file, digest in zip(self.files, pool.map(_sha256, self.files), strict=True):
+                total.update(repr((file.partition, digest)).encode())
         return total.hexdigest()
 
     def _typed(
@@ -206,6 +205,16 @@ class Manifest:
         if pa.types.is_list(uris.type):
             return pa.array([row if row is None else [resolve(uri) for uri in row] for row in values], uris.type)
         return pa.array([resolve(uri) for uri in values], uris.type)
+
+
+def _sha256(file: ManifestFile) -> str:
+    content = content_of(file)
+    digest = hashlib.sha256(content or b"")
+    if content is None:
+        with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
+            while chunk := stream.read(READ_BUFFER):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _stored_batches(

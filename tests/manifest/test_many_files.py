@@ -76,3 +76,5 @@ def test_files_that_are_too_many_to_keep_are_fetched_once_a_pass(
     assert proxy.most > 4
     assert manifest.tracklet_id(7 * ROWS + 1) == "7-1"
     assert proxy.asked == {"GET": FILES + 1}
+    assert len(manifest.content_fingerprint()) == 64
+    assert proxy.asked == {"GET": 2 * FILES + 1}
