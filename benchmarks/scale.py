@@ -28,6 +28,7 @@ from benchmarks import stand_ins
 from benchmarks.results import peak_mib, table, write_section
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
+from par_model.inference.planned import Units
 from par_model.manifest.schema import COLUMNS
 
 _EXPLAINED = """Both stages are stand-ins that answer at once: what is left is the work of the process that the user
@@ -52,7 +53,7 @@ class StandIn:
     def device(self) -> Literal["cpu", "cuda"]:
         return "cpu"
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[pa.Table]:
         done = 0
         for unit in units:
             if self.planned is None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from par_model.inference.options import StageSettings
+from par_model.inference.planned import Units
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import Device, RealDevice, local_device
 
@@ -32,7 +33,7 @@ class LocalRunner:
         """Where the model will run. Raises UsageError for CUDA where torch sees no GPU."""
         return local_device(self._wanted)
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[pa.Table]:
         """Outcomes (OUTCOME_WIRE_SCHEMA) as they come."""
         recognise = RecogniseTables(settings)
         decode = DecodeTables(settings)

@@ -1,6 +1,7 @@
 """What lies in OUT beside the table while a job is at it, and what of it counts.
 
-The claim says what is being done, ``_parts/`` holds outcomes so far. Both go once ``run.json`` is written.
+The claim says what is being done, ``_plan/`` holds units, ``_parts/`` outcomes so far. All go once ``run.json`` is
+written.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from typing import Any
 
 from par_model import storage
 from par_model.errors import OutputError, StorageError
-from par_model.inference.fingerprint import refuse_other
+from par_model.inference.fingerprint import is_same, refuse_other
 from par_model.inference.kinds import Kind, option_of
+from par_model.inference.planning import PLAN
 from par_model.runs.differences import Fingerprint
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
 from par_model.runs.parts import PartStore
 
 _PARTS = "_parts"
-REMAINS = (_PARTS, CLAIM)
+REMAINS = (_PARTS, PLAN, CLAIM)
 _KEYS = ("job_id", "again", "fingerprint")
 _NAMED = "by job and run"  # earlier versions recorded nothing of it, and their parts are those of the job that is there
 
@@ -35,7 +37,8 @@ def claim(
 ) -> tuple[str, PartStore]:
     """Record what is being done, or find that an interrupted run was doing the same; the job's id, and its parts.
 
-    stripe: rows of a stripe, by which parts are ordered. Raises OutputError if it was doing something else.
+    stripe: rows of a stripe, by which parts are ordered. Where it has no results yet, what it was doing is forgotten.
+    Raises OutputError if it was doing something else.
     """
     found = output.claim(*_KEYS)
     if found is not None and finished is not None and found["job_id"] == finished["job_id"]:
@@ -45,6 +48,8 @@ def claim(
         parts = _parts(output, held, job_id, run_id, stripe, unnamed="parts" not in found)
         if parts.holds_any or not (found["again"] == kind.recorded and kind.may_begin_anew):
             _refuse_other(output, found, fingerprint, kind)
+            return job_id, parts
+        if is_same(found["fingerprint"], fingerprint):  # what it has planned counts
             return job_id, parts
     elif kind.may_begin_anew and storage.list_files(output.place("attributes")):
         raise OutputError(
@@ -65,6 +70,12 @@ def sweep(output: Output) -> None:
             found, finished = output.claim(*_KEYS), output.record()
             if found is None or (finished is not None and found["job_id"] == finished["job_id"]):
                 output.remove(held, *REMAINS)
+
+
+def withdraw(output: Output, held: Held, parts: PartStore) -> None:
+    """Leave the output as it was before a run that is refused once it has claimed it."""
+    with suppress(OutputError, StorageError):  # the refusal is what there is to tell
+        output.remove(held, PLAN, *(() if parts.holds_any else (_PARTS, CLAIM)))
 
 
 def _parts(output: Output, held: Held, job_id: str, run_id: str, stripe: int, *, unnamed: bool = False) -> PartStore:

@@ -7,7 +7,9 @@ and folders whose name starts with ``_`` or ``.`` are left out, and folders name
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -23,7 +25,9 @@ from par_model.manifest.cast import cast_column
 from par_model.manifest.files import (
     READ_BUFFER,
     ManifestFile,
+    content_of,
     described_files,
+    fetched,
     find_files,
     open_parquet,
     unified_schema,
@@ -31,6 +35,7 @@ from par_model.manifest.files import (
 from par_model.manifest.schema import DEFECT, NOT_PASSED_THROUGH, ROW
 
 _BATCH_BYTES = 64 << 20
+_AT_ONCE = 8  # files that are hashed at a time
 # From stored boxes to the manifest's, and for each row why not.
 CastBoxes = Callable[[pa.Array], tuple[pa.Array, list[str | None]]]
 
@@ -100,11 +105,16 @@ class Manifest:
 
     def file_of(self, row: int) -> ManifestFile:
         """The file that holds a row."""
-        return next(f for f in self.files if f.first_row <= row < f.first_row + f.num_rows)
+        return self.files[bisect_right(self._first_rows, row) - 1]
 
     def files_of(self, start: int, stop: int) -> tuple[ManifestFile, ...]:
         """The files that hold some of the rows ``start`` to ``stop - 1``."""
-        return tuple(f for f in self.files if f.first_row < stop and start < f.first_row + f.num_rows)
+        first, end = max(0, bisect_right(self._first_rows, start) - 1), bisect_left(self._first_rows, stop)
+        return tuple(f for f in self.files[first:end] if start < f.first_row + f.num_rows)
+
+    @cached_property
+    def _first_rows(self) -> list[int]:
+        return [file.first_row for file in self.files]
 
     def tracklet_id(self, row: int) -> str | None:
         """The id of one row. Raises IndexError."""
@@ -142,7 +152,7 @@ class Manifest:
         if unknown:
             raise ManifestError(f"manifest {self.uri}: has no column {unknown[0]!r}")
         start, stop = rows if rows is not None else (0, self.files[-1].first_row + self.files[-1].num_rows)
-        for file in self.files_of(start, stop):
+        for file in fetched(self.files_of(start, stop)):
             size = max(1, min(rows_per_batch, _BATCH_BYTES // max(1, file.bytes_per_row)))
             of_file = max(0, start - file.first_row), min(file.num_rows, stop - file.first_row)
             for row, stored in _stored_batches(file, names, size, *of_file):
@@ -154,12 +164,9 @@ class Manifest:
         Reads every byte once. The same files elsewhere, or under names in the same order, have the same fingerprint.
         """
         total = hashlib.sha256()
-        for file in self.files:
-            digest = hashlib.sha256()
-            with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
-                while chunk := stream.read(READ_BUFFER):
-                    digest.update(chunk)
-            total.update(repr((file.partition, digest.hexdigest())).encode())
+        with ThreadPoolExecutor(min(_AT_ONCE, len(self.files))) as pool:
+            for file, digest in zip(self.files, pool.map(_sha256, self.files), strict=True):
+                total.update(repr((file.partition, digest)).encode())
         return total.hexdigest()
 
     def _typed(
@@ -200,12 +207,22 @@ class Manifest:
         return pa.array([resolve(uri) for uri in values], uris.type)
 
 
+def _sha256(file: ManifestFile) -> str:
+    content = content_of(file)
+    digest = hashlib.sha256(content or b"")
+    if content is None:
+        with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
+            while chunk := stream.read(READ_BUFFER):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
 def _stored_batches(
     file: ManifestFile, names: list[str], size: int, start: int, stop: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Rows ``start`` to ``stop - 1`` of a file, each batch with the number of its first row in the file."""
     stored = [name for name in names if name in file.schema.names]
-    with open_parquet(file.uri) as parquet:
+    with open_parquet(file) as parquet:
         if not stored:
             for row in range(start, stop, size):
                 yield row, pa.RecordBatch.from_arrays([pa.nulls(min(size, stop - row))], names=[ROW])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model import storage
@@ -136,6 +137,34 @@ def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> N
     assert [name.split("-")[0] for name in below] == ["_partial", "part"]
     jobs.run("out")
     assert_same_table(jobs.table("out"), undisturbed)
+
+
+# A few rows are several spans and buckets of planning.
+TINY_SPANS = """
+from par_model.inference import planning, survey
+survey.SPAN_ROWS, planning._BUCKET_ROWS = 4, 6
+"""
+
+
+@pytest.mark.parametrize("file", ["dealt-000002-", pytest.param("units-000001-", marks=pytest.mark.slow)])
+def test_sigkill_while_the_manifest_is_planned(
+    jobs: Jobs, file: str, undisturbed: pa.Table, slow_archive: Path, tmp_path: Path
+) -> None:
+    """What tasks of planning have written whole counts, the torn file goes, and no row is lost or doubled."""
+    jobs = replace(jobs, manifest=str(tmp_path / "manifest.parquet"))
+    pq.write_table(pq.read_table(slow_archive / "manifest.parquet"), jobs.manifest, row_group_size=2)
+    process = jobs.start("out", first=TINY_SPANS, FAULT_KILL_AT_PLAN=file)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    below = sorted(p.name[:12] for p in Path(jobs.place("out"), "_plan").iterdir())
+    kept = [name for name in below if name.startswith(("dealt", "units"))]
+    wanted = ["dealt-000000", "dealt-000001"]
+    assert kept == (wanted if file[0] == "d" else [*wanted, "dealt-000002", "dealt-000003", "units-000000"])
+    process = jobs.start("out", first=TINY_SPANS)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert_same_table(jobs.table("out"), undisturbed)
+    assert jobs.names("out") == ["attributes", "run.json"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

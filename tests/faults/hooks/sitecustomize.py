@@ -6,6 +6,7 @@ slow:///path     a local video that takes half a second to open, or FAULT_SLOW_S
 FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it is written but not yet in its place;
                             with FAULT_PART_MARK=MARK once, since it leaves MARK
 FAULT_STOP_AT_PART=N        the same with SIGSTOP
+FAULT_KILL_AT_PLAN=NAME     as FAULT_KILL_AT_PART, at the first file of OUT/_plan whose name begins so
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 FAULT_KILL_AT_FILE=MARK     SIGKILL to the process that writes the table's file 1, locally or on S3, when it is written
                             but not yet in its place; once, since it leaves MARK
@@ -36,8 +37,9 @@ def _may_end_at_file(path):  # type: ignore[no-untyped-def]
 def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     name = os.path.basename(target)
     _may_end_at_file(target)
+    plan = os.environ.get("FAULT_KILL_AT_PLAN", "no file of this name")
     mark = os.environ.get("FAULT_PART_MARK")
-    if name.startswith(f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-") and (
+    if name.startswith((f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-", plan)) and (
         mark is None or _is_first_time(mark)
     ):
         with open(source, "r+b") as file:
