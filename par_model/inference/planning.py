@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -85,10 +86,11 @@ class Desk:
         return found
 
     def remove(self, uris: Iterable[str]) -> None:
-        """Remove files of planning."""
-        for uri in uris:
-            self.held.verify()
-            storage.remove(uri)
+        """Remove files that nobody reads any more, where they may be removed."""
+        with suppress(storage.PlaceError):
+            for uri in uris:
+                self.held.verify()
+                storage.remove(uri)
 
 
 @dataclass(frozen=True)

@@ -79,5 +79,6 @@ class Output:
         try:
             self.remove(held, *names)
         except (OutputError, StorageError) as error:
-            stay = f"{' and '.join(names)} {'stays' if len(names) == 1 else 'stay'} beside the results"
+            named = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+            stay = f"{named} {'stays' if len(names) == 1 else 'stay'} beside the results"
             _log.warning(f"{self.name} is complete; {stay}, and later runs pass over them: {error}")

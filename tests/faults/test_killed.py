@@ -256,7 +256,7 @@ def test_a_job_that_was_stopped_for_more_than_a_minute(jobs: Jobs, taken: bool, 
     assert "process 1 on elsewhere has taken" in err
     assert "Traceback" not in err
     assert sorted(str(p) for p in Path(jobs.place("out")).rglob("part-*")) == below
-    assert jobs.names("out") == ["_job.json", "_lock", "_parts"]
+    assert jobs.names("out") == ["_job.json", "_lock", "_parts", "_plan"]
 
 
 @pytest.mark.slow

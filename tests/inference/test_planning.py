@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,6 +28,7 @@ from par_model.inference.units import UnitSize
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint
 from par_model.manifest.schema import COLUMNS
+from par_model.runs import lock
 from par_model.runs.output import Output
 from tests.archive import assert_same_table, write_archive
 from tests.inference.test_job import Interrupted
@@ -77,7 +79,7 @@ def by_tasks(manifest: Manifest, folder: Path, left_out: Any = None, question: Q
     return plan_by_tasks(desk(folder), manifest, asked, left_out, accept, map)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     count=st.integers(1, 60),
     group=st.integers(1, 9),
@@ -189,22 +191,40 @@ class Killed(LocalRunner):
             yield work(item)
 
 
-def test_a_job_killed_at_any_task_of_planning_goes_on_from_there(archive: Path, tiny_weights: Path) -> None:
-    undisturbed = Killed(100)
-    infer(archive, tiny_weights, runner=undisturbed, output=archive / "whole")
-    spans, of_ids, buckets = 4, 2, 2
-    assert undisturbed.done == spans + of_ids + buckets
-    for at in range(undisturbed.done):
-        output = archive / f"out{at}"
+def test_planning_killed_at_any_task_goes_on_from_there(tmp_path: Path) -> None:
+    manifest = Manifest.open(str(in_groups(tmp_path / "m.parquet", some_rows(20))))
+    question = Question.of(manifest, None, 20, ())
+    spans, of_ids, buckets = 5, 2, 3
+
+    def planned(folder: Path, runner: Killed) -> list[Any]:
+        found = plan_by_tasks(desk(folder), manifest, question, None, accept, runner.spread)
+        assert {p.name.split("-")[0] for p in (folder / "_plan").iterdir()} == {"units", "plan"}
+        return [unit.to_pylist() for unit in found.units]
+
+    undisturbed = planned(tmp_path / "whole", Killed(100))
+    for at in range(spans + of_ids + buckets):
+        folder = tmp_path / f"out{at}"
         first, second = Killed(at), Killed(100)
         with pytest.raises(KeyboardInterrupt):
-            infer(archive, tiny_weights, runner=first, output=output)
-        assert sorted(p.name for p in output.iterdir()) == ["_job.json", "_plan"]
-        (output / "_plan" / "_partial-0123").write_bytes(b"torn")
-        infer(archive, tiny_weights, runner=second, output=output)
-        assert first.done + second.done == undisturbed.done + min(of_ids, max(0, at - spans))
-        assert_same_table(table_of(output), table_of(archive / "whole"))
-        assert sorted(p.name for p in output.iterdir()) == ["attributes", "run.json"]
+            planned(folder, first)
+        (folder / "_plan" / "_partial-0123").write_bytes(b"torn")
+        (folder / "_plan" / "dealt-000004-0b-1234").write_bytes(b"another job's")
+        for double in list((folder / "_plan").glob("dealt-000000-*"))[:1]:  # of a task that was lost late
+            double.with_name("dealt-000000-0a-zz").write_bytes(double.read_bytes())
+        assert planned(folder, second) == undisturbed
+        assert first.done + second.done == spans + of_ids + buckets + min(of_ids, max(0, at - spans))
+
+
+def test_a_job_killed_while_it_plans_goes_on_and_gives_the_same_table(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights, output=archive / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, runner=Killed(2))
+    assert sorted(p.name for p in (archive / "output").iterdir()) == ["_job.json", "_plan"]
+    second = Killed(100)
+    infer(archive, tiny_weights, runner=second)
+    assert second.done == 2 + 2 + 2  # of four spans two are left; buckets of ids; buckets of rows
+    assert_same_table(table_of(archive / "output"), table_of(archive / "whole"))
+    assert sorted(p.name for p in (archive / "output").iterdir()) == ["attributes", "run.json"]
 
 
 def test_a_job_that_goes_on_plans_nothing_again(archive: Path, tiny_weights: Path) -> None:
@@ -299,3 +319,31 @@ def test_an_add_that_is_refused_leaves_no_claim(archive: Path, tiny_weights: Pat
         infer(archive, tiny_weights, Add(), manifest=archive / "less.parquet")
     assert sorted(p.name for p in (archive / "output").iterdir()) == ["attributes", "run.json"]
     assert infer(archive, tiny_weights, Retry())["stages"]["tracklets"] == 4
+
+
+class Overtaken(Killed):
+    """Another job takes the output after the first task of planning, and holds it."""
+
+    def __init__(self, lock_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(100)
+        self._lock, self._patch = lock_file, monkeypatch
+
+    def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        for number, done in enumerate(super().spread(work, items)):
+            yield done
+            if number == 0:
+                self._lock.write_text(json.dumps({"token": "another's", "pid": 1, "host": "elsewhere"}))
+                for name in ("_LOOK_SECONDS", "_SURE_SECONDS"):
+                    self._patch.setattr(lock, name, 0.0)  # the last look is of long ago
+                self.there = sorted(self._lock.parent.rglob("*"))
+
+
+def test_a_job_that_loses_its_output_while_it_plans_leaves_it_as_it_is(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Overtaken(archive / "output" / "_lock", monkeypatch)
+    with pytest.raises(OutputError, match=r"process 1 on elsewhere has taken .*output over while this job"):
+        infer(archive, tiny_weights, runner=runner)
+    assert runner.done == 2  # the second task asks before it writes
+    assert sorted((archive / "output").rglob("*")) == runner.there
+    assert {p.name for p in (archive / "output").iterdir()} == {"_job.json", "_lock", "_plan"}
