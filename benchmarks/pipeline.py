@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -115,7 +114,6 @@ def planned(manifest: str, weights: str) -> tuple[list[pa.Table], Any]:
     options = InferOptions(manifest=manifest, weights=weights, output="")
     header, rows = read_header(weights), Manifest.open(manifest)
     size = UnitSize.choose(rows.num_rows, usual.FRAMES * header.preprocess.crop_bytes, 1)
-    left_out = np.zeros(rows.num_rows, bool)
     settings = StageSettings(
         weights=weights,
         preprocess=header.preprocess,
@@ -128,7 +126,7 @@ def planned(manifest: str, weights: str) -> tuple[list[pa.Table], Any]:
         embedding=False,
         zero_shot=False,
     )
-    return list(plan_units(rows, Selection(), left_out, usual.FRAMES, size)), settings
+    return list(plan_units(rows, Selection(), usual.FRAMES, size)), settings
 
 
 def our_job(manifest: str, weights: str, pipe: Any) -> None:

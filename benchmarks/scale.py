@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -24,10 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import stand_ins
 from benchmarks.results import peak_mib, table, write_section
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
-from par_model.inference.wire import OUTCOME_WIRE_SCHEMA
+from par_model.inference.planned import Units
 from par_model.manifest.schema import COLUMNS
 
 _EXPLAINED = """Both stages are stand-ins that answer at once: what is left is the work of the process that the user
@@ -52,37 +53,26 @@ class StandIn:
     def device(self) -> Literal["cpu", "cuda"]:
         return "cpu"
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[pa.Table]:
         done = 0
         for unit in units:
             if self.planned is None:
                 self.planned = time.perf_counter() - self._started
-            yield self._answer(unit)
+            yield stand_ins.answers(unit, self._classes)
             done += len(unit)
             if self._stop is not None and done >= self._stop:
                 raise KeyboardInterrupt
 
-    def _answer(self, unit: pa.Table) -> pa.Table:
-        rows = len(unit)
-        scores = pa.array(np.full(rows * self._classes, 0.25, np.float32))
-        offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * self._classes)
-        columns = {
-            "_row": unit["_row"],
-            "tracklet_id": unit["tracklet_id"],
-            "num_frames": pa.repeat(pa.scalar(_FRAMES, pa.int32()), rows),
-            "sampled_frames": pa.repeat(pa.scalar([1, 2, 3], pa.list_(pa.int32())), rows),
-            "scores": pa.ListArray.from_arrays(offsets, scores),
-        }
-        fields = [columns[f.name] if f.name in columns else _zero_or_null(f.type, rows) for f in OUTCOME_WIRE_SCHEMA]
-        return pa.table(fields, schema=OUTCOME_WIRE_SCHEMA)
+    def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(work, items)
+
+    def workshop(self) -> None: ...
+
+    def shares(self, uri: str) -> bool:
+        return True
 
 
-def _zero_or_null(kind: pa.DataType, rows: int) -> pa.Array:
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    return pa.repeat(pa.scalar(0, kind), rows) if numeric else pa.nulls(rows, kind)
-
-
-def write_manifest(path: Path, rows: int) -> None:
+def write_manifest(path: Path, rows: int, boxes: int = _FRAMES) -> None:
     """Tracklets of forty boxes, fifty to a video, the videos' rows far apart: planning has to sort."""
     rng = np.random.default_rng(0)
     with pq.ParquetWriter(path, COLUMNS) as writer:
@@ -91,9 +81,9 @@ def write_manifest(path: Path, rows: int) -> None:
             ids = np.arange(start, start + count)
             videos = ids % max(1, rows // _VIDEO_TRACKLETS)
             first = rng.integers(0, 50_000, count)
-            frames = (first[:, None] + np.arange(_FRAMES)).astype(np.int32)
-            offsets = pa.array(np.arange(count + 1, dtype=np.int32) * _FRAMES)
-            values = [pa.array(rng.integers(0, 500, count * _FRAMES).astype(np.float32)) for _ in "xywh"]
+            frames = (first[:, None] + np.arange(boxes)).astype(np.int32)
+            offsets = pa.array(np.arange(count + 1, dtype=np.int32) * boxes)
+            values = [pa.array(rng.integers(0, 500, count * boxes).astype(np.float32)) for _ in "xywh"]
             box = pa.StructArray.from_arrays(values, fields=list(COLUMNS.field("boxes").type.value_type))
             columns = {
                 "tracklet_id": pa.array([f"t{i:09}" for i in ids]),

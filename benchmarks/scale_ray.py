@@ -30,6 +30,7 @@ from par_model.attributes import load_schema
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
+from par_model.inference.planned import Units
 from par_model.inference.stages import RecogniseTables
 from par_model.manifest.schema import COLUMNS
 from par_model.model.initialise import initialise_weights
@@ -105,14 +106,10 @@ class _Counting(RayRunner):
         super().__init__(**fields)
         object.__setattr__(self, "_found", found)
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
-        def noted() -> Iterator[pa.Table]:
-            for unit in units:
-                self._found["units"] += 1  # type: ignore[attr-defined]
-                self._found["largest"] = max(self._found["largest"], len(unit))  # type: ignore[attr-defined]
-                yield unit
-
-        return super().outcomes(noted(), settings)
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[pa.Table]:
+        self._found["units"] += len(units)  # type: ignore[attr-defined]
+        self._found["largest"] = max(self._found["largest"], *map(len, units))  # type: ignore[attr-defined]
+        return super().outcomes(units, settings)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from par_model.attributes import load_schema
 from par_model.inference.options import StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
+from par_model.inference.wire import CROPS_SCHEMA, OUTCOME_WIRE_SCHEMA
 from par_model.types import Crops, Prediction, Tracklet
 from par_model.video.counters import Counters
 
@@ -72,3 +73,45 @@ class PassOn:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         return block
+
+
+class TablesAtOnce(DecodeTables):
+    """Crops without pixels, a table for each unit, and nothing done row by row."""
+
+    def __init__(self, settings: StageSettings) -> None: ...
+
+    def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
+        yield _filled(unit, CROPS_SCHEMA, {})
+
+
+class AnswersAtOnce(RecogniseTables):
+    """The same scores for every tracklet, a table at a time."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._classes = load_schema("street").num_classes
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        return answers(table, self._classes)
+
+
+def answers(rows: pa.Table, classes: int) -> pa.Table:
+    """Outcomes (OUTCOME_WIRE_SCHEMA) of rows that have ``_row`` and ``tracklet_id``."""
+    scores = pa.array(np.full(len(rows) * classes, 0.25, np.float32))
+    offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * classes)
+    found = {
+        "num_frames": pa.repeat(pa.scalar(40, pa.int32()), len(rows)),
+        "sampled_frames": pa.repeat(pa.scalar([1, 2, 3], pa.list_(pa.int32())), len(rows)),
+        "scores": pa.ListArray.from_arrays(offsets, scores),
+    }
+    return _filled(rows, OUTCOME_WIRE_SCHEMA, found)
+
+
+def _filled(rows: pa.Table, schema: pa.Schema, found: dict[str, pa.Array]) -> pa.Table:
+    """A table of a schema: ``_row`` and ``tracklet_id`` of some rows, what was found, else nought or null."""
+    found = {"_row": rows["_row"], "tracklet_id": rows["tracklet_id"]} | found
+    return pa.table([found[f.name] if f.name in found else _nothing(f.type, len(rows)) for f in schema], schema=schema)
+
+
+def _nothing(kind: pa.DataType, rows: int) -> pa.Array:
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return pa.repeat(pa.scalar(0, kind), rows) if numeric else pa.nulls(rows, kind)

@@ -176,11 +176,11 @@ def open_reader(uri: str, *, block_size: int | None = None) -> IO[bytes]:
         return fs.open(path, "rb", block_size=block_size)  # type: ignore[no-any-return]
 
 
-def read_bytes(uri: str) -> bytes:
-    """A whole file. Raises PlaceError."""
+def read_bytes(uri: str, start: int | None = None, stop: int | None = None) -> bytes:
+    """A whole file, or its bytes ``start`` to ``stop - 1``, of which there must be some. Raises PlaceError."""
     with guard(uri, "read"):
         fs, path = filesystem(uri)
-        return fs.cat_file(path)  # type: ignore[no-any-return]
+        return fs.cat_file(path, start=start, end=stop)  # type: ignore[no-any-return]
 
 
 def exists(uri: str) -> bool:

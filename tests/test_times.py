@@ -78,10 +78,11 @@ def test_a_manifest_is_read_and_shown_without_a_database(tmp_path: Path) -> None
     pq.write_table(pa.table(table), tmp_path / "m.parquet")
     code = """
 from par_model.cli import main
-from par_model.inference.fingerprint import rows_digest
-from par_model.manifest.selection import Selection
+from par_model.inference.planning import survey_here
+from par_model.inference.survey import Question
 from par_model.manifest import Manifest
-print(rows_digest(Manifest.open("m.parquet"), Selection())["digest"])
+manifest = Manifest.open("m.parquet")
+print(survey_here(manifest, Question.of(manifest, None, 1, ()))[0].digest)
 for command in ("check", "show"):
     try:
         main(["manifest", command, "m.parquet"])
@@ -93,12 +94,13 @@ for command in ("check", "show"):
     assert "1 row, 0 defects" in done.stderr
     assert "start_time    2026-05-01 12:00:00.250000+00:00" in done.stdout
     assert "seen          [2026-05-01 12:00:00.250123+00:00] (1)" in done.stdout
-    from par_model.inference.fingerprint import rows_digest
+    from par_model.inference.planning import survey_here
+    from par_model.inference.survey import Question
     from par_model.manifest import Manifest
-    from par_model.manifest.selection import Selection
 
-    here = rows_digest(Manifest.open(str(tmp_path / "m.parquet")), Selection())["digest"]
-    assert done.stdout.splitlines()[0] == here, "the digest of a row must not depend on the machine"
+    manifest = Manifest.open(str(tmp_path / "m.parquet"))
+    here = survey_here(manifest, Question.of(manifest, None, 1, ()))[0].digest
+    assert done.stdout.splitlines()[0] == str(here), "the digest of a row must not depend on the machine"
 
 
 @pytest.mark.slow

@@ -135,13 +135,11 @@ def _open(uri: str) -> Manifest:
 
 def _results(manifest: Manifest, selection: Selection, stage: DecodeStage[RawCrops]) -> Iterator[RawCrops | Failure]:
     """Read the selected tracklets video by video."""
-    import numpy as np
-
     from par_model.inference.units import UnitSize, plan_units
     from par_model.manifest.tracklets import tracklets
 
     size = UnitSize(most=_UNIT_TRACKLETS, enough=_UNIT_TRACKLETS)
-    for unit in plan_units(manifest, selection, np.zeros(manifest.num_rows, bool), stage.sampling.frames, size):
+    for unit in plan_units(manifest, selection, stage.sampling.frames, size):
         yield from stage(t for batch in unit.to_batches() for t in tracklets(batch))
 
 

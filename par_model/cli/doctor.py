@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,9 +40,14 @@ class Finding:
 @click.option(
     "--s3", metavar="URI", help="An s3:// folder or file to read a byte of, with the credentials that a job would use."
 )
+@click.option(
+    "--output",
+    metavar="URI",
+    help="A folder to write a small file to, and remove it, as every worker of a job does.",
+)
 @options.ray
 @options.json_output
-def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> int:
+def doctor(s3: str | None, output: str | None, address: str | None, no_ray: bool, as_json: bool) -> int:
     """Say what is installed and what works here: versions, GPUs, decoders, S3 access, Ray.
 
     Each decoder reads frames out of a small clip, and Ray is started or joined. Put the output into a bug report; it
@@ -67,6 +73,7 @@ def doctor(s3: str | None, address: str | None, no_ray: bool, as_json: bool) -> 
         "decoder pyav": lambda: _decoder("pyav"),
         "decoder decord": lambda: _decoder("decord"),
         "s3": lambda: _s3(s3),
+        "output": lambda: _output(output),
         "ray": lambda: _ray(address, no_ray),
     }
     findings = []
@@ -200,6 +207,20 @@ def _s3(uri: str | None) -> tuple[bool | None, str]:
             opened.read(1)
         return True, f"{file.uri} can be read"
     return True, f"{uri} is there, and empty"
+
+
+def _output(uri: str | None) -> tuple[bool | None, str]:
+    from par_model import storage
+
+    if uri is None:
+        return None, "not tried: --output URI writes to one"
+    file = storage.join(storage.absolute(uri), f"_doctor-{uuid.uuid4().hex}")
+    storage.write_bytes(file, b"parjob doctor")
+    read = storage.read_bytes(file)
+    storage.remove(file)
+    if read != b"parjob doctor":
+        return False, f"{uri} gives back other bytes than were written"
+    return True, f"{uri} can be written, read and removed from here; on S3 every worker of a job needs that right"
 
 
 def _some_file(uri: str) -> FileInfo | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -17,14 +17,18 @@ import ray.exceptions
 from ray.data import ActorPoolStrategy, DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 
-from par_model.cluster.hand_out import Units, served
+from par_model.cluster.hand_out import Served, blocks, served
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.ray_errors import par_error
+from par_model.cluster.ray_internals import blocks_of
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
+from par_model.cluster.spread import Item, Result, shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
+from par_model.cluster.workshop import Block, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
+from par_model.inference.planned import Units
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
 
@@ -54,8 +58,8 @@ class RayRunner:
         """Where the model will run."""
         return self.pools.device
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
-        """Outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[Block]:
+        """References to outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
 
         Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
         """
@@ -63,12 +67,13 @@ class RayRunner:
         patience = -1.0 if self.pools.device == "cuda" else max(_PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
         _configure(patience)
         try:
-            with served(units) as planned, noticed() as losses:
-                if planned.count:
-                    graph = self._graph(planned, settings)
-                    for outcomes in graph.iter_batches(batch_size=None, batch_format="pyarrow"):
-                        losses.heard()
-                        yield outcomes
+            if not len(units):
+                return
+            with served(units, shared=self.shares(units.folder)) as within_reach, noticed() as losses:
+                graph = self._graph(within_reach, settings)
+                for block in blocks_of(graph):
+                    losses.heard()
+                    yield Block(*block)
         except NodesLostError:
             if self.pools.device == "cpu":
                 self.pools = self.pools.within(max(2, live_cpus()))
@@ -81,11 +86,23 @@ class RayRunner:
                 f"for both decoding and the model; the same command again goes on with what is there"
             ) from error
 
-    def _graph(self, units: Units, settings: StageSettings) -> ray.data.Dataset:
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``work`` makes of each item, by Ray tasks. Raises what ``work`` raised on purpose, or ClusterError."""
+        return spread(work, items)
+
+    def workshop(self) -> RayWorkshop:
+        """Workers that write parts."""
+        return RayWorkshop()
+
+    def shares(self, uri: str) -> bool:
+        """Whether every worker sees a place as this process does."""
+        return shares(uri)
+
+    def _graph(self, units: Served, settings: StageSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"
         versions = versions_here()
         return (
-            ray.data.from_arrow_refs([ray.put(number) for number in units.numbers()])  # type: ignore[misc]
+            ray.data.from_arrow_refs([ray.put(some) for some in blocks(units.units.numbers, self.pools.decode[1])])  # type: ignore[misc]
             .map_batches(
                 DecodeUnits,
                 fn_constructor_args=(units, self.decode, settings, versions),
@@ -111,7 +128,7 @@ class RayRunner:
 class DecodeUnits:
     """The decode stage on numbers of units."""
 
-    def __init__(self, units: Units, stage: type[DecodeTables], settings: StageSettings, versions: Versions) -> None:
+    def __init__(self, units: Served, stage: type[DecodeTables], settings: StageSettings, versions: Versions) -> None:
         refuse_other_node(versions)
         self._units = units
         self._stage = stage(settings)
@@ -124,7 +141,9 @@ class DecodeUnits:
 class RecogniseCrops:
     """The recognise stage."""
 
-    def __init__(self, units: Units, stage: type[RecogniseTables], settings: StageSettings, versions: Versions) -> None:
+    def __init__(
+        self, units: Served, stage: type[RecogniseTables], settings: StageSettings, versions: Versions
+    ) -> None:
         refuse_other_node(versions)
         self._units = units
         self._stage = stage(settings)
@@ -144,7 +163,7 @@ class RecogniseCrops:
 
 
 def tried(
-    units: Units,
+    units: Served,
     stage: str,
     rows: pa.Table,
     work: Callable[[pa.Table], Iterator[pa.Table]],

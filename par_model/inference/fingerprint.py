@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from par_model.errors import OutputError
 from par_model.inference.options import InferOptions
-from par_model.manifest.digest import row_digests
+from par_model.inference.survey import Surveyed, digest_text
 from par_model.manifest.read import Manifest
-from par_model.manifest.selection import Selection
-from par_model.manifest.tracklets import TRACKLET_COLUMNS
 from par_model.model.weights import WeightsHeader
 from par_model.runs.differences import Fingerprint, differing, refuse_differing
 from par_model.video.options import BEFORE_RECORDED
@@ -45,47 +39,32 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
 
 def refuse_other(output: str, recorded: Fingerprint, wanted: Fingerprint) -> None:
     """Raise OutputError, naming what differs, unless both are the same job. Precision ``auto`` fits any."""
-    recorded = BEFORE_RECORDED | recorded
-    if wanted["precision"] == "auto":
-        wanted = wanted | {"precision": recorded.get("precision")}
+    recorded, wanted = _comparable(recorded, wanted)
     advice = "give another --output"
     if differing(recorded, wanted) == ["manifest"]:
         advice += ", or --add if the manifest only grew"
     refuse_differing(output, recorded, wanted, advice=advice)
 
 
-def rows_digest(manifest: Manifest, selection: Selection, only: pa.Array | None = None) -> dict[str, Any]:
-    """Count and digest of the selected rows' content, whatever their order and files.
-
-    only: tracklet_ids to look at, None for all. The digest is the sum of the rows' own, so that it can be compared
-    with that of the same rows inside a larger manifest.
-    """
-    columns = list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for rows in selection.batches(manifest, columns):
-            kept = rows if only is None else rows.filter(pc.is_in(rows["tracklet_id"], only))
-            yield from kept.to_batches()
-
-    count, total = 0, np.zeros(2, np.uint64)
-    for digests in row_digests(batches()):
-        count += len(digests)
-        total += digests.sum(axis=0, dtype=np.uint64)
-    return {"rows": count, "digest": "".join(f"{half:016x}" for half in total.tolist())}
+def is_same(recorded: Fingerprint, wanted: Fingerprint) -> bool:
+    """Whether both are the same job."""
+    return not differing(*_comparable(recorded, wanted))
 
 
-def refuse_unless_grown(
-    output: str, base: Mapping[str, Any], manifest: Manifest, selection: Selection, table_ids: pa.Array
-) -> None:
+def _comparable(recorded: Fingerprint, wanted: Fingerprint) -> tuple[Fingerprint, Fingerprint]:
+    recorded = BEFORE_RECORDED | recorded
+    return recorded, wanted | ({"precision": recorded.get("precision")} if wanted["precision"] == "auto" else {})
+
+
+def refuse_unless_grown(output: str, base: Mapping[str, Any], surveyed: Surveyed) -> None:
     """Raise OutputError unless the manifest holds every tracklet of the table, each as it was.
 
-    base: the digest that the table's run recorded.
+    base: the count and the digest that the table's run recorded. surveyed: with the table's tracklets left out.
     """
-    found = rows_digest(manifest, selection, only=table_ids)
-    if found["rows"] < base["rows"]:
-        lacks = f"lacks {base['rows'] - found['rows']} of its {base['rows']} tracklets"
+    if surveyed.left_out < base["rows"]:
+        lacks = f"lacks {base['rows'] - surveyed.left_out} of its {base['rows']} tracklets"
         raise OutputError(f"{output} cannot be added to: the manifest {lacks}; give the old manifest with more rows")
-    if found["digest"] != base["digest"]:
+    if digest_text(surveyed.digest_left_out) != base["digest"]:
         raise OutputError(
             f"{output} cannot be added to: the manifest describes some of its tracklets otherwise than when they were "
             f"recognised; keep old rows as they are, or give another --output"

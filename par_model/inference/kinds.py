@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model import storage
 from par_model.errors import OutputError, UsageError
 from par_model.inference.fingerprint import refuse_other, refuse_unless_grown
 from par_model.inference.look import Job
+from par_model.inference.survey import Surveyed
+from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
-from par_model.table.attribute_table import AttributeTable
+from par_model.table.attribute_table import AttributeTable, Spread
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,10 @@ _ID_ROWS = 65_536
 
 @dataclass
 class Begun:
-    """What is to be done. table: as it is. left_out: for each row of the manifest, whether it is not to be recognised.
-    wanted: how many are."""
+    """What is to be done. table: as it is. left_out: for each row of the manifest, whether it is not to be done."""
 
     table: AttributeTable
     left_out: NDArray[np.bool_]
-    wanted: int
 
 
 class Kind(ABC):
@@ -59,8 +58,12 @@ class Kind(ABC):
         """What is to be done, before what an interrupted run did of it is left out."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
-        """The table with the outcomes. before: asked before each write."""
+    def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
+        """Raise OutputError where the manifest's rows do not go with the table."""
+
+    @abstractmethod
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+        """The table with the outcomes. spread: does what can be done side by side."""
 
 
 class FirstRun(Kind):
@@ -78,10 +81,14 @@ class FirstRun(Kind):
         return _nothing(job, finished, "nothing to do")
 
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
-        return Begun(job.table, np.zeros(job.manifest.num_rows, bool), job.tracklets)
+        return Begun(job.table, np.zeros(job.manifest.num_rows, bool))
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
-        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, job.reading(), before)
+    def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
+        pass  # it begins the table, or is the same job
+
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+        reading = job.reading()
+        return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, held, spread)
 
 
 class Retry(Kind):
@@ -111,10 +118,13 @@ class Retry(Kind):
         table = _complete_table(job, finished)
         # Rows of an interrupted retry count too: some files may have been replaced already.
         ids = pc.unique(pa.concat_arrays([table.ids(failed_only=True), parts.ids()]))
-        return Begun(table, _rows(job, ids, np.invert), len(ids))
+        return Begun(table, _rows(job, ids, np.invert))
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, before: storage.Before) -> AttributeTable:
-        return begun.table.with_replaced(parts, job.reading(), before)
+    def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
+        pass  # the manifest is the table's
+
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+        return begun.table.with_replaced(parts, job.reading(), held.verify)
 
 
 class Add(FirstRun):
@@ -139,10 +149,11 @@ class Add(FirstRun):
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
         table = _complete_table(job, finished)
         table.refuse_other_types(job.options.output)
-        ids = table.ids()
-        base = finished["manifest"] if finished is not None else {}
-        refuse_unless_grown(job.options.output, base, job.manifest, job.selection, ids)
-        return Begun(table, _rows(job, ids, np.asarray), job.tracklets - len(ids))
+        return Begun(table, _rows(job, table.ids(), np.asarray))
+
+    def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
+        if finished is not None:
+            refuse_unless_grown(job.options.output, finished["manifest"], surveyed)
 
 
 _KINDS: tuple[type[Kind], ...] = (FirstRun, Retry, Add)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import pyarrow as pa
 
 from par_model.inference.options import StageSettings
+from par_model.inference.planned import Units
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import Device, RealDevice, local_device
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def one_by_one(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """What ``work`` makes of each item, in this process: ``Runner.spread`` where there are no workers."""
+    return map(work, items)
 
 
 class LocalRunner:
@@ -23,7 +33,7 @@ class LocalRunner:
         """Where the model will run. Raises UsageError for CUDA where torch sees no GPU."""
         return local_device(self._wanted)
 
-    def outcomes(self, units: Iterator[pa.Table], settings: StageSettings) -> Iterator[pa.Table]:
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[pa.Table]:
         """Outcomes (OUTCOME_WIRE_SCHEMA) as they come."""
         recognise = RecogniseTables(settings)
         decode = DecodeTables(settings)
@@ -33,3 +43,14 @@ class LocalRunner:
                     yield recognise(crops)
         finally:
             decode.close()
+
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``work`` makes of each item."""
+        return one_by_one(work, items)
+
+    def workshop(self) -> None:
+        """Nobody else writes parts."""
+
+    def shares(self, uri: str) -> bool:
+        """Whether what does the work sees a place as this process does."""
+        return True

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from par_model import storage, times
+from par_model import storage
 from par_model.errors import ManifestError
 from par_model.inference.fingerprint import fingerprint_of
 from par_model.inference.options import InferOptions, StageSettings
+from par_model.inference.survey import Question, Surveyed, spans_of
 from par_model.manifest.read import Manifest
-from par_model.manifest.refuse import refuse_ambiguous
+from par_model.manifest.refuse import Complaint, refuse_columns
 from par_model.manifest.selection import Selection
 from par_model.model.device import RealDevice, choose_precision
 from par_model.model.shipped import DEMO, weights_uri
@@ -20,27 +22,25 @@ from par_model.sampling import Sampling
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.results import Reading
 from par_model.table.schema import check_partition_columns, table_schema
-from par_model.table.writer import check_folder_value
 
 _BATCH_SIZE = {"cpu": 8, "cuda": 64}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What was looked at before anything is written. table: as it was found, if it is complete."""
+    """What was looked at before any row was. table: as it was found, if it is complete."""
 
     options: InferOptions
     manifest: Manifest
     header: WeightsHeader
     selection: Selection
     sampling: Sampling
-    tracklets: int
     table: AttributeTable
     fingerprint: Fingerprint
 
     @classmethod
     def look(cls, options: InferOptions) -> Job:
-        """Read what there is to read and refuse what cannot be done. Writes nothing."""
+        """Read what there is to read but the manifest's rows, and refuse what cannot be done. Writes nothing."""
         header = read_header(weights_uri(options.weights))
         frames = options.frames or header.config.frames
         if options.zero_shot:
@@ -48,17 +48,11 @@ class Job:
         elif options.sampling != "all":
             header.config.check_frames(frames)
         manifest = Manifest.open(options.manifest)
-        refuse_ambiguous(manifest, header.schema)
+        refuse_columns(manifest, header.schema)
         selection = Selection(options.split, options.limit)
-        if options.sampling == "all" and header.config.max_frames is not None and not options.zero_shot:
-            header.config.check_frames(selection.longest(manifest))
         passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
         schema = table_schema(passed_through, header.schema, embedding=options.embedding)
         check_partition_columns(options.partition_by, schema)
-        _check_partition_values(options.partition_by, manifest, selection)
-        tracklets = selection.count(manifest)
-        if tracklets == 0:
-            raise ManifestError(f"{options.manifest} has no tracklet of split {options.split!r}: nothing to do")
         folder = storage.join(storage.absolute(options.output), "attributes")
         return cls(
             options=options,
@@ -66,10 +60,32 @@ class Job:
             header=header,
             selection=selection,
             sampling=Sampling(options.sampling, frames, options.seed, options.decode_budget),
-            tracklets=tracklets,
             table=AttributeTable(folder, schema, options.partition_by),
             fingerprint=fingerprint_of(options, header, manifest, frames),
         )
+
+    @cached_property
+    def question(self) -> Question:
+        """What the manifest's rows are asked."""
+        stop = self.selection.stop(self.manifest)
+        return Question.of(self.manifest, self.options.split, stop, self.options.partition_by)
+
+    @cached_property
+    def is_small(self) -> bool:
+        """Whether the manifest is surveyed and planned by this process alone."""
+        return len(spans_of(self.manifest)) == 1
+
+    def accept(self, surveyed: Surveyed, twice: Complaint | None) -> None:
+        """Raise ManifestError or UsageError where the manifest's rows, or as many frames, cannot be recognised.
+
+        twice: the first row with the id of another.
+        """
+        surveyed.refuse(self.manifest, twice)
+        if self.sampling.policy == "all" and self.header.config.max_frames is not None and not self.options.zero_shot:
+            self.header.config.check_frames(surveyed.longest)
+        if surveyed.selected == 0:
+            named = f"{self.options.manifest} has no tracklet of split {self.options.split!r}"
+            raise ManifestError(f"{named}: nothing to do")
 
     def reading(self) -> Reading:
         """How scores become answers. Zero-shot, nothing is trained, and thresholds that were found for the trained
@@ -100,12 +116,3 @@ class Job:
     def output(self) -> Output:
         """The folder that the table comes to lie in."""
         return Output(self.options.output)
-
-
-def _check_partition_values(columns: tuple[str, ...], manifest: Manifest, selection: Selection) -> None:
-    """Before any work: no folder may have a name that file systems or readers do not take."""
-    for name in columns:
-        if name in manifest.pass_through:
-            for rows in selection.batches(manifest, [name]):
-                for value in times.to_pylist(rows[name].unique()):
-                    check_folder_value(name, value)

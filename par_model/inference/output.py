@@ -1,6 +1,7 @@
 """What lies in OUT beside the table while a job is at it, and what of it counts.
 
-The claim says what is being done, ``_parts/`` holds outcomes so far. Both go once ``run.json`` is written.
+The claim says what is being done, ``_plan/`` holds units, ``_parts/`` outcomes so far. All go once ``run.json`` is
+written.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 from par_model import storage
 from par_model.errors import OutputError, StorageError
-from par_model.inference.fingerprint import refuse_other
+from par_model.inference.fingerprint import is_same, refuse_other
 from par_model.inference.kinds import Kind, option_of
+from par_model.inference.planning import PLAN
 from par_model.runs.differences import Fingerprint
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
@@ -21,7 +23,7 @@ from par_model.runs.parts import PartStore
 from par_model.runs.record import Fingerprinted
 
 _PARTS = "_parts"
-REMAINS = (_PARTS, CLAIM)
+REMAINS = (_PARTS, PLAN, CLAIM)
 _NAMED = "by job and run"  # earlier versions recorded nothing of it, and their parts are those of the job that is there
 
 
@@ -32,10 +34,17 @@ class _Claim(Fingerprinted):
 
 
 def claim(
-    output: Output, held: Held, finished: dict[str, Any] | None, fingerprint: Fingerprint, kind: Kind, run_id: str
+    output: Output,
+    held: Held,
+    finished: dict[str, Any] | None,
+    fingerprint: Fingerprint,
+    kind: Kind,
+    run_id: str,
+    stripe: int,
 ) -> tuple[str, PartStore]:
     """Record what is being done, or find that an interrupted run was doing the same; the job's id, and its parts.
 
+    stripe: rows of a stripe, by which parts are ordered. Where it has no results yet, what it was doing is forgotten.
     Raises OutputError if it was doing something else.
     """
     found = output.claim(_Claim)
@@ -43,9 +52,11 @@ def claim(
         found = None
     if found is not None:
         job_id = str(found["job_id"])
-        parts = _parts(output, held, job_id, run_id, unnamed="parts" not in found)
+        parts = _parts(output, held, job_id, run_id, stripe, unnamed="parts" not in found)
         if parts.holds_any or not (found["again"] == kind.recorded and kind.may_begin_anew):
             _refuse_other(output, found, fingerprint, kind)
+            return job_id, parts
+        if is_same(found["fingerprint"], fingerprint):  # what it has planned counts
             return job_id, parts
     elif kind.may_begin_anew and storage.list_files(output.place("attributes")):
         raise OutputError(
@@ -53,7 +64,7 @@ def claim(
         )
     job_id = uuid.uuid4().hex
     output.write_claim(held, {"job_id": job_id, "again": kind.recorded, "fingerprint": fingerprint, "parts": _NAMED})
-    return job_id, _parts(output, held, job_id, run_id)
+    return job_id, _parts(output, held, job_id, run_id, stripe)
 
 
 def sweep(output: Output) -> None:
@@ -68,8 +79,14 @@ def sweep(output: Output) -> None:
                 output.remove(held, *REMAINS)
 
 
-def _parts(output: Output, held: Held, job_id: str, run_id: str, *, unnamed: bool = False) -> PartStore:
-    return PartStore(output.place(_PARTS), job_id, run_id, held.verify, unnamed=unnamed)
+def withdraw(output: Output, held: Held, parts: PartStore) -> None:
+    """Leave the output as it was before a run that is refused once it has claimed it."""
+    with suppress(OutputError, StorageError):  # the refusal is what there is to tell
+        output.remove(held, PLAN, *(() if parts.holds_any else (_PARTS, CLAIM)))
+
+
+def _parts(output: Output, held: Held, job_id: str, run_id: str, stripe: int, *, unnamed: bool = False) -> PartStore:
+    return PartStore(output.place(_PARTS), job_id, run_id, stripe, held.verify, unnamed=unnamed)
 
 
 def _refuse_other(output: Output, found: dict[str, Any], fingerprint: Fingerprint, kind: Kind) -> None:

@@ -1,28 +1,28 @@
 """From a manifest to work units: small tables of tracklets that are read from the same videos.
 
-Tracklets are sorted by video and by their first sampled frame, on disk and a bucket of videos at a time, so that each
-unit reads one stretch of one video, or a few short videos, front to back, and memory does not grow with the manifest.
+Tracklets are sorted by video and by their first sampled frame, so that each unit reads one stretch of one video, or a
+few short videos, front to back. What does not fit in memory is sorted on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from par_model.manifest.database import database
 from par_model.manifest.read import Manifest
-from par_model.manifest.schema import DEFECT, ROW
+from par_model.manifest.schema import COLUMNS, DEFECT, ROW
 from par_model.manifest.selection import Selection
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
-from par_model.runs.buckets import Buckets, enough_buckets
-from par_model.scratch import scratch_folder
 
+UNIT_SCHEMA = pa.schema(
+    [*(COLUMNS.field(name) for name in TRACKLET_COLUMNS), pa.field(ROW, pa.int64()), pa.field(DEFECT, pa.string())]
+)
 _BATCH_ROWS = 4096
 _ORDER = (
     "video_uri NULLS LAST, coalesce(video_stream, 0), "
@@ -52,55 +52,27 @@ class UnitSize:
         return cls(most=most, enough=max(1, min(most, 64, tracklets // (4 * max(1, decode_workers)))))
 
 
-def plan_units(
-    manifest: Manifest, selection: Selection, left_out: NDArray[np.bool_], frames: int, size: UnitSize
-) -> Iterator[pa.Table]:
-    """Work units of all selected rows that are not left out: tables of TRACKLET_COLUMNS, ``_row`` and ``_defect``.
+def plan_units(manifest: Manifest, selection: Selection, frames: int, size: UnitSize) -> Iterator[pa.Table]:
+    """Units of all selected rows (UNIT_SCHEMA), made in this process. frames: T, see ``in_order``."""
 
-    left_out: for each row of the manifest. frames: T, which says where the first sampled frame of a tracklet lies.
-    """
-
-    def todo() -> Iterator[pa.RecordBatch]:
+    def rows() -> Iterator[pa.RecordBatch]:
         # All columns are read, so that a value that does not fit its type is known as its row's defect.
-        for rows in selection.batches(manifest, list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))):
-            wanted = rows.filter(pa.array(~left_out[rows[ROW].to_numpy()]))
-            yield from wanted.select([*TRACKLET_COLUMNS, ROW, DEFECT]).to_batches()
+        for table in selection.batches(manifest, list(dict.fromkeys([*TRACKLET_COLUMNS, *manifest.pass_through]))):
+            yield from table.select(UNIT_SCHEMA.names).to_batches()
 
-    batches = todo()
-    first = next(batches, None)
-    if first is None:
-        return
-    count = enough_buckets(manifest.num_rows, first.nbytes / len(first))
-    with Buckets(first.schema, count) as buckets:
-        with duckdb.connect() as connection:
-            for batch in chain([first], batches):
-                buckets.add(pa.Table.from_batches([batch]), _buckets_of_videos(connection, batch["video_uri"], count))
-        yield from cut_units(_sorted_batches(buckets, frames), size)
+    return cut_units(in_order(rows(), frames), size)
 
 
-def _buckets_of_videos(connection: duckdb.DuckDBPyConnection, uris: pa.Array, count: int) -> NDArray[np.int64]:
-    """Equal for equal URIs, anything from 0 to ``count - 1``; stills come last."""
-    connection.register("uris", pa.table({"uri": uris}))
-    numbers = f"CAST(CASE WHEN uri IS NULL THEN {count - 1} ELSE hash(uri) % {count} END AS BIGINT)"
-    found = connection.sql(f"SELECT {numbers} FROM uris").to_arrow_table().column(0).to_numpy()
-    connection.unregister("uris")
-    return np.asarray(found, np.int64)
+def in_order(rows: Iterable[pa.RecordBatch], frames: int, threads: int | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows (UNIT_SCHEMA) by video, stills last, and by first sampled frame; those of one video may not fit in memory.
 
-
-def _sorted_batches(buckets: Buckets, frames: int) -> Iterator[pa.RecordBatch]:
-    """Bucket by bucket, by video and first sampled frame. One video alone may make a bucket larger than memory."""
-    with scratch_folder("plan") as spill, duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '400MB'")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET temp_directory = ?", [spill])
-        connection.execute("SET autoinstall_known_extensions = false")
-        connection.execute("SET autoload_known_extensions = false")
-        for bucket in buckets.tables():
-            connection.register("bucket", bucket)
-            found = connection.sql(f"SELECT * FROM bucket ORDER BY {_ORDER}", params={"k": frames})
-            for batch in found.to_arrow_reader(_BATCH_ROWS):
-                yield batch.cast(bucket.schema)
-            connection.unregister("bucket")
+    frames: T, which says where the first sampled frame of a tracklet lies. threads: None for one a core.
+    """
+    with database(threads=threads) as connection:
+        connection.register("rows", pa.RecordBatchReader.from_batches(UNIT_SCHEMA, iter(rows)))
+        found = connection.sql(f"SELECT * FROM rows ORDER BY {_ORDER}", params={"k": frames})
+        for batch in found.to_arrow_reader(_BATCH_ROWS):
+            yield batch.cast(UNIT_SCHEMA)
 
 
 def cut_units(sorted_batches: Iterator[pa.RecordBatch], size: UnitSize) -> Iterator[pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,11 +20,8 @@ _TELLING_SECONDS = 10.0
 
 
 @dataclass
-class TotalWork:
-    """Sums of the numbers that ride in tables of outcomes. Make it when the stages start.
-
-    startup_seconds: from then to the first outcome, less the work that this outcome took.
-    """
+class SumOfWork:
+    """Sums of the numbers that ride in tables of outcomes."""
 
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
@@ -31,23 +29,50 @@ class TotalWork:
     decode_workers: set[int] = field(default_factory=set)
     model_workers: set[int] = field(default_factory=set)
     several_tracks: set[int] = field(default_factory=set)
-    startup_seconds: float | None = None
     recognised: int = 0
+
+    @classmethod
+    def of(cls, tables: Iterable[pa.Table]) -> SumOfWork:
+        """Over some tables of outcomes."""
+        total = cls()
+        for table in tables:
+            work = Work.of(table)
+            total.decode_seconds += work.decode_seconds
+            total.model_seconds += work.model_seconds
+            total.counts.update(work.counts)
+            total.several_tracks |= work.several_tracks
+            total.recognised += table["error"].null_count
+            total.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
+            total.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
+        return total
+
+
+@dataclass
+class TotalWork(SumOfWork):
+    """The work of a whole run. Make it when the stages start.
+
+    startup_seconds: from then to the first outcome, less the work that this outcome took.
+    """
+
+    startup_seconds: float | None = None
     _started: float = field(default_factory=time.perf_counter, compare=False)
 
-    def add(self, table: pa.Table) -> None:
-        """Add the numbers that ride in a table of outcomes."""
-        work = Work.of(table)
-        self.decode_seconds += work.decode_seconds
-        self.model_seconds += work.model_seconds
-        self.counts.update(work.counts)
-        self.several_tracks |= work.several_tracks
-        self.recognised += table["error"].null_count
-        self.decode_workers |= set(table["decode_worker"].unique().to_pylist()) - {0}
-        self.model_workers |= set(table["model_worker"].unique().to_pylist()) - {0}
+    def begin(self, first: pa.Table) -> None:
+        """Say that the first outcomes are there."""
         if self.startup_seconds is None:
+            work = Work.of(first)
             passed = time.perf_counter() - self._started
-            self.startup_seconds = max(0.0, passed - self.decode_seconds - self.model_seconds)
+            self.startup_seconds = max(0.0, passed - work.decode_seconds - work.model_seconds)
+
+    def add(self, some: SumOfWork) -> None:
+        """Add the work of some outcomes."""
+        self.decode_seconds += some.decode_seconds
+        self.model_seconds += some.model_seconds
+        self.counts.update(some.counts)
+        self.decode_workers |= some.decode_workers
+        self.model_workers |= some.model_workers
+        self.several_tracks |= some.several_tracks
+        self.recognised += some.recognised
 
     def rates(self, tracklets: int, seconds: float) -> dict[str, Any]:
         """Rates and busy shares, for ``run.json``. seconds: from the start to the last outcome."""

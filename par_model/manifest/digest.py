@@ -15,6 +15,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from par_model import times
+from par_model.manifest.database import database
 from par_model.manifest.schema import DEFECT, ROW
 
 _OF_FRAMES = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
@@ -29,14 +30,17 @@ def row_digests(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.uint64
     They depend on all that the attribute table can depend on: the frames, and the values of the other columns but
     ``labels``. They do not depend on the row's position, the files, the columns' order, or columns that are null.
     """
-    with duckdb.connect() as connection:
-        connection.execute("SET autoinstall_known_extensions = false")
-        connection.execute("SET autoload_known_extensions = false")
+    with database() as connection:
         for batch in batches:
-            # What is null leaves no trace, so that a column that is not there counts as one of nulls.
-            columns = dict(_columns(batch))
-            known = [n for n, values in columns.items() if n == "tracklet_id" or values.null_count < len(values)]
-            yield _hashed(connection, {name: columns[name] for name in sorted(known)})
+            yield batch_digests(connection, batch)
+
+
+def batch_digests(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) -> NDArray[np.uint64]:
+    """Those of one batch."""
+    # What is null leaves no trace, so that a column that is not there counts as one of nulls.
+    columns = dict(_columns(batch))
+    known = [n for n, values in columns.items() if n == "tracklet_id" or values.null_count < len(values)]
+    return _hashed(connection, {name: columns[name] for name in sorted(known)})
 
 
 def _hashed(connection: duckdb.DuckDBPyConnection, columns: dict[str, pa.Array]) -> NDArray[np.uint64]:

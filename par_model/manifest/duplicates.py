@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from par_model.manifest.database import database
 from par_model.manifest.schema import ROW
-from par_model.scratch import scratch_folder
 
 _MEMORY = "512MB"
 
@@ -17,27 +17,18 @@ def duplicate_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int,
 
     batches: with the columns ``tracklet_id`` and ``_row``. Null and empty ids count as none.
     """
-    import duckdb
-
-    with scratch_folder("ids") as folder:
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _MEMORY,
-            "temp_directory": folder,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-        with duckdb.connect(config=settings) as db:
-            db.execute("CREATE TEMP TABLE ids (id VARCHAR, position BIGINT)")
-            for batch in batches:
-                db.register("batch", batch.select(["tracklet_id", ROW]))
-                db.execute(f"INSERT INTO ids SELECT tracklet_id, {ROW} FROM batch WHERE tracklet_id <> ''")
-                db.unregister("batch")
-            db.execute(
-                """
-                SELECT position, first, id FROM ids
-                JOIN (SELECT id, min(position) AS first FROM ids GROUP BY id HAVING count(*) > 1) USING (id)
-                WHERE position <> first ORDER BY position
-                """
-            )
-            while found := db.fetchmany(10_000):
-                yield from found
+    with database(_MEMORY) as db:
+        db.execute("CREATE TEMP TABLE ids (id VARCHAR, position BIGINT)")
+        for batch in batches:
+            db.register("batch", batch.select(["tracklet_id", ROW]))
+            db.execute(f"INSERT INTO ids SELECT tracklet_id, {ROW} FROM batch WHERE tracklet_id <> ''")
+            db.unregister("batch")
+        db.execute(
+            """
+            SELECT position, first, id FROM ids
+            JOIN (SELECT id, min(position) AS first FROM ids GROUP BY id HAVING count(*) > 1) USING (id)
+            WHERE position <> first ORDER BY position
+            """
+        )
+        while found := db.fetchmany(10_000):
+            yield from found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from urllib.parse import unquote
 
@@ -18,6 +19,9 @@ from par_model.manifest.plain import common_type, plain_type
 from par_model.manifest.schema import COLUMNS, DEFECT, ROW, SCHEMA_METADATA
 
 READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
+_SMALL_BYTES = 1 << 20  # of a file elsewhere: one request for all of it is less work than one a column
+_KEPT_BYTES = 64 << 20  # of small files, from the reading of their footers on
+_AT_ONCE = 16  # requests
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -27,7 +31,9 @@ class ManifestFile:
 
     name: relative to the manifest's folder. first_row: position of its first row in the manifest.
     schema: the columns as they are stored, without those of ``partition``, which the folders' names give.
-    intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning.
+    intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning. groups: of each row
+    group, its rows and its bytes before compression. content: of a small file elsewhere, which is fetched as a whole;
+    None where it has to be fetched again.
     """
 
     uri: str
@@ -35,11 +41,22 @@ class ManifestFile:
     size: int
     num_rows: int
     first_row: int
-    bytes_per_row: int
+    groups: tuple[tuple[int, int], ...]
     schema: pa.Schema
     label_schema_toml: str | None
     partition: tuple[tuple[str, str | None], ...] = ()
     intervals: frozenset[str] = frozenset()
+    content: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_fetched_whole(self) -> bool:
+        """Whether all of it is fetched by one request."""
+        return _is_small(self.uri, self.size)
+
+    @property
+    def bytes_per_row(self) -> int:
+        """Of the row group with the largest rows, before compression."""
+        return max((size // max(1, rows) for rows, size in self.groups), default=0)
 
     @property
     def column_names(self) -> list[str]:
@@ -100,10 +117,16 @@ def _reading(uri: str) -> Iterator[None]:
             raise ManifestError(f"manifest file {uri}: is not Parquet, or is damaged: {line}") from error
 
 
+def _is_small(uri: str, size: int) -> bool:
+    return 0 < size <= _SMALL_BYTES and not storage.is_local(uri)
+
+
 @contextmanager
-def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+def _open_parquet(uri: str, content: bytes | None) -> Iterator[pq.ParquetFile]:
     with _reading(uri):
-        if storage.is_local(uri):
+        if content is not None:
+            source = pa.BufferReader(content)
+        elif storage.is_local(uri):
             source = storage.local_path(uri)
         else:
             # Columns are read in turns, far apart in the file: a read-ahead cache would fetch most of it in vain.
@@ -114,22 +137,67 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
             yield file
 
 
+@contextmanager
+def open_parquet(file: ManifestFile) -> Iterator[pq.ParquetFile]:
+    """Raises ManifestError where a file is damaged, StorageError where it cannot be read."""
+    with _open_parquet(file.uri, content_of(file)) as parquet:
+        yield parquet
+
+
+def content_of(file: ManifestFile) -> bytes | None:
+    """All of a file that is fetched as a whole; None for others. Raises StorageError."""
+    return file.content if file.content is not None or not file.is_fetched_whole else _whole(file)
+
+
+def fetched(files: Iterable[ManifestFile]) -> Iterator[ManifestFile]:
+    """Files in order, those that are fetched whole with their content. Some requests are under way at a time."""
+    ahead: deque[ManifestFile | Future[ManifestFile]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            for file in files:
+                to_fetch = file.is_fetched_whole and file.content is None
+                ahead.append(pool.submit(_with_content, file) if to_fetch else file)
+                if len(ahead) > _AT_ONCE:
+                    yield _arrived(ahead.popleft())
+            while ahead:
+                yield _arrived(ahead.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _with_content(file: ManifestFile) -> ManifestFile:
+    return replace(file, content=_whole(file))
+
+
+def _whole(file: ManifestFile | storage.FileInfo) -> bytes:
+    return storage.read_bytes(file.uri, 0, file.size)  # without bounds, s3fs asks for the size first
+
+
+def _arrived(file: ManifestFile | Future[ManifestFile]) -> ManifestFile:
+    return file.result() if isinstance(file, Future) else file
+
+
 @dataclass(frozen=True)
 class _Footer:
     info: storage.FileInfo
     name: str
     metadata: pq.FileMetaData
     schema: pa.Schema
+    content: bytes | None
 
 
 def described_files(folder: str, found: list[storage.FileInfo]) -> tuple[ManifestFile, ...]:
     """What each file's footer tells. Raises ManifestError for what is not Parquet, StorageError."""
+    sizes = accumulate(info.size if _is_small(info.uri, info.size) else 0 for info in found)
+    kept = {info.uri for info, so_far in zip(found, sizes, strict=True) if so_far <= _KEPT_BYTES}
 
     def read(info: storage.FileInfo) -> _Footer:
-        with open_parquet(info.uri) as file:
-            return _Footer(info, _relative(folder, info.uri), file.metadata, file.schema_arrow)
+        content = _whole(info) if _is_small(info.uri, info.size) else None
+        with _open_parquet(info.uri, content) as file:
+            of_file = file.metadata, file.schema_arrow, content if info.uri in kept else None
+            return _Footer(info, _relative(folder, info.uri), *of_file)
 
-    with ThreadPoolExecutor(max_workers=min(16, len(found))) as pool:
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(found))) as pool:
         footers = list(pool.map(read, found))
     starts = accumulate((footer.metadata.num_rows for footer in footers), initial=0)
     return tuple(_described(footer, start) for footer, start in zip(footers, starts, strict=False))
@@ -147,10 +215,11 @@ def _described(footer: _Footer, first_row: int) -> ManifestFile:
         size=footer.info.size,
         num_rows=metadata.num_rows,
         first_row=first_row,
-        bytes_per_row=max((g.total_byte_size // max(1, g.num_rows) for g in groups), default=0),
+        groups=tuple((group.num_rows, group.total_byte_size) for group in groups),
         schema=footer.schema.remove_metadata(),
         label_schema_toml=toml.decode("utf-8", "replace") if toml is not None else None,
         partition=tuple((unquote(key), None if v == _HIVE_NULL else unquote(v)) for key, _, v in folders),
+        content=footer.content,
         intervals=frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.converted_type == "INTERVAL"),
     )
 
@@ -189,5 +258,5 @@ def missing_columns(file: ManifestFile) -> list[str]:
 def _all_stills(file: ManifestFile) -> bool:
     if "image_uris" not in file.column_names:
         return False
-    with open_parquet(file.uri) as parquet:
+    with open_parquet(file) as parquet:
         return all(batch.column(0).null_count == 0 for batch in parquet.iter_batches(columns=["image_uris"]))

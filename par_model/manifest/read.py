@@ -7,12 +7,16 @@ and folders whose name starts with ``_`` or ``.`` are left out, and folders name
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.attributes import AttributeSchema
@@ -21,7 +25,9 @@ from par_model.manifest.cast import cast_column
 from par_model.manifest.files import (
     READ_BUFFER,
     ManifestFile,
+    content_of,
     described_files,
+    fetched,
     find_files,
     open_parquet,
     unified_schema,
@@ -29,6 +35,7 @@ from par_model.manifest.files import (
 from par_model.manifest.schema import DEFECT, NOT_PASSED_THROUGH, ROW
 
 _BATCH_BYTES = 64 << 20
+_AT_ONCE = 8  # files that are hashed at a time
 # From stored boxes to the manifest's, and for each row why not.
 CastBoxes = Callable[[pa.Array], tuple[pa.Array, list[str | None]]]
 
@@ -98,15 +105,21 @@ class Manifest:
 
     def file_of(self, row: int) -> ManifestFile:
         """The file that holds a row."""
-        return next(f for f in self.files if f.first_row <= row < f.first_row + f.num_rows)
+        return self.files[bisect_right(self._first_rows, row) - 1]
+
+    def files_of(self, start: int, stop: int) -> tuple[ManifestFile, ...]:
+        """The files that hold some of the rows ``start`` to ``stop - 1``."""
+        first, end = max(0, bisect_right(self._first_rows, start) - 1), bisect_left(self._first_rows, stop)
+        return tuple(f for f in self.files[first:end] if start < f.first_row + f.num_rows)
+
+    @cached_property
+    def _first_rows(self) -> list[int]:
+        return [file.first_row for file in self.files]
 
     def tracklet_id(self, row: int) -> str | None:
-        """The id of one row."""
-        file = self.file_of(row)
-        for batch in replace(self, files=(file,)).iter_batches(["tracklet_id"]):
-            first = batch.column(ROW)[0].as_py()
-            if row < first + batch.num_rows:
-                return batch.column("tracklet_id")[row - first].as_py()  # type: ignore[no-any-return]
+        """The id of one row. Raises IndexError."""
+        for batch in self.iter_batches(["tracklet_id"], rows=(row, row + 1)):
+            return batch.column("tracklet_id")[0].as_py()  # type: ignore[no-any-return]
         raise IndexError(row)
 
     def where(self, row: int) -> str:
@@ -117,11 +130,17 @@ class Manifest:
         return f"row {row} (row {row - file.first_row} of {file.name})"
 
     def iter_batches(
-        self, columns: Sequence[str] | None = None, rows_per_batch: int = 1024, *, boxes: CastBoxes | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        rows_per_batch: int = 1024,
+        *,
+        rows: tuple[int, int] | None = None,
+        boxes: CastBoxes | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The manifest's rows in order, every column in its own type, with bounded memory.
 
         columns: names to read, in order; None for all of ``schema``. A column that a file lacks is null.
+        rows: the first, and the one behind the last; None for all. Only files and row groups that hold some are read.
         boxes: casts that column in place of ``cast_column``.
         Two columns are added: ``_row`` (int64), the row's position in the manifest, and ``_defect`` (string), null
         unless a value of the row does not fit its column's type and was made null: then one line ``column: why`` for
@@ -132,12 +151,12 @@ class Manifest:
         unknown = [name for name in names if name not in self.schema.names]
         if unknown:
             raise ManifestError(f"manifest {self.uri}: has no column {unknown[0]!r}")
-        for file in self.files:
+        start, stop = rows if rows is not None else (0, self.files[-1].first_row + self.files[-1].num_rows)
+        for file in fetched(self.files_of(start, stop)):
             size = max(1, min(rows_per_batch, _BATCH_BYTES // max(1, file.bytes_per_row)))
-            first_row = file.first_row
-            for stored in _stored_batches(file, names, size):
-                yield self._typed(file, stored, names, first_row, boxes)
-                first_row += stored.num_rows
+            of_file = max(0, start - file.first_row), min(file.num_rows, stop - file.first_row)
+            for row, stored in _stored_batches(file, names, size, *of_file):
+                yield self._typed(file, stored, names, file.first_row + row, boxes)
 
     def content_fingerprint(self) -> str:
         """64 hex digits that change when any byte of any file, their order or their folders' columns change.
@@ -145,12 +164,9 @@ class Manifest:
         Reads every byte once. The same files elsewhere, or under names in the same order, have the same fingerprint.
         """
         total = hashlib.sha256()
-        for file in self.files:
-            digest = hashlib.sha256()
-            with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
-                while chunk := stream.read(READ_BUFFER):
-                    digest.update(chunk)
-            total.update(repr((file.partition, digest.hexdigest())).encode())
+        with ThreadPoolExecutor(min(_AT_ONCE, len(self.files))) as pool:
+            for file, digest in zip(self.files, pool.map(_sha256, self.files), strict=True):
+                total.update(repr((file.partition, digest)).encode())
         return total.hexdigest()
 
     def _typed(
@@ -191,12 +207,36 @@ class Manifest:
         return pa.array([resolve(uri) for uri in values], uris.type)
 
 
-def _stored_batches(file: ManifestFile, names: list[str], size: int) -> Iterator[pa.RecordBatch]:
+def _sha256(file: ManifestFile) -> str:
+    content = content_of(file)
+    digest = hashlib.sha256(content or b"")
+    if content is None:
+        with storage.guard(file.uri, "read"), storage.open_reader(file.uri, block_size=READ_BUFFER) as stream:
+            while chunk := stream.read(READ_BUFFER):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _stored_batches(
+    file: ManifestFile, names: list[str], size: int, start: int, stop: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Rows ``start`` to ``stop - 1`` of a file, each batch with the number of its first row in the file."""
     stored = [name for name in names if name in file.schema.names]
-    with open_parquet(file.uri) as parquet:
+    with open_parquet(file) as parquet:
         if not stored:
-            for start in range(0, file.num_rows, size):
-                rows = min(size, file.num_rows - start)
-                yield pa.RecordBatch.from_arrays([pa.nulls(rows)], names=[ROW])
+            for row in range(start, stop, size):
+                yield row, pa.RecordBatch.from_arrays([pa.nulls(min(size, stop - row))], names=[ROW])
             return
-        yield from parquet.iter_batches(batch_size=size, columns=stored, use_threads=False)
+        row, groups = _row_groups(parquet.metadata, start, stop)
+        for batch in parquet.iter_batches(batch_size=size, row_groups=groups, columns=stored, use_threads=False):
+            first, last = max(row, start), min(row + batch.num_rows, stop)
+            if first < last:
+                yield first, batch.slice(first - row, last - first)
+            row += batch.num_rows
+
+
+def _row_groups(metadata: pq.FileMetaData, start: int, stop: int) -> tuple[int, list[int]]:
+    """The row groups that hold some of the rows ``start`` to ``stop - 1``, and the number of their first row."""
+    bounds = list(accumulate((metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)), initial=0))
+    groups = [i for i, (first, end) in enumerate(pairwise(bounds)) if first < stop and start < end]
+    return bounds[groups[0]] if groups else 0, groups

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 _BEAT_SECONDS = 15.0
 _SURE_SECONDS = 30.0
 _STALE_SECONDS = 60.0
+_LOOK_SECONDS = 10.0
 _POLL_SECONDS = 3.0
 _SETTLE_SECONDS = 2.0
 
@@ -66,6 +67,11 @@ class Held:
                     time.sleep(_POLL_SECONDS)
             if self._lost is not None:
                 raise OutputError(self._lost)
+
+    def look_only(self) -> Witness:
+        """What the writes of many workers ask, of files whose names nobody else has: it reads the lock and leaves it as
+        it is, since a thousand that renew it would only be in each other's way."""
+        return Witness(self._uri, str(self._owner["token"]))
 
     def beat(self) -> None:
         """Renew the lock, so that no other job takes this one for dead. Raises StorageError."""
@@ -121,12 +127,7 @@ class Held:
         """The lock was changed: by another process of this job, or it is lost."""
         self._seen = self._file.read()
         if not self._is_mine(self._seen):
-            holder = _holder(self._seen)
-            by = f"{_name(holder)} has taken {{}} over" if holder else "the lock of {} was removed"
-            self._lost = (
-                f"{by.format(storage.parent(self._uri))} while this job was not heard of, so it writes nothing more; "
-                f"the same command goes on once no other job is at it"
-            )
+            self._lost = _lost(self._uri, _holder(self._seen))
 
     def _is_mine(self, seen: Seen | None) -> bool:
         holder = _holder(seen)
@@ -135,6 +136,31 @@ class Held:
     def _record(self, **more: Any) -> bytes:
         # No two are the same, so that a state that was seen never comes again.
         return json.dumps(self._owner | {"heartbeat": time.time(), "state": uuid.uuid4().hex} | more).encode()
+
+
+class Witness:
+    """Whether a job's lock was still its own some seconds ago. May be sent to other machines.
+
+    It proves less than ``Held.verify``: a job that hangs may lose the lock right after. So what asks it must write
+    under names that are read by this job alone.
+    """
+
+    def __init__(self, uri: str, token: str) -> None:
+        self._uri, self._token = uri, token
+        self._looked: tuple[float, float] | None = None
+
+    def __reduce__(self) -> tuple[type[Witness], tuple[str, str]]:
+        return type(self), (self._uri, self._token)
+
+    def __call__(self) -> None:
+        """Return if the job held its output. Raises OutputError if another does, StorageError if it cannot be told."""
+        if _since(self._looked) <= _LOOK_SECONDS:
+            return
+        began = _now()
+        holder = _holder(lock_file(self._uri).read())
+        if holder is None or holder.get("token") != self._token or holder.get("released"):
+            raise OutputError(_lost(self._uri, holder))
+        self._looked = began
 
 
 class OutputLock:
@@ -211,6 +237,14 @@ class OutputLock:
             f"another job ({_name(holder)}) is writing to {storage.parent(self._uri)}: "
             f"wait for it to end, or give another --output"
         )
+
+
+def _lost(uri: str, holder: dict[str, Any] | None) -> str:
+    by = f"{_name(holder)} has taken {{}} over" if holder else "the lock of {} was removed"
+    return (
+        f"{by.format(storage.parent(uri))} while this job was not heard of, so it writes nothing more; "
+        f"the same command goes on once no other job is at it"
+    )
 
 
 def _holder(seen: Seen | None) -> dict[str, Any] | None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,16 @@ class Output:
     def place(self, *parts: str) -> str:
         """A URI below the folder."""
         return storage.join(storage.absolute(self.name), *parts)
+
+    def is_there(self) -> bool:
+        """Whether there is such a folder. Raises PlaceError."""
+        return storage.exists(self.place())
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder if nothing is in it; object stores have no such folders."""
+        if storage.is_local(self.place()):
+            with suppress(OSError):
+                os.rmdir(storage.local_path(self.place()))
 
     def lock(self, *, patient: bool = True) -> OutputLock:
         """Its lock, to be held between ``with`` and its end."""
@@ -67,5 +79,6 @@ class Output:
         try:
             self.remove(held, *names)
         except (OutputError, StorageError) as error:
-            stay = f"{' and '.join(names)} {'stays' if len(names) == 1 else 'stay'} beside the results"
+            named = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+            stay = f"{named} {'stays' if len(names) == 1 else 'stay'} beside the results"
             _log.warning(f"{self.name} is complete; {stay}, and later runs pass over them: {error}")

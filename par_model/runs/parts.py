@@ -1,22 +1,28 @@
-"""What is done so far: outcomes in append-only part files, below the output folder, until the table is written.
+"""What is done so far: outcomes in part files, below the output folder, until the table is written.
 
-A part appears whole or not at all, holds whole rows, and is never changed. One process writes them (the job holds the
-output's lock), a few large ones rather than many: when a twentieth of the run's time has passed since the last, at
-least a second and at most five minutes, or when 32 MiB wait. So a job that is killed loses that share of its work and
-nothing else, days of work are some hundred parts, and what is done is known from one listing and one narrow column.
+A part appears whole or not at all, holds whole rows, and is never changed. There are a few large ones rather than many,
+so that days of work are some hundred parts, and what is done is known from one listing and one narrow column.
 
-A part's name says which job and which run of it wrote it: part-000001-<job>-<run>.parquet. So what a run that lost the
-lock may still have on its way takes no part's place, and is no part of another job; the run that goes on reads those
-parts alone that were there when it began, and its own. Earlier versions named neither (part-000001.parquet).
+A part's rows are in order, and its row groups end at the borders of stripes (``stripes.py``), so that who wants a range
+of rows reads the row groups that hold it. Earlier versions kept rows as they came: such parts are put in order once,
+by the run that goes on with them.
+
+A part's name says which job, which run of it and which try wrote it: part-000001-<job>-<run>-<try>.parquet. So any
+worker may write one, whatever becomes of it then: a part that is written twice is two parts, of whose rows each counts
+once, and what a run that lost the lock may still have on its way takes no part's place, and is no part of another job;
+the run that goes on reads those parts alone that were there when it began, and its own. Earlier versions named no try
+(part-000001-<job>-<run>.parquet), or none of these (part-000001.parquet).
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import chain
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -24,106 +30,170 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.runs.buckets import Buckets, enough_buckets
 from par_model.runs.outcome import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
-_NAME = re.compile(r"part-(\d{6,})(?:-([0-9a-z]+)-[0-9a-z]+)?\.parquet")
-_FLUSH_SHARE = 1 / 20
-_FLUSH_SECONDS = (1.0, 300.0)
-_FLUSH_BYTES = 32 * 2**20
-_BATCH_ROWS = 4096
+_NAME = re.compile(r"part-(\d{6,})(?:-([0-9a-z]+)-[0-9a-z]+(?:-[0-9a-z]+)?)?\.parquet")
+_STRIPE_ROWS = b"par.stripe_rows"
+_READERS = 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of a part without its rows. rows_of: stripe -> how many of its rows are there."""
+
+    uri: str
+    first_row: int
+    last_row: int
+    rows_of: dict[int, int]
+
+    def holds_some_of(self, start: int, stop: int) -> bool:
+        """Whether it may hold some of the rows ``start`` to ``stop - 1``."""
+        return self.first_row < stop and start <= self.last_row
+
+
+@dataclass(frozen=True)
+class PartToWrite:
+    """A part that is to be written, by any process. stripe: rows of a stripe. before: asked before the write."""
+
+    folder: str
+    number: int
+    job_id: str
+    run_id: str
+    stripe: int
+    before: storage.Before
+
+    def write(self, tables: Sequence[pa.Table]) -> Part:
+        """Write outcomes, which have OUTCOME_SCHEMA's columns and at least one row."""
+        table = pa.concat_tables([outcomes.select(OUTCOME_SCHEMA.names) for outcomes in tables])
+        table = table.append_column("run_id", pa.repeat(pa.scalar(self.run_id), len(table)))
+        name = f"part-{self.number:06d}-{self.job_id}-{self.run_id}-{uuid.uuid4().hex[:8]}.parquet"
+        return _write(storage.join(self.folder, name), table, self.stripe, self.before)
+
+
+def _write(uri: str, table: pa.Table, stripe: int, before: storage.Before) -> Part:
+    rows = table["_row"].to_numpy()
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    table = table.cast(PART_SCHEMA).take(pa.array(order))
+    bounds = [0, *(np.flatnonzero(np.diff(rows // stripe)) + 1).tolist(), len(rows)]
+    schema = PART_SCHEMA.with_metadata({_STRIPE_ROWS: str(stripe)})
+    with storage.atomic_writer(uri, before) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for start, stop in pairwise(bounds):
+            writer.write_table(table.slice(start, stop - start))
+    rows_of = {int(rows[start] // stripe): stop - start for start, stop in pairwise(bounds)}
+    return Part(uri, int(rows[0]), int(rows[-1]), rows_of)
+
+
+def outcomes_of(uris: Sequence[str], stripes: Iterable[tuple[int, int]]) -> Iterator[pa.Table]:
+    """For each stripe, its first row and the one behind its last, the outcomes of its rows (PART_SCHEMA) in row order.
+
+    uris: the parts that may hold some. Of a row that is there twice, the outcome in the part that is named first
+    counts: a worker that was lost after it had sent some of its unit may have sent them again.
+    """
+    footers = [(uri, *_footer(uri)) for uri in uris]
+    for start, stop in stripes:
+        found = [PART_SCHEMA.empty_table()]
+        for uri, footer, (first, last) in footers:
+            groups = np.flatnonzero((first < stop) & (start <= last)).tolist()
+            if groups:
+                with _opened(uri, footer) as file:
+                    found.append(file.read_row_groups(groups, use_threads=False).replace_schema_metadata())
+        table = pa.concat_tables(found)
+        rows, firsts = np.unique(table["_row"].to_numpy(), return_index=True)
+        yield table.take(pa.array(firsts[(start <= rows) & (rows < stop)]))
 
 
 class PartStore:
     """The parts of a job below ``folder``. ``run_id`` marks the rows that this run adds.
 
-    before: asked before each write and removal, as in ``storage.atomic_writer``. unnamed: whether parts that name no
-    job are this job's.
+    stripe: rows of a stripe. before: asked before each write and removal, as in ``storage.atomic_writer``. unnamed:
+    whether parts that name no job are this job's.
     """
 
-    def __init__(self, folder: str, job_id: str, run_id: str, before: storage.Before, *, unnamed: bool = False) -> None:
+    def __init__(
+        self, folder: str, job_id: str, run_id: str, stripe: int, before: storage.Before, *, unnamed: bool = False
+    ) -> None:
         self._folder = folder
         self._job_id = job_id
         self._run_id = run_id
+        self.stripe = stripe
         self._before = before
-        self._waiting: list[pa.Table] = []
-        self._waiting_bytes = 0
-        self._started = self._last_flush = time.monotonic()
         found = [file.uri for file in storage.list_files(folder)]
         jobs = (job_id, None) if unnamed else (job_id,)
-        self._uris = [uri for uri in found if (part := _NAME.fullmatch(storage.name(uri))) and part[2] in jobs]
+        ours = [uri for uri in found if (part := _NAME.fullmatch(storage.name(uri))) and part[2] in jobs]
+        with ThreadPoolExecutor(_READERS) as readers:
+            read = list(readers.map(lambda uri: _read(uri, stripe), ours))
+        self.parts = [part if part is not None else self._in_order(uri) for uri, part in zip(ours, read, strict=True)]
+        self._last = max((_number(uri) for uri in ours), default=0)
         with suppress(storage.PlaceError):  # nobody reads them
-            for uri in set(found) - set(self._uris):
+            for uri in set(found) - set(ours):
                 before()
                 storage.remove(uri)
 
-    def append(self, outcomes: pa.Table) -> None:
-        """Keep outcomes (OUTCOME_SCHEMA). They are on disk after the next flush."""
-        self._waiting.append(outcomes.select(OUTCOME_SCHEMA.names))
-        self._waiting_bytes += outcomes.nbytes
-        if self._waiting_bytes >= _FLUSH_BYTES or self._is_due():
-            self.flush()
+    def next(self, before: storage.Before | None = None) -> PartToWrite:
+        """What the next part is to be. before: what a writer elsewhere asks. Once written, ``count`` it."""
+        self._last += 1
+        return PartToWrite(self._folder, self._last, self._job_id, self._run_id, self.stripe, before or self._before)
 
-    def flush(self) -> None:
-        """Write what waits as one part."""
-        if self._waiting:
-            table = pa.concat_tables(self._waiting)
-            table = table.append_column(PART_SCHEMA.field("run_id"), pa.repeat(pa.scalar(self._run_id), len(table)))
-            number = 1 + max((_number(uri) for uri in self._uris), default=0)
-            uri = storage.join(self._folder, f"part-{number:06d}-{self._job_id}-{self._run_id}.parquet")
-            with storage.atomic_writer(uri, self._before) as file:
-                pq.write_table(table.cast(PART_SCHEMA), file, compression="zstd")
-            self._uris.append(uri)
-        self._waiting, self._waiting_bytes, self._last_flush = [], 0, time.monotonic()
+    def count(self, part: Part) -> None:
+        """Have a part that was written counted among those of the job."""
+        self.parts.append(part)
 
     @property
     def holds_any(self) -> bool:
         """Whether there is any part on disk."""
-        return bool(self._uris)
+        return bool(self.parts)
 
     def done(self) -> NDArray[np.int64]:
-        """Manifest rows that the parts on disk hold, in no order."""
-        return np.concatenate([np.empty(0, np.int64), *(b["_row"].to_numpy() for b in self._batches(["_row"]))])
+        """Manifest rows that the parts on disk hold, in order, each once."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(c.to_numpy() for c in self._column("_row"))]))
 
     def ids(self) -> pa.Array:
         """tracklet_ids that the parts on disk hold, in no order."""
-        found = [batch["tracklet_id"] for batch in self._batches(["tracklet_id"])]
-        return pa.concat_arrays(found) if found else pa.array([], pa.string())
+        found = [chunk for column in self._column("tracklet_id") for chunk in column.chunks]
+        return pa.concat_arrays([pa.array([], pa.string()), *found])
 
-    def in_row_order(self, rows_per_batch: int) -> Iterator[pa.Table]:
-        """All outcomes (PART_SCHEMA), sorted by manifest row, on disk where memory does not suffice.
+    def all_outcomes(self) -> pa.Table:
+        """All outcomes (PART_SCHEMA) in row order, in memory."""
+        last = max((part.last_row for part in self.parts), default=0)
+        (table,) = outcomes_of([part.uri for part in self.parts], [(0, last + 1)])
+        return table
 
-        Of a row that is there twice, the outcome that came first counts: a worker that was lost after it had sent some
-        of its unit may have sent them again.
-        """
-        if not self._uris:
-            return
-        done = self.done()
-        batches = self._batches(PART_SCHEMA.names)
-        first = next(batches)
-        count, last = enough_buckets(len(done), first.nbytes / len(first)), int(done.max())
-        with Buckets(PART_SCHEMA, count) as buckets:
-            for batch in chain([first], batches):
-                numbers = batch["_row"].to_numpy() * count // (last + 1)
-                buckets.add(pa.Table.from_batches([batch], PART_SCHEMA), numbers)
-            for table in buckets.tables():
-                _, firsts = np.unique(table["_row"].to_numpy(), return_index=True)
-                for start in range(0, len(firsts), rows_per_batch):
-                    yield table.take(pa.array(firsts[start : start + rows_per_batch]))
+    def _column(self, name: str) -> Iterator[pa.ChunkedArray]:
+        for part in self.parts:
+            with _opened(part.uri) as file:
+                yield file.read([name], use_threads=False)[name]
 
-    def _is_due(self) -> bool:
-        now = time.monotonic()
-        least, most = _FLUSH_SECONDS
-        return now - self._last_flush >= min(most, max(least, _FLUSH_SHARE * (now - self._started)))
+    def _in_order(self, uri: str) -> Part:
+        with _opened(uri) as file:
+            table = file.read(use_threads=False)
+        return _write(uri, table, self.stripe, self._before)
 
-    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of all rows, in the order in which they were written."""
-        for uri in self._uris:
-            fs, path = storage.arrow_filesystem(uri)
-            with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as file:
-                yield from file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+
+@contextmanager
+def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+    fs, path = storage.arrow_filesystem(uri)
+    with pq.ParquetFile(path, filesystem=fs, metadata=footer, pre_buffer=False) as file:
+        yield file
+
+
+def _read(uri: str, stripe: int) -> Part | None:
+    """What the footer tells; None of a part that is not in the order of such stripes."""
+    metadata, (first, last) = _footer(uri)
+    if (metadata.metadata or {}).get(_STRIPE_ROWS) != str(stripe).encode():
+        return None
+    rows_of = {int(row) // stripe: metadata.row_group(group).num_rows for group, row in enumerate(first)}
+    return Part(uri, int(first[0]), int(last[-1]), rows_of)
+
+
+def _footer(uri: str) -> tuple[pq.FileMetaData, NDArray[np.int64]]:
+    """A part's footer, and of each row group the first and the last row: [2, row groups]."""
+    with _opened(uri) as file:
+        metadata = file.metadata
+    found = [metadata.row_group(group).column(0).statistics for group in range(metadata.num_row_groups)]
+    return metadata, np.array([[s.min for s in found], [s.max for s in found]], np.int64)
 
 
 def _number(uri: str) -> int:

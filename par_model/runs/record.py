@@ -26,7 +26,7 @@ def read_summary(uri: str) -> dict[str, Any] | None:
     return read_record(uri, Fingerprinted)
 
 
-def read_record(uri: str, kind: type[Fingerprinted]) -> dict[str, Any] | None:
+def read_record(uri: str, kind: type[Any]) -> dict[str, Any] | None:
     """A JSON object that a job wrote, None if there is none. Raises OutputError if what ``kind`` names is not in it.
 
     kind: a dataclass of the keys that are needed, with their types.

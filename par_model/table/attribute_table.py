@@ -6,8 +6,9 @@ rows replaced (``--retry-failed``). Either can be done again after an interrupti
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -23,30 +24,38 @@ from par_model.errors import OutputError
 from par_model.manifest.plain import plain_type
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
+from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.results import Reading, table_results
-from par_model.table.writer import TableWriter, replacing
+from par_model.table.row_range import RowRange, Written, cut, write_range
+from par_model.table.writer import first_free_number, remove_others, replacing
 
-_MERGE_ROWS = 4096
+_log = logging.getLogger(__name__)
+
+# Does some work on each of several items, in no order.
+Spread = Callable[[Callable[[RowRange], Written], Sequence[RowRange]], Iterable[Written]]
 
 
 @dataclass(frozen=True)
 class AttributeTable:
-    """The table's files below ``folder``, and how they are written. schema: with the columns that are folders."""
+    """The table's files below ``folder``, and how they are written. schema: with the columns that are folders. written:
+    what is known of files that were just written."""
 
     folder: str
     schema: pa.Schema
     partition_by: tuple[str, ...]
     files: tuple[str, ...] = ()
+    written: tuple[Written, ...] = ()
 
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of all results, in the files' order."""
-        if not self.files:
+    def batches(self, columns: list[str], files: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Some columns of all results, or of those in some files, in the files' order."""
+        files = self.files if files is None else files
+        if not files:
             return iter(())
         fs, base = storage.arrow_filesystem(self.folder)
         folders = ds.partitioning(pa.schema([self.schema.field(n) for n in self.partition_by]), flavor="hive")
         dataset = ds.dataset(
-            [storage.arrow_filesystem(uri)[1] for uri in self.files],
+            [storage.arrow_filesystem(uri)[1] for uri in files],
             schema=self.schema,
             filesystem=fs,
             format="parquet",
@@ -76,12 +85,15 @@ class AttributeTable:
         return pa.concat_arrays([b["tracklet_id"] for b in kept]) if kept else pa.array([], pa.string())
 
     def counts(self, tracklets: int) -> dict[str, Any]:
-        """Rows by status and error, read back from the files.
+        """Rows by status and error: as they were written, or read back from the files.
 
         Raises OutputError unless there are as many results as tracklets.
         """
-        total, errors = 0, Counter[str]()
-        for batch in self.batches(["error"]):
+        total, errors = sum(one.rows for one in self.written), Counter[str]()
+        known = {uri for one in self.written for uri in one.files}
+        for one in self.written:
+            errors.update(one.errors)
+        for batch in self.batches(["error"], [uri for uri in self.files if uri not in known]):
             total += len(batch)
             errors.update(batch["error"].drop_null().to_pylist())
         if total != tracklets:
@@ -100,33 +112,44 @@ class AttributeTable:
         left_out: NDArray[np.bool_],
         parts: PartStore,
         reading: Reading,
-        before: storage.Before,
+        held: Held,
+        spread: Spread,
     ) -> Self:
-        """Join manifest and outcomes, both in manifest order, into new files.
+        """Join manifest and outcomes, both in manifest order, into new files, a range of rows at a time.
 
-        left_out: for each row of the manifest, whether the table has it already. before: asked before each write.
+        left_out: for each row of the manifest, whether the table has it already. spread: does the ranges, where there
+        are several.
 
         Raises OutputError if an outcome is missing or surplus.
         """
-        outcomes = _Stream(parts.in_row_order(_MERGE_ROWS))
-        with TableWriter(self.folder, self.schema, self.partition_by, self.files, before) as writer:
-            for selected in selection.batches(manifest, manifest.pass_through):
-                rows = selected.filter(pa.array(~left_out[selected["_row"].to_numpy()]))
-                if not len(rows):
-                    continue
-                found = outcomes.take(len(rows))
-                if not _same_tracklets(rows, found):
-                    raise OutputError(f"{self.folder}: {_mismatch(rows, found)}; run the same command again")
-                writer.write(table_results(rows, found, reading, self.schema))
-            surplus = outcomes.take(1)
-            if len(surplus):
-                raise OutputError(f"{self.folder}: row {surplus['_row'][0]} was recognised, but it is not wanted")
-        return replace(self, files=(*self.files, *writer.files))
+        whole = RowRange(
+            folder=self.folder,
+            schema=self.schema,
+            partition_by=self.partition_by,
+            manifest=manifest,
+            selection=selection,
+            reading=reading,
+            before=held.look_only(),
+            stripe=parts.stripe,
+            stop=selection.stop(manifest),
+        )
+        beyond = [part for part in parts.parts if part.last_row >= manifest.num_rows]
+        if beyond:
+            raise OutputError(f"{self.folder}: {beyond[0].uri} has rows beyond the manifest's: it is of another job")
+        ranges = cut(whole, parts.parts, left_out, number=first_free_number(self.files))
+        if len(ranges) == 1:
+            written = [write_range(replace(ranges[0], before=held.verify))]
+        else:
+            written = _spread(ranges, held, spread)
+        written.sort(key=lambda one: one.number)
+        files = (*self.files, *(uri for one in written for uri in one.files))
+        remove_others(self.folder, files, held.verify)
+        return replace(self, files=files, written=tuple(written))
 
     def with_replaced(self, parts: PartStore, reading: Reading, before: storage.Before) -> Self:
         """Outcomes in place of the results of the same ids. Each file is replaced as a whole, so that a reader sees
         the old or the new result, never both or none. The order stays."""
-        outcomes = pa.concat_tables([*parts.in_row_order(_MERGE_ROWS)])
+        outcomes = parts.all_outcomes()
         for uri in self.files:
             fs, path = storage.arrow_filesystem(uri)
             with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as old:
@@ -139,6 +162,16 @@ class AttributeTable:
         return self
 
 
+def _spread(ranges: list[RowRange], held: Held, spread: Spread) -> list[Written]:
+    try:
+        return list(spread(write_range, ranges))
+    except storage.PlaceError as error:
+        if error.reason is not storage.Reason.ACCESS_DENIED:
+            raise
+        _log.warning(f"workers cannot write the table, so this process does: {error}")
+        return [write_range(replace(one, before=held.verify)) for one in ranges]
+
+
 def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
     """Rows of a table's file, those that ``outcomes`` has anew."""
     found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
@@ -147,34 +180,3 @@ def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
     order = np.arange(len(old))
     order[at] = len(old) + np.arange(len(at))
     return pa.concat_tables([old, new]).take(pa.array(order))
-
-
-class _Stream:
-    """Takes any number of rows from a stream of tables."""
-
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
-        self._tables = tables
-        self._rest: pa.Table | None = None
-
-    def take(self, count: int) -> pa.Table:
-        """The next ``count`` rows, fewer only at the end."""
-        while self._rest is None or len(self._rest) < count:
-            more = next(self._tables, None)
-            if more is None:
-                break
-            self._rest = more if self._rest is None else pa.concat_tables([self._rest, more])
-        if self._rest is None:
-            return pa.table({"_row": pa.array([], pa.int64()), "tracklet_id": pa.array([], pa.string())})
-        taken, self._rest = self._rest.slice(0, count), self._rest.slice(count)
-        return taken.combine_chunks()
-
-
-def _same_tracklets(rows: pa.Table, found: pa.Table) -> bool:
-    return bool(found["_row"].equals(rows["_row"]) and found["tracklet_id"].equals(rows["tracklet_id"]))
-
-
-def _mismatch(rows: pa.Table, found: pa.Table) -> str:
-    wanted, got = Counter(rows["_row"].to_pylist()), Counter(found["_row"].to_pylist())
-    if missing := wanted - got:
-        return f"{missing.total()} tracklets were not recognised, row {min(missing)} of the manifest among them"
-    return "the results' ids are not the manifest's: it changed while the job ran"

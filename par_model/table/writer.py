@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,7 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 _THOUSANDTHS = re.compile(r"(\.\d{3})000(?!\d)")
 _NAME_BYTES = 255
-_FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
+FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 256 * 2**20  # over all partitions
 _OPEN_FILES = 16
 _ROW_GROUP_BYTES = 48 * 2**20
@@ -44,9 +44,9 @@ class TableWriter:
     """Writes results below ``folder`` in the order given; every file appears whole, or not at all where the
     ``with`` block ends with an exception.
 
-    partition_by: columns that become folders (``camera_id=3``) and leave the files. keep: files of the table that stay
-    as they are; new ones are numbered after them. before: asked before each write and removal, as in
-    ``storage.atomic_writer``. files: those that were begun so far.
+    partition_by: columns that become folders (``camera_id=3``) and leave the files. before: asked before each write, as
+    in ``storage.atomic_writer``. number: what files are called by; where a folder comes to have several, those after
+    the first have a number of their own behind it. files: those that were begun so far.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class TableWriter:
         folder: str,
         schema: pa.Schema,
         partition_by: Sequence[str] = (),
-        keep: Sequence[str] = (),
         before: storage.Before | None = None,
+        number: int = 0,
     ) -> None:
         self._folder = folder
         self._partition_by = tuple(partition_by)
         self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
-        self._keep = frozenset(keep)
         self._before = before
+        self._number = number
         self._folders: dict[str, _Folder] = {}
         self._open: dict[str, tuple[ExitStack, pq.ParquetWriter]] = {}  # the one written to last comes last
         self.files: list[str] = []
@@ -82,7 +82,7 @@ class TableWriter:
     def write(self, rows: pa.Table) -> None:
         """Add results of the whole table schema."""
         for name, part in self._split(rows):
-            folder = self._folders.setdefault(name, _Folder(files=self._kept_in(name)))
+            folder = self._folders.setdefault(name, _Folder())
             folder.waiting.append(part)
             folder.nbytes += part.nbytes
             folder.rows += len(part)
@@ -92,20 +92,10 @@ class TableWriter:
             self._flush(max(self._folders, key=lambda name: self._folders[name].nbytes))
 
     def _finish(self) -> None:
-        """Write what is left, and remove files that an earlier, interrupted writing left. A table without rows is one
-        file without rows, so that readers find its schema."""
-        if not self._folders and not self._keep:
-            self._folders[""] = _Folder([self._schema.empty_table()])
         for name in sorted(self._folders):
             self._flush(name)
             if name in self._open:
                 self._close(name)
-        written = self._keep | set(self.files)
-        for file in storage.list_files(self._folder):
-            if file.uri not in written:
-                if self._before is not None:
-                    self._before()
-                storage.remove(file.uri)
 
     def _split(self, rows: pa.Table) -> list[tuple[str, pa.Table]]:
         if not self._partition_by:
@@ -122,12 +112,6 @@ class TableWriter:
             parts.append(("/".join(f"{name}={folder_value(value)}" for name, value in key.items()), part))
         return parts
 
-    def _kept_in(self, folder: str) -> int:
-        """How many numbers are taken by files that stay."""
-        place = storage.join(self._folder, folder)
-        names = [storage.name(uri) for uri in self._keep if storage.parent(uri) == place]
-        return 1 + max((int(n.removeprefix("part-").removesuffix(".parquet")) for n in names), default=-1)
-
     def _flush(self, name: str) -> None:
         """What waits becomes a row group of the folder's open file."""
         folder = self._folders[name]
@@ -138,14 +122,16 @@ class TableWriter:
         writer.write_table(pa.concat_tables(folder.waiting), row_group_size=_ROW_GROUP_ROWS)
         folder.written += folder.nbytes
         folder.waiting, folder.nbytes, folder.rows = [], 0, 0
-        if folder.written >= _FILE_BYTES:
+        if folder.written >= FILE_BYTES:
             self._close(name)
         elif len(self._open) > _OPEN_FILES:
             self._close(next(iter(self._open)))
 
     def _begin(self, name: str) -> tuple[ExitStack, pq.ParquetWriter]:
         folder = self._folders[name]
-        uri = storage.join(self._folder, name, f"part-{folder.files:05d}.parquet")
+        # In name order they are in the rows' order: "." comes before "_".
+        more = f"_{folder.files:03d}" if folder.files else ""
+        uri = storage.join(self._folder, name, f"part-{self._number:05d}{more}.parquet")
         folder.files += 1
         folder.written = 0
         self.files.append(uri)
@@ -156,6 +142,21 @@ class TableWriter:
     def _close(self, name: str) -> None:
         stack, _ = self._open.pop(name)
         stack.close()
+
+
+def first_free_number(files: Sequence[str]) -> int:
+    """The lowest number that no file of a table, in any folder, has, nor one above it."""
+    names = (storage.name(uri).removeprefix("part-").removesuffix(".parquet") for uri in files)
+    return 1 + max((int(name.partition("_")[0]) for name in names), default=-1)
+
+
+def remove_others(folder: str, files: Iterable[str], before: storage.Before) -> None:
+    """Remove what lies below a table's folder beside its ``files``: what an interrupted writing left."""
+    written = set(files)
+    for file in storage.list_files(folder):
+        if file.uri not in written:
+            before()
+            storage.remove(file.uri)
 
 
 @contextmanager

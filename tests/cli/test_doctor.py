@@ -8,6 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from par_model.cli import doctor, requirements
+from par_model.errors import StorageError
 
 
 def test_libraries_that_are_too_old_or_missing_are_named_with_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +54,14 @@ def test_uv_run_is_known_and_where_its_workers_come_from(monkeypatch: pytest.Mon
     assert "Ray sends this folder to head:6379" in says
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     assert doctor._uv("head:6379")[0] is True
+
+
+def test_an_output_is_written_to_and_left_as_it_was(tmp_path: Path) -> None:
+    assert doctor._output(None)[0] is None
+    ok, says = doctor._output(str(tmp_path))
+    assert ok is True
+    assert says.startswith(f"{tmp_path} can be written, read and removed from here")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        doctor._output(str(tmp_path / "file"))

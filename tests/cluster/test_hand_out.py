@@ -1,42 +1,57 @@
-"""Units reach workers by number, and leave nothing behind."""
+"""Units reach workers by number, from files that they see or that an actor reads for them."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from par_model.cluster.hand_out import Units, served
+from par_model.cluster.hand_out import blocks, served
+from par_model.inference.planned import Units, write_units
+from par_model.inference.units import UNIT_SCHEMA
 
-UNITS = [pa.table({"id": ["a", "b"], "frames": [[1, 2], []]}), pa.table({"id": ["c"], "frames": [[3]]})]
+
+def unit(*ids: str) -> pa.Table:
+    columns = {"tracklet_id": ids, "frame_indices": [[1, len(i)] for i in ids], "_row": [ord(i[0]) - 97 for i in ids]}
+    arrays = [pa.array(columns.get(f.name, [None] * len(ids)), f.type) for f in UNIT_SCHEMA]
+    return pa.table(arrays, schema=UNIT_SCHEMA)
+
+
+ALL = [unit("a", "bb"), unit("c"), unit("d", "e")]
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Units:
+    files = [write_units(str(tmp_path / name), some, lambda: None) for name, some in (("x", ALL[:2]), ("y", ALL[2:]))]
+    return Units(str(tmp_path), tuple(files))
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_units_are_fetched_by_number_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    in_pieces = pa.concat_tables([UNITS[0].slice(0, 1), UNITS[0].slice(1)])
-    with served(iter([in_pieces, UNITS[1]])) as units:
-        assert units.count == 2
-        first, second = units.numbers()
-        assert list(units.fetch(second)) == [UNITS[1]]
-        assert list(units.fetch(first)) == list(units.fetch(first)) == [UNITS[0]]
-        assert list(units.fetch(pa.concat_tables([first, second]))) == UNITS
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("shared", [True, False])
+def test_units_are_fetched_by_number_as_often_as_asked(units: Units, shared: bool) -> None:
+    with served(units, shared=shared) as within_reach:
+        assert within_reach.by_server != shared
+        first, second, third = blocks(units.numbers, 1)
+        assert list(within_reach.fetch(second)) == [ALL[1]]
+        assert list(within_reach.fetch(first)) == list(within_reach.fetch(first)) == [ALL[0]]
+        assert list(within_reach.fetch(pa.concat_tables([first, second, third]))) == ALL
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_no_units_need_no_actor() -> None:
-    with served(iter([])) as units:
-        assert units.count == 0
-        assert units.numbers() == []
+def test_what_is_done_of_a_unit_does_not_travel(units: Units) -> None:
+    left = units.without(np.array([1, 2]))
+    with served(left, shared=False) as within_reach:
+        (both,) = blocks(left.numbers, 1)[:1]
+        assert [u["tracklet_id"].to_pylist() for u in within_reach.fetch(both)] == [["a"]]
 
 
 @pytest.mark.parametrize(
-    ("count", "blocks", "largest"), [(1, 1, 1), (4096, 4096, 1), (4097, 2049, 2), (10**6, 4082, 245)]
+    ("count", "workers", "wanted", "largest"),
+    [(0, 4, 0, 0), (1, 4, 1, 1), (70, 1, 64, 2), (10**4, 2, 64, 157), (10**6, 100, 800, 1250), (10**6, 999, 4096, 245)],
 )
-def test_many_units_travel_in_few_blocks(count: int, blocks: int, largest: int) -> None:
-    numbers = Units(count, None, 1).numbers()
-    assert (len(numbers), max(map(len, numbers))) == (blocks, largest)
-    assert pa.concat_tables(numbers)["unit"].to_pylist() == list(range(count))
+def test_many_units_travel_in_few_blocks(count: int, workers: int, wanted: int, largest: int) -> None:
+    numbers = blocks(np.arange(count), workers)
+    assert (len(numbers), max(map(len, numbers), default=0)) == (wanted, largest)
+    assert [n for some in numbers for n in some["unit"].to_pylist()] == list(range(count))

@@ -16,10 +16,13 @@ import pytest
 from par_model import storage
 from par_model.cluster.inference import ray_runner
 from par_model.errors import ParError
+from par_model.inference import keep
 from par_model.inference.job import Runner, run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
+from par_model.runs import stripes
+from par_model.table import row_range
 from tests.archive import assert_same_table, bad_rows, good_rows, write_archive, write_clips
 
 
@@ -36,7 +39,15 @@ def table_of(output: str) -> pa.Table:
     return pq.read_table(path, filesystem=fs)
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers write the parts of a small job too, and a small table has several files, which tasks write."""
+    monkeypatch.setattr(keep, "_SMALL_JOB", 0)
+    monkeypatch.setattr(stripes, "_ROWS", 4)
+    monkeypatch.setattr(row_range, "FILE_BYTES", 1000)
+
+
+@pytest.mark.usefixtures("local_ray", "as_if_large")
 def test_ray_and_one_process_give_the_same_table(tiny_weights: Path, tmp_path: Path) -> None:
     manifest = write_archive(tmp_path / "archive", bad=True)
     tables = {}
@@ -47,11 +58,12 @@ def test_ray_and_one_process_give_the_same_table(tiny_weights: Path, tmp_path: P
         summary = run_inference(options, runner)
         assert summary["counts"]["status"] == {"ok": 10, "failed": 4}
         assert summary["stages"]["decode"]["frames_decoded"] > 0
+        assert len(summary["files"]) > 2
         tables[name] = table_of(str(tmp_path / name))
     assert_same_table(tables["ray"], tables["local"])
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("local_ray", "as_if_large")
 @pytest.mark.parametrize("runner", [on_ray, in_one_process])
 def test_s3_gives_the_table_that_local_files_give(
     runner: Callable[[], AbstractContextManager[Runner]], s3: Callable[[], str], tiny_weights: Path, tmp_path: Path

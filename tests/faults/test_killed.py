@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model import storage
@@ -30,8 +31,15 @@ def on_s3(jobs: Jobs, s3: Callable[[], str], slow_archive: Path, tiny_weights: P
     return replace(jobs, manifest=f"{bucket}/manifest.parquet", weights=f"{bucket}/w.safetensors", root=bucket)
 
 
+# Workers write the parts of small jobs too.
+BY_WORKERS = """
+from par_model.inference import keep
+keep._SMALL_JOB = 0
+"""
+
+
 def killed_and_repeated(jobs: Jobs, undisturbed: pa.Table) -> None:
-    process = jobs.start("out")
+    process = jobs.start("out", first=BY_WORKERS)
     jobs.wait_for_parts("out", 1)
     process.kill()
     process.communicate()
@@ -58,6 +66,68 @@ def test_sigkill_at_half_then_the_same_command_on_s3(on_s3: Jobs, ray: bool, und
     killed_and_repeated(replace(on_s3, ray=ray), undisturbed)
 
 
+# Ranges of a few rows, so that a small table has several files.
+SMALL_RANGES = """
+from par_model.runs import stripes
+from par_model.table import row_range
+stripes._ROWS, row_range.FILE_BYTES = 4, 1000
+"""
+
+
+def killed_at_a_file(jobs: Jobs, mark: Path, undisturbed: pa.Table) -> None:
+    process = jobs.start("out", first=SMALL_RANGES, FAULT_SLOW_SECONDS=0, FAULT_KILL_AT_FILE=mark)
+    process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL
+    assert "run.json" not in jobs.names("out")
+    assert jobs.parts("out")
+    assert f"{2 * SLOW_VIDEOS} of {2 * SLOW_VIDEOS} tracklets are done already" in jobs.run("out")
+    assert_same_table(jobs.table("out").drop(["video_uri"]), undisturbed.drop(["video_uri"]))
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
+def test_sigkill_while_the_table_is_written(jobs: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """Nothing is recognised again; the second time the ranges are others, and no file of the first stays."""
+    killed_at_a_file(jobs, tmp_path / "mark", undisturbed)
+
+
+@pytest.mark.slow
+def test_sigkill_while_the_table_is_written_on_s3(on_s3: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """The same on S3."""
+    killed_at_a_file(on_s3, tmp_path / "mark", undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["jobs", "on_s3"])
+def test_a_worker_is_killed_while_it_writes_a_file_of_the_table(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path, undisturbed: pa.Table
+) -> None:
+    """Another writes the file; the job does not notice."""
+    jobs = replace(request.getfixturevalue(place), ray=True)
+    mark = tmp_path / "mark"
+    process = jobs.start("out", first=SMALL_RANGES, FAULT_SLOW_SECONDS=0, FAULT_KILL_AT_FILE=mark)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert mark.exists()
+    assert_same_table(jobs.table("out").drop(["video_uri"]), undisturbed.drop(["video_uri"]))
+    files = [f.uri for f in storage.list_files(storage.join(jobs.place("out"), "attributes"))]
+    assert [storage.name(uri) for uri in files] == [f"part-{i:05d}.parquet" for i in range(len(files))]
+    assert len(files) > 2
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
+@pytest.mark.slow
+def test_a_worker_is_killed_while_it_writes_a_part(jobs: Jobs, tmp_path: Path, undisturbed: pa.Table) -> None:
+    """What it had still lies with Ray, and another writes it."""
+    mark = tmp_path / "mark"
+    process = replace(jobs, ray=True).start("out", first=BY_WORKERS, FAULT_KILL_AT_PART=2, FAULT_PART_MARK=mark)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert mark.exists()
+    assert "once more" not in err
+    assert_same_table(jobs.table("out"), undisturbed)
+    assert jobs.names("out") == ["attributes", "run.json"]
+
+
 def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> None:
     """A torn file is never read as a part; it goes, and its rows are done again."""
     process = jobs.start("out", FAULT_KILL_AT_PART=2)
@@ -67,6 +137,34 @@ def test_sigkill_while_a_part_is_written(jobs: Jobs, undisturbed: pa.Table) -> N
     assert [name.split("-")[0] for name in below] == ["_partial", "part"]
     jobs.run("out")
     assert_same_table(jobs.table("out"), undisturbed)
+
+
+# A few rows are several spans and buckets of planning.
+TINY_SPANS = """
+from par_model.inference import planning, survey
+survey.SPAN_ROWS, planning._BUCKET_ROWS = 4, 6
+"""
+
+
+@pytest.mark.parametrize("file", ["dealt-000002-", pytest.param("units-000001-", marks=pytest.mark.slow)])
+def test_sigkill_while_the_manifest_is_planned(
+    jobs: Jobs, file: str, undisturbed: pa.Table, slow_archive: Path, tmp_path: Path
+) -> None:
+    """What tasks of planning have written whole counts, the torn file goes, and no row is lost or doubled."""
+    jobs = replace(jobs, manifest=str(tmp_path / "manifest.parquet"))
+    pq.write_table(pq.read_table(slow_archive / "manifest.parquet"), jobs.manifest, row_group_size=2)
+    process = jobs.start("out", first=TINY_SPANS, FAULT_KILL_AT_PLAN=file)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    below = sorted(p.name[:12] for p in Path(jobs.place("out"), "_plan").iterdir())
+    kept = [name for name in below if name.startswith(("dealt", "units"))]
+    wanted = ["dealt-000000", "dealt-000001"]
+    assert kept == (wanted if file[0] == "d" else [*wanted, "dealt-000002", "dealt-000003", "units-000000"])
+    process = jobs.start("out", first=TINY_SPANS)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert_same_table(jobs.table("out"), undisturbed)
+    assert jobs.names("out") == ["attributes", "run.json"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -87,7 +185,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(jobs: Jobs, stop: signal.Sig
 def test_ctrl_c_with_ray(jobs: Jobs) -> None:
     """The same with Ray."""
     jobs = replace(jobs, ray=True)
-    process = jobs.start("out")
+    process = jobs.start("out", first=BY_WORKERS)
     jobs.wait_for_parts("out", 1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=180)
@@ -158,7 +256,7 @@ def test_a_job_that_was_stopped_for_more_than_a_minute(jobs: Jobs, taken: bool, 
     assert "process 1 on elsewhere has taken" in err
     assert "Traceback" not in err
     assert sorted(str(p) for p in Path(jobs.place("out")).rglob("part-*")) == below
-    assert jobs.names("out") == ["_job.json", "_lock", "_parts"]
+    assert jobs.names("out") == ["_job.json", "_lock", "_parts", "_plan"]
 
 
 @pytest.mark.slow

@@ -6,21 +6,26 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from par_model import storage
 from par_model.cluster.inference import RayRunner, ray_runner
 from par_model.errors import ClusterError
+from par_model.inference import keep, planning, survey
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
+from par_model.manifest.schema import COLUMNS
 from par_model.manifest.write import write_manifest
 from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, video_row
@@ -113,6 +118,12 @@ class ModelAlwaysDies(RecogniseTables):
         return table
 
 
+@pytest.fixture(autouse=True)
+def parts_by_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a large job."""
+    monkeypatch.setattr(keep, "_SMALL_JOB", 0)
+
+
 @pytest.fixture
 def weights(tiny_weights: Path, tmp_path: Path) -> str:
     """A copy beside which stages leave their marks."""
@@ -177,6 +188,54 @@ def test_workers_of_both_stages_are_killed(manifest: str, weights: str, undistur
     assert Path(f"{weights}.decode-died").exists()
     assert Path(f"{weights}.model-died").exists()
     assert_undisturbed(table, undisturbed, {})
+
+
+def dies_once(mark: str, work: Callable[[Any], Any], item: Any) -> Any:
+    """SIGKILL to the first worker, when it has done all but say so."""
+    done = work(item)
+    if first_time(mark):
+        ends(signal.SIGKILL)
+    return done
+
+
+@dataclass
+class PlanningDies(RayRunner):
+    mark: str = ""
+
+    def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return super().spread(partial(dies_once, self.mark, work), items)
+
+
+@pytest.mark.parametrize("where", ["local", pytest.param("s3", marks=pytest.mark.slow)])
+def test_a_worker_that_plans_is_killed(
+    where: str,
+    slow_archive: Path,
+    weights: str,
+    tmp_path: Path,
+    undisturbed: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """SIGKILL to the task that has just written the first span: another does it again, under another name, and no row
+    is lost or doubled."""
+    monkeypatch.setattr(survey, "SPAN_ROWS", 4)
+    monkeypatch.setattr(planning, "_BUCKET_ROWS", 6)
+    root = request.getfixturevalue("s3")() if where == "s3" else str(tmp_path)
+    rows = pa.Table.from_pylist(slow_rows(str(slow_archive), scheme=""), COLUMNS)
+    with storage.atomic_writer(f"{root}/groups.parquet") as file:
+        pq.write_table(rows, file, row_group_size=2)
+
+    @contextmanager
+    def runner() -> Iterator[RayRunner]:
+        with ray_runner(None, "cpu", 1, (1, 1)) as ready:
+            yield PlanningDies(ready.pools, mark=f"{weights}.planning-died")
+
+    run_inference(InferOptions(f"{root}/groups.parquet", weights, f"{root}/out", batch_size=1), runner)
+    assert Path(f"{weights}.planning-died").exists()
+    fs, path = storage.arrow_filesystem(f"{root}/out/attributes")
+    assert_undisturbed(pq.read_table(path, filesystem=fs), undisturbed, {})
+    below = {f.uri.removeprefix(f"{root}/out/").split("/")[0] for f in storage.list_files(f"{root}/out")}
+    assert below == {"attributes", "run.json"}
 
 
 @pytest.mark.slow

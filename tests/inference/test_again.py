@@ -18,6 +18,7 @@ from par_model.inference.job import run_inference
 from par_model.inference.kinds import Add, Kind, Retry
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
+from par_model.manifest import selection
 from par_model.manifest.write import write_manifest
 from par_model.table import attribute_table as finish
 from par_model.table import writer
@@ -90,9 +91,9 @@ def test_retry_failed_is_refused_where_a_row_would_move_between_folders(archive:
 def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
     archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_FILE_BYTES", 1)  # a file for every batch
+    monkeypatch.setattr(writer, "FILE_BYTES", 1)  # a file for every batch
     monkeypatch.setattr(writer, "_ROW_GROUP_ROWS", 1)
-    monkeypatch.setattr(finish, "_MERGE_ROWS", 1)
+    monkeypatch.setattr(selection, "_BATCH_ROWS", 1)
     infer(archive, tiny_weights, partition_by=("camera_id",))
     provide_missing_video(archive)
     with pytest.raises(KeyboardInterrupt):

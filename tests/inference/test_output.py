@@ -42,9 +42,11 @@ def test_a_role_that_may_not_delete_can_run_retry_and_add(
     first = infer(archive, tiny_weights, output=output)
     said = [line for line in capsys.readouterr().err.splitlines() if "s3:DeleteObject" in line]
     assert len(said) == 1
-    assert said[0].startswith(f"parjob: warning: {output} is complete; _parts and _job.json stay beside the results")
+    assert said[0].startswith(
+        f"parjob: warning: {output} is complete; _parts, _plan and _job.json stay beside the results"
+    )
     assert first["exit_code"] == 3
-    assert names(output) == {"_job.json", "_lock", "_parts", "attributes", "run.json"}
+    assert names(output) == {"_job.json", "_lock", "_parts", "_plan", "attributes", "run.json"}
     assert infer(archive, tiny_weights, output=output, runner=Interrupted(0)) == first
     assert "nothing to do" in capsys.readouterr().err
 
@@ -166,5 +168,5 @@ def test_every_change_below_the_output_asks_whether_the_job_holds_it(
         infer(archive, tiny_weights, Add(), manifest=grown(archive), partition_by=partition_by)
     assert not_asked_for(heard) == []
     places = {os.path.relpath(path, archive / "out").split(os.sep)[0] for what, path in heard if path}
-    assert places >= {"_job.json", "_parts", "attributes", "run.json"}
+    assert places >= {"_job.json", "_parts", "_plan", "attributes", "run.json"}
     assert {what for what, _ in heard} >= {"asked", "os.rename", "os.remove", "shutil.rmtree", "open"}

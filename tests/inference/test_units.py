@@ -2,13 +2,11 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from par_model.inference.units import SPAN_FRAMES, UnitSize, cut_units, plan_units
+from par_model.inference.units import SPAN_FRAMES, UNIT_SCHEMA, UnitSize, cut_units, plan_units
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from tests.manifest.examples import on_images, on_video, write
@@ -75,7 +73,7 @@ def test_the_tracks_of_a_file_are_read_one_after_the_other(tmp_path: Path) -> No
         for i in range(15)
     ]
     manifest = Manifest.open(write(tmp_path / "m.parquet", rows))
-    units = list(plan_units(manifest, Selection(), np.zeros(15, bool), 6, UnitSize(most=40, enough=25)))
+    units = list(plan_units(manifest, Selection(), 6, UnitSize(most=40, enough=25)))
     planned = [(row["video_stream"] or 0, row["frame_indices"][0] // apart) for u in units for row in u.to_pylist()]
     assert planned == sorted(planned)
     assert [len(unit) for unit in units] == [4, 4, 2, 2, 2, 1]
@@ -98,16 +96,14 @@ def test_unit_size_follows_crop_bytes_and_leaves_every_worker_some() -> None:
     assert UnitSize.choose(3, 2**40, 4) == UnitSize(most=1, enough=1)
 
 
-def test_sorting_in_buckets_keeps_each_video_together_and_stills_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("par_model.inference.units.enough_buckets", lambda rows, bytes_per_row: 5)
+def test_each_video_is_together_in_order_and_stills_come_last(tmp_path: Path) -> None:
     rows = [on_video(f"v{i}", video_uri=f"/{i % 9}.mp4", frame_indices=[99 - i], boxes=None) for i in range(90)]
     rows[::10] = [on_images(f"s{i}", f"/{i}.jpg") for i in range(9)]
     manifest = Manifest.open(write(tmp_path / "m.parquet", rows))
-    units = list(plan_units(manifest, Selection(), np.arange(90) == 7, 6, UnitSize(most=4, enough=2)))
+    units = list(plan_units(manifest, Selection(limit=89), 6, UnitSize(most=4, enough=2)))
+    assert {unit.schema for unit in units} == {UNIT_SCHEMA}
     planned = [row for unit in units for row in unit.to_pylist()]
-    assert sorted(row["_row"] for row in planned) == [row for row in range(90) if row != 7]
+    assert sorted(row["_row"] for row in planned) == list(range(89))
     uris = [uri for uri, _ in groupby(row["video_uri"] for row in planned)]
     assert len(uris) == len(set(uris)) == 10
     assert uris[-1] is None

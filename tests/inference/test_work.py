@@ -7,7 +7,7 @@ import pytest
 
 from par_model.errors import FailureCode
 from par_model.inference.wire import Work, outcomes_to_table, video_number
-from par_model.inference.work import TotalWork, advice, closing
+from par_model.inference.work import SumOfWork, TotalWork, advice, closing
 from par_model.types import Failure
 
 ROW = Failure(0, "t", 3, FailureCode.VIDEO_DAMAGED, "why")
@@ -19,7 +19,9 @@ def test_work_adds_up_over_tables_and_workers() -> None:
         counts = {"frames_decoded": 3, "frames_needed": 2}
         work = Work(decode_seconds=seconds, counts=counts, decode_worker=worker, model_worker=9)
         work.several_tracks = {video_number("s3://b/a.mp4"), video_number(f"s3://b/{worker}.mp4")}
-        total.add(outcomes_to_table([ROW, ROW], work))
+        table = outcomes_to_table([ROW, ROW], work)
+        total.begin(table)
+        total.add(SumOfWork.of([table]))
     assert (total.decode_seconds, total.counts["frames_decoded"], total.counts["frames_needed"]) == (1.0, 9, 6)
     assert (total.decode_workers, total.model_workers) == ({7, 8}, {9})
     assert len(total.several_tracks) == 3
@@ -94,7 +96,7 @@ def test_the_closing_lines_count_what_was_recognised() -> None:
 
 def test_only_outcomes_without_an_error_are_recognised() -> None:
     total = TotalWork()
-    total.add(outcomes_to_table([ROW, ROW], Work()))
+    total.add(SumOfWork.of([outcomes_to_table([ROW, ROW], Work())]))
     assert total.recognised == 0
 
 

@@ -350,3 +350,19 @@ def test_the_fingerprint_follows_the_content_alone(tmp_path: Path) -> None:
 def test_manifests_travel_between_processes(tmp_path: Path) -> None:
     manifest = Manifest.open(write(tmp_path / "m.parquet", MIXED))
     assert pickle.loads(pickle.dumps(manifest)) == manifest
+
+
+@pytest.mark.parametrize("columns", [["tracklet_id"], ["camera_id"]])
+@pytest.mark.parametrize("where", [(0, 0), (0, 12), (3, 5), (4, 8), (5, 11), (11, 12), (2, 10**6)])
+def test_some_rows_are_read_from_the_files_and_row_groups_that_hold_them(
+    where: tuple[int, int], columns: list[str], tmp_path: Path
+) -> None:
+    for number, count in enumerate((4, 0, 8)):
+        ids = [f"{number}-{i}" for i in range(count)]
+        table = pa.table({"tracklet_id": pa.array(ids, pa.string()), "image_uris": [["/1.jpg"]] * count})
+        pq.write_table(table, tmp_path / f"{number}.parquet", row_group_size=3)
+    manifest = Manifest.open(str(tmp_path))
+    everything = [row for batch in manifest.iter_batches(columns, 2) for row in batch.to_pylist()]
+    found = [row for batch in manifest.iter_batches(columns, 2, rows=where) for row in batch.to_pylist()]
+    assert found == everything[slice(*where)]
+    assert [row["_row"] for row in everything] == list(range(12))

@@ -377,6 +377,22 @@ def test_the_heart_beats_and_processes_of_the_job_prove_the_same_hold(uri: str) 
         pickle.loads(pickle.dumps(held.verify))()
 
 
+def test_workers_look_at_the_lock_and_leave_it_as_it_is(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OutputLock(uri) as held:
+        witness = pickle.loads(pickle.dumps(held.look_only()))
+        before = lock_file(uri).read()
+        witness()
+        assert lock_file(uri).read() == before
+        plant(uri, token="another's", host="elsewhere")
+        witness()  # it has just looked
+        monkeypatch.setattr(lock, "_LOOK_SECONDS", 0.0)
+        with pytest.raises(OutputError, match="process 1 on elsewhere has taken"):
+            witness()
+    storage.remove(uri)
+    with pytest.raises(OutputError, match="was removed"):
+        held.look_only()()
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_job_that_cannot_tell_for_a_minute_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For that long it waits, as storage may come back."""

@@ -1,12 +1,17 @@
+import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.errors import OutputError
 from par_model.runs.outcome import OUTCOME_SCHEMA
-from par_model.runs.parts import PartStore
+from par_model.runs.parts import PART_SCHEMA, PartStore, outcomes_of
+
+STRIPE = 4
 
 
 def outcomes(*rows: int) -> pa.Table:
@@ -15,26 +20,83 @@ def outcomes(*rows: int) -> pa.Table:
 
 
 def store(folder: str, run: str, job: str = "job") -> PartStore:
-    return PartStore(folder, job, run, lambda: None)
+    return PartStore(folder, job, run, STRIPE, lambda: None)
 
 
-def test_what_was_flushed_is_done_and_what_was_not_is_lost(tmp_path: Path) -> None:
+def keep(parts: PartStore, *rows: int) -> None:
+    parts.count(parts.next().write([outcomes(*rows)]))
+
+
+def test_what_is_in_a_part_is_done_and_known_by_stripe(tmp_path: Path) -> None:
     folder = str(tmp_path / "_parts")
     parts = store(folder, "first")
-    parts.append(outcomes(5, 2))
-    parts.flush()
-    parts.append(outcomes(9))
+    parts.count(parts.next().write([outcomes(9, 5, 2), outcomes(0, 6)]))
     again = store(folder, "second")
-    assert sorted(again.done()) == [2, 5]
+    assert again.done().tolist() == parts.done().tolist() == [0, 2, 5, 6, 9]
+    assert again.parts == parts.parts
+    (part,) = parts.parts
+    assert (part.first_row, part.last_row, part.rows_of) == (0, 9, {0: 2, 1: 2, 2: 1})
+    assert [part.holds_some_of(*rows) for rows in ((0, 1), (9, 12), (10, 12))] == [True, True, False]
+
+
+def test_a_part_is_written_by_whoever_is_given_it_and_twice_if_need_be(tmp_path: Path) -> None:
+    """Its name is of its own each time; a row counts once."""
+    parts = store(str(tmp_path / "_parts"), "run")
+    wanted = pickle.loads(pickle.dumps(parts.next(print)))
+    twice = [wanted.write([outcomes(1, 2)]) for _ in range(2)]
+    keep(parts, 3)
+    for part in twice:
+        parts.count(part)
+    assert [name.split("-")[1] for name in sorted(p.name for p in (tmp_path / "_parts").iterdir())] == [
+        "000001",
+        "000001",
+        "000002",
+    ]
+    assert parts.done().tolist() == [1, 2, 3]
+    assert parts.all_outcomes()["_row"].to_pylist() == [1, 2, 3]
+
+
+def test_a_stripe_is_read_from_the_row_groups_that_hold_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = store(str(tmp_path / "_parts"), "run")
+    keep(parts, *range(0, 20, 2))
+    keep(parts, *range(1, 9, 2))
+    read: list[list[int]] = []
+    whole = pq.ParquetFile.read_row_groups
+
+    def noted(self: pq.ParquetFile, groups: list[int], **more: Any) -> pa.Table:
+        read.append(groups)
+        return whole(self, groups, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    found = [t["_row"].to_pylist() for t in outcomes_of([p.uri for p in parts.parts], [(4, 8), (12, 16), (20, 24)])]
+    assert found == [[4, 5, 6, 7], [12, 14], []]
+    assert read == [[1], [1], [3]]
+
+
+@pytest.mark.parametrize("name", ["part-000003.parquet", "part-000003-job-old.parquet"])
+def test_parts_of_earlier_versions_are_put_in_order_once(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "_parts"
+    folder.mkdir()
+    rows = outcomes(9, 2, 5).append_column("run_id", pa.array(["old"] * 3))
+    pq.write_table(rows.cast(PART_SCHEMA), folder / name)
+    parts = PartStore(str(folder), "job", "run", STRIPE, lambda: None, unnamed=True)
+    assert [part.rows_of for part in parts.parts] == [{0: 1, 1: 1, 2: 1}]
+    assert pq.read_table(folder / name)["_row"].to_pylist() == [2, 5, 9]
+    found = parts.all_outcomes()
+    assert (found["_row"].to_pylist(), set(found["run_id"].to_pylist())) == ([2, 5, 9], {"old"})
+    keep(parts, 4)
+    assert sorted(p.name.split("-")[1][:6] for p in folder.iterdir()) == ["000003", "000004"]
+    before = (folder / name).stat().st_mtime_ns
+    assert len(store(str(folder), "next").parts) == (2 if "job" in name else 1)
+    assert not (folder / name).exists() or (folder / name).stat().st_mtime_ns == before
 
 
 def test_rows_come_back_sorted_over_all_parts_with_the_run_that_made_them(tmp_path: Path) -> None:
     folder = str(tmp_path / "_parts")
     for run, rows in (("first", (5, 2)), ("second", (4, 0, 3)), ("third", (1,))):
         parts = store(folder, run)
-        parts.append(outcomes(*rows))
-        parts.flush()
-    found = pa.concat_tables(store(folder, "x").in_row_order(2))
+        keep(parts, *rows)
+    found = store(folder, "x").all_outcomes()
     assert found["_row"].to_pylist() == [0, 1, 2, 3, 4, 5]
     assert found["run_id"].to_pylist() == ["second", "third", "first", "second", "second", "first"]
     assert found["scores"].to_pylist() == [[np.float32(r / 10)] for r in range(6)]
@@ -50,16 +112,15 @@ def test_what_a_killed_writer_left_is_not_read_and_goes(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
-    assert list(store(str(tmp_path / "none"), "run").in_row_order(10)) == []
+    assert store(str(tmp_path / "none"), "run").all_outcomes().num_rows == 0
 
 
 def test_a_row_that_came_twice_counts_once_as_it_came_first(tmp_path: Path) -> None:
     folder = str(tmp_path / "_parts")
     for run, rows in (("first", (5, 2)), ("second", (2, 3))):
         parts = store(folder, run)
-        parts.append(outcomes(*rows))
-        parts.flush()
-    found = pa.concat_tables(store(folder, "x").in_row_order(10))
+        keep(parts, *rows)
+    found = store(folder, "x").all_outcomes()
     assert found["_row"].to_pylist() == [2, 3, 5]
     assert found["run_id"].to_pylist() == ["first", "second", "first"]
 
@@ -69,10 +130,9 @@ def test_parts_of_other_jobs_and_those_that_come_late_do_not_count(tmp_path: Pat
     folder = str(tmp_path / "_parts")
     late, going_on = store(folder, "late"), store(folder, "next")
     for parts, row in ((late, 1), (going_on, 2)):
-        parts.append(outcomes(row))
-        parts.flush()
+        keep(parts, row)
     assert going_on.done().tolist() == [2]
-    assert [table["run_id"].to_pylist() for table in going_on.in_row_order(9)] == [["next"]]
+    assert going_on.all_outcomes()["run_id"].to_pylist() == ["next"]
     assert sorted(store(folder, "third").done().tolist()) == [1, 2]
     assert store(folder, "other", job="another").done().tolist() == []
     assert list((tmp_path / "_parts").iterdir()) == []
@@ -82,8 +142,7 @@ def test_a_part_is_not_written_where_it_is_refused(tmp_path: Path) -> None:
     def refuse() -> None:
         raise OutputError("no more")
 
-    parts = PartStore(str(tmp_path / "_parts"), "job", "run", refuse)
-    parts.append(outcomes(1))
+    parts = PartStore(str(tmp_path / "_parts"), "job", "run", STRIPE, refuse)
     with pytest.raises(OutputError, match="no more"):
-        parts.flush()
+        keep(parts, 1)
     assert not (tmp_path / "_parts").exists()

@@ -1,0 +1,67 @@
+"""One function over many items, in workers that may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from par_model.cluster.spread import shares, spread
+from par_model.errors import ClusterError, OutputError
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+
+def square(number: int) -> tuple[int, int]:
+    return number * number, os.getpid()
+
+
+def dies_once(folder: str, number: int) -> int:
+    mark = Path(folder, str(number))
+    if number == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refuses(number: int) -> int:
+    if number == 7:
+        raise OutputError("there is no room for seven")
+    return number
+
+
+def always_dies(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_every_item_is_done_elsewhere_as_many_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("par_model.cluster.spread._MOST_WAITING", 5)
+    done = list(spread(square, iter(range(20))))
+    assert sorted(number for number, _ in done) == [n * n for n in range(20)]
+    assert os.getpid() not in {process for _, process in done}
+    assert list(spread(square, [])) == []
+
+
+def test_an_item_whose_worker_died_is_done_again(tmp_path: Path) -> None:
+    assert sorted(spread(partial(dies_once, str(tmp_path)), range(5))) == [0, 1, 2, 3, 4]
+    assert (tmp_path / "3").exists()
+
+
+def test_what_is_raised_on_purpose_comes_as_it_is() -> None:
+    with pytest.raises(OutputError, match="no room for seven"):
+        list(spread(refuses, range(10)))
+
+
+@pytest.mark.slow
+def test_an_item_that_ends_every_worker_ends_the_job() -> None:
+    with pytest.raises(ClusterError, match="again goes on from here"):
+        list(spread(always_dies, range(1)))
+
+
+def test_one_node_shares_its_files_and_any_number_what_is_not_local(tmp_path: Path) -> None:
+    assert shares(str(tmp_path))
+    assert shares("s3://bucket/out")
