@@ -155,12 +155,6 @@ class PartStore:
         found = [chunk for column in self._column("tracklet_id") for chunk in column.chunks]
         return pa.concat_arrays([pa.array([], pa.string()), *found])
 
-    def all_outcomes(self) -> pa.Table:
-        """All outcomes (PART_SCHEMA) in row order, in memory."""
-        last = max((part.last_row for part in self.parts), default=0)
-        (table,) = outcomes_of([part.uri for part in self.parts], [(0, last + 1)])
-        return table
-
     def _column(self, name: str) -> Iterator[pa.ChunkedArray]:
         for part in self.parts:
             with _opened(part.uri) as file:
