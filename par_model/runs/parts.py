@@ -168,9 +168,15 @@ class PartStore:
 
 @contextmanager
 def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
-    fs, path = storage.arrow_filesystem(uri)
-    with pq.ParquetFile(path, filesystem=fs, metadata=footer, pre_buffer=False) as file:
-        yield file
+    """A part, of which what is asked for is read, in one stretch where it lies in one."""
+    with storage.guard(uri, "read"):
+        if storage.is_local(uri):
+            source = storage.local_path(uri)
+        else:
+            fs, path = storage.filesystem(uri)
+            source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
+        with pq.ParquetFile(source, metadata=footer, pre_buffer=True) as file:
+            yield file
 
 
 def _read(uri: str, stripe: int) -> Part | None:

@@ -42,7 +42,7 @@ class There:
     def nbytes(self) -> int:
         return self.table.nbytes
 
-    def fetched(self) -> pa.Table:
+    def fetched(self, seconds: float) -> pa.Table:
         if self.lost:
             raise ClusterError("its node is gone")
         return self.table
@@ -129,8 +129,11 @@ def test_workers_that_may_not_write_leave_it_to_this_process(
 
 def test_a_task_that_ends_its_workers_is_done_here_and_what_is_lost_is_not_done(parts: PartStore) -> None:
     workers = Workers(0, ClusterError("a worker failed for good"))
-    keep_all(parts, workers, There(outcomes(0)), There(outcomes(1)), There(outcomes(2), lost=True))
+    lost, there = There(outcomes(2), lost=True), There(outcomes(1))
+    keep_all(parts, workers, lost, There(outcomes(0)), there, lost)
     assert parts.done().tolist() == [0, 1]
+    keep_all(parts, None, lost, There(outcomes(3)), lost)
+    assert parts.done().tolist() == [0, 1, 3]
 
 
 def test_a_lost_lock_ends_the_job(parts: PartStore) -> None:
