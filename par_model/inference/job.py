@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
 from par_model.inference.kinds import Begun, FirstRun, Kind
-from par_model.inference.local import one_by_one
 from par_model.inference.look import Job
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep, withdraw
 from par_model.inference.planned import Planned, Units
 from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
+from par_model.inference.spread import Item, Result
 from par_model.inference.survey import Surveyed
 from par_model.inference.units import UnitSize
 from par_model.inference.work import TotalWork
@@ -44,8 +44,6 @@ from par_model.runs.parts import PartStore
 from par_model.runs.record import versions
 
 _log = logging.getLogger(__name__)
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Runner(Protocol):
@@ -194,8 +192,7 @@ def _plan(
 
     if surveyed is None:
         by_workers = runner.shares(job.manifest.uri) and runner.shares(desk.folder)
-        spread = runner.spread if by_workers else one_by_one
-        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, spread)
+        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, runner.spread if by_workers else map)
     twice = None
     if left_out is not None:
         surveyed, twice = survey_here(job.manifest, job.question, left_out)
