@@ -32,7 +32,7 @@ from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep, withdraw
 from par_model.inference.planned import Planned, Units
 from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
-from par_model.inference.spread import Item, Result
+from par_model.inference.spread import Item, Result, one_by_one
 from par_model.inference.survey import Surveyed
 from par_model.inference.units import UnitSize
 from par_model.inference.work import TotalWork
@@ -192,7 +192,8 @@ def _plan(
 
     if surveyed is None:
         by_workers = runner.shares(job.manifest.uri) and runner.shares(desk.folder)
-        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, runner.spread if by_workers else map)
+        spread = runner.spread if by_workers else one_by_one
+        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, spread)
     twice = None
     if left_out is not None:
         surveyed, twice = survey_here(job.manifest, job.question, left_out)
