@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from par_model import storage
 from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
 from par_model.inference.kinds import Begun, FirstRun, Kind
 from par_model.inference.look import Job
@@ -191,9 +192,15 @@ def _plan(
         return Cutting(settings.sampling.frames, size)
 
     if surveyed is None:
-        by_workers = runner.shares(job.manifest.uri) and runner.shares(desk.folder)
-        spread = runner.spread if by_workers else one_by_one
-        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, spread)
+        plan = partial(plan_by_tasks, desk, job.manifest, job.question, left_out, cutting)
+        if runner.shares(job.manifest.uri) and runner.shares(desk.folder):
+            try:
+                return plan(runner.spread)
+            except storage.PlaceError as error:
+                if error.reason is not storage.Reason.ACCESS_DENIED:
+                    raise
+                _log.warning(f"workers may not do what this process may, so it plans by itself: {error}")
+        return plan(one_by_one)
     twice = None
     if left_out is not None:
         surveyed, twice = survey_here(job.manifest, job.question, left_out)
