@@ -23,12 +23,13 @@ from par_model.cluster.ray_errors import par_error
 from par_model.cluster.ray_internals import blocks_of
 from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
-from par_model.cluster.spread import Item, Result, shares, spread
+from par_model.cluster.spread import shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.cluster.workshop import Block, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
+from par_model.inference.spread import Item, Result
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
 

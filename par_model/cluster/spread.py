@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 import ray.exceptions
@@ -12,9 +12,7 @@ import ray.exceptions
 from par_model import storage
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from par_model.inference.spread import Item, Result
 
 _MOST_WAITING = 256  # tasks that Ray holds at a time: their arguments lie in this process's memory
 _MOST_RETRIES = 3  # of a task whose worker died

@@ -15,7 +15,6 @@ from par_model.inference.keep import Elsewhere, Kept, write_kept
 from par_model.runs.parts import PartToWrite
 
 _MOST_RETRIES = 3  # of a task whose worker died
-_FETCH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class Block:
     num_rows: int
     nbytes: int
 
-    def fetched(self) -> pa.Table:
-        """The table. Raises ClusterError if it is lost, or what its stage raised on purpose."""
+    def fetched(self, seconds: float) -> pa.Table:
+        """The table. Raises ClusterError if it is lost, or takes longer."""
         try:
-            return ray.get(self.reference, timeout=_FETCH_SECONDS)
+            return ray.get(self.reference, timeout=seconds)
         except ray.exceptions.RayError as error:
             raise par_error(error) from error
 

@@ -19,21 +19,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from par_model import storage
 from par_model.errors import ManifestError, NodesLostError, OutputError, UsageError
 from par_model.inference.keep import Elsewhere, Keeper, Workshop, is_worth_workers
 from par_model.inference.kinds import Begun, FirstRun, Kind
-from par_model.inference.local import one_by_one
 from par_model.inference.look import Job
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.output import REMAINS, claim, sweep, withdraw
 from par_model.inference.planned import Planned, Units
 from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
+from par_model.inference.spread import Item, Result, one_by_one
 from par_model.inference.survey import Surveyed
 from par_model.inference.units import UnitSize
 from par_model.inference.work import TotalWork
@@ -46,8 +47,6 @@ from par_model.runs.record import versions
 from par_model.runs.stripes import stripe_rows
 
 _log = logging.getLogger(__name__)
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Runner(Protocol):
@@ -200,9 +199,15 @@ def _plan(
         return Cutting(settings.sampling.frames, size)
 
     if surveyed is None:
-        by_workers = runner.shares(job.manifest.uri) and runner.shares(desk.folder)
-        spread = runner.spread if by_workers else one_by_one
-        return plan_by_tasks(desk, job.manifest, job.question, left_out, cutting, spread)
+        plan = partial(plan_by_tasks, desk, job.manifest, job.question, left_out, cutting)
+        if runner.shares(job.manifest.uri) and runner.shares(desk.folder):
+            try:
+                return plan(runner.spread)
+            except storage.PlaceError as error:
+                if error.reason is not storage.Reason.ACCESS_DENIED:
+                    raise
+                _log.warning(f"workers may not do what this process may, so it plans by itself: {error}")
+        return plan(one_by_one)
     twice = None
     if left_out is not None:
         surveyed, twice = survey_here(job.manifest, job.question, left_out)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -50,8 +50,8 @@ class Elsewhere(Protocol):
     @property
     def nbytes(self) -> int: ...
 
-    def fetched(self) -> pa.Table:
-        """The table. Raises ClusterError if it is lost."""
+    def fetched(self, seconds: float) -> pa.Table:
+        """The table. Raises ClusterError if it is lost, or takes longer."""
 
 
 class BeingWritten(Protocol):
@@ -104,28 +104,31 @@ class Keeper:
             being_written, outcomes = self._written.popleft()
             if not self._is_over(being_written, outcomes, max(0.0, deadline - time.monotonic())):
                 self._waiting += outcomes  # twice in parts is as good as once
-        self._write_here(self._waiting)
+        self._write_here(self._waiting, max(_HURRY_SECONDS, deadline - time.monotonic()))
         self._waiting = []
 
     def add(self, outcomes: pa.Table | Elsewhere) -> None:
         """Keep outcomes."""
-        if self._work.startup_seconds is None:
-            outcomes = _fetched(outcomes)
-            self._work.begin(outcomes)
-        self._waiting.append(outcomes if self._workshop is not None else _fetched(outcomes))
+        if self._work.startup_seconds is None or self._workshop is None:
+            for table in _fetched([outcomes], _PATIENCE_SECONDS):
+                self._work.begin(table)
+                self._waiting.append(table)
+        else:
+            self._waiting.append(outcomes)
         self._waiting_bytes += outcomes.nbytes
         if self._waiting_bytes >= _FLUSH_BYTES or self._is_due():
             self._flush()
 
     def _flush(self) -> None:
         """Have what waits written as one part, and count those that were written."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        self._last_flush = time.monotonic()
+        # It waits until it is written or given away, so that an interruption between loses nothing.
         if self._workshop is None:
-            self._write_here(waiting)
-        elif any(outcomes.num_rows for outcomes in waiting):
+            self._write_here(self._waiting)
+        elif any(outcomes.num_rows for outcomes in self._waiting):
             part = self._parts.next(self._held.look_only())
-            self._written.append((self._workshop.write(part, waiting), waiting))
+            self._written.append((self._workshop.write(part, self._waiting), self._waiting))
+        self._waiting, self._waiting_bytes = [], 0
+        self._last_flush = time.monotonic()
         while self._written:
             seconds = _PATIENCE_SECONDS if len(self._written) > _MOST_BEING_WRITTEN else 0.0
             if not self._is_over(*self._written[0], seconds):
@@ -149,14 +152,9 @@ class Keeper:
             self._count(kept)
         return kept is not None
 
-    def _write_here(self, outcomes: Sequence[pa.Table | Elsewhere]) -> None:
-        tables = []
-        for some in outcomes:
-            try:
-                tables.append(_fetched(some))
-            except ClusterError as error:
-                _log.info(f"outcomes of {some.num_rows} tracklets went with the worker that had them: {error}")
-        if any(len(table) for table in tables):
+    def _write_here(self, outcomes: Sequence[pa.Table | Elsewhere], seconds: float = _PATIENCE_SECONDS) -> None:
+        tables = [table for table in _fetched(outcomes, seconds) if len(table)]
+        if tables:
             self._count(write_kept(self._parts.next(), *tables))
 
     def _count(self, kept: Kept) -> None:
@@ -169,5 +167,10 @@ class Keeper:
         return now - self._last_flush >= min(most, max(least, _FLUSH_SHARE * (now - self._started)))
 
 
-def _fetched(outcomes: pa.Table | Elsewhere) -> pa.Table:
-    return outcomes if isinstance(outcomes, pa.Table) else outcomes.fetched()
+def _fetched(outcomes: Iterable[pa.Table | Elsewhere], seconds: float) -> Iterator[pa.Table]:
+    """The tables, but for those that are lost: what was in them is planned again."""
+    for some in outcomes:
+        try:
+            yield some if isinstance(some, pa.Table) else some.fetched(seconds)
+        except ClusterError as error:
+            _log.info(f"outcomes of {some.num_rows} tracklets went with the worker that had them: {error}")

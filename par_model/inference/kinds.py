@@ -22,7 +22,8 @@ from par_model.inference.look import Job
 from par_model.inference.survey import Surveyed
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
-from par_model.table.attribute_table import AttributeTable, Spread
+from par_model.table.attribute_table import AttributeTable
+from par_model.table.by_all import Spread
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Kind(ABC):
         """Raise OutputError where the manifest's rows do not go with the table."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
         """The table with the outcomes. spread: does what can be done side by side."""
 
 
@@ -86,7 +87,7 @@ class FirstRun(Kind):
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
         pass  # it begins the table, or is the same job
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
         reading = job.reading()
         return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, held, spread)
 
@@ -123,8 +124,8 @@ class Retry(Kind):
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
         pass  # the manifest is the table's
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread) -> AttributeTable:
-        return begun.table.with_replaced(parts, job.reading(), held.verify)
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
+        return begun.table.with_replaced(parts, job.reading(), held, spread)
 
 
 class Add(FirstRun):

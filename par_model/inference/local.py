@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
 import pyarrow as pa
 
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
+from par_model.inference.spread import Item, Result, one_by_one
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import Device, RealDevice, local_device
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-def one_by_one(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """What ``work`` makes of each item, in this process: ``Runner.spread`` where there are no workers."""
-    return map(work, items)
 
 
 class LocalRunner:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.inference.deal import Dealing, Dealt, Piece, deal_span, hashes_of, rows_of
 from par_model.inference.planned import Planned, Units, UnitsFile, found_units, write_units
+from par_model.inference.spread import Result, Spread
 from par_model.inference.survey import Question, Surveyed, digest_text, doubts, first_twice, spans_of, survey
 from par_model.inference.units import UNIT_SCHEMA, UnitSize, cut_units, in_order
 from par_model.manifest.read import Manifest
@@ -46,14 +47,6 @@ _BUCKET_ROWS = 2**16
 _BUCKET_BYTES = 64 * 2**20
 _BUCKET_IDS = 2**21
 _AT_ONCE = 16
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Spread(Protocol):
-    """``Runner.spread``."""
-
-    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]: ...
 
 
 @dataclass(frozen=True)

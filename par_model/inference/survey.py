@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import times
+from par_model.errors import ManifestError
 from par_model.manifest.database import database
 from par_model.manifest.digest import batch_digests
 from par_model.manifest.read import Manifest
@@ -132,11 +133,12 @@ def survey(
 
     Raises ManifestError, StorageError; UsageError for a value that no folder can be named after.
     """
-    found, hashes = Surveyed(), []
+    found, hashes, rows = Surveyed(), [], 0
     with database() as connection:
         for batch in _batches(span, question):
             if batch.num_rows == 0:
                 continue
+            rows += batch.num_rows
             hashes.append(_hashes(connection, batch))
             found += Surveyed(no_id=id_complaint(batch), lost_value=value_complaint(batch))
             meant = _meant(batch, question)
@@ -145,6 +147,11 @@ def survey(
                 found += _looked_at(connection, meant, left_out, question)
                 wanted = meant if left_out is None else meant.filter(pa.array(~left_out))
                 deal(connection, wanted.select([*TRACKLET_COLUMNS, ROW, DEFECT]))
+    if rows != span.stop - span.start:
+        raise ManifestError(
+            f"manifest {span.manifest.uri}: {rows} rows where its files had {span.stop - span.start}, from row "
+            f"{span.start} on: it changed while the job read it; run the same command again"
+        )
     return found, pa.concat_tables(hashes) if hashes else HASHES.empty_table()
 
 

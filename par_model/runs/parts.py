@@ -155,12 +155,6 @@ class PartStore:
         found = [chunk for column in self._column("tracklet_id") for chunk in column.chunks]
         return pa.concat_arrays([pa.array([], pa.string()), *found])
 
-    def all_outcomes(self) -> pa.Table:
-        """All outcomes (PART_SCHEMA) in row order, in memory."""
-        last = max((part.last_row for part in self.parts), default=0)
-        (table,) = outcomes_of([part.uri for part in self.parts], [(0, last + 1)])
-        return table
-
     def _column(self, name: str) -> Iterator[pa.ChunkedArray]:
         for part in self.parts:
             with _opened(part.uri) as file:
@@ -174,9 +168,15 @@ class PartStore:
 
 @contextmanager
 def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
-    fs, path = storage.arrow_filesystem(uri)
-    with pq.ParquetFile(path, filesystem=fs, metadata=footer, pre_buffer=False) as file:
-        yield file
+    """A part, of which what is asked for is read, in one stretch where it lies in one."""
+    with storage.guard(uri, "read"):
+        if storage.is_local(uri):
+            source = storage.local_path(uri)
+        else:
+            fs, path = storage.filesystem(uri)
+            source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
+        with pq.ParquetFile(source, metadata=footer, pre_buffer=True) as file:
+            yield file
 
 
 def _read(uri: str, stripe: int) -> Part | None:

@@ -6,15 +6,13 @@ rows replaced (``--retry-failed``). Either can be done again after an interrupti
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -26,14 +24,11 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
-from par_model.table.results import Reading, table_results
+from par_model.table.by_all import Spread, done_by_all
+from par_model.table.file_anew import FileAnew, write_anew
+from par_model.table.results import Reading
 from par_model.table.row_range import RowRange, Written, cut, write_range
-from par_model.table.writer import first_free_number, remove_others, replacing
-
-_log = logging.getLogger(__name__)
-
-# Does some work on each of several items, in no order.
-Spread = Callable[[Callable[[RowRange], Written], Sequence[RowRange]], Iterable[Written]]
+from par_model.table.writer import first_free_number, remove_others
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ class AttributeTable:
         parts: PartStore,
         reading: Reading,
         held: Held,
-        spread: Spread,
+        spread: Spread[Any, Any],
     ) -> Self:
         """Join manifest and outcomes, both in manifest order, into new files, a range of rows at a time.
 
@@ -137,46 +132,17 @@ class AttributeTable:
         if beyond:
             raise OutputError(f"{self.folder}: {beyond[0].uri} has rows beyond the manifest's: it is of another job")
         ranges = cut(whole, parts.parts, left_out, number=first_free_number(self.files))
-        if len(ranges) == 1:
-            written = [write_range(replace(ranges[0], before=held.verify))]
-        else:
-            written = _spread(ranges, held, spread)
+        written = done_by_all(write_range, ranges, held, spread)
         written.sort(key=lambda one: one.number)
         files = (*self.files, *(uri for one in written for uri in one.files))
         remove_others(self.folder, files, held.verify)
         return replace(self, files=files, written=tuple(written))
 
-    def with_replaced(self, parts: PartStore, reading: Reading, before: storage.Before) -> Self:
+    def with_replaced(self, parts: PartStore, reading: Reading, held: Held, spread: Spread[Any, Any]) -> Self:
         """Outcomes in place of the results of the same ids. Each file is replaced as a whole, so that a reader sees
         the old or the new result, never both or none. The order stays."""
-        outcomes = parts.all_outcomes()
-        for uri in self.files:
-            fs, path = storage.arrow_filesystem(uri)
-            with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as old:
-                ids = old.read(["tracklet_id"])["tracklet_id"]
-                if not pc.any(pc.is_in(ids, outcomes["tracklet_id"])).as_py():
-                    continue
-                with replacing(uri, old.schema_arrow, before) as writer:
-                    for group in range(old.num_row_groups):
-                        writer.write_table(_replaced(old.read_row_group(group), outcomes, reading))
+        uris = tuple(part.uri for part in parts.parts)
+        last = max((part.last_row for part in parts.parts), default=-1)
+        files = [FileAnew(uri, uris, last + 1, reading, held.look_only()) for uri in self.files]
+        done_by_all(write_anew, files, held, spread)
         return self
-
-
-def _spread(ranges: list[RowRange], held: Held, spread: Spread) -> list[Written]:
-    try:
-        return list(spread(write_range, ranges))
-    except storage.PlaceError as error:
-        if error.reason is not storage.Reason.ACCESS_DENIED:
-            raise
-        _log.warning(f"workers cannot write the table, so this process does: {error}")
-        return [write_range(replace(one, before=held.verify)) for one in ranges]
-
-
-def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
-    """Rows of a table's file, those that ``outcomes`` has anew."""
-    found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
-    at = found.drop_null().to_numpy()
-    new = table_results(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
-    order = np.arange(len(old))
-    order[at] = len(old) + np.arange(len(at))
-    return pa.concat_tables([old, new]).take(pa.array(order))

@@ -25,7 +25,6 @@ from par_model.inference import keep, planning, survey
 from par_model.inference.job import run_inference
 from par_model.inference.options import InferOptions, StageSettings
 from par_model.inference.stages import DecodeTables, RecogniseTables
-from par_model.manifest.schema import COLUMNS
 from par_model.manifest.write import write_manifest
 from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, video_row
@@ -209,7 +208,7 @@ class PlanningDies(RayRunner):
 @pytest.mark.parametrize("where", ["local", pytest.param("s3", marks=pytest.mark.slow)])
 def test_a_worker_that_plans_is_killed(
     where: str,
-    slow_archive: Path,
+    manifest: str,
     weights: str,
     tmp_path: Path,
     undisturbed: pa.Table,
@@ -221,9 +220,8 @@ def test_a_worker_that_plans_is_killed(
     monkeypatch.setattr(survey, "SPAN_ROWS", 4)
     monkeypatch.setattr(planning, "_BUCKET_ROWS", 6)
     root = request.getfixturevalue("s3")() if where == "s3" else str(tmp_path)
-    rows = pa.Table.from_pylist(slow_rows(str(slow_archive), scheme=""), COLUMNS)
     with storage.atomic_writer(f"{root}/groups.parquet") as file:
-        pq.write_table(rows, file, row_group_size=2)
+        pq.write_table(pq.read_table(manifest), file, row_group_size=2)
 
     @contextmanager
     def runner() -> Iterator[RayRunner]:

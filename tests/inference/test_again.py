@@ -20,8 +20,7 @@ from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest import selection
 from par_model.manifest.write import write_manifest
-from par_model.table import attribute_table as finish
-from par_model.table import writer
+from par_model.table import file_anew, writer
 from tests.archive import assert_same_table, bad_rows, good_rows, write_archive, write_clips
 from tests.inference.test_job import Interrupted
 
@@ -107,7 +106,7 @@ def test_an_interrupted_retry_goes_on_also_when_files_were_replaced_already(
         return writer.replacing(uri, schema, before)
 
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "replacing", killed)
+        patch.setattr(file_anew, "replacing", killed)
         with pytest.raises(KeyboardInterrupt):
             infer(archive, tiny_weights, Retry(), partition_by=("camera_id",))
     assert len(read(archive / "out")) == 14

@@ -16,7 +16,7 @@ from par_model.inference import keep
 from par_model.inference.keep import Keeper, Kept, write_kept
 from par_model.inference.wire import Work, outcomes_to_table
 from par_model.inference.work import TotalWork
-from par_model.runs.parts import PartStore, PartToWrite
+from par_model.runs.parts import PartStore, PartToWrite, outcomes_of
 from par_model.types import Failure
 
 HELD: Any = SimpleNamespace(look_only=lambda: lambda: None)
@@ -42,7 +42,7 @@ class There:
     def nbytes(self) -> int:
         return self.table.nbytes
 
-    def fetched(self) -> pa.Table:
+    def fetched(self, seconds: float) -> pa.Table:
         if self.lost:
             raise ClusterError("its node is gone")
         return self.table
@@ -129,8 +129,11 @@ def test_workers_that_may_not_write_leave_it_to_this_process(
 
 def test_a_task_that_ends_its_workers_is_done_here_and_what_is_lost_is_not_done(parts: PartStore) -> None:
     workers = Workers(0, ClusterError("a worker failed for good"))
-    keep_all(parts, workers, There(outcomes(0)), There(outcomes(1)), There(outcomes(2), lost=True))
+    lost, there = There(outcomes(2), lost=True), There(outcomes(1))
+    keep_all(parts, workers, lost, There(outcomes(0)), there, lost)
     assert parts.done().tolist() == [0, 1]
+    keep_all(parts, None, lost, There(outcomes(3)), lost)
+    assert parts.done().tolist() == [0, 1, 3]
 
 
 def test_a_lost_lock_ends_the_job(parts: PartStore) -> None:
@@ -149,7 +152,8 @@ def test_who_is_interrupted_does_not_wait_for_workers(parts: PartStore, monkeypa
     assert max(seconds for task in workers.tasks for seconds in task.patience) <= 0.5
     for task in workers.tasks:
         parts.count(task.run().part)
-    assert parts.all_outcomes()["_row"].to_pylist() == [0, 1]
+    (found,) = outcomes_of([part.uri for part in parts.parts], [(0, 4)])
+    assert found["_row"].to_pylist() == [0, 1]
 
 
 def test_few_parts_are_being_written_at_a_time(parts: PartStore, monkeypatch: pytest.MonkeyPatch) -> None:

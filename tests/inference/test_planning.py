@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from par_model import storage
 from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.inference import planning, survey
 from par_model.inference.job import run_inference
@@ -287,6 +288,33 @@ def test_a_value_that_the_table_cannot_hold_is_refused(tiny_weights: Path, tmp_p
     ):
         infer(tmp_path, tiny_weights, manifest=tmp_path / "m", limit=1)
     assert not (tmp_path / "output").exists()
+
+
+def test_a_manifest_that_changes_while_it_is_planned_is_noticed(tiny_weights: Path, tmp_path: Path) -> None:
+    class Changing(Killed):
+        def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+            for done in super().spread(work, items):
+                in_groups(tmp_path / "manifest.parquet", some_rows(11))
+                yield done
+
+    in_groups(tmp_path / "manifest.parquet", some_rows(14))
+    with pytest.raises(
+        ManifestError, match=r"3 rows where its files had 4, from row 8 on: it changed while the job read"
+    ):
+        infer(tmp_path, tiny_weights, runner=Changing(100))
+    assert not (tmp_path / "output").exists()
+
+
+def test_where_workers_may_not_write_the_job_plans_by_itself(
+    archive: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Denied(Killed):
+        def spread(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+            raise storage.PlaceError("cannot write s3://x: AccessDenied", storage.Reason.ACCESS_DENIED)
+
+    summary = infer(archive, tiny_weights, runner=Denied(100), limit=2)
+    assert summary["counts"]["tracklets"] == 2
+    assert "it plans by itself: cannot write s3://x: AccessDenied" in capsys.readouterr().err
 
 
 def test_equal_hashes_of_ids_are_looked_at(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Files of the table, each the work of one task: by workers where there are several files, else in this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from par_model import storage
+from par_model.progress import Progress
+from par_model.runs.lock import Held
+
+_log = logging.getLogger(__name__)
+
+
+class _File(Protocol):
+    @property
+    def before(self) -> storage.Before:
+        """Asked before each write."""
+
+
+File = TypeVar("File", bound=_File)
+Result = TypeVar("Result")
+# Does some work on each of several items, and gives the results in no order.
+Spread = Callable[[Callable[[File], Result], Sequence[File]], Iterable[Result]]
+
+
+def done_by_all(
+    work: Callable[[File], Result], files: Sequence[File], held: Held, spread: Spread[File, Result]
+) -> list[Result]:
+    """What ``work`` makes of each, in no order. Where workers may not write, this process does, and says so."""
+    here = [replace(file, before=held.verify) for file in files]  # type: ignore[type-var]
+    if len(files) <= 1:
+        return [work(file) for file in here]
+    progress = Progress(len(files), "files")
+    done = []
+    try:
+        for result in spread(work, files):
+            done.append(result)
+            progress.advance(1)
+        return done
+    except storage.PlaceError as error:
+        if error.reason is not storage.Reason.ACCESS_DENIED:
+            raise
+        _log.warning(f"workers cannot write the table, so this process does: {error}")
+        return [work(file) for file in here]
+    finally:
+        progress.close()

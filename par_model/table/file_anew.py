@@ -1,0 +1,50 @@
+"""One file of the table, written anew with some of its rows replaced: what a task of its own can do on any machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from par_model import storage
+from par_model.runs.parts import outcomes_of
+from par_model.table.results import Reading, table_results
+from par_model.table.writer import replacing
+
+
+@dataclass(frozen=True)
+class FileAnew:
+    """The file, and the parts whose outcomes, of rows below ``stop``, take the place of the results of the same ids;
+    may be sent to another process. before: asked before the write."""
+
+    uri: str
+    parts: tuple[str, ...]
+    stop: int
+    reading: Reading
+    before: storage.Before
+
+
+def write_anew(wanted: FileAnew) -> None:
+    """Replace the file, if it has such ids. Can be done again, with the same result."""
+    (outcomes,) = outcomes_of(wanted.parts, [(0, wanted.stop)])
+    fs, path = storage.arrow_filesystem(wanted.uri)
+    with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as old:
+        ids = old.read(["tracklet_id"])["tracklet_id"]
+        if not pc.any(pc.is_in(ids, outcomes["tracklet_id"].combine_chunks())).as_py():
+            return
+        with replacing(wanted.uri, old.schema_arrow, wanted.before) as writer:
+            for group in range(old.num_row_groups):
+                writer.write_table(_replaced(old.read_row_group(group), outcomes, wanted.reading))
+
+
+def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:
+    """Rows of a table's file, those that ``outcomes`` has anew."""
+    found = pc.index_in(outcomes["tracklet_id"], old["tracklet_id"].combine_chunks())
+    at = found.drop_null().to_numpy()
+    new = table_results(old.take(pa.array(at)), outcomes.filter(found.is_valid()), reading, old.schema)
+    order = np.arange(len(old))
+    order[at] = len(old) + np.arange(len(at))
+    return pa.concat_tables([old, new]).take(pa.array(order))
