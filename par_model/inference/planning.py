@@ -12,6 +12,7 @@ each span and then one for each bucket; what a killed run has of it counts.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ from par_model.runs.lock import Held
 from par_model.runs.output import Output
 from par_model.runs.record import read_record
 
+_log = logging.getLogger(__name__)
 PLAN = "_plan"
 _NAME = re.compile(r"(dealt|units)-(\d+)-([0-9a-z]+)-[0-9a-z]+")
 _MOST_BUCKETS = 1024  # of rows: a task reads pieces of each span
@@ -151,9 +153,10 @@ def plan_by_tasks(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         dealt = dict(zip(found["dealt"], pool.map(Dealt.found, found["dealt"].values()), strict=True))
         files = dict(zip(found["units"], pool.map(found_units, found["units"].values()), strict=True))
+    _log.info(f"planning {manifest.num_rows} rows")
     todo = [(number, span) for number, span in enumerate(spans) if number not in dealt]
     for number, of_span in _watched(
-        spread(partial(_numbered, deal_span, dealing), todo), "spans read", len(spans), len(todo)
+        spread(partial(_numbered, deal_span, dealing), todo), "spans", len(spans), len(todo)
     ):
         dealt[number] = of_span
 
@@ -165,7 +168,7 @@ def plan_by_tasks(
     left = [bucket for bucket in range(dealing.buckets) if bucket not in files]
     pieces = ((b, [p for d in dealt.values() for p in d.rows(b, dealing)]) for b in left)
     cut = partial(_numbered, cut_bucket, dealing, cutting)
-    for bucket, file in _watched(spread(cut, pieces), "buckets cut into units", dealing.buckets, len(left)):
+    for bucket, file in _watched(spread(cut, pieces), "buckets", dealing.buckets, len(left)):
         files[bucket] = file
     planned = desk.keep(surveyed, (file for _, file in sorted(files.items())))
     desk.remove([desk.place("outline"), *(of_span.uri for of_span in dealt.values())])

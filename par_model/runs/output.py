@@ -39,8 +39,8 @@ class Output:
         return storage.join(storage.absolute(self.name), *parts)
 
     def is_there(self) -> bool:
-        """Whether there is such a folder. Raises PlaceError."""
-        return storage.exists(self.place())
+        """Whether there is such a folder; object stores have none, which counts as being there."""
+        return not storage.is_local(self.place()) or storage.exists(self.place())
 
     def remove_if_empty(self) -> None:
         """Remove the folder if nothing is in it; object stores have no such folders."""
