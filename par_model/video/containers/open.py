@@ -147,6 +147,11 @@ class VideoContainer:
         return self._stream.codec_context.extradata
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that the header promises, before pictures are turned."""
+        return self._stream.codec_context.width, self._stream.codec_context.height
+
+    @property
     def time_base(self) -> Fraction | None:
         """The unit of timestamps, in seconds."""
         return self._stream.time_base
