@@ -139,8 +139,10 @@ def at_key_frames(tracklets: Sequence[Tracklet]) -> list[Tracklet]:
         assert tracklet.frame_indices is not None
         assert tracklet.boxes is not None
         at = np.isin(tracklet.frame_indices, keys)
-        kept = {"frame_indices": tracklet.frame_indices[at], "boxes": tracklet.boxes[at]}
-        found.append(replace(tracklet, **kept) if at.any() else tracklet)
+        kept = (
+            replace(tracklet, frame_indices=tracklet.frame_indices[at], boxes=tracklet.boxes[at]) if at.any() else None
+        )
+        found.append(kept or tracklet)
     return found
 
 
@@ -160,7 +162,7 @@ def run(way: Way, by_video: Sequence[Sequence[Tracklet]], recognise: RecogniseSt
     crops: list[Crops | Failure] = []
     seconds = 0.0
     _Counted.decoded_bytes = 0
-    reader.VideoContainer = _Counted  # type: ignore[misc]
+    reader.VideoContainer = _Counted  # type: ignore[attr-defined]
     for group in by_video:
         tracklets = at_key_frames(group) if way.keys_alone else group
         reader.packet_indexes = PacketIndexCache(most_frames=1_800_000)  # type: ignore[attr-defined]
@@ -193,7 +195,7 @@ class Street:
         """How long tracklets are, and how many key frames they have."""
         keys = {group[0].video_uri: key_frames(group[0].video_uri) for group in self.by_video}
         tracklets = [one for group in self.by_video for one in group]
-        counts = [int(np.isin(one.frame_indices, keys[one.video_uri]).sum()) for one in tracklets]
+        counts = [int(np.isin(np.asarray(one.frame_indices), keys[one.video_uri]).sum()) for one in tracklets]
         lengths = [one.num_frames for one in tracklets]
         return (
             f"{len(tracklets)} tracklets, the middle 80 % of {np.percentile(lengths, 10):.0f} to "
@@ -284,8 +286,8 @@ _EXPLAINED = """The weights that ship, on cameras of the street that they have n
 what uniform takes with as many frames of each tracklet: frames and packets' bytes that were decoded, and processor time
 of the decode stage, crops cut and scaled included, one thread. Macro F1, and that of bags, gait and colours (means of
 their groups), are over all labels; "visible" is as under "Demo weights". "less than uniform" is of macro F1, with its
-95 % interval by a bootstrap that draws the same tracklets for both. Key frames alone: a tracklet's key frames by uniform
-sampling, repeated where there are fewer; all its frames so where it has none."""
+95 % interval by a bootstrap that draws the same tracklets for both. Key frames alone: a tracklet's key frames by
+uniform sampling, repeated where there are fewer; all its frames so where it has none."""
 
 
 def explained() -> str:

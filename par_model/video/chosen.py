@@ -10,18 +10,15 @@ group that breaks one of these ends there; what was wanted of it and did not com
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers.damage import DECODER_ERRORS
 from par_model.video.containers.open import VideoContainer
 from par_model.video.containers.random_access import RandomAccess
 from par_model.video.counters import Counters
-from par_model.video.packet_index import PacketIndex
+from par_model.video.packet_index import Group, PacketIndex
 from par_model.video.picture import ReadFrame, Style
 
 
@@ -42,48 +39,42 @@ class ChosenFrames:
         self._file = file
         self._video, self._index, self._style, self._counters = video, packet_index, style, counters
         self._access = RandomAccess(video.codec, video.extradata)
-        self._decoded: NDArray[np.int64] = packet_index.decoded
-        self._order = np.empty_like(self._decoded)  # the frame of each packet
-        self._order[self._decoded] = np.arange(len(packet_index))
+        self._decoded = packet_index.decoded
+        self._order = packet_index.order()
 
-    def frames(self, wanted: Sequence[int]) -> Iterator[ReadFrame]:
-        """The frames of ascending indices ``wanted`` that can be proven, and some before each. Raises TrackletError if
-        storage fails."""
-        starts = self._index.starts_of(np.asarray(wanted, np.int64)).tolist()
-        for start, group in groupby(zip(starts, wanted, strict=True), key=lambda pair: pair[0]):
-            left = {frame for _, frame in group}
+    def frames(self, groups: Sequence[Group]) -> Iterator[ReadFrame]:
+        """The wanted frames that can be proven, and some before each. Raises TrackletError if storage fails."""
+        for group in groups:
+            left = set(group.wanted)
             try:
-                for frame in self._group(start, frozenset(left)):
+                for frame in self._group(group):
                     left.discard(frame.index)
                     yield frame
             except GroupRefutedError:
                 pass
             self._counters.seeks_refuted += bool(left)
 
-    def _group(self, start: int, wanted: frozenset[int]) -> Iterator[ReadFrame]:
-        """The sound frames that come out of one group. Raises GroupRefutedError, at its end too where one is broken."""
-        last = int(self._decoded[list(wanted)].max())
+    def _group(self, group: Group) -> Iterator[ReadFrame]:
+        """The sound frames that come out of one group. Raises GroupRefutedError."""
+        start = group.start
         spoilt: set[int] = set()
         fed: set[int] = set()
-        for rank, packet in self._packets(start, last):
+        for rank, packet in self._packets(start, group.last):
             frame = int(self._order[rank])
             is_disposable = self._access.is_disposable(packet)
-            if frame < start or (is_disposable and frame not in wanted):
+            if frame < start or (is_disposable and frame not in group.wanted):
                 continue
             fed.add(frame)
             frames, complaint = self._video.decode(packet, strictly=True)
-            if complaint is not None and not is_disposable:
-                last = rank - 1
+            if complaint is not None:
                 spoilt.add(frame)
-            elif complaint is not None:
-                spoilt.add(frame)
-            yield from self._sound(frames, start, fed, spoilt, last)
+            yield from self._sound(frames, start, fed, spoilt)
             if complaint is not None and not is_disposable:
-                break
+                break  # what was decoded before is sound, and may still come
         frames, complaint = self._video.drain()
         if complaint is not None:
             raise GroupRefutedError
-        yield from self._sound(frames, start, fed, spoilt, last)
+        yield from self._sound(frames, start, fed, spoilt)
 
     def _packets(self, start: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
         """The packets from a key frame's on, each with its place in the order of decoding, up to place ``last``."""
@@ -108,15 +99,16 @@ class ChosenFrames:
         raise GroupRefutedError
 
     def _sound(
-        self, frames: Sequence[av.VideoFrame], start: int, fed: set[int], spoilt: set[int], last: int
+        self, frames: Sequence[av.VideoFrame], start: int, fed: set[int], spoilt: set[int]
     ) -> Iterator[ReadFrame]:
-        """Those of the frames that are sound. fed: frames whose packets the decoder has got, and that did not come."""
+        """Those of the frames that are sound. fed: frames whose packets the decoder has got, and that did not come yet.
+        spoilt: those of which it complained."""
         for frame in frames:
             index = self._index.index_of(frame.pts)
             if index is None or index not in fed or frame.is_corrupt or (index == start and not frame.key_frame):
                 raise GroupRefutedError
             fed.remove(index)
-            if index not in spoilt and self._decoded[index] <= last:
+            if index not in spoilt:
                 yield ReadFrame(index, None, frame, self._style)
 
     def _seek(self, timestamp: int) -> None:

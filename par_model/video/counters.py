@@ -41,6 +41,11 @@ class Counters:
     bytes_read: int = 0
     several_tracks: set[str] = field(default_factory=set)
 
+    @property
+    def sampled_uniformly(self) -> int:
+        """Tracklets that were to be sampled by cost, and were not."""
+        return sum(getattr(self, name) for name in WHY_UNIFORM)
+
     def add(self, other: Counters) -> None:
         """Add another's totals to these."""
         for name in NUMBERS:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from par_model.sampling import Sampling, cheap_positions
 from par_model.video.counters import Counters
-from par_model.video.packet_index import PacketIndex, runs
+from par_model.video.packet_index import PacketIndex, groups_of, runs
 
 # b over a, in bytes for each pixel.
 _BYTES_A_PIXEL = {"h264": 0.011, "hevc": 0.011, "vp9": 0.011, "av1": 0.011}
@@ -44,7 +44,7 @@ class DecodingCost:
         self._is_key[packet_index.keys] = True
 
     def positions(self, frames: NDArray[np.int32], sampling: Sampling) -> NDArray[np.int64] | None:
-        """Which of a tracklet's frames (int32 [n], ascending) are sampled: int64 [K]. None where that cannot be told:
+        """Which of a tracklet's frames (int32 [n], ascending) are sampled: int64 [T]. None where that cannot be told:
         it goes on beyond the video's end, or a key frame that it needs does not prove that decoding can start there.
         """
         if frames[-1] >= len(self.packet_index):
@@ -69,17 +69,16 @@ class DecodingCost:
         spread = np.unique(np.concatenate([frames[uniform.positions(len(frames), "")] for frames, _ in chosen]))
         passes = [np.arange(run.start, run.stop + 1) for run in runs(spread.tolist(), self.packet_index)]
         cheap = np.unique(np.concatenate([frames[found] for frames, found in chosen]))
-        starts = self.packet_index.starts_of(cheap)
-        groups = [np.append(start, cheap[starts == start]) for start in np.unique(starts)]
-        uniform_frames, uniform_cost = self._of(passes)
-        cheap_frames, cheap_cost = self._of(groups)
+        groups = groups_of(cheap.tolist(), self.packet_index)
+        uniform_frames, uniform_cost = self._of([(run[0], self._decoded[run].max()) for run in passes])
+        cheap_frames, cheap_cost = self._of([(group.start, group.last) for group in groups])
         return Counters(
             uniform_frames=uniform_frames, uniform_cost=uniform_cost, cheap_frames=cheap_frames, cheap_cost=cheap_cost
         )
 
-    def _of(self, parts: Sequence[NDArray[np.int64]]) -> tuple[int, int]:
-        """How many packets are decoded, and what that costs, for each part up to the last of its frames: its first
-        frame is the key frame from which it is decoded."""
-        firsts = np.asarray([self._decoded[frames[0]] for frames in parts])
-        ends = np.asarray([self._decoded[frames].max() + 1 for frames in parts])
+    def _of(self, parts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """How many packets are decoded, and what that costs, in parts from a frame on to a packet, by its place in the
+        order of decoding."""
+        firsts = self._decoded[[start for start, _ in parts]]
+        ends = np.asarray([last + 1 for _, last in parts])
         return int((ends - firsts).sum()), round(float((self._before[ends] - self._before[firsts]).sum()))

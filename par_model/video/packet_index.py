@@ -73,6 +73,13 @@ class PacketIndex:
             at = at - is_late
         return self.keys[at]
 
+    def order(self) -> NDArray[np.int64]:
+        """int64 [n]: the frames in the order in which they are decoded. Only where ``decoded`` is known."""
+        assert self.decoded is not None
+        frames = np.empty_like(self.decoded)
+        frames[self.decoded] = np.arange(len(self))
+        return frames
+
     def index_of(self, pts: int | None) -> int | None:
         """The frame that is shown at a time, None if there is none."""
         if pts is None:
@@ -104,6 +111,39 @@ def index_of_packets(packets: Sequence[Packet]) -> PacketIndex | None:
         return PacketIndex(pts, keys, decoded=order, weights=weights)
     begins = np.asarray([packet.position for packet in packets], np.int64)[order]
     return PacketIndex(pts, keys, begins, begins + weights, decoded=order, weights=weights)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Wanted frames that are decoded from one key frame on. start: its index. last: how many packets of the video are
+    decoded before that of the last frame which is needed."""
+
+    start: int
+    wanted: frozenset[int]
+    last: int
+
+
+def groups_of(wanted: Sequence[int], packet_index: PacketIndex) -> list[Group]:
+    """Wanted frames (ascending) by the key frame from which each is decoded. Where the order of decoding is known."""
+    assert packet_index.decoded is not None
+    frames = np.asarray(wanted, np.int64)
+    found: dict[int, list[int]] = {}
+    for start, frame in zip(packet_index.starts_of(frames).tolist(), frames.tolist(), strict=True):
+        found.setdefault(start, []).append(frame)
+    return [Group(start, frozenset(some), int(packet_index.decoded[some].max())) for start, some in found.items()]
+
+
+def parts_of(groups: Sequence[Group], packet_index: PacketIndex) -> list[tuple[int, int]] | None:
+    """Which bytes of the file, from one to another, hold the packets of each group up to its last needed one. None
+    where the container does not tell."""
+    if packet_index.begins is None or packet_index.ends is None or packet_index.decoded is None:
+        return None
+    order, decoded = packet_index.order(), packet_index.decoded
+    found = []
+    for group in groups:
+        frames = order[decoded[group.start] : group.last + 1]
+        found.append((int(packet_index.begins[frames].min()), int(packet_index.ends[frames].max())))
+    return found
 
 
 @dataclass(frozen=True)

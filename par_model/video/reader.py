@@ -30,9 +30,11 @@ from par_model.video.packet_index import (
     SEEKABLE_FORMATS,
     PacketIndex,
     Run,
+    groups_of,
     index_may_pay,
     index_of_packets,
     packet_indexes,
+    parts_of,
     runs,
 )
 from par_model.video.picture import ReadFrame, Style
@@ -90,10 +92,9 @@ class VideoReader:
         them is marked as the module says. Raises TrackletError if storage fails, or if not a single frame comes out.
         """
         packet_index = self._packet_index(wanted) if wanted else None
-        if self._file.is_ranged and self._share(wanted, packet_index) > _LARGE_SHARE and self._file.fetch_whole():
-            self._start_over()
         if wanted and packet_index is not None and wanted[-1] < len(packet_index):
             plan = runs(wanted, packet_index)
+            self._expect(plan, packet_index)
             if plan != [Run(0, wanted[-1])]:
                 try:
                     for run in plan:
@@ -101,7 +102,15 @@ class VideoReader:
                     return
                 except SeekRefutedError:
                     self._refuted()
+        elif self._file.is_ranged and self._share(wanted) > _LARGE_SHARE and self._file.fetch_whole():
+            self._start_over()
         yield from self._frames_from_start(wanted or ())
+
+    def _expect(self, plan: Sequence[Run], packet_index: PacketIndex) -> None:
+        """Have what a plan reads fetched as cheaply as it can be."""
+        parts = [part for part in map(packet_index.bytes_of, plan) if part is not None]
+        if len(parts) == len(plan) and self._file.expect_parts(parts):
+            self._start_over()
 
     def frames_of_run(self, run: Run, packet_index: PacketIndex) -> Iterator[ReadFrame]:
         """Frames from a key frame on, each checked. Raises SeekRefutedError."""
@@ -123,7 +132,6 @@ class VideoReader:
         mark: str | None = None
         self._has_moved = True
         self._style.size = packet_index.size
-        self._file.expect(packet_index.bytes_of(run))
         self._seek(key_pts)
         is_first = True
         for packet in self._video.packets():
@@ -147,10 +155,8 @@ class VideoReader:
                 if index >= run.stop:
                     return
 
-    def _share(self, wanted: Sequence[int] | None, packet_index: PacketIndex | None) -> float:
-        """About which part of the file has to be read for the wanted frames."""
-        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
-            return sum(run.stop + 1 - run.start for run in runs(wanted, packet_index)) / len(packet_index)
+    def _share(self, wanted: Sequence[int] | None) -> float:
+        """About which part of the file has to be read for the wanted frames, counted from the start."""
         total = self._video.num_frames
         return min(1.0, (wanted[-1] + 1) / total) if wanted and total else 1.0
 
@@ -191,7 +197,9 @@ class VideoReader:
         place = self._file.tell()
         try:
             with VideoContainer(self._file, self._stream) as beside:
-                packet_index = read_packet_index(beside, self._counters, header_packets(self._file, self._stream))
+                packet_index = read_packet_index(
+                    beside, self._file, self._counters, header_packets(self._file, self._stream)
+                )
         except TrackletError:
             return None
         finally:
@@ -203,9 +211,11 @@ class VideoReader:
         damage = f"the frames from the key frame before it are damaged; the first damage of the file: {self._met}"
         self.count = len(packet_index)
         later = [k for k in wanted if index <= k < len(packet_index)]
+        groups = [Run(key, max(group)) for key, group in groupby(later, key=packet_index.key_before)]
         self._start_over()
-        for key, group in groupby(later, key=packet_index.key_before):
-            yield from self._frames_of_group(Run(key, max(group)), packet_index, damage)
+        self._expect(groups, packet_index)
+        for group in groups:
+            yield from self._frames_of_group(group, packet_index, damage)
 
     def _frames_of_group(self, run: Run, packet_index: PacketIndex, damage: str) -> Iterator[ReadFrame]:
         """Frames of a group of pictures; where its key frame is none, decoded from the key frame before that."""
@@ -235,7 +245,9 @@ class VideoReader:
         if not self._has_packet_index or base is None:
             return None
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters, header_packets(self._file, self._stream))
+        packet_index = read_packet_index(
+            self._video, self._file, self._counters, header_packets(self._file, self._stream)
+        )
         return None if packet_index is None else [pts * base for pts in packet_index.pts.tolist()]
 
     def cost(self) -> DecodingCost | None:
@@ -258,9 +270,13 @@ class VideoReader:
     def chosen_frames(self, packet_index: PacketIndex, wanted: Sequence[int]) -> Iterator[ReadFrame]:
         """Those frames of ascending indices ``wanted`` that can be proven to be decoded right from the key frames
         before them, and some around them. packet_index: that of the video. Raises TrackletError if storage fails."""
+        groups = groups_of(wanted, packet_index)
+        parts = parts_of(groups, packet_index)
+        if self._file.is_ranged and (self._file.fetch_whole() if parts is None else self._file.expect_parts(parts)):
+            self._start_over()
         self._has_moved = True
         self._style.size = packet_index.size
-        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(wanted)
+        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(groups)
 
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
         """The video's packet index, if it can be trusted and may save more than it costs."""
@@ -277,7 +293,7 @@ class VideoReader:
         if listed is None and self._file.fetch_whole():
             self._start_over()
         self._has_moved = True
-        packet_index = read_packet_index(self._video, self._counters, listed)
+        packet_index = read_packet_index(self._video, self._file, self._counters, listed)
         if self._file.identity is not None:
             packet_indexes[self._file.identity, self._stream] = packet_index
         return packet_index

@@ -155,10 +155,10 @@ def test_a_header_is_believed_where_the_first_packets_are_as_it_says(
     assert told is not None
     with open_video(str(clip)) as file:
         with VideoContainer(file) as video:
-            found = read_packet_index(video, Counters(), lie(told))
+            found = read_packet_index(video, file, Counters(), lie(told))
         share = file.bytes_read / clip.stat().st_size
     with open_video(str(clip)) as file, VideoContainer(file) as video:
-        whole = read_packet_index(video, Counters(), None)
+        whole = read_packet_index(video, file, Counters(), None)
     assert whole is not None
     assert found is not None
     for name in ("pts", "keys", "begins", "ends", "decoded", "weights"):

@@ -10,7 +10,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import IO, Any
 
 from par_model import storage
@@ -18,10 +20,8 @@ from par_model.refusals import was_tried
 
 SMALL_OBJECT = 8 << 20  # fetched whole at once: one request instead of several
 MOST_ON_DISK = 64 << 30
-_BLOCK = 64 << 10
-_LONGEST_READ = 4 << 20
-_KEPT_BLOCKS = 256
 _FETCH = 16 << 20
+_AT_ONCE = 8
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.5
 
@@ -36,6 +36,7 @@ class RemoteObject:
         self.uri = uri
         self.bytes_fetched = 0
         self._bytes_confirmed = 0
+        self._counting = Lock()
         self._fs, self._path = storage.filesystem(uri)
         info = self._info()
         if info.get("type") == "directory":
@@ -71,7 +72,8 @@ class RemoteObject:
             try:
                 with storage.guard(self.uri, "read"):
                     data: bytes = self._fs.cat_file(self._path, start=start, end=stop)
-                self.bytes_fetched += len(data)
+                with self._counting:
+                    self.bytes_fetched += len(data)
                 if len(data) == stop - start:
                     return data
                 error = storage.PlaceError(
@@ -85,6 +87,16 @@ class RemoteObject:
                 time.sleep(pause)
                 pause *= 4
         raise error
+
+    def read_ranges(self, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes of several parts, each from one byte up to another, requested several at a time.
+
+        Each as ``read_range`` does. Raises PlaceError.
+        """
+        if len(parts) == 1:
+            return [self.read_range(*parts[0])]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(parts)), "ranges") as pool:
+            return list(pool.map(lambda part: self.read_range(*part), parts))
 
     def fetch(self) -> IO[bytes] | None:
         """A local copy in a file without a name, which vanishes with this process however that ends.
@@ -124,63 +136,3 @@ class RemoteObject:
 
 def _free() -> int:
     return shutil.disk_usage(tempfile.gettempdir()).free
-
-
-class RangedFile:
-    """A seekable view of a remote object. Fetches what is read, more and more at a time while it goes straight on.
-
-    expected: bytes, from one to another, that will be read one after the other.
-    """
-
-    def __init__(self, remote: RemoteObject) -> None:
-        self._remote = remote
-        self.expected = (0, 0)
-        self._position = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._next_block = -1
-        self._run = 0  # blocks that were fetched one after the other
-
-    def read(self, size: int = -1) -> bytes:
-        stop = self._remote.size if size < 0 else min(self._position + size, self._remote.size)
-        pieces = []
-        while self._position < stop:
-            number, offset = divmod(self._position, _BLOCK)
-            piece = self._block(number)[offset : offset + stop - self._position]
-            pieces.append(piece)
-            self._position += len(piece)
-        return b"".join(pieces)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._remote.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"seek to {base + offset}: before the start")
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def close(self) -> None:
-        self._blocks.clear()
-
-    def _block(self, number: int) -> bytes:
-        if number not in self._blocks:
-            self._fetch_from(number)
-        self._blocks.move_to_end(number)
-        return self._blocks[number]
-
-    def _fetch_from(self, number: int) -> None:
-        self._run = self._run if number == self._next_block else 0
-        # A quarter of what was read straight on, so that no more than that is fetched in vain.
-        blocks = min(1 + self._run // 4, _LONGEST_READ // _BLOCK)
-        first, last = self.expected[0] // _BLOCK, -(-self.expected[1] // _BLOCK)
-        if first <= number < last:
-            blocks = min(last - number, _LONGEST_READ // _BLOCK)
-        start = number * _BLOCK
-        data = self._remote.read_range(start, min(start + blocks * _BLOCK, self._remote.size))
-        for i in range(0, len(data), _BLOCK):
-            self._blocks[number + i // _BLOCK] = data[i : i + _BLOCK]
-        self._run += blocks
-        self._next_block = number + blocks
-        while len(self._blocks) > _KEPT_BLOCKS:
-            self._blocks.popitem(last=False)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Self
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.bytes.remote import SMALL_OBJECT, RangedFile, RemoteObject
+from par_model.video.bytes.ranged import Part, RangedFile, cost, merged
+from par_model.video.bytes.remote import SMALL_OBJECT, RemoteObject
 from par_model.video.packet_index import packet_indexes
 
 _VIDEO_CODES = {
@@ -101,10 +104,14 @@ class VideoFile:
             self._file.seek(position)
 
     def read(self, size: int = -1) -> bytes:
+        """Of a remote file maybe fewer bytes than were asked for, as many as are at hand, but none only at its end."""
         size = self._within(self._file.tell(), size)
         try:
             with storage.guard(self.uri, "read"):
-                data = self._file.read(size)
+                if isinstance(self._file, RangedFile) and size >= 0:
+                    data = self._file.read_some(size)
+                else:
+                    data = self._file.read(size)
         except storage.PlaceError as error:
             self.failure = video_error(error)
             raise
@@ -136,10 +143,29 @@ class VideoFile:
     def tell(self) -> int:
         return self._file.tell()
 
-    def expect(self, part: tuple[int, int] | None) -> None:
-        """Say which bytes, from one to another, will be read straight on, so that few requests do for them."""
+    @contextmanager
+    def expecting(self, *parts: Part) -> Iterator[None]:
+        """Have few requests do for these bytes too, each part from one up to another, where they are read meanwhile."""
+        file = self._file
+        if not isinstance(file, RangedFile):
+            yield
+            return
+        before = file.expected
+        file.expected = merged([*before, *parts])
+        try:
+            yield
+        finally:
+            file.expected = before
+
+    def expect_parts(self, parts: Sequence[Part]) -> bool:
+        """Say that these are all the bytes that will be read from here on, so that they come as cheaply as they can: in
+        ranges, or by a local copy of the whole. Whether the file starts over because of that. Raises TrackletError."""
+        if self._remote is None or not self.is_ranged:
+            return False
+        requests = merged(parts)
         if isinstance(self._file, RangedFile):
-            self._file.expected = part or (0, 0)
+            self._file.expected = requests
+        return cost(requests) >= cost([(0, self._remote.size)]) and self.fetch_whole()
 
     def rewound(self) -> Self:
         """This file, at its beginning."""

@@ -15,11 +15,14 @@ from par_model.video.containers.layout import Bytes, EndError
 
 if TYPE_CHECKING:
     from par_model.errors import TrackletError
+    from par_model.video.bytes.ranged import Part
     from par_model.video.bytes.source import VideoFile
 
 _HEAD = 8  # size and kind
 _LONG_HEAD = 16  # with a size of 64 bits
 _PAYLOAD = b"mdat"
+_FRAGMENTS = (b"moof", b"sidx", b"styp")
+_AT_ONCE = 64 << 10  # bytes: many headers are no longer
 
 
 class Box(NamedTuple):
@@ -52,6 +55,33 @@ def boxes(data: Bytes, size: int) -> Iterator[Box]:
         start = stop
 
 
+def layout(file: VideoFile) -> list[Box] | None:
+    """The boxes of an mp4 or mov file whose header can be read without its pictures, None if it is another.
+
+    So it is None where the file ends before its boxes do, and where a remote file has parts of the header in fragments,
+    each of which would be a request.
+    """
+    size = file.size
+
+    def read(offset: int, length: int) -> bytes:
+        with file.expecting((offset, offset + _AT_ONCE)):
+            return file.peek(offset, length)
+
+    found = []
+    for box in boxes(Bytes(read), size):
+        if file.is_ranged and box.kind in _FRAGMENTS:
+            return None
+        found.append(box)
+    kinds = {box.kind for box in found}
+    return found if {b"moov", _PAYLOAD} <= kinds and found[-1].stop <= size else None
+
+
+def header_parts(file: VideoFile) -> list[Part]:
+    """Which bytes of a remote mp4 or mov file hold what FFmpeg reads of it when it is opened, if that is known."""
+    found = layout(file) if file.is_ranged else None
+    return [(box.start, box.stop) for box in found or () if box.kind == b"moov"]
+
+
 class HeaderView:
     """A file whose pictures are zeros: the demuxer meets what the file says of them, and nothing of them is read.
 
@@ -66,6 +96,8 @@ class HeaderView:
         self._ends = [box.stop for box in payloads]
         self.size = file.size
         self._position = 0
+
+        self.expecting = file.expecting
 
     @property
     def failure(self) -> TrackletError | None:

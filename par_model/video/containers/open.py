@@ -15,7 +15,7 @@ from av.logging import Capture
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
-from par_model.video.containers.boxes import HeaderView
+from par_model.video.containers.boxes import HeaderView, header_parts
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
@@ -45,8 +45,9 @@ class VideoContainer:
 
     file: read from its beginning; the decoder opens nothing else. Packets of a HeaderView are what its header says of
     them, key frames included, and cannot be decoded. stream: which of its moving video tracks, counted from 0 in the
-    file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames that passed
-    gave away. One thread decodes: several give a frame before they know what is wrong with it.
+    file's order, as OpenCV counts them. tracks: how many there are. size: width and height that the header promises,
+    before pictures are turned. damage: what the packets and frames that passed gave away. One thread decodes: several
+    give a frame before they know what is wrong with it.
 
     Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
@@ -65,6 +66,7 @@ class VideoContainer:
         self.tracks = len(moving)
         self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        self.size = (self._stream.codec_context.width, self._stream.codec_context.height)
         is_h264 = self.codec == "h264"
         self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
@@ -97,14 +99,16 @@ class VideoContainer:
             raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
 
     def _try_to_open(self) -> InputContainer:
+        parts = header_parts(self._file) if isinstance(self._file, VideoFile) else []
         self._file.seek(0)
-        return av.open(
-            self._file,
-            mode="r",
-            container_options=self._options,
-            io_open=_refuse_to_open,
-            metadata_errors="replace",  # titles in the encoding of an old system
-        )
+        with self._file.expecting(*parts):
+            return av.open(
+                self._file,
+                mode="r",
+                container_options=self._options,
+                io_open=_refuse_to_open,
+                metadata_errors="replace",  # titles in the encoding of an old system
+            )
 
     def _ends_before_the_file(self, file: VideoFile) -> bool:
         """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
@@ -147,9 +151,9 @@ class VideoContainer:
         return self._stream.codec_context.extradata
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height that the header promises, before pictures are turned."""
-        return self._stream.codec_context.width, self._stream.codec_context.height
+    def reorders(self) -> bool:
+        """Whether the stream says, as far as it was decoded, that pictures are decoded in another order than shown."""
+        return bool(self._stream.codec_context.has_b_frames)
 
     @property
     def time_base(self) -> Fraction | None:

@@ -22,7 +22,8 @@ from par_model.errors import FailureCode
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.bytes import remote
-from par_model.video.bytes.remote import RangedFile, RemoteObject
+from par_model.video.bytes.ranged import RangedFile
+from par_model.video.bytes.remote import RemoteObject
 from par_model.video.options import DecodeOptions
 from par_model.video.packet_index import packet_indexes
 from par_model.video.stage import DecodeStage
