@@ -151,3 +151,19 @@ def test_a_run_that_measured_nothing() -> None:
         Measured.of_run(run | {"counts": {"status": {"ok": 0, "failed": 4}}}, "out/run.json")
     with pytest.raises(OutputError, match=r"out/run\.json is not the run\.json of parjob infer"):
         Measured.of_run({"epochs": 3}, "out/run.json")
+
+
+def test_what_sampling_by_cost_would_have_measured_by_hand() -> None:
+    """Six crops of 0.7 ms stay; a quarter of the rest of two seconds is left, and 8 % of the frames."""
+    known = replace(GPU, crops=6, cheap_frames_share=0.08, cheap_time_share=0.25)
+    found = known.by_cost(0.2)
+    assert (found.sampling, found.decode_budget) == ("cheap", 0.2)
+    assert found.decode_seconds == pytest.approx(0.0042 + 0.25 * (2.0 - 0.0042))
+    assert (found.frames_decoded, found.model_seconds) == (pytest.approx(7.2), 0.05)
+    assert replace(known, decode_seconds=0.001).by_cost(0.2).decode_seconds == 0.001
+    with pytest.raises(UsageError, match="does not tell what it would cost"):
+        GPU.by_cost(0.2)
+    with pytest.raises(UsageError, match="sampled all, does not tell"):
+        replace(known, sampling="all").by_cost(0.2)
+    with pytest.raises(UsageError, match=r"--decode-budget 0.3: the run of --run tells of 0.2; run a sample with"):
+        known.by_cost(0.3)
