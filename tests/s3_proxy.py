@@ -102,3 +102,28 @@ class NothingMayGo(Proxy):
             request.answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode())
             return True
         return False
+
+
+class Counting(Proxy):
+    """S3 that remembers what it was asked for. ranges: of each GET, from one byte up to another; None for all."""
+
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.heads = 0
+        self.ranges: list[tuple[int, int] | None] = []
+
+    def forget(self) -> None:
+        """Begin to count."""
+        self.heads, self.ranges = 0, []
+
+    def bytes_asked(self) -> int:
+        """Of all ranges."""
+        return sum(stop - start for start, stop in filter(None, self.ranges))
+
+    def meddle(self, request: Request) -> bool:
+        if request.command == "HEAD":
+            self.heads += 1
+        elif request.command == "GET":
+            found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
+            self.ranges.append((int(found[1]), int(found[2]) + 1) if found else None)
+        return False

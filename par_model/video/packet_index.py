@@ -1,8 +1,9 @@
 """A video's packet index: which frame has which timestamp, and where decoding can start.
 
-It is made without decoding, so it costs about a hundredth of a pass. It is trusted only where a packet is a frame:
-one of few containers and codecs, every timestamp present and there once, a key frame first, nothing damaged or to be
-discarded, and the first frames that come out of the decoder are those that the packet index says.
+It is made without decoding, so it costs a hundredth of a pass, or less where a header tells it. It is trusted only
+where a packet is a frame: one of few containers and codecs, every timestamp present and there once, a key frame first,
+nothing damaged or to be discarded, and the first frames that come out of the decoder are those that the packet index
+says.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 SEEK_COST = 12
 # Frames whose decoding costs as much as the demuxing of one packet for the index.
 DEMUX_COST = 0.02
-# Frames that a decoder may need ahead of the one that it shows: codecs allow 16.
-_REORDERING = 16
 
 
 class Packet(NamedTuple):
@@ -89,11 +88,13 @@ class PacketIndex:
 
     def bytes_of(self, run: Run) -> tuple[int, int] | None:
         """The part of the file, from byte to byte, that has to be read for a run."""
-        if self.begins is None or self.ends is None:
+        if self.begins is None or self.ends is None or self.decoded is None:
             return None
-        # Frames that are shown later may have to be decoded before.
-        stop = min(run.stop + 1 + _REORDERING, len(self))
-        return int(self.begins[run.start]), int(self.ends[run.start : stop].max())
+        # Frames that are shown later may have to be decoded before, and as many may be sent before one comes out.
+        held_back = int((np.arange(len(self)) - self.decoded).max())
+        last = int(self.decoded[run.start : run.stop + 1].max()) + held_back + 1
+        frames = self.order()[self.decoded[run.start] : last + 1]
+        return int(self.begins[frames].min()), int(self.ends[frames].max())
 
 
 def index_of_packets(packets: Sequence[Packet]) -> PacketIndex | None:

@@ -18,6 +18,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.bytes.ranged import WORTH
 from par_model.video.bytes.source import VideoFile
 from par_model.video.chosen import ChosenFrames
 from par_model.video.containers.damage import DECODER_ERRORS
@@ -39,7 +40,7 @@ from par_model.video.packet_index import (
 )
 from par_model.video.picture import ReadFrame, Style
 
-# A remote file is fetched whole when more of it than this is wanted.
+# A remote file is fetched whole when more of it than this is wanted, and nothing tells which bytes that are.
 _LARGE_SHARE = 0.25
 
 
@@ -102,14 +103,26 @@ class VideoReader:
                     return
                 except SeekRefutedError:
                     self._refuted()
-        elif self._file.is_ranged and self._share(wanted) > _LARGE_SHARE and self._file.fetch_whole():
-            self._start_over()
+        else:
+            self._expect_pass(wanted)
         yield from self._frames_from_start(wanted or ())
 
     def _expect(self, plan: Sequence[Run], packet_index: PacketIndex) -> None:
         """Have what a plan reads fetched as cheaply as it can be."""
         parts = [part for part in map(packet_index.bytes_of, plan) if part is not None]
         if len(parts) == len(plan) and self._file.expect_parts(parts):
+            self._start_over()
+
+    def _expect_pass(self, wanted: Sequence[int] | None) -> None:
+        """Have what a pass up to the last wanted frame reads fetched as cheaply as it can be."""
+        if not self._file.is_ranged:
+            return
+        share = self._share(wanted)
+        listed = header_packets(self._file, self._stream) if wanted and share < WORTH else None
+        packet_index = index_of_packets(listed or ())
+        if wanted and packet_index is not None and wanted[-1] < len(packet_index):
+            self._expect([Run(0, wanted[-1])], packet_index)
+        elif share > _LARGE_SHARE and self._file.fetch_whole():
             self._start_over()
 
     def frames_of_run(self, run: Run, packet_index: PacketIndex) -> Iterator[ReadFrame]:
@@ -244,6 +257,8 @@ class VideoReader:
         base = self._video.time_base
         if not self._has_packet_index or base is None:
             return None
+        if self._has_moved:
+            self._start_over()
         self._has_moved = True
         packet_index = read_packet_index(
             self._video, self._file, self._counters, header_packets(self._file, self._stream)
@@ -290,7 +305,7 @@ class VideoReader:
         if not self._has_packet_index:
             return None
         listed = header_packets(self._file, self._stream)
-        if listed is None and self._file.fetch_whole():
+        if (listed is None and self._file.fetch_whole()) or self._has_moved:
             self._start_over()
         self._has_moved = True
         packet_index = read_packet_index(self._video, self._file, self._counters, listed)

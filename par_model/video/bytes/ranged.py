@@ -19,6 +19,8 @@ Part = tuple[int, int]
 # Bytes that come in the time which one more request takes, where several are made at a time: some 30 ms at 80 MB/s,
 # an eighth of it. So parts that lie closer to each other are one request.
 REQUEST = 256 << 10
+# Ranges have to save this much against a whole copy, which is asked for once and confirmed once.
+WORTH = 0.8
 _BLOCK = 64 << 10
 _LONGEST_READ = 4 << 20
 _AHEAD = 16 << 20  # of what will be read

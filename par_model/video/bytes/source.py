@@ -10,7 +10,7 @@ from typing import IO, Self
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.bytes.ranged import Part, RangedFile, cost, merged
+from par_model.video.bytes.ranged import WORTH, Part, RangedFile, cost, merged
 from par_model.video.bytes.remote import SMALL_OBJECT, RemoteObject
 from par_model.video.packet_index import packet_indexes
 
@@ -165,7 +165,7 @@ class VideoFile:
         requests = merged(parts)
         if isinstance(self._file, RangedFile):
             self._file.expected = requests
-        return cost(requests) >= cost([(0, self._remote.size)]) and self.fetch_whole()
+        return cost(requests) > WORTH * cost([(0, self._remote.size)]) and self.fetch_whole()
 
     def rewound(self) -> Self:
         """This file, at its beginning."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +13,6 @@ from typing import Any, Literal
 import fsspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from par_model import storage
@@ -22,7 +20,6 @@ from par_model.errors import FailureCode
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.bytes import remote
-from par_model.video.bytes.ranged import RangedFile
 from par_model.video.bytes.remote import RemoteObject
 from par_model.video.options import DecodeOptions
 from par_model.video.packet_index import packet_indexes
@@ -32,6 +29,7 @@ from tests.test_refusals import serving
 from tests.video.frame_numbers import read, write_clip
 
 IN_PROCESS = DecodeOptions(isolate=False)
+DATA = np.random.default_rng(0).bytes(3 << 20)
 LATE = [1500, 1520, 1540, 1560, 1580, 1599]
 
 
@@ -236,6 +234,33 @@ def test_what_does_not_pass_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
         source.read_range(10, 20)
 
 
+def test_several_parts_are_asked_for_at_a_time_and_each_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    fs, source, pauses = flaky(monkeypatch, [])
+    both = threading.Barrier(2, timeout=30)
+    begun: list[int] = []
+
+    def cat_file(path: str, start: int, end: int) -> bytes:
+        begun.append(start)
+        if len(begun) <= 2:
+            both.wait()
+        if start == 10 and begun.count(10) == 1:
+            raise ConnectionResetError("reset by peer")
+        return fs.data[start:end]
+
+    fs.cat_file = cat_file  # type: ignore[method-assign]
+    parts = [(10, 20), (30, 33), (50, 51)]
+    assert source.read_ranges(parts) == [bytes(range(*part)) for part in parts]
+    assert sorted(begun) == [10, 10, 30, 50]
+    assert pauses == [0.5]
+    assert source.bytes_fetched == 14
+
+
+def test_a_part_that_does_not_come_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, source, _ = flaky(monkeypatch, [PermissionError("no")] * 3)
+    with pytest.raises(storage.PlaceError, match="access denied"):
+        source.read_ranges([(10, 20), (30, 40), (50, 60)])
+
+
 def test_an_object_that_is_replaced_while_it_is_fetched_is_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     fs, source, _ = flaky(monkeypatch, [])
     monkeypatch.setattr(remote, "_FETCH", 100)
@@ -278,22 +303,6 @@ def test_storage_that_breaks_while_a_video_is_read_is_a_storage_error(
         (failure,) = DecodeStage(None, Sampling("all"), IN_PROCESS)([tracklet(uri, frames)])
         assert isinstance(failure, Failure)
         assert (failure.code, failure.message) == (FailureCode.STORAGE_ERROR, f"cannot read {uri}: connection lost")
-
-
-DATA = np.random.default_rng(0).bytes(3 << 20)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, len(DATA) + 1000), st.integers(0, 1 << 20)), max_size=12))
-def test_a_ranged_file_reads_what_a_plain_file_reads(steps: list[tuple[int, int]]) -> None:
-    fsspec.filesystem("memory").pipe_file("/ranged", DATA)
-    file = RangedFile(RemoteObject("memory://ranged"))
-    for position, size in steps:
-        assert file.seek(position) == position
-        assert file.read(size) == DATA[position : position + size]
-        assert file.tell() == max(position, min(position + size, len(DATA)))
-    assert file.seek(-5, os.SEEK_END) == len(DATA) - 5
-    assert file.read() == DATA[-5:]
 
 
 @pytest.mark.parametrize("damaged", ["fail", "use"])
