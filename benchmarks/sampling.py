@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.demo_weights import HELD_OUT, only_visible, rendered
 from benchmarks.results import table, write_section
+from benchmarks.sampling_curve import KEYS_ALONE, Point, draw
 from par_model.api import read_tracklets
 from par_model.attributes import AttributeSchema
 from par_model.demo.config import StreetConfig
@@ -51,8 +52,6 @@ TIGHTEST = 0.01
 WITHIN, WITHIN_TIGHTEST, KEPT = 0.010, 0.025, 0.945
 FIGURE = Path(__file__).parent.parent / "docs" / "sampling.svg"
 BAGS, COLOURS = ("backpack", "shoulder_bag", "hand_bag"), ("top_color", "bottom_color")
-
-KEYS_ALONE = "key frames alone"
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def with_keys(manifest: Path, work: Path, seconds: float) -> Path:
     distance = str(round(seconds * FILMED.fps))
     options = {"crf": str(FILMED.difficulty.crf), "g": distance, "keyint_min": distance}
     for uri, target in copies.items():
-        size = {"width": FILMED.width, "height": FILMED.height, "fps": FILMED.fps}
+        size: dict[str, Any] = {"width": FILMED.width, "height": FILMED.height, "fps": FILMED.fps}
         with open_video(uri) as file, VideoReader(file) as film, ClipWriter(target, **size, options=options) as clip:
             for frame in film.frames():
                 clip.write(frame.picture())
@@ -265,22 +264,24 @@ def goals(scored: Sequence[Scored], street: Street, schema: AttributeSchema) -> 
     return " ".join(met)
 
 
-def draw(curves: dict[str, list[tuple[float, float]]], alone: dict[str, tuple[float, float]], path: Path) -> None:
-    """An SVG whose text is text: share of uniform's decoding time across, macro F1 up."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sampling", "font.family": "sans-serif"}):
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
-        for (name, points), marker in zip(curves.items(), "os^", strict=False):
-            (line,) = axes.plot(*zip(*points, strict=True), marker=marker, label=name)
-            axes.plot(*alone[name], marker="x", markersize=9, color=line.get_color(), linestyle="none")
-        axes.plot([], [], marker="x", markersize=9, color="black", linestyle="none", label=KEYS_ALONE)
-        axes.set(xlabel="decoding, as a share of uniform's time", ylabel="macro F1", xlim=(0, 1.05))
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+def scored_street(
+    name: str, manifest: Path, ways: Iterable[Way], recognise: RecogniseStage
+) -> tuple[list[str], list[Point]]:
+    """What is said of a street, and the points of its curve."""
+    schema = recognise.header.schema
+    street = Street.read(manifest)
+    scored = []
+    for way in ways:
+        print(f"{name}: {way.name}, {way.sampling.frames} frames", file=sys.stderr)
+        scored.append(run(way, street.by_video, recognise, schema))
+    best = uniform_of(scored, FRAMES)
+    points = [
+        Point(shares(one, best)[2], macro_f1(street.labels, one.said, schema), one.way.keys_alone)
+        for one in scored
+        if one.way.sampling.frames == FRAMES
+    ]
+    told = [f"{street.describe()}.", goals(scored, street, schema), table(COLUMNS, rows(scored, street, schema))]
+    return [f"### {name.capitalize()}", *told], points
 
 
 _EXPLAINED = """The weights that ship, on cameras of the street that they have not seen: seed {seed}, cameras {first} to
@@ -307,33 +308,24 @@ def main() -> None:
     work: Path = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     recognise = RecogniseStage(options.weights, device="cpu", batch_size=32)
-    schema = recognise.header.schema
     filmed = rendered(FILMED, work, "filmed")
     body = [explained()]
-    curves: dict[str, list[tuple[float, float]]] = {}
-    alone: dict[str, tuple[float, float]] = {}
-    for seconds, ways in ((2, all_ways()), (1, few_ways()), (10, few_ways())):
-        # The writer of clips sets a key frame every two seconds.
-        street = Street.read(filmed if seconds == 2 else with_keys(filmed, work, seconds))
-        scored = []
-        for way in ways:
-            print(f"a key frame every {seconds} s: {way.name}, {way.sampling.frames} frames", file=sys.stderr)
-            scored.append(run(way, street.by_video, recognise, schema))
-        name = f"a key frame every {seconds} s"
-        points = {
-            one.way: (shares(one, uniform_of(scored, FRAMES))[2], macro_f1(street.labels, one.said, schema))
-            for one in scored
-            if one.way.sampling.frames == FRAMES
-        }
-        alone[name] = points[keys_alone()]
-        curves[name] = sorted(point for way, point in points.items() if not way.keys_alone)
-        body += [f"### {name.capitalize()}", f"{street.describe()}."]
-        body += [goals(scored, street, schema), table(COLUMNS, rows(scored, street, schema))]
+    streets: list[tuple[str, Path, Iterator[Way]]] = [
+        ("a key frame every 2 s", filmed, all_ways()),  # as the writer of clips sets them
+        ("a key frame every 1 s", with_keys(filmed, work, 1), few_ways()),
+        ("a key frame every 10 s", with_keys(filmed, work, 10), few_ways()),
+    ]
+    curves: dict[str, list[Point]] = {}
+    for name, manifest, ways in streets:
+        section, curves[name] = scored_street(name, manifest, ways, recognise)
+        body += section
+    seldom = "two frames a second, for two minutes, a key frame every 2 s"
+    body += scored_street(seldom, rendered(HELD_OUT, work, "held-out"), few_ways(), recognise)[0]
     text = "\n\n".join(body)
     print(text)
     if options.weights == DEMO:
         write_section("Sampling", text)
-        draw(curves, alone, FIGURE)
+        draw(curves, FIGURE)
 
 
 if __name__ == "__main__":
