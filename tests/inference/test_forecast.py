@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from par_model.errors import OutputError, UsageError
 from par_model.inference.forecast import Measured, Nodes, cpu_nodes_for, cpus_per_gpu, forecast
+from par_model.policies import DECODE_BUDGET
 
 # A GPU takes 20 tracklets a second, a CPU decodes half a one: 40 CPUs decode for a GPU.
 GPU = Measured(1000, "cuda", decode_seconds=2.0, model_seconds=0.05, frames_decoded=90.0, bytes_read=3e6)
@@ -156,14 +157,14 @@ def test_a_run_that_measured_nothing() -> None:
 def test_what_sampling_by_cost_would_have_measured_by_hand() -> None:
     """Six crops of 0.7 ms stay; a quarter of the rest of two seconds is left, and 8 % of the frames."""
     known = replace(GPU, crops=6, cheap_frames_share=0.08, cheap_time_share=0.25)
-    found = known.by_cost(0.2)
-    assert (found.sampling, found.decode_budget) == ("cheap", 0.2)
+    found = known.by_cost(DECODE_BUDGET)
+    assert (found.sampling, found.decode_budget) == ("cheap", DECODE_BUDGET)
     assert found.decode_seconds == pytest.approx(0.0042 + 0.25 * (2.0 - 0.0042))
     assert (found.frames_decoded, found.model_seconds) == (pytest.approx(7.2), 0.05)
-    assert replace(known, decode_seconds=0.001).by_cost(0.2).decode_seconds == 0.001
+    assert replace(known, decode_seconds=0.001).by_cost(DECODE_BUDGET).decode_seconds == 0.001
     with pytest.raises(UsageError, match="does not tell what it would cost"):
-        GPU.by_cost(0.2)
+        GPU.by_cost(DECODE_BUDGET)
     with pytest.raises(UsageError, match="sampled all, does not tell"):
-        replace(known, sampling="all").by_cost(0.2)
-    with pytest.raises(UsageError, match=r"--decode-budget 0.3: the run of --run tells of 0.2; run a sample with"):
+        replace(known, sampling="all").by_cost(DECODE_BUDGET)
+    with pytest.raises(UsageError, match=rf"--decode-budget 0.3: the run of --run tells of {DECODE_BUDGET}; run a"):
         known.by_cost(0.3)
