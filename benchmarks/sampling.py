@@ -200,7 +200,7 @@ class Street:
         lengths = [one.num_frames for one in tracklets]
         return (
             f"{len(tracklets)} tracklets, the middle 80 % of {np.percentile(lengths, 10):.0f} to "
-            f"{np.percentile(lengths, 90):.0f} frames, with {np.median(counts):.0f} key frames in the median; "
+            f"{np.percentile(lengths, 90):.0f} frames, key frames of each: {np.median(counts):.0f} in the median; "
             f"{np.mean(np.equal(counts, 0)):.0%} have none"
         )
 
