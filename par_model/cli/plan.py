@@ -11,6 +11,7 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.policies import DECODE_BUDGET, POLICIES
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ _MANY_FAILED = 0.05
 )
 @click.option("--weights", metavar="URI", help="Weights file for --sample (.safetensors), or 'demo'.")
 @options.device
+@click.option(
+    "--sampling",
+    type=click.Choice(POLICIES),
+    help="How the job samples; --sample does so. With --run of a job that sampled uniformly, what cheap costs is "
+    "estimated.  [default: as --run did, else uniform]",
+)
+@click.option(
+    "--decode-budget",
+    type=float,
+    metavar="SHARE",
+    help=f"What --sampling cheap may spend.  [default: {DECODE_BUDGET}, or as --run did]",
+)
 @click.option(
     "--tracklets",
     type=int,
@@ -154,7 +167,8 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
     if sample is not None:
         if asked["weights"] is None:
             raise UsageError("--sample runs the network: give --weights too")
-        summary = run_sample(manifest, asked["weights"], sample, split, asked["device"])
+        given = {name: asked[name] for name in ("sampling", "decode_budget") if asked[name] is not None}
+        summary = run_sample(manifest, asked["weights"], sample, split, asked["device"], **given)
         return Measured.of_run(summary, f"the sample of {sample}")
     where = storage.join(storage.absolute(run), "run.json")
     try:
@@ -165,7 +179,20 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
         raise OutputError(
             f"{run} is not a finished run, it has no run.json: let `parjob infer` finish, or give another"
         )
-    return Measured.of_run(found, where)
+    return _as_sampled(Measured.of_run(found, where), asked["sampling"], asked["decode_budget"])
+
+
+def _as_sampled(measured: Measured, sampling: str | None, decode_budget: float | None) -> Measured:
+    """What a finished run measured, for the way of sampling that is asked for."""
+    from par_model.errors import UsageError
+
+    if sampling == "cheap" and measured.sampling != "cheap":
+        return measured.by_cost(DECODE_BUDGET if decode_budget is None else decode_budget)
+    if sampling not in (None, measured.sampling) or decode_budget not in (None, measured.decode_budget):
+        asked = f"--sampling {sampling or measured.sampling}"
+        asked += "" if decode_budget is None else f" --decode-budget {decode_budget:g}"
+        raise UsageError(f"{asked}: the run of --run sampled otherwise; run a sample so and give that")
+    return measured
 
 
 def _lines(
@@ -180,6 +207,10 @@ def _lines(
         f"{measured.decode_seconds:.3g} s of a CPU to decode {measured.frames_decoded:.3g} frames of "
         f"{_bytes(measured.bytes_read)}, and {measured.model_seconds:.3g} s of a {on} for the model"
     )
+    if measured.sampling == "cheap":
+        estimated = "estimated for --sampling cheap from what the run's videos say of their packets"
+        within = f"sampled by cost, with a --decode-budget of {measured.decode_budget:g}"
+        yield within if measured.cheap_time_share is None else estimated
     if measured.failed > _MANY_FAILED:
         yield f"{measured.failed:.0%} of the sample failed, and may have taken less or more time than a tracklet does"
     if balance is not None:

@@ -50,6 +50,21 @@ def intervals(
     return result
 
 
+def macro_f1_difference(
+    labels_BC: NDArray[np.int8], first: Answers, second: Answers, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """Percentile interval [low, high] of the macro F1 of ``second`` less that of ``first``, both of the same tracklets.
+
+    Paired: a resample draws the same tracklets for both, so what is hard for both does not widen it. None where no
+    class has a positive label.
+    """
+    drawn = []
+    for weights in _weights(len(labels_BC), resamples, seed):
+        f1s = [_nan_mean(_f1(_counts(weights, labels_BC, answers.decided))) for answers in (first, second)]
+        drawn.append(f1s[1] - f1s[0])
+    return _percentiles(np.concatenate(drawn))
+
+
 def _weights(tracklets: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each tracklet is drawn, [R, B], a chunk of R at a time."""
     rng = np.random.default_rng(seed)
@@ -61,9 +76,10 @@ def _weights(tracklets: int, resamples: int, seed: int) -> Iterator[Floats]:
 def _resampled(
     weights_RB: Floats, labels_BC: NDArray[np.int8], answers: Answers, schema: AttributeSchema, threshold: float
 ) -> dict[str, Floats]:
-    hits, alarms, misses, rejections = _counts(weights_RB, labels_BC, answers.decided)
+    counts = _counts(weights_RB, labels_BC, answers.decided)
+    hits, alarms, misses, rejections = counts
+    f1_RC = _f1(counts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        f1_RC = np.where(hits + misses > 0, 2 * hits / (2 * hits + alarms + misses), np.nan)
         ma_RC = (hits / (hits + misses) + rejections / (rejections + alarms)) / 2
     drawn = {f"classes.{name}": f1_RC[:, i] for i, name in enumerate(schema.score_fields)}
     drawn |= {"means.macro_f1": _nan_mean(f1_RC), "means.mA": _nan_mean(ma_RC)}
@@ -73,6 +89,13 @@ def _resampled(
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn[f"groups.{group.name}"] = np.where(total > 0, (weights_RB @ (right & counted)) / total, np.nan)
     return drawn | _paper(_counts(weights_RB, labels_BC, answers.scores > threshold), schema)
+
+
+def _f1(counts: tuple[Floats, Floats, Floats, Floats]) -> Floats:
+    """F1 [R, C], NaN for a class without positives."""
+    hits, alarms, misses, _ = counts
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(hits + misses > 0, 2 * hits / (2 * hits + alarms + misses), np.nan)
 
 
 def _counts(

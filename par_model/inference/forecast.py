@@ -21,6 +21,10 @@ A GPU node has g GPUs and c CPUs, a CPU node C CPUs; there are G and D of them.
 
 With ``hours`` given, G (D without GPUs) is the smallest number that needs no more.
 
+For ``--sampling cheap`` from a sample that was sampled uniformly, d becomes c + t (d - c) and frames decoded f times as
+many. f and t are the shares that the sample's videos gave away (decode.cheap_sampling); c is the time of what does not
+get less, cutting and scaling K crops, CROP_SECONDS each. Bytes read stay: too many where videos lie on S3.
+
 What this does not know: other tracklets may be longer, or fewer to a video, than the sample's. Starting nodes takes
 minutes, once. Requests to object stores and traffic between regions cost on top.
 """
@@ -29,7 +33,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pyarrow.compute as pc
@@ -37,12 +41,15 @@ import pyarrow.compute as pc
 from par_model.errors import OutputError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
+from par_model.policies import DECODE_BUDGET
 
 EFFICIENCY = 0.85
 # Rather long, for the job that was measured was stopped at half: a million tracklets took 9.8 s
 # (RESULTS: Scale of the driver; 1,000,000; half, then stopped), and 19.6 s
 # (RESULTS: Scale of the driver; 1,000,000; the rest, and the table) planned anew.
 DRIVER_SECONDS = 3e-5
+# Converting a picture of 720p, and cutting and scaling a crop to 224x224: 0.3 and 0.4 ms.
+CROP_SECONDS = 7e-4
 _SECONDS = 3600.0
 _MOST_NODES = 100_000
 _MOST_TRACKLETS = 10**15
@@ -51,7 +58,11 @@ _MOST_OF_A_NODE = 10**6
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over the tracklets of a sample; seconds, frames and bytes of one tracklet. failed: share of its rows."""
+    """Means over the tracklets of a sample; seconds, frames and bytes of one tracklet. failed: share of its rows.
+
+    sampling, decode_budget, crops: how it was sampled, and how many frames of each tracklet. cheap_frames_share,
+    cheap_time_share: what sampling by cost would take of what it decoded, None where that is not known.
+    """
 
     tracklets: int
     device: Literal["cpu", "cuda"]
@@ -60,6 +71,11 @@ class Measured:
     frames_decoded: float
     bytes_read: float
     failed: float = 0.0
+    sampling: str = "uniform"
+    decode_budget: float | None = None
+    crops: int = 0
+    cheap_frames_share: float | None = None
+    cheap_time_share: float | None = None
 
     @classmethod
     def of_run(cls, summary: Mapping[str, Any], where: str) -> Measured:
@@ -70,6 +86,8 @@ class Measured:
             busy = float(stages["decode"]["busy_seconds"]), float(stages["model"]["busy_seconds"])
             read = int(stages["decode"]["frames_decoded"]), int(stages["decode"]["bytes_read"])
             ok, failed = int(status["ok"]), int(status["failed"])
+            options, cheap = summary["options"], stages["decode"].get("cheap_sampling") or {}
+            sampled = options.get("sampling", "uniform"), options.get("decode_budget"), int(options.get("frames", 0))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise OutputError(f"{where} is not the run.json of parjob infer: it lacks {error}") from error
         sound = all(0 < seconds < math.inf for seconds in busy) and device in ("cpu", "cuda")
@@ -79,7 +97,30 @@ class Measured:
                 f"sample of good ones into a new folder (parjob infer --limit 200), or give --sample 200"
             )
         decode, model, frames, read_bytes = (number / tracklets for number in (*busy, *read))
-        return cls(tracklets, device, decode, model, frames, read_bytes, failed=failed / (ok + failed))
+        shares = cheap.get("frames_share"), cheap.get("time_share")
+        return cls(tracklets, device, decode, model, frames, read_bytes, failed / (ok + failed), *sampled, *shares)
+
+    def by_cost(self, decode_budget: float) -> Measured:
+        """What the same sample would have measured with ``--sampling cheap``. Raises UsageError where its run.json does
+        not tell."""
+        advice = f"run a sample with --sampling cheap --decode-budget {decode_budget:g} and give that"
+        if self.cheap_frames_share is None or self.cheap_time_share is None or self.sampling != "uniform":
+            raise UsageError(
+                f"--sampling cheap: the run of --run, sampled {self.sampling}, does not tell what it would cost, as "
+                f"one does that sampled mp4 files uniformly; {advice}"
+            )
+        if decode_budget != DECODE_BUDGET:
+            raise UsageError(
+                f"--decode-budget {decode_budget:g}: the run of --run tells of {DECODE_BUDGET:g}; {advice}"
+            )
+        least = min(self.decode_seconds, self.crops * CROP_SECONDS)
+        return replace(
+            self,
+            sampling="cheap",
+            decode_budget=decode_budget,
+            decode_seconds=least + self.cheap_time_share * (self.decode_seconds - least),
+            frames_decoded=self.cheap_frames_share * self.frames_decoded,
+        )
 
 
 @dataclass(frozen=True)

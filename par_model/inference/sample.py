@@ -15,9 +15,16 @@ from par_model.video.process.parent import close_processes, start_process
 
 
 def run_sample(
-    manifest: str, weights: str, tracklets: int, split: str | None, device: Literal["auto", "cpu", "cuda"]
+    manifest: str,
+    weights: str,
+    tracklets: int,
+    split: str | None,
+    device: Literal["auto", "cpu", "cuda"],
+    **sampling: Any,
 ) -> dict[str, Any]:
     """The summary of a run over the first ``tracklets``; on a CPU with one thread, as an actor of a cluster has.
+
+    sampling: further fields of InferOptions.
 
     Raises ParError as ``infer`` does.
     """
@@ -25,7 +32,10 @@ def run_sample(
         raise UsageError(f"--sample is {tracklets}: must be at least 1")
     runner = LocalRunner(device)
     with scratch_folder("sample") as folder, _one_thread(runner.device()):
-        options = InferOptions(manifest, weights, f"{folder}/table", split=split, limit=tracklets, max_failure_rate=1.0)
+        output = f"{folder}/table"
+        options = InferOptions(
+            manifest, weights, output, split=split, limit=tracklets, max_failure_rate=1.0, **sampling
+        )
         start_process()  # its start is no part of any tracklet
         try:
             return run_inference(options, lambda: nullcontext(runner))

@@ -11,12 +11,15 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from par_model.inference.wire import Work
-from par_model.video.counters import NUMBERS
+from par_model.video.counters import NUMBERS, WEIGHED, WHY_UNIFORM
 
 # A stage that was busy for less than this share did not hold the job back.
 _BUSY = 0.6
 # Busy shares of less than this are those of starting and ending.
 _TELLING_SECONDS = 10.0
+# Where sampling by cost would take more of the time than this, it is not worth another table.
+_WORTH_IT = 0.8
+_TOLD_OTHERWISE = {*WEIGHED, *WHY_UNIFORM}
 
 
 @dataclass
@@ -88,10 +91,21 @@ class TotalWork(SumOfWork):
             "startup_seconds": round(startup, 3),
             "tracklets_per_second": round(tracklets / working, 3) if working and tracklets else None,
             "decode": decode
-            | {name: self.counts[name] for name in NUMBERS}
-            | {"videos_with_several_tracks": len(self.several_tracks)},
+            | {name: self.counts[name] for name in NUMBERS if name not in _TOLD_OTHERWISE}
+            | {"videos_with_several_tracks": len(self.several_tracks)}
+            | {"sampled_uniformly": {why: self.counts[name] for name, why in WHY_UNIFORM.items()}}
+            | {"cheap_sampling": self._cheap_sampling()},
             "model": model,
             "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),
+        }
+
+    def _cheap_sampling(self) -> dict[str, float] | None:
+        """Which share of the frames and of the decoding time sampling by cost would take, where that was weighed."""
+        if not self.counts["uniform_frames"]:
+            return None
+        return {
+            "frames_share": round(self.counts["cheap_frames"] / self.counts["uniform_frames"], 4),
+            "time_share": round(self.counts["cheap_cost"] / self.counts["uniform_cost"], 4),
         }
 
 
@@ -143,10 +157,21 @@ def advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str 
     shares = {name: stages[name]["busy_share"] or 0.0 for name in ("decode", "model")}
     busy = f"decoding was busy {shares['decode']:.0%} of the time, the model {shares['model']:.0%}"
     if in_one_process:
-        return f"{busy}, one after the other: without --no-ray they run side by side"
+        cheaper = _cheaper(stages) if shares["decode"] > shares["model"] else ""
+        return f"{busy}, one after the other: without --no-ray they run side by side{cheaper}"
     if stages["held_back_by"] == "decode":
-        return f"{busy}: decoding held the job back; more CPUs, or --decode-workers, make it faster"
+        more = "more CPUs, or --decode-workers, make it faster"
+        return f"{busy}: decoding held the job back; {more}{_cheaper(stages)}"
     if stages["held_back_by"] == "model":
         more = "more GPUs, or --model-actors, make" if device == "cuda" else "a GPU, or more CPUs, make"
         return f"{busy}: the model held the job back; {more} it faster"
     return f"{busy}: neither held the job back, starting or storage did"
+
+
+def _cheaper(stages: dict[str, Any]) -> str:
+    """What sampling by cost would save, if that is worth the while."""
+    cheap = stages["decode"]["cheap_sampling"]
+    if cheap is None or cheap["time_share"] > _WORTH_IT:
+        return ""
+    frames, seconds = cheap["frames_share"], cheap["time_share"]
+    return f"; --sampling cheap would decode {frames:.0%} of the frames, in about {seconds:.0%} of the time"

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from par_model.video.decord_reader import DecordReader
 
 
+# Of fewer frames the decoding takes no longer than it takes to look at what they weigh.
+_WEIGHED_FRAMES = 100
+
+
 class PassingFrame(Protocol):
     """A decoded frame while it passes. damage: why it cannot be trusted. is_key: decoding can start with it."""
 
@@ -120,7 +124,8 @@ def _collect_all(
         for collector in _collect_chosen(reader, tracklets, making, counters):
             del left[id(collector.tracklet)]
             yield collector
-        counters.sampled_uniformly += len(left)
+    elif making.sampling.policy == "uniform" and isinstance(reader, VideoReader):
+        _weigh(reader, tracklets, making.sampling, counters)
     for number, batch in enumerate(making.split([making.collector(tracklet) for tracklet in left.values()])):
         counters.videos_opened += number > 0
         yield from collect(reader, batch, counters)
@@ -132,6 +137,7 @@ def _collect_chosen(
     """Collectors of tracklets that are sampled by cost, when they are done; not of those where that cannot be."""
     cost = reader.cost()
     if cost is None:
+        counters.uniform_without_index += len(tracklets)
         return
     collectors = []
     for tracklet in tracklets:
@@ -139,8 +145,26 @@ def _collect_chosen(
         positions = cost.positions(tracklet.frame_indices, making.sampling)
         if positions is not None:
             collectors.append(making.collector(tracklet, positions))
+        elif tracklet.frame_indices[-1] >= len(cost.packet_index):
+            counters.uniform_beyond_index += 1
+        else:
+            counters.uniform_unproven += 1
+    counters.uniform_unproven += len(collectors)
     for batch in making.split(collectors):
-        yield from pass_frames(partial(reader.chosen_frames, cost.packet_index), _takers(batch), counters)
+        for collector in pass_frames(partial(reader.chosen_frames, cost.packet_index), _takers(batch), counters):
+            counters.uniform_unproven -= 1
+            counters.sampled_by_cost += 1
+            yield collector
+
+
+def _weigh(reader: VideoReader, tracklets: Sequence[Tracklet], sampling: Sampling, counters: Counters) -> None:
+    """Count what sampling by cost would decode, where the packets' sizes are at hand."""
+    frames = [tracklet.frame_indices for tracklet in tracklets if tracklet.frame_indices is not None]
+    if max(int(one[-1]) for one in frames) - min(int(one[0]) for one in frames) < _WEIGHED_FRAMES:
+        return
+    cost = reader.cost_at_hand()
+    if cost is not None:
+        counters.add(cost.compare(frames, sampling))
 
 
 def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:

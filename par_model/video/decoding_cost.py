@@ -8,11 +8,15 @@ of 0.96 to 1.00.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model.sampling import Sampling, cheap_positions
-from par_model.video.packet_index import PacketIndex
+from par_model.video.counters import Counters
+from par_model.video.packet_index import PacketIndex, groups_of, runs
 
 # b over a, in bytes for each pixel.
 _BYTES_A_PIXEL = {"h264": 0.0105, "hevc": 0.0125, "vp9": 0.0300, "av1": 0.0094}
@@ -50,3 +54,32 @@ class DecodingCost:
         costs = self._before[self._decoded[frames] + 1] - self._before[self._decoded[starts]]
         chosen = cheap_positions(starts, costs, self._is_key[frames], sampling.frames, sampling.decode_budget)
         return None if self.packet_index.refuted.intersection(starts[chosen].tolist()) else chosen
+
+    def compare(self, tracklets: Sequence[NDArray[np.int32]], uniform: Sampling) -> Counters:
+        """What it takes to decode the frames of tracklets (int32 [n] each, ascending) that ``uniform`` sampling wants,
+        and what those that are cheap: the counters ``uniform_frames``, ``uniform_cost``, ``cheap_frames``,
+        ``cheap_cost``. A tracklet that cannot be sampled by cost does not count.
+
+        An estimate: whether a key frame proves that decoding can start there is not asked, and what no other picture is
+        made from counts as decoded.
+        """
+        by_cost = replace(uniform, policy="cheap")
+        chosen = [(frames, found) for frames in tracklets if (found := self.positions(frames, by_cost)) is not None]
+        if not chosen:
+            return Counters()
+        spread = np.unique(np.concatenate([frames[uniform.positions(len(frames), "")] for frames, _ in chosen]))
+        passes = [np.arange(run.start, run.stop + 1) for run in runs(spread.tolist(), self.packet_index)]
+        cheap = np.unique(np.concatenate([frames[found] for frames, found in chosen]))
+        groups = groups_of(cheap.tolist(), self.packet_index)
+        uniform_frames, uniform_cost = self._of([(run[0], self._decoded[run].max()) for run in passes])
+        cheap_frames, cheap_cost = self._of([(group.start, group.last) for group in groups])
+        return Counters(
+            uniform_frames=uniform_frames, uniform_cost=uniform_cost, cheap_frames=cheap_frames, cheap_cost=cheap_cost
+        )
+
+    def _of(self, parts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """How many packets are decoded, and what that costs, in parts from a frame on to a packet, by its place in the
+        order of decoding."""
+        firsts = self._decoded[[start for start, _ in parts]]
+        ends = np.asarray([last + 1 for _, last in parts])
+        return int((ends - firsts).sum()), round(float((self._before[ends] - self._before[firsts]).sum()))

@@ -13,6 +13,7 @@ does not depend on what else is read with it. Without such an index, all that fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 
@@ -266,7 +267,17 @@ class VideoReader:
 
     def cost(self) -> DecodingCost | None:
         """What decoding costs in this video, None where its packet index cannot be trusted or does not tell."""
-        packet_index = self.packet_index()
+        return self._cost_of(self.packet_index())
+
+    def cost_at_hand(self) -> DecodingCost | None:
+        """As ``cost``, but as the file's header has it, and only where storage need not be asked for that."""
+        if (self._file.identity, self._stream) in packet_indexes or not self._has_packet_index:
+            return self.cost()
+        listed = None if self._file.is_ranged else header_packets(self._file, self._stream)
+        packet_index = index_of_packets(listed) if listed else None
+        return None if packet_index is None else self._cost_of(replace(packet_index, size=self._video.size))
+
+    def _cost_of(self, packet_index: PacketIndex | None) -> DecodingCost | None:
         if packet_index is None or packet_index.decoded is None:
             return None
         return DecodingCost(packet_index, self._video.codec)

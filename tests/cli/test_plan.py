@@ -107,6 +107,36 @@ def test_what_a_sample_measured_and_one_made_now(
     assert began == ["process", "job"]  # a start of a second would be much of a short sample
 
 
+def test_what_cheap_sampling_would_take(
+    manifest: str, sample: Path, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From what a uniform run says of its videos; else from a run, or a sample made now, that was sampled so."""
+    run = as_measured_on_a_gpu(sample, tmp_path / "run")
+    summary = json.loads((run / "run.json").read_text())
+    asked = ("plan", "--manifest", manifest, "--run", run, "--sampling", "cheap")
+    assert parjob(*asked) == 2
+    assert "does not tell what it would cost" in one_line(capsys)
+    summary["stages"]["decode"]["cheap_sampling"] = {"frames_share": 0.08, "time_share": 0.25}
+    (run / "run.json").write_text(json.dumps(summary))
+    assert parjob(*asked, "--tracklets", 1000) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "0.5" in lines[1]
+    assert "decoding 7.2 frames" in lines[1]
+    assert lines[2] == "estimated for --sampling cheap from what the run's videos say of their packets"
+
+    now = ("--weights", tiny_weights, "--sample", 4, "--device", "cpu", "--sampling", "cheap", "--decode-budget", 0.1)
+    assert parjob("plan", "--manifest", manifest, *now, "--json") == 0
+    measured = json.loads(capsys.readouterr().out)["measured"]
+    assert (measured["sampling"], measured["decode_budget"]) == ("cheap", 0.1)
+    summary["options"] |= {"sampling": "cheap", "decode_budget": 0.1}
+    summary["stages"]["decode"]["cheap_sampling"] = None
+    (run / "run.json").write_text(json.dumps(summary))
+    assert parjob(*asked) == 0
+    assert "sampled by cost, with a --decode-budget of 0.1" in capsys.readouterr().out
+    assert parjob(*asked, "--decode-budget", 0.2) == 2
+    assert "--sampling cheap --decode-budget 0.2: the run of --run sampled otherwise" in one_line(capsys)
+
+
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [

@@ -44,3 +44,21 @@ def test_each_resample_is_the_measure_of_the_tracklets_drawn() -> None:
         assert drawn["means.macro_f1"][r] == pytest.approx(expected["macro_f1"])
         assert drawn["means.mA"][r] == pytest.approx(expected["mA"])
         assert drawn["paper.f1"][r] == pytest.approx(paper_metrics(labels[again], scores[again], SCHEMA).mean.f1)
+
+
+def test_the_difference_of_two_answers_is_drawn_over_the_same_tracklets() -> None:
+    rng = np.random.default_rng(6)
+    labels = rng.integers(0, 2, (300, 4)).astype(np.int8)
+    scores = np.clip(0.4 * labels + rng.random((300, 4)) * 0.6, 0, 1)
+    worse = scores.copy()
+    worse[:60] = 1 - worse[:60]
+    first, second = (answer(values, SCHEMA, [0.5] * 4) for values in (scores, worse))
+    f1s = [measure(labels, said, SCHEMA)["means"]["macro_f1"] for said in (first, second)]
+    low, high = bootstrap.macro_f1_difference(labels, first, second, resamples=400) or (0, 0)
+    assert low < f1s[1] - f1s[0] < high < 0
+    alone = [bootstrap.intervals(labels, said, SCHEMA, threshold=0.5)["means"]["macro_f1"] for said in (first, second)]
+    assert high - low < sum(b - a for a, b in alone)
+    turned = bootstrap.macro_f1_difference(labels, second, first, resamples=400)
+    assert turned == pytest.approx([-high, -low])
+    assert bootstrap.macro_f1_difference(labels, first, first) == [0.0, 0.0]
+    assert bootstrap.macro_f1_difference(np.zeros_like(labels), first, second) is None

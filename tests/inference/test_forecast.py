@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from par_model.errors import OutputError, UsageError
 from par_model.inference.forecast import Measured, Nodes, cpu_nodes_for, cpus_per_gpu, forecast
+from par_model.policies import DECODE_BUDGET
 
 # A GPU takes 20 tracklets a second, a CPU decodes half a one: 40 CPUs decode for a GPU.
 GPU = Measured(1000, "cuda", decode_seconds=2.0, model_seconds=0.05, frames_decoded=90.0, bytes_read=3e6)
@@ -151,3 +152,19 @@ def test_a_run_that_measured_nothing() -> None:
         Measured.of_run(run | {"counts": {"status": {"ok": 0, "failed": 4}}}, "out/run.json")
     with pytest.raises(OutputError, match=r"out/run\.json is not the run\.json of parjob infer"):
         Measured.of_run({"epochs": 3}, "out/run.json")
+
+
+def test_what_sampling_by_cost_would_have_measured_by_hand() -> None:
+    """Six crops of 0.7 ms stay; a quarter of the rest of two seconds is left, and 8 % of the frames."""
+    known = replace(GPU, crops=6, cheap_frames_share=0.08, cheap_time_share=0.25)
+    found = known.by_cost(DECODE_BUDGET)
+    assert (found.sampling, found.decode_budget) == ("cheap", DECODE_BUDGET)
+    assert found.decode_seconds == pytest.approx(0.0042 + 0.25 * (2.0 - 0.0042))
+    assert (found.frames_decoded, found.model_seconds) == (pytest.approx(7.2), 0.05)
+    assert replace(known, decode_seconds=0.001).by_cost(DECODE_BUDGET).decode_seconds == 0.001
+    with pytest.raises(UsageError, match="does not tell what it would cost"):
+        GPU.by_cost(DECODE_BUDGET)
+    with pytest.raises(UsageError, match="sampled all, does not tell"):
+        replace(known, sampling="all").by_cost(DECODE_BUDGET)
+    with pytest.raises(UsageError, match=rf"--decode-budget 0.3: the run of --run tells of {DECODE_BUDGET}; run a"):
+        known.by_cost(0.3)

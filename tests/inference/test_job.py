@@ -110,7 +110,7 @@ def test_frames_that_are_cheap_to_decode_are_sampled_and_the_budget_is_part_of_t
     assert len(set(rows["t9"]["sampled_frames"])) == 3
     assert rows["t4"]["sampled_frames"] == [12, 13, 13]
     decode = summary["stages"]["decode"]
-    assert decode["sampled_uniformly"] == 0
+    assert set(decode["sampled_uniformly"].values()) == {0}
     assert decode["frames_decoded"] < 60
     assert (summary["options"]["sampling"], summary["options"]["decode_budget"]) == ("cheap", DECODE_BUDGET)
     with pytest.raises(OutputError, match=rf"differs in decode_budget \({DECODE_BUDGET} there, 0.5 now\)"):
@@ -118,7 +118,7 @@ def test_frames_that_are_cheap_to_decode_are_sampled_and_the_budget_is_part_of_t
     # A budget that nothing is sampled by makes no other job.
     infer(good_manifest, tiny_weights, tmp_path / "even", sampling="uniform")
     again = infer(good_manifest, tiny_weights, tmp_path / "even", sampling="uniform", decode_budget=0.5)
-    assert again["stages"]["decode"]["sampled_uniformly"] == 0
+    assert set(again["stages"]["decode"]["sampled_uniformly"].values()) == {0}
 
 
 def test_a_finished_job_does_nothing_says_so_and_returns_the_same_code(

@@ -30,6 +30,8 @@ def test_work_adds_up_over_tables_and_workers() -> None:
 
 def test_rates_leave_the_start_out() -> None:
     counts = Counter(frames_decoded=10, frames_needed=8, videos_opened=3, seeks_refuted=1, bytes_read=99)
+    counts.update(sampled_by_cost=12, uniform_without_index=5, uniform_unproven=3)
+    counts.update(uniform_frames=50, cheap_frames=4, uniform_cost=1000, cheap_cost=250)
     total = TotalWork(4.0, 9.0, counts, {1, 2}, {3}, {-5, 6}, startup_seconds=5.0, recognised=19)
     rates = total.rates(20, 15.0)
     assert rates == {
@@ -47,9 +49,11 @@ def test_rates_leave_the_start_out() -> None:
             "frames_needed": 8,
             "videos_opened": 3,
             "seeks_refuted": 1,
-            "sampled_uniformly": 0,
             "bytes_read": 99,
+            "sampled_by_cost": 12,
             "videos_with_several_tracks": 2,
+            "sampled_uniformly": {"no_packet_index": 5, "beyond_the_end": 0, "unproven": 3},
+            "cheap_sampling": {"frames_share": 0.08, "time_share": 0.25},
         },
         "model": {"workers": 1, "busy_seconds": 9.0, "busy_share": 0.9, "tracklets_per_busy_second": 2.222},
         "held_back_by": "model",
@@ -72,6 +76,23 @@ def stages(
 )
 def test_advice_names_the_stage_that_was_busy(decode: float, model: float, said: str) -> None:
     assert said in str(advice(stages(decode, model), **ON_GPU))
+
+
+@pytest.mark.parametrize(
+    ("weighed", "said"),
+    [
+        ({"uniform_frames": 50, "cheap_frames": 4, "uniform_cost": 100, "cheap_cost": 25}, True),
+        ({"uniform_frames": 50, "cheap_frames": 49, "uniform_cost": 100, "cheap_cost": 99}, False),
+        ({}, False),
+    ],
+)
+def test_advice_names_cheap_sampling_where_that_pays_and_decoding_is_slow(weighed: dict[str, int], said: bool) -> None:
+    would = "; --sampling cheap would decode 8% of the frames, in about 25% of the time"
+    slow, fast = (TotalWork(s, 5.0, Counter(weighed), {1}, {2}, startup_seconds=0.0, recognised=5) for s in (9.0, 1.0))
+    for in_one_process in (True, False):
+        told = advice(slow.rates(5, 10.0), device="cpu", in_one_process=in_one_process)
+        assert str(told).endswith(would) == said
+        assert "cheap" not in str(advice(fast.rates(5, 10.0), device="cpu", in_one_process=in_one_process))
 
 
 def test_advice_fits_where_the_stages_ran() -> None:

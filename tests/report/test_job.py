@@ -302,3 +302,23 @@ def test_a_strip_keeps_the_shape_of_its_crops() -> None:
     tall, wide = np.zeros((256, 64, 3), np.uint8), np.zeros((10, 40, 3), np.uint8)
     image = Image.open(io.BytesIO(strip([tall, wide])))
     assert image.size == (32 + 2 + 96, 128)
+
+
+def test_what_sampling_by_cost_did_or_would_do_is_said(tmp_path: Path) -> None:
+    out = write_result(tmp_path, ROWS)
+    summary = json.loads((out / "run.json").read_text())
+    decode = summary["stages"]["decode"]
+    assert "cheap" not in written(out)
+    decode["cheap_sampling"] = {"frames_share": 0.08, "time_share": 0.25}
+    (out / "run.json").write_text(json.dumps(summary))
+    assert "--sampling cheap would decode 8\u202f% of the frames." in written(out)
+    summary["options"] |= {"sampling": "cheap", "decode_budget": 0.2}
+    decode |= {"sampled_by_cost": 1234, "cheap_sampling": None}
+    for uniformly, said in [
+        ({"no_packet_index": 7, "beyond_the_end": 0, "unproven": 2}, "9 (no packet index 7, unproven 2)."),
+        ({"no_packet_index": 0, "beyond_the_end": 0, "unproven": 0}, "0."),
+    ]:
+        decode["sampled_uniformly"] = uniformly
+        (out / "run.json").write_text(json.dumps(summary))
+        begin = "with 20\u202f% of the decoding that uniform sampling takes: 1\u202f234 tracklets; uniformly: "
+        assert begin + said in written(out)

@@ -46,8 +46,9 @@ class VideoContainer:
 
     file: read from its beginning; the decoder opens nothing else. Packets of a HeaderView are what its header says of
     them, key frames included, and cannot be decoded. stream: which of its moving video tracks, counted from 0 in the
-    file's order, as OpenCV counts them. tracks: how many there are. damage: what the packets and frames that passed
-    gave away. One thread decodes: several give a frame before they know what is wrong with it.
+    file's order, as OpenCV counts them. tracks: how many there are. size: width and height that the header promises,
+    before pictures are turned. damage: what the packets and frames that passed gave away. One thread decodes: several
+    give a frame before they know what is wrong with it.
 
     Raises TrackletError if the file cannot be read, or there is no such video track in it.
     """
@@ -64,6 +65,7 @@ class VideoContainer:
         self.tracks = len(moving)
         self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        self.size = (self._stream.codec_context.width, self._stream.codec_context.height)
         read_one_track(self._container, self._stream)
         is_h264 = self.codec == "h264"
         self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
