@@ -115,7 +115,7 @@ def _encode(path: Path, pictures: Iterator[Picture], milliseconds: Sequence[int]
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
-        stream.options = {"preset": "veryfast", "crf": "25", "g": "50"} | options
+        stream.options = {"preset": "veryfast", "crf": "25", "g": "50", **options}
         for k, (picture, time) in enumerate(zip(pictures, milliseconds, strict=True)):
             draw_number(picture, k)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

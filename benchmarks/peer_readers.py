@@ -1,27 +1,25 @@
 """The contenders of benchmarks.peers: crops of tracklets of one video, as each library is meant to give their frames.
 
-python -m benchmarks.peer_readers CONTENDER
-
-Reads a line of JSON a task from standard input: ``video``, ``tracklets`` (``start``, ``length``, ``box``) and
+``main`` reads a line of JSON a task from standard input: ``video``, ``tracklets`` (``start``, ``length``, ``box``) and
 ``result``. Writes ``ready``, then after each task ``done``, and once it has got another line, ``kept``, with the crops
 in the file ``result``: what benchmarks.peers measures lies between. Runs without most of the product's dependencies.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.sampling import DECODE_BUDGET, Policy, Sampling
+from par_model.policies import DECODE_BUDGET, Policy
+from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.crop import cut_crop
 from par_model.video.fit import fit_crop
@@ -213,13 +211,13 @@ def _tracklets(task: dict[str, Any]) -> list[Tracklet]:
             f"t{row}",
             video_uri=task["video"],
             frame_indices=np.arange(t["start"], t["start"] + t["length"], dtype=np.int32),
-            boxes=np.tile(np.float32([t["box"]]), (t["length"], 1)),
+            boxes=np.tile(np.asarray(t["box"], np.float32), (t["length"], 1)),
         )
         for row, t in enumerate(task["tracklets"])
     ]
 
 
-def serve(name: str, tasks: Iterator[str], answers: io.TextIOBase) -> None:
+def serve(name: str, tasks: Iterator[str], answers: TextIO) -> None:
     """Do tasks until there are no more."""
     prepare(name)
     print("ready", file=answers, flush=True)
@@ -233,7 +231,8 @@ def serve(name: str, tasks: Iterator[str], answers: io.TextIOBase) -> None:
         print("kept", file=answers, flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the contender that the command line names."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    serve(sys.argv[1], iter(sys.stdin), answers)  # type: ignore[arg-type]
+    serve(sys.argv[1], iter(sys.stdin), answers)

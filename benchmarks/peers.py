@@ -103,8 +103,9 @@ class Contender:
             "DO_NOT_TRACK": "1",
         }
         with self._log.open("w") as log:
+            command = [python, "-c", "from benchmarks.peer_readers import main; main()", name]
             self._process = subprocess.Popen(
-                [python, "-m", "benchmarks.peer_readers", name], cwd=ROOT, env=environment, text=True,
+                command, cwd=ROOT, env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
 
@@ -162,7 +163,7 @@ class Contender:
         late.cancel()
         if answer != word:
             lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise SkippedError(lines[-1] if lines else f"no answer within {_ANSWER:g} s")
+            raise SkippedError(lines[-1] if lines else f"ended, or gave no answer within {_ANSWER:g} s")
 
     @staticmethod
     def _pipe(pipe: IO[str] | None) -> IO[str]:
