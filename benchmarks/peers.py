@@ -272,7 +272,7 @@ def reading(found: dict[str, dict[str, Measured]]) -> str:
     quiet, variable = by_time["quiet"], by_time["variable rate"]
     return (
         "Daft's key frames are the one way here that decodes about as little as cheap sampling. They give "
-        f"{quiet.crops} crops where six frames a tracklet are {ours['quiet'].crops}, the fewer the shorter a tracklet is. "
+        f"{quiet.crops} crops where six frames a tracklet are {ours['quiet'].crops}, fewer of short tracklets. "
         "Its column frame_index counts key frames alone: boxes joined by it lie on the right picture in "
         f"{by_index['quiet'].right} of {by_index['quiet'].crops} crops. By time and the rate that the file declares "
         f"{quiet.right} of {quiet.crops} are right, at a variable rate {variable.right} of {variable.crops}. The other "
