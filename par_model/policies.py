@@ -7,4 +7,4 @@ from typing import Literal, get_args
 Policy = Literal["uniform", "first", "random", "all", "cheap"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 # Of what uniform sampling would cost a tracklet, by estimated time, the share that cheap sampling may spend.
-DECODE_BUDGET = 0.2
+DECODE_BUDGET = 0.15

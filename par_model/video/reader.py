@@ -256,6 +256,8 @@ class VideoReader:
         base = self._video.time_base
         if not self._has_packet_index or base is None:
             return None
+        if self._has_moved:
+            self._start_over()
         self._has_moved = True
         packet_index = read_packet_index(
             self._video, self._file, self._counters, header_packets(self._file, self._stream)
@@ -292,7 +294,7 @@ class VideoReader:
         if not self._has_packet_index:
             return None
         listed = header_packets(self._file, self._stream)
-        if listed is None and self._file.fetch_whole():
+        if (listed is None and self._file.fetch_whole()) or self._has_moved:
             self._start_over()
         self._has_moved = True
         packet_index = read_packet_index(self._video, self._file, self._counters, listed)

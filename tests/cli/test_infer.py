@@ -193,6 +193,9 @@ def test_weights_that_cannot_be_used(
         (("--partition-by", "nope"), "nope"),
         (("--partition-by", "scores"), "scores"),
         (("--sampling", "best"), "--sampling"),
+        (("--sampling", "cheap", "--decoder", "decord"), "--sampling cheap needs --decoder pyav"),
+        (("--sampling", "cheap", "--decode-budget", 0), "--decode-budget"),
+        (("--decode-budget", 1.5), "--decode-budget"),
         (("--nonsense",), "--nonsense"),
     ],
 )

@@ -20,6 +20,7 @@ from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
+from par_model.policies import DECODE_BUDGET
 from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, good_rows, video_row, write_archive, write_clips
 from tests.tiny import write_tiny_weights
@@ -96,6 +97,28 @@ def test_sampled_frames_are_the_centres_of_equal_parts(good_manifest: str, tiny_
     assert rows["t0"]["sampled_frames"] == [3, 10, 16]  # floor((i + 0.5) * 20 / 3)
     assert rows["t4"]["sampled_frames"] == [12, 13, 13]  # two frames for three places
     assert (rows["t0"]["num_frames"], rows["t4"]["num_frames"]) == (20, 2)
+
+
+def test_frames_that_are_cheap_to_decode_are_sampled_and_the_budget_is_part_of_the_job(
+    good_manifest: str, tiny_weights: Path, tmp_path: Path
+) -> None:
+    summary = infer(good_manifest, tiny_weights, tmp_path / "out", sampling="cheap")
+    rows = {row["tracklet_id"]: row for row in read(tmp_path / "out").to_pylist()}
+    assert all(row["status"] == "ok" for row in rows.values())
+    # t9 has frames 27 to 46 of a video with a key frame every 20.
+    assert 40 in rows["t9"]["sampled_frames"]
+    assert len(set(rows["t9"]["sampled_frames"])) == 3
+    assert rows["t4"]["sampled_frames"] == [12, 13, 13]
+    decode = summary["stages"]["decode"]
+    assert decode["sampled_uniformly"] == 0
+    assert decode["frames_decoded"] < 60
+    assert (summary["options"]["sampling"], summary["options"]["decode_budget"]) == ("cheap", DECODE_BUDGET)
+    with pytest.raises(OutputError, match=rf"differs in decode_budget \({DECODE_BUDGET} there, 0.5 now\)"):
+        infer(good_manifest, tiny_weights, tmp_path / "out", sampling="cheap", decode_budget=0.5)
+    # A budget that nothing is sampled by makes no other job.
+    infer(good_manifest, tiny_weights, tmp_path / "even", sampling="uniform")
+    again = infer(good_manifest, tiny_weights, tmp_path / "even", sampling="uniform", decode_budget=0.5)
+    assert again["stages"]["decode"]["sampled_uniformly"] == 0
 
 
 def test_a_finished_job_does_nothing_says_so_and_returns_the_same_code(

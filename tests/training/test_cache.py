@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from par_model.errors import StorageError
+from par_model.errors import StorageError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.write import write_manifest
+from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.inputs import Examples, Reader
+from par_model.training.job import Job
+from par_model.training.options import TrainOptions
 from par_model.training.store import CropStore, gather_shards
 from par_model.types import Crops, Preprocess
 from par_model.video.options import DecodeOptions
@@ -95,6 +101,30 @@ def written_store(manifest: str, folder: Path) -> CropStore:
     shard.write()
     gather_shards([shard.uri], str(folder / "crops.arrow"))
     return CropStore(str(folder / "crops.arrow"))
+
+
+def test_training_by_cost_keeps_and_sees_the_frames_that_infer_takes(tmp_path: Path) -> None:
+    manifest = write_archive(tmp_path / "archive")
+    options = TrainOptions(manifest=manifest, weights="", output=str(tmp_path / "out"), sampling="cheap", frames=3)
+    header: Any = SimpleNamespace(preprocess=Preprocess(height=64, width=32))
+    split: Any = SimpleNamespace(train=SimpleNamespace(rows=np.arange(8)), val=SimpleNamespace(rows=np.arange(8, 10)))
+    job = Job(options, Manifest.open(manifest), header, split, 3, "c", {})
+    shards = job.shards()
+    stage = DecodeStage(None, Sampling("cheap", 3), IN_PROCESS)
+    rows = [t for batch in Manifest.open(manifest).iter_batches() for t in _good(batch)]
+    expected = {crops.tracklet_id: sorted(set(crops.sampled_frames.tolist())) for crops in stage(rows)}
+    assert expected["t9"] != Sampling("uniform", 3).positions(20, "t9").tolist()
+    kept = {}
+    for shard in shards:
+        shard.write()
+        kept |= {row["tracklet_id"]: row["frames"] for row in pq.read_table(shard.uri).to_pylist()}
+    assert kept == expected
+    other = replace(job, options=replace(options, decode_budget=0.5)).shards()
+    assert {shard.uri for shard in other}.isdisjoint(shard.uri for shard in shards)
+    assert options.results()["decode_budget"] == DECODE_BUDGET
+    assert "decode_budget" not in replace(options, sampling="uniform").results()
+    with pytest.raises(UsageError, match="--sampling cheap needs --decoder pyav"):
+        replace(options, decode=DecodeOptions(decoder="decord"))
 
 
 def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Path) -> None:

@@ -183,3 +183,19 @@ def test_a_changed_file_is_not_read_by_the_old_table(tmp_path: Path) -> None:
     for numbers in (range(120), range(500, 620)):
         path = write_clip(tmp_path / "clip.mp4", numbers, options=GOP)
         assert read_frames(stage, str(path), [100]) == [numbers[100]]
+
+
+def test_an_index_is_made_from_the_beginning_also_after_some_tracklets_were_read(clip: str) -> None:
+    """The crops of both tracklets are more than may be held at once, so the second is read after the first."""
+    packet_indexes._indexes.clear()
+    options = DecodeOptions(isolate=False, crop_bytes=60 * 256 * 96 * 3)
+    stage = DecodeStage(None, Sampling("all"), options)
+    frames = [np.arange(48, dtype=np.int32), np.arange(310, 330, dtype=np.int32)]
+    wanted = [Tracklet(row, f"t{row}", video_uri=clip, frame_indices=some) for row, some in enumerate(frames)]
+    for crops, some in zip(stage(wanted), frames, strict=True):
+        assert isinstance(crops, RawCrops)
+        assert [read(image) for image in crops.images] == some.tolist()
+    (packet_index,) = packet_indexes._indexes.values()
+    assert packet_index is not None
+    assert len(packet_index) == 400
+    assert stage.counters.frames_decoded < 48 + 30 + 12 + 16

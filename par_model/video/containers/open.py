@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
-from typing import NoReturn, cast
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -15,10 +15,11 @@ from av.logging import Capture
 from par_model.errors import FailureCode, StorageError, TrackletError
 from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
-from par_model.video.containers.boxes import HeaderView, header_parts
+from par_model.video.containers.boxes import HeaderView
 from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
-from par_model.video.containers.formats import END_IN_ERROR, FORMATS, INDEX_OF_PLACES, check_of
+from par_model.video.containers.demuxer import open_demuxer, read_one_track
+from par_model.video.containers.formats import END_IN_ERROR, INDEX_OF_PLACES, check_of
 from par_model.video.containers.h264 import FrameNumbers, Step, habits
 from par_model.video.containers.layout import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
@@ -54,9 +55,7 @@ class VideoContainer:
     def __init__(self, file: VideoFile | HeaderView, stream: int = 0) -> None:
         self._file, self._number = file, stream
         listen()
-        self._options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-        if isinstance(file, HeaderView):
-            self._options["fflags"] = "noparse"  # else pictures, not the header, say which of them are key frames
+        self._options: dict[str, str] = {}
         self._container = self._open()
         if self.format == "mpegts" and isinstance(file, VideoFile) and self._ends_before_the_file(file):
             self.close()
@@ -65,6 +64,7 @@ class VideoContainer:
         self.tracks = len(moving)
         self._stream = self._moving_pictures(moving, stream)
         self._stream.codec_context.thread_count = 1
+        read_one_track(self._container, self._stream)
         is_h264 = self.codec == "h264"
         self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
@@ -85,28 +85,16 @@ class VideoContainer:
 
     def _open(self) -> InputContainer:
         try:
-            return self._try_to_open()
+            return open_demuxer(self._file, self._options)
         except DECODER_ERRORS as error:
             if self._file.failure is None and _head(self._file).startswith(b"FLV"):
                 # FFmpeg knows some writers that count tags otherwise, and gives up files of all others.
                 self._options["flv_ignore_prevtag"] = "1"
                 with suppress(*DECODER_ERRORS):
-                    return self._try_to_open()
+                    return open_demuxer(self._file, self._options)
             why = _STILL if _is_still(self._file) else f"no video that can be opened ({one_line(error)})"
             message = f"cannot read {self._file.uri}: {why}"
             raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
-
-    def _try_to_open(self) -> InputContainer:
-        parts = header_parts(self._file) if isinstance(self._file, VideoFile) else []
-        self._file.seek(0)
-        with self._file.expecting(*parts):
-            return av.open(
-                self._file,
-                mode="r",
-                container_options=self._options,
-                io_open=_refuse_to_open,
-                metadata_errors="replace",  # titles in the encoding of an old system
-            )
 
     def _ends_before_the_file(self, file: VideoFile) -> bool:
         """Whether the file goes on behind its last packet, with nothing. From here on it seems to end there."""
@@ -322,10 +310,6 @@ class VideoContainer:
             why = f"it has {tracks}, and video_stream {number} is asked for, counted from 0"
         self.close()
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, f"cannot read {self._file.uri}: {why}")
-
-
-def _refuse_to_open(url: str, *_: object) -> NoReturn:
-    raise PermissionError(f"the container refers to {url}, which is not opened")
 
 
 def _head(file: VideoFile | HeaderView) -> bytes:
