@@ -3,9 +3,7 @@
 Only packets that are needed are given to the decoder: what no other picture is made from is left out unless it is
 wanted itself. After each group the decoder is emptied. A frame is given where all holds that a seek must prove: the
 first packet is the index's key frame and says itself that decoding can start there, each further one is the index's
-next, the decoder complained of none up to the frame's own, and the frame has the time of one that was given to it. What was
-wanted and cannot be proven so has to be read otherwise.
-"""
+next, XX"""
 
 from __future__ import annotations
 

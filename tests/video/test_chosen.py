@@ -168,6 +168,22 @@ def test_damage_of_one_picture_is_judged_alike_whatever_else_is_read(tmp_path: P
     assert given_together_as_alone(str(clip), range(25, 35)) == [25, 26, *range(28, 35)]
 
 
+def test_what_is_sampled_does_not_depend_on_damage_that_was_met_before(tmp_path: Path) -> None:
+    clip = str(write_clip(tmp_path / "clip.mp4", 200, options=NO_B))
+    with av.open(clip) as container:
+        places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(Path(clip).read_bytes())
+    damaged_files.erase(data, *places[160])
+    Path(clip).write_bytes(bytes(data))
+    first = sampled(list(stage_of()(tracklets(clip, [range(10, 90)]))))
+    stage = stage_of()
+    (failed,) = stage(tracklets(clip, [range(162, 174)]))
+    assert isinstance(failed, Failure)
+    assert stage.counters.seeks_refuted == 2  # of the chosen group, and of uniform sampling's seek to it
+    assert sampled(list(stage(tracklets(clip, [range(10, 90)])))) == first
+    assert stage.counters.sampled_uniformly == 1
+
+
 @pytest.mark.parametrize("lie", ["shifted", "one missing", "no such key", "another order"])
 def test_an_index_that_lies_is_found_out(lie: str, tmp_path: Path) -> None:
     clip = str(write_clip(tmp_path / "clip.mp4", 200, options=WITH_B))
