@@ -86,7 +86,8 @@ def crops(
     from par_model.manifest.selection import Selection
     from par_model.progress import Progress
 
-    given = {"limit": limit, "max_failure_rate": max_failure_rate, "frames": asked["frames"]}
+    given = {"limit": limit, "max_failure_rate": max_failure_rate}
+    given |= {name: asked[name] for name in ("frames", "decode_budget")}
     check_values(InferOptions, given)
     stage = _stage(asked)
     manifest = _open(asked["manifest"])

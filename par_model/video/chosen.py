@@ -3,13 +3,11 @@
 Only packets that are needed are given to the decoder: what no other picture is made from is left out unless it is
 wanted itself. After each group the decoder is emptied. A frame is given where all holds that a seek must prove: the
 first packet is the index's key frame and says itself that decoding can start there, each further one is the index's
-next, the decoder complained of none up to the frame's own, and the frame has the time of one that was given to it. A
-group that breaks one of these ends there; what was wanted of it and did not come has to be read otherwise.
-"""
+next, XX"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import av
 
@@ -23,7 +21,14 @@ from par_model.video.picture import ReadFrame, Style
 
 
 class GroupRefutedError(Exception):
-    """A group of pictures is not what the packet index says, or its first packet does not prove that it is one."""
+    """A group of pictures is not what the packet index says, or its first packet does not prove that it is one.
+
+    spoils: whether that makes a frame unproven, given its place in the order of decoding and its index.
+    """
+
+    def __init__(self, spoils: Callable[[int, int], bool] = lambda rank, frame: True) -> None:
+        super().__init__()
+        self.spoils = spoils
 
 
 class ChosenFrames:
@@ -43,38 +48,50 @@ class ChosenFrames:
         self._order = packet_index.order()
 
     def frames(self, groups: Sequence[Group]) -> Iterator[ReadFrame]:
-        """The wanted frames that can be proven, and some before each. Raises TrackletError if storage fails."""
+        """The wanted frames that can be proven, and some before each, maybe twice.
+
+        Whether a frame can be proven depends on no other that is wanted: where a group breaks off, it is read again
+        without what is spoilt by that, until nothing contradicts. Raises TrackletError if storage fails.
+        """
         for group in groups:
             left = set(group.wanted)
-            try:
-                for frame in self._group(group):
-                    left.discard(frame.index)
-                    yield frame
-            except GroupRefutedError:
-                pass
-            self._counters.seeks_refuted += bool(left)
+            is_refuted = False
+            while left:
+                try:
+                    for frame in self._group(group.start, frozenset(left)):
+                        left.discard(frame.index)
+                        yield frame
+                    is_refuted = is_refuted or bool(left)
+                    break
+                except GroupRefutedError as refuted:
+                    is_refuted = True
+                    left = {frame for frame in left if not refuted.spoils(int(self._decoded[frame]), frame)}
+            self._counters.seeks_refuted += is_refuted
 
-    def _group(self, group: Group) -> Iterator[ReadFrame]:
-        """The sound frames that come out of one group. Raises GroupRefutedError."""
-        start = group.start
-        spoilt: set[int] = set()
-        fed: set[int] = set()
-        for rank, packet in self._packets(start, group.last):
+    def _group(self, start: int, wanted: frozenset[int]) -> Iterator[ReadFrame]:
+        """The frames that come out of one group, up to the last wanted one. Raises GroupRefutedError."""
+        fed: dict[int, bool] = {}
+        for rank, packet in self._packets(start, int(self._decoded[list(wanted)].max())):
             frame = int(self._order[rank])
             is_disposable = self._access.is_disposable(packet)
-            if frame < start or (is_disposable and frame not in group.wanted):
+            if frame < start or (is_disposable and frame not in wanted):
                 continue
-            fed.add(frame)
+            fed[frame] = is_disposable
             frames, complaint = self._video.decode(packet, strictly=True)
             if complaint is not None:
-                spoilt.add(frame)
-            yield from self._sound(frames, start, fed, spoilt)
-            if complaint is not None and not is_disposable:
-                break  # what was decoded before is sound, and may still come
+                raise self._spoilt(frame, is_disposable=is_disposable)
+            yield from self._sound(frames, start, fed)
         frames, complaint = self._video.drain()
         if complaint is not None:
             raise GroupRefutedError
-        yield from self._sound(frames, start, fed, spoilt)
+        yield from self._sound(frames, start, fed)
+
+    def _spoilt(self, bad: int, *, is_disposable: bool) -> GroupRefutedError:
+        """What a damaged frame makes unproven: all that is decoded from it on, or it alone if none is made from it."""
+        if is_disposable:
+            return GroupRefutedError(lambda rank, frame: frame == bad)
+        first = int(self._decoded[bad])
+        return GroupRefutedError(lambda rank, frame: rank >= first)
 
     def _packets(self, start: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
         """The packets from a key frame's on, each with its place in the order of decoding, up to place ``last``."""
@@ -88,7 +105,7 @@ class ChosenFrames:
                     raise GroupRefutedError
                 continue
             if not packet.size or packet.pts != self._index.pts[self._order[rank]]:
-                raise GroupRefutedError
+                break
             if rank == first and not self._access.can_start(packet):
                 self._index.refuted.add(start)
                 raise GroupRefutedError
@@ -96,20 +113,19 @@ class ChosenFrames:
             if rank == last:
                 return
             rank += 1
-        raise GroupRefutedError
+        raise GroupRefutedError(lambda place, frame: place >= rank)
 
-    def _sound(
-        self, frames: Sequence[av.VideoFrame], start: int, fed: set[int], spoilt: set[int]
-    ) -> Iterator[ReadFrame]:
-        """Those of the frames that are sound. fed: frames whose packets the decoder has got, and that did not come yet.
-        spoilt: those of which it complained."""
+    def _sound(self, frames: Sequence[av.VideoFrame], start: int, fed: dict[int, bool]) -> Iterator[ReadFrame]:
+        """The frames, if they are sound. fed: those whose packets the decoder has got, and that did not come yet, and
+        whether no other is made from them. Raises GroupRefutedError."""
         for frame in frames:
             index = self._index.index_of(frame.pts)
-            if index is None or index not in fed or frame.is_corrupt or (index == start and not frame.key_frame):
+            if index is None or index not in fed or (index == start and not frame.key_frame):
                 raise GroupRefutedError
-            fed.remove(index)
-            if index not in spoilt:
-                yield ReadFrame(index, None, frame, self._style)
+            is_disposable = fed.pop(index)
+            if frame.is_corrupt:
+                raise self._spoilt(index, is_disposable=is_disposable)
+            yield ReadFrame(index, None, frame, self._style)
 
     def _seek(self, timestamp: int) -> None:
         try:

@@ -43,7 +43,7 @@ class PacketIndex:
     size: width and height of frame 0, before it is turned; None if it was not decoded.
     decoded: int64 [n], how many packets are decoded before each frame's own. weights: int64 [n], its bytes.
     None where only times are known. refuted: key frames whose packets turned out not to prove that decoding can start
-    there.
+    there. is_contradicted: whether frames that were read by it turned out not to be what it says, or not sound.
     """
 
     pts: NDArray[np.int64]
@@ -54,6 +54,7 @@ class PacketIndex:
     decoded: NDArray[np.int64] | None = None
     weights: NDArray[np.int64] | None = None
     refuted: set[int] = field(default_factory=set)
+    is_contradicted: bool = False
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -102,7 +102,7 @@ class VideoReader:
                         yield from self.frames_of_run(run, packet_index)
                     return
                 except SeekRefutedError:
-                    self._refuted()
+                    self._refuted(packet_index)
         else:
             self._expect_pass(wanted)
         yield from self._frames_from_start(wanted or ())
@@ -294,9 +294,10 @@ class VideoReader:
         yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(groups)
 
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
-        """The video's packet index, if it can be trusted and may save more than it costs."""
+        """The video's packet index, if it can be trusted, has stood every test, and may save more than it costs."""
         is_known = (self._file.identity, self._stream) in packet_indexes
-        return self.packet_index() if is_known or index_may_pay(wanted, self._video.num_frames) else None
+        found = self.packet_index() if is_known or index_may_pay(wanted, self._video.num_frames) else None
+        return None if found is None or found.is_contradicted else found
 
     def packet_index(self) -> PacketIndex | None:
         """The video's packet index, None if it cannot be trusted."""
@@ -318,10 +319,11 @@ class VideoReader:
         """Whether the video is of a kind whose packet index tells its frames."""
         return self._video.format in SEEKABLE_FORMATS and self._video.codec in ONE_FRAME_A_PACKET
 
-    def _refuted(self) -> None:
+    def _refuted(self, packet_index: PacketIndex) -> None:
+        # It stays known: which frames sampling by cost takes must not depend on what was read before.
         self._counters.seeks_refuted += 1
         if self._file.identity is not None:
-            packet_indexes[self._file.identity, self._stream] = None
+            packet_indexes[self._file.identity, self._stream] = replace(packet_index, is_contradicted=True)
 
     def _start_over(self) -> None:
         self._video.close()

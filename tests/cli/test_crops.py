@@ -187,6 +187,7 @@ def test_everything_may_lie_in_s3(s3: Callable[[], str], clip: Path, tmp_path: P
     ("options", "code", "line"),
     [
         (["--frames", "0"], 2, "--frames is 0: must be at least 1"),
+        (["--decode-budget", "nan"], 2, "--decode-budget is nan: must be above 0 and at most 1"),
         (["--limit", "0"], 2, "--limit is 0: must be at least 1"),
         (["--video-timeout", "-1"], 2, "--video-timeout is -1.0: must be above 0"),
         (["--max-failure-rate", "7"], 2, "--max-failure-rate is 7.0: must be at least 0 and at most 1"),

@@ -21,6 +21,7 @@ from par_model.video.packet_index import Packet, PacketIndex, index_of_packets, 
 from par_model.video.reader import VideoReader
 from par_model.video.stage import DecodeStage
 from tests.video import damaged_files
+from tests.video.containers.test_complaints import remux
 from tests.video.frame_numbers import read, write_clip
 
 NO_B = {"g": "25", "bf": "0", "sc_threshold": "0"}
@@ -129,6 +130,58 @@ def test_damage_that_is_not_decoded_does_no_harm_and_other_damage_is_met_as_ever
     (used,) = stage_of(damaged="use")(late)
     assert isinstance(used, RawCrops)
     assert used.sampled_frames.tolist() == [62, 64, 66, 68]
+
+
+def given_together_as_alone(uri: str, frames: Sequence[int]) -> list[int]:
+    """Which frames are given, each to a tracklet of its own, where they are read together; alone it is the same."""
+    wanted = tracklets(uri, [[frame] for frame in frames])
+    together = {r.row: isinstance(r, RawCrops) for r in stage_of()(wanted)}
+    for tracklet in wanted:
+        (alone,) = stage_of()([tracklet])
+        assert isinstance(alone, RawCrops) == together[tracklet.row], tracklet.frame_indices
+    return [frame for row, frame in enumerate(frames) if together[row]]
+
+
+def test_a_lost_picture_is_met_whatever_else_is_read(tmp_path: Path) -> None:
+    """Pictures that no other is made from are where it is noticed first; what comes after them lacks it as well."""
+    sound = write_clip(tmp_path / "sound.mp4", 55, options=WITH_B)
+    with av.open(str(sound)) as container:
+        shown = [(packet.pts or 0) // 512 for packet in container.demux(video=0) if packet.size]
+    lost = next(i for i, frame in enumerate(shown) if frame > 35 and shown[i + 1] < frame)
+    clip = tmp_path / "clip.mp4"
+    remux(sound, clip, lambda number, content: None if number == lost else content)
+    # Frame 49, which was 50, is the next key frame; those between it and the lost one are not sound.
+    frames = [*range(34, 43), 47, 48, 49]
+    before = set(shown[:lost])
+    assert given_together_as_alone(str(clip), frames) == [*[k for k in frames if k < 43 and k in before], 49]
+
+
+def test_damage_of_one_picture_is_judged_alike_whatever_else_is_read(tmp_path: Path) -> None:
+    options = WITH_B | {"bf": "7", "b-pyramid": "normal"}
+    clip = write_clip(tmp_path / "clip.mp4", 50, options=options)
+    with av.open(str(clip)) as container:
+        hit = [packet for packet in container.demux(video=0) if packet.size][28]
+    data = bytearray(clip.read_bytes())
+    damaged_files.flip(data, hit.pos or 0, hit.size)
+    clip.write_bytes(bytes(data))
+    assert (hit.pts or 0) // 512 == 27  # no other is made from it
+    assert given_together_as_alone(str(clip), range(25, 35)) == [25, 26, *range(28, 35)]
+
+
+def test_what_is_sampled_does_not_depend_on_damage_that_was_met_before(tmp_path: Path) -> None:
+    clip = str(write_clip(tmp_path / "clip.mp4", 200, options=NO_B))
+    with av.open(clip) as container:
+        places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(Path(clip).read_bytes())
+    damaged_files.erase(data, *places[160])
+    Path(clip).write_bytes(bytes(data))
+    first = sampled(list(stage_of()(tracklets(clip, [range(10, 90)]))))
+    stage = stage_of()
+    (failed,) = stage(tracklets(clip, [range(162, 174)]))
+    assert isinstance(failed, Failure)
+    assert stage.counters.seeks_refuted == 2  # of the chosen group, and of uniform sampling's seek to it
+    assert sampled(list(stage(tracklets(clip, [range(10, 90)])))) == first
+    assert stage.counters.sampled_uniformly == 1
 
 
 @pytest.mark.parametrize("lie", ["shifted", "one missing", "no such key", "another order"])
