@@ -25,7 +25,7 @@ from par_model.cluster.session import ray_session
 from par_model.cluster.sizing import Pools, Resources, choose_pools
 from par_model.cluster.spread import shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
-from par_model.cluster.workshop import Block, RayWorkshop
+from par_model.cluster.workshop import OutcomeBlock, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
@@ -59,7 +59,7 @@ class RayRunner:
         """Where the model will run."""
         return self.pools.device
 
-    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[Block]:
+    def outcomes(self, units: Units, settings: StageSettings) -> Iterator[OutcomeBlock]:
         """References to outcomes (OUTCOME_WIRE_SCHEMA) as they come, in no order.
 
         Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
@@ -74,7 +74,7 @@ class RayRunner:
                 graph = self._graph(within_reach, settings)
                 for block in blocks_of(graph):
                     losses.heard()
-                    yield Block(*block)
+                    yield OutcomeBlock(*block)
         except NodesLostError:
             if self.pools.device == "cpu":
                 self.pools = self.pools.within(max(2, live_cpus()))

@@ -18,7 +18,7 @@ _MOST_RETRIES = 3  # of a task whose worker died
 
 
 @dataclass(frozen=True)
-class Block:
+class OutcomeBlock:
     """A table of outcomes in Ray's object store."""
 
     reference: Any
@@ -60,5 +60,5 @@ class RayWorkshop:
 
     def write(self, part: PartToWrite, outcomes: Sequence[pa.Table | Elsewhere]) -> PartTask:
         """Have a part written of outcomes."""
-        blocks = [some.reference if isinstance(some, Block) else some for some in outcomes]
+        blocks = [some.reference if isinstance(some, OutcomeBlock) else some for some in outcomes]
         return PartTask(self._task.remote(part, *blocks))

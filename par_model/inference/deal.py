@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.inference.survey import HASHES, Question, Span, Surveyed, survey
+from par_model.inference.survey import HASHES, RowQuestion, Span, Surveyed, survey
 from par_model.inference.units import UNIT_SCHEMA
 from par_model.manifest.refuse import Complaint
 from par_model.manifest.schema import ROW
@@ -44,7 +44,7 @@ class Dealing:
     job_id: str
     buckets: int
     id_buckets: int
-    question: Question
+    question: RowQuestion
     before: storage.Before
 
     def place(self, kind: str, number: int) -> str:

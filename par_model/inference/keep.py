@@ -22,7 +22,7 @@ import pyarrow as pa
 from par_model.errors import ClusterError, StorageError
 from par_model.inference.work import SumOfWork, TotalWork
 from par_model.runs.lock import Held
-from par_model.runs.parts import Part, PartStore, PartToWrite
+from par_model.runs.parts import PartFile, PartStore, PartToWrite
 
 _log = logging.getLogger(__name__)
 _FLUSH_SHARE = 1 / 20
@@ -37,7 +37,7 @@ _PATIENCE_SECONDS, _HURRY_SECONDS = 300.0, 10.0
 class Kept:
     """A part that was written, and the work that went into it."""
 
-    part: Part
+    part: PartFile
     work: SumOfWork
 
 

@@ -9,7 +9,7 @@ from par_model import storage
 from par_model.errors import ManifestError
 from par_model.inference.fingerprint import fingerprint_of
 from par_model.inference.options import InferOptions, StageSettings
-from par_model.inference.survey import Question, Surveyed, spans_of
+from par_model.inference.survey import RowQuestion, Surveyed, spans_of
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint, refuse_columns
 from par_model.manifest.selection import Selection
@@ -65,10 +65,10 @@ class Job:
         )
 
     @cached_property
-    def question(self) -> Question:
+    def question(self) -> RowQuestion:
         """What the manifest's rows are asked."""
         stop = self.selection.stop(self.manifest)
-        return Question.of(self.manifest, self.options.split, stop, self.options.partition_by)
+        return RowQuestion.of(self.manifest, self.options.split, stop, self.options.partition_by)
 
     @cached_property
     def is_small(self) -> bool:

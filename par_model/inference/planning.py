@@ -30,7 +30,7 @@ from par_model import storage
 from par_model.inference.deal import Dealing, Dealt, Piece, deal_span, hashes_of, rows_of
 from par_model.inference.planned import Planned, Units, UnitsFile, found_units, write_units
 from par_model.inference.spread import Result, Spread
-from par_model.inference.survey import Question, Surveyed, digest_text, doubts, first_twice, spans_of, survey
+from par_model.inference.survey import RowQuestion, Surveyed, digest_text, doubts, first_twice, spans_of, survey
 from par_model.inference.units import UNIT_SCHEMA, UnitSize, cut_units, in_order
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint
@@ -97,7 +97,7 @@ class Cutting:
 
 
 def survey_here(
-    manifest: Manifest, question: Question, left_out: NDArray[np.bool_] | None = None
+    manifest: Manifest, question: RowQuestion, left_out: NDArray[np.bool_] | None = None
 ) -> tuple[Surveyed, Complaint | None]:
     """What is found of a manifest, and the first row with the id of an earlier one; in this process."""
     found, hashes = Surveyed(), []
@@ -111,7 +111,7 @@ def survey_here(
 def plan_here(
     desk: Desk,
     manifest: Manifest,
-    question: Question,
+    question: RowQuestion,
     left_out: NDArray[np.bool_] | None,
     surveyed: Surveyed,
     cutting: Cutting,
@@ -132,7 +132,7 @@ def plan_here(
 def plan_by_tasks(
     desk: Desk,
     manifest: Manifest,
-    question: Question,
+    question: RowQuestion,
     left_out: NDArray[np.bool_] | None,
     accept: Callable[[Surveyed, Complaint | None], Cutting],
     spread: Spread,

@@ -51,7 +51,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Question:
+class RowQuestion:
     """What is asked of every row. columns: those that its digest and the attribute table depend on. split, stop: which
     rows are meant, those of the split before row ``stop``. partition_by: columns of the manifest that become folders.
     """
@@ -62,7 +62,7 @@ class Question:
     partition_by: tuple[str, ...]
 
     @classmethod
-    def of(cls, manifest: Manifest, split: str | None, stop: int, partition_by: Iterable[str]) -> Question:
+    def of(cls, manifest: Manifest, split: str | None, stop: int, partition_by: Iterable[str]) -> RowQuestion:
         """For all spans of a manifest."""
         passed = manifest.pass_through
         columns = tuple(dict.fromkeys([*TRACKLET_COLUMNS, *passed]))
@@ -126,7 +126,7 @@ def spans_of(manifest: Manifest, left_out: NDArray[np.bool_] | None = None) -> l
 
 
 def survey(
-    span: Span, question: Question, deal: Callable[[DuckDBPyConnection, pa.Table], None]
+    span: Span, question: RowQuestion, deal: Callable[[DuckDBPyConnection, pa.Table], None]
 ) -> tuple[Surveyed, pa.Table]:
     """What is found of a span, and its ids' HASHES. deal: given the rows that are to be recognised, TRACKLET_COLUMNS,
     ``_row`` and ``_defect``, some at a time.
@@ -183,7 +183,7 @@ def digest_text(digest: tuple[int, int]) -> str:
     return "".join(f"{half:016x}" for half in digest)
 
 
-def _batches(span: Span, question: Question) -> Iterator[pa.RecordBatch]:
+def _batches(span: Span, question: RowQuestion) -> Iterator[pa.RecordBatch]:
     """Of rows that cannot be meant, no more than shows whether the manifest is ambiguous."""
     border = min(max(span.start, question.stop), span.stop)
     columns = list(dict.fromkeys([*question.columns, *(["split"] if question.split is not None else [])]))
@@ -192,7 +192,7 @@ def _batches(span: Span, question: Question) -> Iterator[pa.RecordBatch]:
     yield from span.manifest.iter_batches(["tracklet_id", *sorted(losing)], _ID_ROWS, rows=(border, span.stop))
 
 
-def _meant(batch: pa.RecordBatch, question: Question) -> pa.Table:
+def _meant(batch: pa.RecordBatch, question: RowQuestion) -> pa.Table:
     rows = pa.Table.from_batches([batch])
     if batch[ROW][0].as_py() >= question.stop:
         return rows.slice(0, 0)
@@ -206,7 +206,7 @@ def _left_out(rows: pa.Table, span: Span) -> NDArray[np.bool_] | None:
 
 
 def _looked_at(
-    connection: DuckDBPyConnection, meant: pa.Table, left_out: NDArray[np.bool_] | None, question: Question
+    connection: DuckDBPyConnection, meant: pa.Table, left_out: NDArray[np.bool_] | None, question: RowQuestion
 ) -> Surveyed:
     [batch] = meant.combine_chunks().to_batches()
     digests = batch_digests(connection, batch)

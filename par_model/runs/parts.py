@@ -40,7 +40,7 @@ _READERS = 16
 
 
 @dataclass(frozen=True)
-class Part:
+class PartFile:
     """What is known of a part without its rows. rows_of: stripe -> how many of its rows are there."""
 
     uri: str
@@ -64,7 +64,7 @@ class PartToWrite:
     stripe: int
     before: storage.Before
 
-    def write(self, tables: Sequence[pa.Table]) -> Part:
+    def write(self, tables: Sequence[pa.Table]) -> PartFile:
         """Write outcomes, which have OUTCOME_SCHEMA's columns and at least one row."""
         table = pa.concat_tables([outcomes.select(OUTCOME_SCHEMA.names) for outcomes in tables])
         table = table.append_column("run_id", pa.repeat(pa.scalar(self.run_id), len(table)))
@@ -72,7 +72,7 @@ class PartToWrite:
         return _write(storage.join(self.folder, name), table, self.stripe, self.before)
 
 
-def _write(uri: str, table: pa.Table, stripe: int, before: storage.Before) -> Part:
+def _write(uri: str, table: pa.Table, stripe: int, before: storage.Before) -> PartFile:
     rows = table["_row"].to_numpy()
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
@@ -83,7 +83,7 @@ def _write(uri: str, table: pa.Table, stripe: int, before: storage.Before) -> Pa
         for start, stop in pairwise(bounds):
             writer.write_table(table.slice(start, stop - start))
     rows_of = {int(rows[start] // stripe): stop - start for start, stop in pairwise(bounds)}
-    return Part(uri, int(rows[0]), int(rows[-1]), rows_of)
+    return PartFile(uri, int(rows[0]), int(rows[-1]), rows_of)
 
 
 def outcomes_of(uris: Sequence[str], stripes: Iterable[tuple[int, int]]) -> Iterator[pa.Table]:
@@ -137,7 +137,7 @@ class PartStore:
         self._last += 1
         return PartToWrite(self._folder, self._last, self._job_id, self._run_id, self.stripe, before or self._before)
 
-    def count(self, part: Part) -> None:
+    def count(self, part: PartFile) -> None:
         """Have a part that was written counted among those of the job."""
         self.parts.append(part)
 
@@ -160,7 +160,7 @@ class PartStore:
             with _opened(part.uri) as file:
                 yield file.read([name], use_threads=False)[name]
 
-    def _in_order(self, uri: str) -> Part:
+    def _in_order(self, uri: str) -> PartFile:
         with _opened(uri) as file:
             table = file.read(use_threads=False)
         return _write(uri, table, self.stripe, self._before)
@@ -179,13 +179,13 @@ def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.Parq
             yield file
 
 
-def _read(uri: str, stripe: int) -> Part | None:
+def _read(uri: str, stripe: int) -> PartFile | None:
     """What the footer tells; None of a part that is not in the order of such stripes."""
     metadata, (first, last) = _footer(uri)
     if (metadata.metadata or {}).get(_STRIPE_ROWS) != str(stripe).encode():
         return None
     rows_of = {int(row) // stripe: metadata.row_group(group).num_rows for group, row in enumerate(first)}
-    return Part(uri, int(first[0]), int(last[-1]), rows_of)
+    return PartFile(uri, int(first[0]), int(last[-1]), rows_of)
 
 
 def _footer(uri: str) -> tuple[pq.FileMetaData, NDArray[np.int64]]:

@@ -27,7 +27,7 @@ from par_model.runs.parts import PartStore
 from par_model.table.by_all import Spread, done_by_all
 from par_model.table.file_anew import FileAnew, write_anew
 from par_model.table.results import Reading
-from par_model.table.row_range import RowRange, Written, cut, write_range
+from par_model.table.row_range import RowRange, WrittenRange, cut, write_range
 from par_model.table.writer import first_free_number, remove_others
 
 
@@ -40,7 +40,7 @@ class AttributeTable:
     schema: pa.Schema
     partition_by: tuple[str, ...]
     files: tuple[str, ...] = ()
-    written: tuple[Written, ...] = ()
+    written: tuple[WrittenRange, ...] = ()
 
     def batches(self, columns: list[str], files: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Some columns of all results, or of those in some files, in the files' order."""

@@ -14,13 +14,13 @@ from par_model.runs.lock import Held
 _log = logging.getLogger(__name__)
 
 
-class _File(Protocol):
+class _TableFile(Protocol):
     @property
     def before(self) -> storage.Before:
         """Asked before each write."""
 
 
-File = TypeVar("File", bound=_File)
+File = TypeVar("File", bound=_TableFile)
 Result = TypeVar("Result")
 # Does some work on each of several items, and gives the results in no order.
 Spread = Callable[[Callable[[File], Result], Sequence[File]], Iterable[Result]]

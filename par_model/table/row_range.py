@@ -18,7 +18,7 @@ from par_model import storage
 from par_model.errors import OutputError
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
-from par_model.runs.parts import PART_SCHEMA, Part, outcomes_of
+from par_model.runs.parts import PART_SCHEMA, PartFile, outcomes_of
 from par_model.runs.stripes import cut_ranges
 from par_model.table.results import Reading, table_results
 from par_model.table.writer import FILE_BYTES, TableWriter
@@ -49,7 +49,9 @@ class RowRange:
     parts: tuple[str, ...] = ()
     left_out: bytes | None = None
 
-    def between(self, first: int, end: int, parts: Sequence[Part], left_out: NDArray[np.bool_], number: int) -> Self:
+    def between(
+        self, first: int, end: int, parts: Sequence[PartFile], left_out: NDArray[np.bool_], number: int
+    ) -> Self:
         """Some of it. left_out: for each row of the manifest."""
         there = left_out[first:end]
         return replace(
@@ -89,7 +91,7 @@ class RowRange:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenRange:
     """What became of a range. errors: failed rows by code."""
 
     number: int
@@ -98,7 +100,7 @@ class Written:
     files: tuple[str, ...]
 
 
-def cut(whole: RowRange, parts: Sequence[Part], left_out: NDArray[np.bool_], number: int) -> list[RowRange]:
+def cut(whole: RowRange, parts: Sequence[PartFile], left_out: NDArray[np.bool_], number: int) -> list[RowRange]:
     """Ranges that make files of a good size, numbered from ``number`` on. whole: what they have in common."""
     stripes = max(1, -(-whole.manifest.num_rows // whole.stripe))
     rows_of = np.zeros(stripes, np.int64)
@@ -117,7 +119,7 @@ def cut(whole: RowRange, parts: Sequence[Part], left_out: NDArray[np.bool_], num
     ]
 
 
-def write_range(rows: RowRange) -> Written:
+def write_range(rows: RowRange) -> WrittenRange:
     """Write the files of a range. Can be done again, and by two at a time, with the same result."""
     count, errors = 0, Counter[str]()
     with TableWriter(rows.folder, rows.schema, rows.partition_by, rows.before, rows.number) as writer:
@@ -125,7 +127,7 @@ def write_range(rows: RowRange) -> Written:
             count += len(results)
             errors.update(results["error"].drop_null().to_pylist())
             writer.write(results)
-    return Written(rows.number, count, dict(errors), tuple(writer.files))
+    return WrittenRange(rows.number, count, dict(errors), tuple(writer.files))
 
 
 class _Stream:

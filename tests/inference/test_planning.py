@@ -24,7 +24,7 @@ from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.inference.planned import Planned, Units, write_units
 from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
-from par_model.inference.survey import Question, Surveyed
+from par_model.inference.survey import RowQuestion, Surveyed
 from par_model.inference.units import UnitSize
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint
@@ -75,8 +75,8 @@ def accept(surveyed: Surveyed, twice: Complaint | None) -> Cutting:
     return Cutting(6, UnitSize(most=4, enough=2))
 
 
-def by_tasks(manifest: Manifest, folder: Path, left_out: Any = None, question: Question | None = None) -> Planned:
-    asked = question or Question.of(manifest, None, manifest.num_rows, ())
+def by_tasks(manifest: Manifest, folder: Path, left_out: Any = None, question: RowQuestion | None = None) -> Planned:
+    asked = question or RowQuestion.of(manifest, None, manifest.num_rows, ())
     return plan_by_tasks(desk(folder), manifest, asked, left_out, accept, map)
 
 
@@ -98,7 +98,7 @@ def test_tasks_find_and_cut_what_one_process_finds_and_cuts(
     in_groups(folder / "m" / "2.parquet", rows[half:], group)
     manifest = Manifest.open(str(folder / "m"))
     left_out = np.array([left >> i & 1 for i in range(count)], bool)
-    question = Question.of(manifest, split, min(stop, count), ())
+    question = RowQuestion.of(manifest, split, min(stop, count), ())
     surveyed, twice = survey_here(manifest, question, left_out)
     here = plan_here(desk(folder / "here"), manifest, question, left_out, surveyed, accept(surveyed, twice))
     tasks = by_tasks(manifest, folder / "tasks", left_out, question)
@@ -194,7 +194,7 @@ class Killed(LocalRunner):
 
 def test_planning_killed_at_any_task_goes_on_from_there(tmp_path: Path) -> None:
     manifest = Manifest.open(str(in_groups(tmp_path / "m.parquet", some_rows(12))))
-    question = Question.of(manifest, None, 12, ())
+    question = RowQuestion.of(manifest, None, 12, ())
     spans, of_ids, buckets = 3, 1, 2
 
     def planned(folder: Path, runner: Killed) -> list[Any]:
