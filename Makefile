@@ -8,7 +8,7 @@ export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
 
-.PHONY: help setup demo demo-weights test test-slow test-lowest check docs format bench bench-gpu clean
+.PHONY: help setup demo demo-weights test-house test test-slow test-lowest check docs format bench bench-gpu clean
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
@@ -33,6 +33,10 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/parjob demo --output parjob-demo
+
+# Structure, names and documents, before a commit. Every command of README and the guides runs in test_readme.py.
+test-house: setup
+	$(BIN)/pytest -q tests/test_architecture.py tests/test_names.py tests/test_documentation.py tests/test_figures.py tests/test_api.py
 
 test: setup
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)

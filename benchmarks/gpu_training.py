@@ -26,6 +26,7 @@ from benchmarks.results import table
 from par_model.attributes import load_schema
 from par_model.model.config import RecogniserConfig
 from par_model.model.weights import save_weights
+from par_model.runs.output import Output
 from par_model.training.cache import SHARD_SCHEMA
 from par_model.training.inputs import Batch, Examples, TrainPlan
 from par_model.training.loop import Learner, crops_reader, forward, train_step
@@ -125,7 +126,7 @@ def _learner(
     plan = TrainPlan(
         options=options,
         weights=uri,
-        output=str(folder),
+        output=Output(str(folder)),
         frames=config.frames,
         train=examples,
         val=examples,

@@ -65,3 +65,10 @@ class SlowNetwork(NoNetwork):
     def __call__(self, table: pa.Table) -> pa.Table:
         time.sleep(SLOW_SECONDS * len(table))
         return super().__call__(table)
+
+
+class PassOn:
+    """Gives what it gets."""
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        return block

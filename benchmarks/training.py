@@ -29,7 +29,7 @@ from par_model.demo.street import render_street
 from par_model.model.initialise import ModelOptions, initialise_weights
 from par_model.training.cache import Shard
 from par_model.training.inputs import Examples, Reader
-from par_model.training.job import Job
+from par_model.training.job import TrainJob
 from par_model.training.options import TrainOptions
 from par_model.training.store import CropStore, gather_shards
 
@@ -135,7 +135,7 @@ def cache_rows(work: Path, manifest: Path) -> list[list[str]]:
         output=str(work / "none"),
         crops=str(work / "crops"),
     )
-    job = Job.look(options)
+    job = TrainJob.look(options)
     shards = job.shards()
     train = [shard for shard in shards if shard.sampling.frames == options.cache_frames]
     path = work / "store" / "crops.arrow"

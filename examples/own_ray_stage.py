@@ -7,6 +7,7 @@ import sys
 
 import pyarrow as pa
 import ray
+from ray.data.expressions import col
 
 import par_model
 
@@ -36,7 +37,7 @@ answers = (
         batch_format="pyarrow",  # other formats lose nulls and types
         compute=ray.data.ActorPoolStrategy(size=1),
     )
-    .filter(lambda row: row["status"] == "ok")
+    .filter(expr=col("status") == "ok")
     .select_columns(["tracklet_id", "top_color"])
 )
 for row in answers.take_all():

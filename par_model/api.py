@@ -206,7 +206,7 @@ def infer(
     from par_model.inference.options import InferOptions
 
     if retry_failed and add:
-        raise UsageError("retry_failed and add: give one, then the other")
+        raise UsageError("retry_failed and add are two runs: give one, then the other")
     wanted = InferOptions(manifest, weights, output, **options)
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     if not ray and address is None:

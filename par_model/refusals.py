@@ -78,13 +78,13 @@ class Refusal:
             return "the store is busy: use fewer --decode-workers, and run the same command again"
         action = _ACTION.search(self.text)
         if action and action[1] == "s3:ListBucket":
-            return "allow s3:ListBucket to these credentials; without it, S3 answers so for what is not there as well"
+            return "allow s3:ListBucket to these credentials; without it, S3 says this for what is not there as well"
         if action:
             return f"allow {action[1]} to these credentials"
         if self.is_denied:
             return (
                 "check the credentials and the bucket's policy; a bucket whose requester pays, or that is public, "
-                "wants a setting of its own (docs/storage.md)"
+                "needs a setting of its own (docs/storage.md)"
             )
         return None
 

@@ -1,6 +1,6 @@
 """Places that data lie in: local paths and URIs of any scheme that fsspec knows.
 
-This is the one place that resolves storage. S3 goes through fsspec's own S3 implementation for everything: bytes of
+No other module resolves storage. S3 goes through fsspec's own S3 implementation for everything: bytes of
 videos, pyarrow's Parquet readers and writers (``arrow_filesystem``), and Ray Train. So credentials, region and endpoint
 come from botocore's chain alone (AWS_* variables with AWS_ENDPOINT_URL, profile, instance role), are renewed by it in
 jobs that outlive them, and are never handed around.

@@ -17,7 +17,7 @@ def to_pylist(values: pa.Array | pa.ChunkedArray | pa.RecordBatch | pa.Table) ->
 
 
 def with_offset(values: Any) -> Any:
-    """An array, chunked array, batch or table, whose times with a zone have the offset +00:00 in its place."""
+    """An array, chunked array, batch or table, whose times with a zone have the offset +00:00 instead."""
     if isinstance(values, pa.RecordBatch | pa.Table):
         fields = [field.with_type(offset_type(field.type)) for field in values.schema]
         schema = pa.schema(fields)
@@ -27,12 +27,12 @@ def with_offset(values: Any) -> Any:
 
 
 def offset_type(kind: pa.DataType) -> pa.DataType:
-    """The type with +00:00 in the place of every zone. Dictionaries and extension types stay as they are."""
+    """The type with +00:00 for every zone. Dictionaries and extension types stay as they are."""
     return with_zone(kind, _OFFSET)
 
 
 def with_zone(kind: pa.DataType, zone: str) -> pa.DataType:
-    """The type with ``zone`` in the place of every zone; times without one stay without."""
+    """The type with ``zone`` for every zone; times without one stay without."""
     if pt.is_timestamp(kind):
         return kind if kind.tz is None else pa.timestamp(kind.unit, zone)
     if pt.is_struct(kind):

@@ -17,7 +17,7 @@ ARCHITECTURE = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 
 def layers(text: str) -> list[set[str]]:
-    """The places of each line of the table "One line a folder", top first."""
+    """What each line names of the table "One line a folder", top first."""
     table = text.partition("## One line a folder")[2].partition("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     return [{name.rstrip("/").removesuffix(".py") for name in re.findall(r"`([^`]+)`", cell)} for cell in cells]

@@ -7,6 +7,7 @@ import re
 import runpy
 from pathlib import Path
 
+import click
 import yaml
 
 from par_model import __version__
@@ -90,5 +91,11 @@ def test_the_page_of_commands_has_the_help_of_each() -> None:
     filled = hook["on_page_markdown"](page)
     assert re.findall(r"^#{2,3} (.*)$", filled, re.MULTILINE) == list(COMMANDS)
     assert filled.count("Example") == len(COMMANDS)
-    assert "--min-length" in filled
+    sections = {part.partition("\n")[0]: part for part in re.split(r"^#{2,3} ", filled, flags=re.MULTILINE)}
+    for name, command in COMMANDS.items():
+        listed = re.findall(r"^`(-.+)`\n:   \S", sections[name], re.MULTILINE)
+        options = [param for param in command.params if isinstance(param, click.Option)]
+        assert [words.split(" ")[0].rstrip(",") for words in listed] == [option.opts[0] for option in options]
+        assert {words.split(" ")[-1] for words in listed}.isdisjoint({"TEXT", "INTEGER", "FLOAT", "RANGE"}), name
+    assert r"file name, as in '\{camera\}\_\{time:%Y%m%d-%H%M%S\}.mp4'" in sections["parjob manifest from-mot"]
     assert hook["on_page_markdown"]("another page") == "another page"

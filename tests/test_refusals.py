@@ -26,6 +26,7 @@ from par_model.video.bytes.source import open_video
 from par_model.video.images import image_error, read_images
 from tests.archive import video_row
 from tests.refusing_s3 import Answer, Refusing, refusing_s3
+from tests.s3 import S3_ENVIRONMENT
 
 ARCHIVED = Answer(
     403, "InvalidObjectState", "The operation is not valid for the object's storage class", b"x" * 100, on_head=200
@@ -85,22 +86,12 @@ REFUSALS = {
 }
 
 
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-
-
 @contextmanager
 def serving(answers: dict[str, Answer], list_answer: Answer | None = None) -> Iterator[Refusing]:
     """A refusing S3 that the environment names."""
     file_system = fsspec.get_filesystem_class("s3")
     with refusing_s3(answers, list_answer) as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.address}).items():
+        for name, value in (S3_ENVIRONMENT | {"AWS_ENDPOINT_URL": server.address}).items():
             patch.setenv(name, value)
         file_system.clear_instance_cache()
         yield server
@@ -254,7 +245,7 @@ print(pq.read_table(path, filesystem=fs).num_rows)
 """
     body = parquet(tmp_path)
     with refusing_s3({"bucket/in/m.parquet": Answer(body=body)}) as server:
-        environment = os.environ | ENVIRONMENT | {"AWS_ENDPOINT_URL": server.address, setting: "true"}
+        environment = os.environ | S3_ENVIRONMENT | {"AWS_ENDPOINT_URL": server.address, setting: "true"}
         if setting == "FSSPEC_S3_ANON":
             environment = {k: v for k, v in environment.items() if not k.startswith(("AWS_ACCESS", "AWS_SECRET"))}
         said = subprocess.run(

@@ -8,6 +8,7 @@ import click
 
 from par_model.attributes import load_schema, shipped_schemas
 from par_model.cli.command import Command
+from par_model.cli.options import json_output
 
 
 @click.group(no_args_is_help=True)
@@ -21,7 +22,7 @@ def attributes() -> None:
 
 
 @attributes.command("list", cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_output
 def list_schemas(as_json: bool) -> None:
     """List the schemas that come with the package.
 
@@ -40,7 +41,7 @@ def list_schemas(as_json: bool) -> None:
 
 @attributes.command("show", cls=Command)
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_output
 def show(name: str, as_json: bool) -> None:
     """Show one schema: a shipped one by NAME, or your own by path or URI. The output is TOML that you can edit and use.
 

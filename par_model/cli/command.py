@@ -30,6 +30,9 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for param in self.params:
+            if param.metavar is None and isinstance(param.type, type(click.INT)):
+                param.metavar = "N"  # where click says INTEGER RANGE
         self.params.append(
             click.Option(
                 ["--debug"],
@@ -67,6 +70,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._lazy, *super().list_commands(ctx)]
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Each command's name and its line of help."""
+        own = [(name, self.commands[name].get_short_help_str()) for name in sorted(self.commands)]
+        return [(name, line) for name, (_, line) in self._lazy.items()] + own
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
@@ -76,14 +84,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, line) for name, (_, line) in self._lazy.items()]
-        rows += [(name, self.commands[name].get_short_help_str()) for name in sorted(self.commands)]
-        if rows:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+        with formatter.section("Commands"):
+            formatter.write_dl(self.lines())
 
 
-class _Lines(logging.Handler):
+class _StderrLines(logging.Handler):
     """A line on stderr for each record, wherever stderr goes at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -95,8 +100,8 @@ class _Lines(logging.Handler):
 def log_to_stderr() -> None:
     """Print what the package says of its work as lines on stderr, once however often this is called."""
     logger = logging.getLogger("par_model")
-    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
-        logger.addHandler(_Lines())
+    if not any(isinstance(handler, _StderrLines) for handler in logger.handlers):
+        logger.addHandler(_StderrLines())
         logger.setLevel(logging.INFO)
         logger.propagate = False
 

@@ -6,25 +6,21 @@ from typing import Any
 
 import click
 
+from par_model.cli import options
 from par_model.cli.command import Command, option
+from par_model.wording import counted
 
 
 @click.command("convert", cls=Command)
-@option(
-    "--manifest",
-    "uri",
-    required=True,
-    metavar="URI",
-    help="Manifest to read: a file, a folder or a quoted pattern.",
-)
-@option("--output", required=True, help="Manifest to write, a Parquet file; one that is there is replaced.")
+@options.manifest
+@options.output_manifest
 @option(
     "--box-format",
     required=True,
     type=click.Choice(["xywh", "xyxy"]),
     help="What the four numbers are, in pixels. xywh: left, top, width, height. xyxy: left, top, right, bottom.",
 )
-def convert(uri: str, output: str, box_format: Any) -> None:
+def convert(manifest: str, output: str, box_format: Any) -> None:
     """Write a manifest whose boxes are lists of four numbers as one whose boxes are x, y, w, h.
 
     All other columns keep their values. Relative addresses of videos and images become absolute ones.
@@ -35,9 +31,8 @@ def convert(uri: str, output: str, box_format: Any) -> None:
     """
     from par_model.manifest.listed_boxes import convert as convert_boxes
 
-    made = convert_boxes(uri, output, box_format)
-    tracklets = "1 tracklet" if made.rows == 1 else f"{made.rows} tracklets"
-    click.echo(f"{output}: {tracklets}, {made.boxes} {'box' if made.boxes == 1 else 'boxes'}", err=True)
+    made = convert_boxes(manifest, output, box_format)
+    click.echo(f"{output}: {counted(made.rows, 'tracklet')}, {counted(made.boxes, 'box', 'boxes')}", err=True)
     if made.empty:
         other = "xywh" if box_format == "xyxy" else "xyxy"
         click.echo(

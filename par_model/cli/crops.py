@@ -21,6 +21,7 @@ from par_model.cli.command import Command
 from par_model.errors import FailureCode, ManifestError
 from par_model.inference.options import InferOptions
 from par_model.options import check_values, stated_options
+from par_model.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,7 +192,8 @@ class CropsFolder:
         count = len(self._rows)
         if as_json:
             return json.dumps({"tracklets": count, "failed": self.failed, "crops": self.crops})
-        return f"{self.uri}: {self.crops} crops of {count - self.failed} tracklets; {self.failed} failed (see {_INDEX})"
+        done = f"{counted(self.crops, 'crop')} of {counted(count - self.failed, 'tracklet')}"
+        return f"{self.uri}: {done}; {self.failed} failed (see {_INDEX})"
 
     @cached_property
     def _existed(self) -> bool:

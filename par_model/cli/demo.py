@@ -63,7 +63,9 @@ def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
         _say(f"using the archive in {archive}")
     else:
         _render(archive, seed)
-    _say("the demo's weights know only the rendered street: other footage needs others (README, Your own footage)")
+    _say(
+        "the demo's weights know only the rendered street; other footage needs other weights (README, Your own footage)"
+    )
     table = output / f"table-{seed}"
     code = _recognise(manifest, table.absolute(), address=address, no_ray=no_ray)
     if code == 0:

@@ -14,6 +14,7 @@ from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.options import stated_options
 from par_model.video.options import DecodeOptions
+from par_model.wording import counted
 
 
 @click.command(cls=Command)
@@ -41,8 +42,8 @@ def infer(
 ) -> int:
     """Recognise the tracklets of a manifest into a Parquet table.
 
-    Writes OUT/attributes/*.parquet, one row per tracklet, recognised or not, and OUT/run.json. The same command again
-    goes on where an interrupted one stopped.
+    The command writes OUT/attributes/*.parquet, with one row for each tracklet, recognised or not, and OUT/run.json.
+    After an interruption the same command goes on where it stopped.
 
     \b
     Exit codes: 0 done; 1 could not; 2 wrong usage; 3 done, but more than --max-failure-rate failed; 130 interrupted.
@@ -57,7 +58,7 @@ def infer(
 
     decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:
-        raise UsageError("--retry-failed and --add: give one, then the other")
+        raise UsageError("--retry-failed and --add are two runs: give one, then the other")
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
     if decode_workers is not None and decode_workers < 1:
@@ -93,7 +94,7 @@ def _report(output: str, summary: dict[str, Any], *, worked: bool, in_one_proces
 
     counts, options, stages = summary["counts"], summary["options"], summary["stages"]
     failed = counts["status"]["failed"]
-    lines = [f"{output.rstrip('/')}/attributes: {counts['tracklets']} tracklets, {failed} of them failed"]
+    lines = [f"{output.rstrip('/')}/attributes: {counted(counts['tracklets'], 'tracklet')}, {failed} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
     if worked:
         told = closing(stages, device=options["device"], in_one_process=in_one_process)

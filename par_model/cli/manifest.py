@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli.command import Command, LazyGroup
+from par_model.cli.options import json_output
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ def manifest() -> None:
     """
 
 
-@manifest.command("check", cls=Command)
+@manifest.command("check", cls=Command, short_help="Print every defect of a manifest, and of its videos.")
 @click.argument("uri")
-@click.option("--schema", help="Attribute schema of the labels and of the table to come: a shipped name or a path.")
+@click.option(
+    "--schema",
+    metavar="NAME|FILE",
+    help="Attribute schema of the labels and of the table to come: a shipped name or a path.",
+)
 @click.option(
     "--videos",
     is_flag=True,
@@ -53,7 +58,7 @@ def manifest() -> None:
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Open only the first N videos (with --videos).")
 @click.option("--decode", is_flag=True, help="Decode each video to its end, to find damage (with --videos).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_output
 def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode: bool, as_json: bool) -> int:
     """Print every defect of the manifest at URI, each on a line: row N, tracklet_id, code, message, between tabs.
 
@@ -102,9 +107,9 @@ def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode:
     return 1 if count else 0
 
 
-@manifest.command("show", cls=Command)
+@manifest.command("show", cls=Command, short_help="Show what a manifest holds.")
 @click.argument("uri")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_output
 def show(uri: str, as_json: bool) -> None:
     """Show what the manifest at URI holds: tracklets, videos, frames, cameras, splits, labels, and its first rows.
 
@@ -123,7 +128,7 @@ def show(uri: str, as_json: bool) -> None:
         click.echo(line)
 
 
-@manifest.command("look", cls=Command)
+@manifest.command("look", cls=Command, short_help="Draw tracks on their frames.")
 @click.argument("uri")
 @click.option("--output", required=True, metavar="FILE", help="Page or picture to write: FILE.html or FILE.png.")
 @click.option(
@@ -230,11 +235,11 @@ def _finite(value: Any) -> Any:
 def _summary_lines(summary: Summary) -> Iterator[str]:
     yield f"rows       {summary.rows} in {counted(summary.files, 'file')}"
     yield f"tracklets  {summary.tracklets}"
-    yield f"videos     {summary.videos}, {summary.frames} frames"
+    yield f"videos     {summary.videos}, {counted(summary.frames, 'frame')}"
     if summary.images:
         yield f"images     {summary.images}"
     for title, counts in (("cameras", summary.cameras), ("splits", summary.splits)):
-        shown = [f"{'(none)' if value is None else _escaped(value)} {count}" for value, count in counts.items()]
+        shown = [f"{'none' if value is None else _escaped(value)} ({count})" for value, count in counts.items()]
         more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
         yield f"{title:10} {', '.join(shown[:_SHOWN])}{more}"
     yield f"columns    {', '.join(f'{name} {kind}' for name, kind in summary.columns.items())}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from par_model.cli.command import Command, option
-from par_model.cli.options import output_manifest
+from par_model.cli.options import output_manifest, together
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -16,17 +16,30 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.annotations import Annotations
     from par_model.manifest.importers.crop_folders import CropFolders, CropLayout, MatchedCrops
 
-_ANNOTATIONS_HELP = (
-    "The annotations, a CSV file: as published (person, camera, tracklet, class numbers) or encoded (name, then 0 "
-    "or 1 for each class)."
-)
+
+def _options(root_holds: str, schema: str) -> Callable[[Any], Any]:
+    """Options of an importer of a published data set."""
+    return together(
+        option("--root", required=True, metavar="URI", help=f"Folder that holds {root_holds}."),
+        option(
+            "--annotations",
+            required=True,
+            metavar="FILE",
+            help="The annotations, a CSV file: as published (person, camera, tracklet, class numbers) or encoded "
+            "(name, then 0 or 1 for each class).",
+        ),
+        output_manifest,
+        option(
+            "--schema",
+            default=schema,
+            metavar="NAME|FILE",
+            help="Attribute schema that the labels follow: a shipped name or a path.",
+        ),
+    )
 
 
 @click.command("from-mars", cls=Command)
-@option("--root", required=True, help="Folder that holds bbox_train and bbox_test.")
-@option("--annotations", required=True, help=_ANNOTATIONS_HELP)
-@output_manifest
-@option("--schema", default="mars", help="Attribute schema that the labels follow: a shipped name or a path.")
+@_options("bbox_train and bbox_test", "mars")
 def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of MARS, bbox_train|bbox_test/PPPP/PPPPCcTttttFfff.jpg, and their annotations.
 
@@ -42,10 +55,7 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-duke", cls=Command)
-@option("--root", required=True, help="Folder that holds train, query and gallery.")
-@option("--annotations", required=True, help=_ANNOTATIONS_HELP)
-@output_manifest
-@option("--schema", default="duke", help="Attribute schema that the labels follow: a shipped name or a path.")
+@_options("train, query and gallery", "duke")
 def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     """Make a manifest from the crops of DukeMTMC-VideoReID, train|query|gallery/PPPP/TTTT/PPPP_Cc_*.jpg.
 
@@ -61,14 +71,14 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
 
 
 @click.command("from-crops", cls=Command)
-@option("--root", required=True, help="Folder that holds the pictures, at any depth.")
+@option("--root", required=True, metavar="URI", help="Folder that holds the pictures, at any depth.")
 @option(
     "--labels",
     metavar="FILE",
     help="CSV file with a header. One column names folders or images, and each other one is an attribute.",
 )
 @output_manifest
-@option("--schema", metavar="S", help="Attribute schema that the labels follow: a shipped name or a path.")
+@option("--schema", metavar="NAME|FILE", help="Attribute schema that the labels follow: a shipped name or a path.")
 @option("--image", metavar="COLUMN", help="Column that names images.  [default: one called image, file, path, ...]")
 @option(
     "--group",
@@ -126,9 +136,7 @@ def _label_crops(root: str, labels: str, output: str, schema: str, image: str | 
     found = read_labelled_crops(root, labels, attribute_schema, image=image, tracklet=group)
     further = [PERSON_COLUMN] if any(PERSON_COLUMN.name in row for row in found.rows) else []
     write_manifest(output, found.rows, further=further, label_schema=attribute_schema)
-    for code, names in (("not-annotated", found.not_annotated), ("no-crops", found.no_crops)):
-        for name in names:
-            click.echo(f"{code}\t{name}")
+    _print_unmatched(found.not_annotated, found.no_crops)
     for line in found.voted.lines():
         click.echo(line, err=True)
     left = {
@@ -137,6 +145,12 @@ def _label_crops(root: str, labels: str, output: str, schema: str, image: str | 
         "files that are no pictures": found.not_pictures,
     }
     click.echo(_crops_line(output, found.rows, left), err=True)
+
+
+def _print_unmatched(not_annotated: Iterable[str], no_crops: Iterable[str]) -> None:
+    for code, names in (("not-annotated", not_annotated), ("no-crops", no_crops)):
+        for name in names:
+            click.echo(f"{code}\t{name}")
 
 
 def _crops_line(output: str, rows: Sequence[Mapping[str, Any]], left: Mapping[str, int]) -> str:
@@ -156,9 +170,7 @@ def _import_crops(layout: CropLayout, root: str, annotations: str, output: str, 
     folders = find_crops(root, layout)
     matched = match_labels(folders.tracklets, labels.labels, schema.num_classes, f"{root} and {annotations}")
     write_manifest(output, matched.rows, further=[PERSON_COLUMN], label_schema=schema)
-    for code, names in (("not-annotated", matched.not_annotated), ("no-crops", matched.no_crops)):
-        for name in names:
-            click.echo(f"{code}\t{name}")
+    _print_unmatched(matched.not_annotated, matched.no_crops)
     for line in _import_lines(labels, folders, matched, schema):
         click.echo(line, err=True)
     click.echo(f"{output}: {counted(len(matched.rows), 'tracklet')}", err=True)

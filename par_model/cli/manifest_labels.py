@@ -30,10 +30,11 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
 
 
 @click.command("from-cvat", cls=Command)
-@option("--video", required=True, help=_VIDEO_HELP)
+@option("--video", required=True, metavar="URI", help=_VIDEO_HELP)
 @option(
     "--tracks",
     required=True,
+    metavar="FILE",
     help='An export in the form "CVAT for video 1.1": its XML, or the zip archive that holds it.',
 )
 @output_manifest
@@ -90,8 +91,13 @@ def from_cvat(
 
 
 @click.command("from-csv", cls=Command)
-@option("--video", required=True, help=_VIDEO_HELP)
-@option("--tracks", required=True, help="File of tracks; for presets of many files, their folder or a quoted pattern.")
+@option("--video", required=True, metavar="URI", help=_VIDEO_HELP)
+@option(
+    "--tracks",
+    required=True,
+    metavar="PATH",
+    help="File of tracks; for presets of many files, their folder or a quoted pattern.",
+)
 @output_manifest
 @option("--preset", type=click.Choice(PRESETS), help="Tool that wrote the tracks.")
 @option(
@@ -190,7 +196,7 @@ def _picture(video: str) -> Picture:
 
 
 def _import(video: str, tracks: str, read: Read, asked: dict[str, Any]) -> Imported:
-    from par_model.manifest.importers.tracks import gather
+    from par_model.manifest.importers.gather import gather
     from par_model.manifest.importers.videos import import_video
 
     gathered = gather(read.listed, read.numbering, skip_bad_boxes=asked["skip_bad_boxes"])

@@ -46,14 +46,16 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 def video_options(function: Any) -> Any:
     """Options of all importers of tracks of a video: gather them with ``asked_of_video``."""
     return together(
-        option("--camera", help="The camera_id that all tracklets get."),
+        option("--camera", metavar="NAME", help="The camera_id that all tracklets get."),
         option(
             "--id-prefix",
+            metavar="PREFIX",
             help="Prefix of tracklet ids, which are PREFIX-TRACK.  [default: the camera, else the video file's stem]",
         ),
         option("--min-length", type=click.IntRange(min=1), default=1, help="Leave out tracks that have fewer boxes."),
         option(
             "--start-time",
+            metavar="TIME",
             callback=_iso_time,
             help="Time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
         ),
@@ -72,7 +74,8 @@ def video_options(function: Any) -> Any:
         option(
             "--skip-bad-boxes",
             is_flag=True,
-            help="Leave out boxes without a width and height, instead of refusing them.",
+            help="Leave out boxes without a width and height, or with a number that is not finite, instead of "
+            "refusing them.",
         ),
         option("--relative", is_flag=True, help="Boxes are in shares of the picture, not in pixels."),
         option("--corners", is_flag=True, help="Boxes are left, top, right, bottom, not left, top, width, height."),
@@ -121,15 +124,16 @@ def asked_of_video(asked: dict[str, Any], *, every_frame: bool = False) -> Video
 
 
 @click.command("from-mot", cls=Command)
-@option("--video", help="Video that the tracks belong to: a path or URI.")
+@option("--video", metavar="URI", help="Video that the tracks belong to: a path or URI.")
 @option(
     "--videos",
     metavar="DIR",
-    help="Folder of videos, in place of --video; --tracks is then a folder of their tracks.",
+    help="Folder of videos, instead of --video; --tracks is then a folder of their tracks.",
 )
 @option(
     "--tracks",
     required=True,
+    metavar="PATH",
     help="The tracks, as MOTChallenge text: 6 to 10 columns, or DeepStream's 16, between commas or blanks. With "
     "--videos, a folder of such files.",
 )
@@ -175,8 +179,8 @@ def from_mot(
     Example:
       parjob manifest from-mot --video cam1.mp4 --tracks cam1.txt --camera 1 --output cam1.parquet
     """
+    from par_model.manifest.importers.gather import Numbering
     from par_model.manifest.importers.mot import MotOptions, read_tracks
-    from par_model.manifest.importers.tracks import Numbering
 
     if video is None and videos is None:
         variable = f"{click.get_current_context().auto_envvar_prefix}_VIDEO"

@@ -22,14 +22,19 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
-manifest = click.option("--manifest", required=True, metavar="URI", help="Parquet file, folder or glob of tracklets.")
+manifest = click.option(
+    "--manifest",
+    required=True,
+    metavar="URI",
+    help="Manifest of tracklets: a Parquet file, a folder or a quoted pattern.",
+)
 output_manifest = click.option(
     "--output",
     required=True,
     metavar="URI",
     help="The manifest to write, a Parquet file; one that is there is replaced.",
 )
-json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_output = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 selection = options_of(InferOptions, "split", "limit")
 sampling = options_of(InferOptions, "frames", "sampling", "decode_budget", "seed")

@@ -11,6 +11,7 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.inference.forecast import Archive, Forecast, Measured
@@ -28,7 +29,7 @@ _MANY_FAILED = 0.05
     "--sample",
     type=int,
     metavar="N",
-    help="Recognise the first N tracklets now, on this machine, and time that, in place of --run.",
+    help="Recognise the first N tracklets now, on this machine, and time that, instead of --run.",
 )
 @click.option("--weights", metavar="URI", help="Weights file for --sample (.safetensors), or 'demo'.")
 @options.device
@@ -49,7 +50,7 @@ _MANY_FAILED = 0.05
     "--hours",
     type=float,
     metavar="HOURS",
-    help="Plan as many nodes as it takes to be done in so many hours, in place of --nodes.",
+    help="Plan as many nodes as it takes to be done in so many hours, instead of --nodes.",
 )
 @click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="Number of GPUs that a GPU node has.")
 @click.option(
@@ -171,18 +172,18 @@ def _lines(
     manifest: str, archive: Archive, measured: Measured, balance: float | None, plans: list[Forecast]
 ) -> Iterator[str]:
     per_video = f", {archive.tracklets / archive.videos:.1f} a video" if archive.videos else ""
-    counts = f"{archive.tracklets:,} tracklets, {archive.frames:,} frames, {archive.videos:,} videos{per_video}"
-    yield f"{manifest}: {counts}"
+    counts = [(archive.tracklets, "tracklet"), (archive.frames, "frame"), (archive.videos, "video")]
+    yield f"{manifest}: {', '.join(counted(n, what, thousands=',') for n, what in counts)}{per_video}"
     on = "GPU" if measured.device == "cuda" else "CPU"
     yield (
-        f"measured over {measured.tracklets:,} tracklets, each: {measured.decode_seconds:.3g} s of a CPU for decoding "
-        f"{measured.frames_decoded:.3g} frames of {_bytes(measured.bytes_read)}, {measured.model_seconds:.3g} s of a "
-        f"{on} for the model"
+        f"the sample has {counted(measured.tracklets, 'tracklet', thousands=',')}; each took "
+        f"{measured.decode_seconds:.3g} s of a CPU to decode {measured.frames_decoded:.3g} frames of "
+        f"{_bytes(measured.bytes_read)}, and {measured.model_seconds:.3g} s of a {on} for the model"
     )
     if measured.failed > _MANY_FAILED:
         yield f"{measured.failed:.0%} of the sample failed, and may have taken less or more time than a tracklet does"
     if balance is not None:
-        yield f"in balance {balance:.1f} CPUs decode for one GPU"
+        yield f"{balance:.1f} CPUs decode as fast as one GPU recognises"
     header = ["tracklets", "frames", "read", "CPU hours", "GPU hours", "GPU nodes", "CPU nodes", "hours", "cost"]
     rows = [
         [
@@ -202,7 +203,7 @@ def _lines(
     for row in [header, *rows]:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
     if any(p.cost is None for p in plans):
-        yield "cost: give --gpu-price and --cpu-price, of one node's hour"
+        yield "for the cost, give --gpu-price and --cpu-price, each of one node's hour"
 
 
 def _bytes(number: float) -> str:

@@ -12,6 +12,7 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.progress import Progress
@@ -66,5 +67,7 @@ def report(as_json: bool, **asked: Any) -> int:
         click.echo(json.dumps(asdict(written)))
     else:
         size = f"{written.bytes / 1e6:.1f} MB"
-        click.echo(f"{written.output}: {written.tracklets} tracklets in the gallery, {size}; open it in a browser")
+        click.echo(
+            f"{written.output}: {counted(written.tracklets, 'tracklet')} in the gallery, {size}; open it in a browser"
+        )
     return 0

@@ -14,6 +14,7 @@ from par_model.cli.fields import options_of
 from par_model.options import stated_options
 from par_model.training.options import TrainOptions
 from par_model.video.options import DecodeOptions
+from par_model.wording import counted
 
 
 @click.command(cls=Command)
@@ -25,9 +26,9 @@ from par_model.video.options import DecodeOptions
 def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked: Any) -> int:
     """Fine-tune a recogniser on a manifest's labels.
 
-    Rows of split 'train' train and rows of 'val' validate; 'test' is never read. Writes OUT/best.safetensors and
-    OUT/last.safetensors, which `parjob infer` takes, OUT/metrics.parquet with a row an epoch, and OUT/run.json. The
-    same command again goes on after the last whole epoch.
+    Rows of split 'train' train and rows of 'val' validate; 'test' is never read. The command writes
+    OUT/best.safetensors and OUT/last.safetensors, which `parjob infer` takes, OUT/metrics.parquet with a row for each
+    epoch, and OUT/run.json. After an interruption the same command goes on after the last whole epoch.
 
     \b
     Exit codes: 0 done; 1 could not; 2 wrong usage; 130 interrupted.
@@ -65,10 +66,11 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
 
 def _report(output: str, summary: dict[str, Any]) -> str:
     best, last, counts = summary["best"], summary["last"], summary["counts"]
+    trained = counted(counts["train"], "tracklet")
     lines = [
         f"{output}/best.safetensors: epoch {best['epoch']} of {summary['epochs']}, {_measures(best)}",
         f"{output}/last.safetensors: {_measures(last)}",
-        f"  {counts['train']} tracklets trained, {counts['val']} validated, {counts['failed']} could not be read",
+        f"  {trained} trained, {counts['val']} validated, {counts['failed']} could not be read",
     ]
     if summary["untrained"]:
         lines.append(f"  untrained for want of labels: {', '.join(summary['untrained'])}")

@@ -9,6 +9,7 @@ import click
 
 from par_model.attributes import load_schema
 from par_model.cli.command import Command, option
+from par_model.cli.options import json_output
 from par_model.errors import UsageError
 from par_model.model.config import InteractionMap, format_map, parse_map
 
@@ -20,7 +21,7 @@ _MAP_HELP = (
 _CHECKPOINT_KEY = option(
     "--checkpoint-key",
     metavar="NAME",
-    help="Part of the CLIP file to take, such as ema, where it has several.",
+    help="Part of the CLIP file to take, such as ema, if the file has several.",
 )
 
 _MODEL_OPTIONS = (
@@ -43,19 +44,19 @@ _MODEL_OPTIONS = (
         default="both",
         help="Which side networks there are.",
     ),
-    option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
+    option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
     option(
         "--spatial-aggregation",
         type=_AGGREGATES,
         default="mean",
-        help="How the spatial network makes one of a tracklet's frames.",
+        help="How the spatial network makes one vector of a tracklet's frames.",
     ),
     option(
         "--temporal-aggregation",
         type=_AGGREGATES,
         default="mean",
-        help="How the temporal network makes one of its streams.",
+        help="How the temporal network makes one vector of its streams.",
     ),
     option(
         "--spatial-width",
@@ -89,10 +90,11 @@ def weights() -> None:
     """
 
 
-@weights.command("init", cls=Command)
+@weights.command("init", cls=Command, short_help="Make a new weights file, from CLIP's weights or without.")
 @option(
     "--backbone",
     required=True,
+    metavar="NAME|FILE",
     help="Image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
 )
 @option(
@@ -102,8 +104,8 @@ def weights() -> None:
     "CLIP, file or folder.",
 )
 @_CHECKPOINT_KEY
-@option("--schema", required=True, help="Attribute schema: a shipped name, or a path or URI.")
-@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
+@option("--schema", required=True, metavar="NAME|FILE", help="Attribute schema: a shipped name, or a path or URI.")
+@option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
 @option(
     "--image-size",
     metavar="SIZE|HEIGHTxWIDTH",
@@ -113,7 +115,7 @@ def weights() -> None:
     "--fit",
     type=click.Choice(["stretch", "pad"]),
     default="stretch",
-    help="How a crop is fitted to that size: stretched, or padded.",
+    help="How a crop is brought to that size: stretched, or padded.",
 )
 @option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
 @_model_options
@@ -161,7 +163,7 @@ def init(
         click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
 
 
-@weights.command("import-openpar", cls=Command)
+@weights.command("import-openpar", cls=Command, short_help="Make a weights file from a released checkpoint.")
 @click.argument("checkpoint")
 @option(
     "--clip",
@@ -173,11 +175,12 @@ def init(
 @option(
     "--schema",
     required=True,
+    metavar="NAME|FILE",
     help="Attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
 )
-@option("--output", required=True, help="The .safetensors file to write: a path or URI.")
-@option("--spatial-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
-@option("--temporal-map", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
+@option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
 @option(
     "--frames",
     type=click.IntRange(min=1),
@@ -216,9 +219,9 @@ def import_released(
         click.echo(f"parjob: {note}", err=True)
 
 
-@weights.command("show", cls=Command)
+@weights.command("show", cls=Command, short_help="Show what a weights file holds.")
 @click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_output
 def show(file: str, as_json: bool) -> None:
     """Show a weights FILE, or `demo`: its network, schema, preprocessing, parameters and what a tracklet costs.
 

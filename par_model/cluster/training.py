@@ -89,7 +89,7 @@ class RayTrainer:
     def train(self, plan: TrainPlan, say: Say) -> None:
         """All epochs that are missing. Raises TrainingError, StorageError, ClusterError."""
         lines = _Lines.remote()  # type: ignore[attr-defined]
-        filesystem, path = storage.arrow_filesystem(plan.place("_ray"))
+        filesystem, path = storage.arrow_filesystem(plan.output.place("_ray"))
         trainer = TorchTrainer(
             _loop,
             train_loop_config={"plan": plan, "seat": self.seat, "lines": lines},
@@ -112,7 +112,7 @@ class RayTrainer:
             with contextlib.suppress(ParError):
                 if plan.before is not None:
                     plan.before()
-                storage.remove(plan.place("_ray"))
+                storage.remove(plan.output.place("_ray"))
         if (stopped := ray.get(lines.stopped.remote())) is not None:
             raise TrainingError(stopped)
 

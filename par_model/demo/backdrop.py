@@ -17,7 +17,7 @@ _FINE = 2  # rays a pixel, each way
 
 @dataclass(frozen=True)
 class Street:
-    """A straight street. Places are (along, across): along the axis, and across it, in metres.
+    """A straight street. Points are (along, across): along the axis, and across it, in metres.
 
     axis: "x" runs through the picture from left to right, "z" away from the camera.
     road: from - to across; None for a street of paving only. crossing: from - to along.

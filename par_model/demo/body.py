@@ -65,7 +65,7 @@ class Stance(NamedTuple):
 
     @property
     def foot(self) -> Array:
-        """The place on the ground, [3]."""
+        """The point on the ground, [3]."""
         return np.array([self.x_m, 0.0, self.z_m])
 
 

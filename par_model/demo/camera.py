@@ -82,5 +82,5 @@ class Camera:
         return points
 
     def bearing(self, x: float, z: float) -> float:
-        """Heading from the camera to a place on the ground."""
+        """Heading from the camera to a point on the ground."""
         return float(np.arctan2(x - self.x_m, z - self.z_m))

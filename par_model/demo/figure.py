@@ -39,7 +39,7 @@ class Figure:
     """One person in one frame.
 
     index: uint8 [h * S, w * S], part * SHADES + shade, 0 outside the person.
-    left, top: the patch's place in the picture in pixels, possibly negative.
+    left, top: where the patch lies in the picture, in pixels, possibly negative.
     box: left, top, width, height of the silhouette in pixels, not clipped.
     """
 
@@ -89,7 +89,7 @@ def paint(who: Appearance, light: Light) -> bytes:
 
 def draw_figure(body: Body, stance: Stance, camera: Camera, light: Light) -> Figure | None:
     """The figure of a body, or None where it is too near to the camera or wholly beside the picture."""
-    view = _View(stance, camera, light)
+    view = _BodyAxes(stance, camera, light)
     if view.depth < 1.0 or view.is_beside():
         return None
     shapes = sorted(view.shapes(body), key=lambda shape: -shape[0])
@@ -120,7 +120,7 @@ def draw_figure(body: Body, stance: Stance, camera: Camera, light: Light) -> Fig
 Shape = tuple[float, int, list[Array]]  # depth, part, polygons [e, 2] from the largest layer to the smallest
 
 
-class _View:
+class _BodyAxes:
     """One person's axes in a camera's picture."""
 
     def __init__(self, stance: Stance, camera: Camera, light: Light) -> None:

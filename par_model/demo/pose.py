@@ -40,7 +40,7 @@ class Pose:
     hands: tuple[Array, Array]
 
     def on_trunk(self, across: float, up: float, ahead: float) -> Array:
-        """A place on the leaning trunk, ``up`` measured from the hips along the spine."""
+        """A point on the leaning trunk, ``up`` measured from the hips along the spine."""
         sin, cos = np.sin(self.lean), np.cos(self.lean)
         points: Array = self.hip + np.array([across, up * cos - ahead * sin, up * sin + ahead * cos])
         return points

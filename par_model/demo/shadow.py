@@ -14,7 +14,7 @@ from par_model.demo.furniture import Furniture, Kind
 _CASTS = {Part.FACE, Part.SLEEVE, Part.FOREARM, Part.BOTTOM, Part.SHIN, Part.SHOE, Part.NECK}
 _BLUR = 1.6  # pixels
 
-# What casts a thing's shadow, as upright capsules: (place along it, from - to in height, radius), in metres
+# What casts a thing's shadow, as upright capsules: (point along it, from - to in height, radius), in metres
 _OUTLINES: dict[Kind, tuple[tuple[float, float, float, float], ...]] = {
     "lamp": ((0.0, 0.0, 5.4, 0.07), (0.0, 5.4, 5.9, 0.18)),
     "bollard": ((0.0, 0.0, 1.0, 0.09),),

@@ -21,7 +21,7 @@ import pyarrow as pa
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.film import Film
-from par_model.demo.tracks import Track, Tracker
+from par_model.demo.tracks import FilmedTrack, Tracker
 from par_model.errors import StorageError
 from par_model.manifest.write import write_manifest
 from par_model.video.writer import ClipWriter
@@ -117,7 +117,7 @@ def _render_camera(config: StreetConfig, number: int, videos: Path) -> Iterator[
     yield config.num_frames, rows
 
 
-def _row(config: StreetConfig, film: Film, schema: AttributeSchema, track: Track, path: Path) -> Row:
+def _row(config: StreetConfig, film: Film, schema: AttributeSchema, track: FilmedTrack, path: Path) -> Row:
     walker = track.walker
     first = timedelta(hours=film.scene.hour, milliseconds=round(1000 * track.frames[0] / config.fps))
     return {

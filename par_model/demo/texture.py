@@ -1,4 +1,4 @@
-"""Procedural surfaces of the street: colours in [0, 1] at places on the ground or on a wall, in metres."""
+"""Procedural surfaces of the street: colours in [0, 1] at points on the ground or on a wall, in metres."""
 
 from __future__ import annotations
 

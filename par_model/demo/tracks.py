@@ -28,7 +28,7 @@ _DIRECTIONS: tuple[Direction, ...] = ("away", "right", "toward", "left")  # by q
 
 
 @dataclass
-class Track:
+class FilmedTrack:
     """One tracklet in the making.
 
     frames: indices with a box; boxes: left, top, width, height in pixels, clipped to the picture.
@@ -65,7 +65,7 @@ class Tracker:
 
     def __init__(self, config: StreetConfig, camera: Camera, walkers: list[Walker], schema: AttributeSchema) -> None:
         self.config, self.camera, self.walkers, self.schema = config, camera, walkers, schema
-        self._tracks: dict[tuple[int, int], Track] = {}
+        self._tracks: dict[tuple[int, int], FilmedTrack] = {}
 
     def add(self, frame: int, sighting: Sighting) -> None:
         drawn, inside, visible = (int(n.sum()) for n in (sighting.drawn, sighting.inside, sighting.visible))
@@ -75,7 +75,7 @@ class Tracker:
         key = (sighting.walker, moment.leg)
         if key not in self._tracks:
             empty = np.zeros(self.schema.num_classes, np.int32)
-            self._tracks[key] = Track(walker, moment.leg, moment.gait, empty)
+            self._tracks[key] = FilmedTrack(walker, moment.leg, moment.gait, empty)
         track = self._tracks[key]
         if inside - visible > HIDDEN * inside:
             track.hidden.append(frame)
@@ -86,7 +86,7 @@ class Tracker:
         track.turns.append(moment.heading - self.camera.bearing(moment.x, moment.z))
         track.visible += per_class(self.schema, evidence(walker.who, sighting.visible, sighting.drawn))
 
-    def tracks(self) -> list[Track]:
+    def tracks(self) -> list[FilmedTrack]:
         """All tracklets that are long enough, by first frame."""
         long_enough = [track for track in self._tracks.values() if len(track.frames) >= self.config.min_boxes]
         return sorted(long_enough, key=lambda track: (track.frames[0], track.walker.person_id, track.leg))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from par_model import storage
@@ -17,11 +18,17 @@ from par_model.runs.differences import Fingerprint
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
 from par_model.runs.parts import PartStore
+from par_model.runs.record import Fingerprinted
 
 _PARTS = "_parts"
 REMAINS = (_PARTS, CLAIM)
-_KEYS = ("job_id", "again", "fingerprint")
 _NAMED = "by job and run"  # earlier versions recorded nothing of it, and their parts are those of the job that is there
+
+
+@dataclass(frozen=True)
+class _Claim(Fingerprinted):
+    job_id: str
+    again: str
 
 
 def claim(
@@ -31,7 +38,7 @@ def claim(
 
     Raises OutputError if it was doing something else.
     """
-    found = output.claim(*_KEYS)
+    found = output.claim(_Claim)
     if found is not None and finished is not None and found["job_id"] == finished["job_id"]:
         found = None
     if found is not None:
@@ -56,7 +63,7 @@ def sweep(output: Output) -> None:
         if not any(storage.exists(output.place(name)) for name in ("_lock", *REMAINS)):
             return
         with output.lock(patient=False) as held:
-            found, finished = output.claim(*_KEYS), output.record()
+            found, finished = output.claim(_Claim), output.record()
             if found is None or (finished is not None and found["job_id"] == finished["job_id"]):
                 output.remove(held, *REMAINS)
 

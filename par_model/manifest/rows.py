@@ -17,8 +17,8 @@ from par_model.manifest.schema import DEFECT, ROW
 class Row:
     """What one row says of its frames, right or wrong.
 
-    frame_indices: int32 [n], where ``null_frames`` (bool [n], None for none) has 0 in the place of null.
-    boxes: float32 [m, 4], NaN in the place of null. unfit: column -> why its value did not fit the column's type.
+    frame_indices: int32 [n], where ``null_frames`` (bool [n], None for none) has 0 for null.
+    boxes: float32 [m, 4], NaN for null. unfit: column -> why its value did not fit the column's type.
     """
 
     row: int

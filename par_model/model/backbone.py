@@ -133,8 +133,8 @@ def load_openai_clip(source: str, checkpoint_key: str | None = None) -> Clip:
     file = read_clip_file(source, checkpoint_key)
     if file.settings is not None and not file.settings.get("quick_gelu"):
         raise WeightsError(
-            f"--clip {source}: its config.json says another activation than quick_gelu, which OpenAI's CLIP, and so "
-            "every released checkpoint, has: give OpenAI's"
+            f"--clip {source}: its config.json says another activation than quick_gelu, but every released checkpoint "
+            "was trained on OpenAI's CLIP, which has quick_gelu: give OpenAI's file"
         )
     settings = file.settings or settings_from_tensors(source, file.tensors)
     model = _build(source, settings, seed=0)
@@ -198,7 +198,7 @@ def _check_same_shape(backbone: str, file: str, wanted: Mapping[str, Any], found
         if ours != theirs:
             raise WeightsError(
                 f"--pretrained {file}: its config.json says {theirs} for {name} of {part}, in open_clip's words, and "
-                f"backbone {backbone} has {ours}: give the --backbone that it is"
+                f"backbone {backbone} has {ours}: name the file's own model as --backbone"
             )
 
 
@@ -298,7 +298,7 @@ def _take_apart(backbone: str, settings: Mapping[str, Any], model: Any, pretrain
         named = text.get("hf_tokenizer_name")
         tokenizer = open_clip.get_tokenizer(backbone) if named else open_clip.SimpleTokenizer(context_length=length)
     except Exception as error:  # a tokenizer may need a package or a download
-        raise WeightsError(f"backbone {backbone}: its tokenizer {named} cannot be had: {error}") from error
+        raise WeightsError(f"backbone {backbone}: its tokenizer {named} cannot be loaded: {error}") from error
     return Clip(
         config=config,
         tower=convert_tower(visual.state_dict()),

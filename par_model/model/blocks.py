@@ -1,6 +1,6 @@
 """The one transformer block that the image tower, the side networks and the fusion share, and the aggregations.
 
-Dimension letters: M images (in the fusion and the temporal side what stands in their place), N tokens, P patches,
+Dimension letters: M images (in the fusion and the temporal side what stands for them), N tokens, P patches,
 D width, H and W pixels, B tracklets, A things to aggregate (frames or streams).
 """
 
@@ -82,7 +82,7 @@ class Mlp(nn.Module):
 
     def fold_quickgelu(self) -> None:
         """x sigmoid(a x) is silu(a x) / a: with a = 1.702 in the Linears' weights, one pass over the block's largest
-        tensor in place of three. For inference; other activations stay as they are."""
+        tensor instead of three. For inference; other activations stay as they are."""
         if self.activation != "quickgelu":
             return
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 Nothing in them runs: TorchScript with code of its own for opening is refused. Pickles are read by torch's
 ``weights_only`` reader, which makes tensors and plain containers; for the few other objects that training scripts keep
-beside their tensors, such as a loss that is a NumPy number, an empty stand-in is made in place of the object.
+beside their tensors, such as a loss that is a NumPy number, an empty stand-in is made instead of the object.
 """
 
 from __future__ import annotations

@@ -156,23 +156,23 @@ def _tower(config: Mapping[str, Any], part: str, defaults: Mapping[str, Any], wh
         raise WeightsError(f"{what}: {part}_config of config.json is no JSON object")
     tower = {name: value for one in (defaults, *said) for name, value in one.items() if name in defaults}
     for name, value in tower.items():
-        place = f"{name} of {part}_config"
+        key = f"{name} of {part}_config"
         if name == "layer_norm_eps":
             if type(value) not in (int, float) or not 0 < value < math.inf:
-                raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no number above 0")
+                raise WeightsError(f"{what}: config.json says {value!r:.60} for {key}, which is no number above 0")
         elif name != "hidden_act":
-            _size(value, place, what)
+            _size(value, key, what)
         elif not isinstance(value, str):
-            raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no name")
+            raise WeightsError(f"{what}: config.json says {value!r:.60} for {key}, which is no name")
     if tower["hidden_size"] % tower["num_attention_heads"]:
         width, heads = tower["hidden_size"], tower["num_attention_heads"]
         raise WeightsError(f"{what}: config.json says {heads} heads for {part}_config, which do not divide {width}")
     return tower
 
 
-def _size(value: Any, place: str, what: str) -> int:
+def _size(value: Any, key: str, what: str) -> int:
     if type(value) is not int or value < 1:
-        raise WeightsError(f"{what}: config.json says {value!r:.60} for {place}, which is no whole number above 0")
+        raise WeightsError(f"{what}: config.json says {value!r:.60} for {key}, which is no whole number above 0")
     return value
 
 

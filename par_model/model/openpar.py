@@ -1,6 +1,6 @@
 """Released VTFPAR++ checkpoints: pickles ``{"epoch", "model_state_dict"}`` of the OpenPAR code, read as tensors only.
 
-The released network has parts that never run. What of it has a place in our network is renamed; everything else is
+The released network has parts that never run. What our network has too is renamed; everything else is
 carried along under its own name, so that nothing of the checkpoint is lost and no number changes.
 """
 

@@ -162,7 +162,7 @@ class Recogniser(nn.Module):
         return self._smaller(replace(self.config, zero_shot=False))
 
     def for_inference(self, dtype: torch.dtype = torch.float32) -> Self:
-        """Made ready in place to answer and never to learn, with image tower and side networks in ``dtype``: frames
+        """Changed itself, to answer and never to learn, with image tower and side networks in ``dtype``: frames
         are to come in it too. What follows them is float32, whatever type the weights have."""
         self.float()
         for part in self.modules():

@@ -136,14 +136,17 @@ def read_metrics(uri: str) -> dict[str, Any]:
 
 
 def _page_place(options: ReportOptions) -> str:
-    """Where the page goes. Raises UsageError rather than take the place of something that is no page, as the run's own
+    """Where the page goes. Raises UsageError rather than replace something that is no page, as the run's own
     files, the evaluation or the manifest."""
     output = storage.absolute(options.output)
     table = storage.join(storage.absolute(options.predictions), "attributes")
     if output.startswith(f"{table}/"):
-        raise UsageError(f"--output {options.output} is among the table's files, which readers take all: move it out")
+        raise UsageError(
+            f"--output {options.output} lies among the table's files, and readers take every file there: give the page "
+            "another folder"
+        )
     if storage.is_local(output) and (path := Path(storage.local_path(output))).exists() and not path.is_file():
-        raise UsageError(f"--output {options.output} is there and is no file: give the page another name")
+        raise UsageError(f"--output {options.output} exists and is no file: give the page another name")
     try:
         with storage.guard(output, "read"), storage.open_reader(output) as file:
             start = file.read(64)
@@ -154,7 +157,7 @@ def _page_place(options: ReportOptions) -> str:
             raise
         return output
     if start and not start.lstrip().lower().startswith(b"<!doctype html"):
-        raise UsageError(f"--output {options.output} is there and is no HTML page: give the page another name")
+        raise UsageError(f"--output {options.output} exists and is no HTML page: give the page another name")
     return output
 
 
@@ -178,7 +181,7 @@ def _truth(options: ReportOptions, result: FinishedRun, metrics: dict[str, Any],
     try:
         return read_truth(metrics, Manifest.open(options.manifest or metrics["manifest"]), result.groups)
     except ParError as error:
-        notes.append(f"No confusion and no mistakes are shown, since the labels cannot be had: {error}")
+        notes.append(f"No confusion and no mistakes are shown, since the labels cannot be read: {error}")
         return None
 
 

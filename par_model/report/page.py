@@ -1,7 +1,7 @@
 """The page: a template that escapes everything, and data that no parser can take for markup.
 
 What comes from data reaches the page in two ways: through the template, which escapes it, or as JSON in which ``<``,
-``>`` and ``&`` are written as escapes, and which the script puts in place as text. The page's Content-Security-Policy
+``>`` and ``&`` are written as escapes, and which the script shows as text. The page's Content-Security-Policy
 allows the scripts and the style that are in it, by their hashes, pictures in data: URIs, and nothing else.
 """
 

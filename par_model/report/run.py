@@ -21,7 +21,7 @@ _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights
 EXAMPLES = 3
 MOST_CAMERAS = 24
 _CAMERA = "camera_id"
-# Of the places in the gallery, at most this share is for failed rows, and for labelled ones where there are others.
+# Of the tracklets in the gallery, at most this share is for failed rows, and for labelled ones where there are others.
 _FAILED_SHARE = 0.2
 _LABELLED_SHARE = 0.5
 _MESSAGE = 300
@@ -46,7 +46,7 @@ class FinishedRun:
         lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]
         if lacking:
             raise OutputError(
-                f"{folder} has no column {lacking[0]!r}: it is not the table that {uri}/run.json tells of"
+                f"{folder} has no column {lacking[0]!r}: it is not the table that {uri}/run.json describes"
             )
 
     @property
@@ -95,7 +95,7 @@ class FinishedRun:
         """At most ``limit`` rows for the gallery, in order of their ids.
 
         All if they fit. Else a random sample, the same each time, for it is keyed by the ids: failed rows get up to a
-        fifth of the places and labelled ones (``labelled``: a table with the column tracklet_id) up to half.
+        fifth of them and labelled ones (``labelled``: a table with the column tracklet_id) up to half.
         """
         with self._connection() as connection:
             connection.register("labelled", labelled if labelled is not None else pa.table({"tracklet_id": [""][:0]}))

@@ -19,7 +19,7 @@ from typing import Any
 from par_model import storage
 from par_model.errors import OutputError, StorageError
 from par_model.runs.lock import Held, OutputLock
-from par_model.runs.record import read_record, read_summary, write_summary
+from par_model.runs.record import Fingerprinted, read_record, read_summary, write_summary
 
 CLAIM = "_job.json"
 
@@ -48,9 +48,9 @@ class Output:
         """Write run.json: from now on the run has ended."""
         write_summary(self.place("run.json"), record, held.verify)
 
-    def claim(self, *keys: str) -> dict[str, Any] | None:
-        """What an interrupted run was doing, None if none was. Raises OutputError if it lacks one of ``keys``."""
-        return read_record(self.place(CLAIM), keys)
+    def claim(self, kind: type[Fingerprinted]) -> dict[str, Any] | None:
+        """What an interrupted run was doing, None if none was. kind, errors: as of ``read_record``."""
+        return read_record(self.place(CLAIM), kind)
 
     def write_claim(self, held: Held, claim: Mapping[str, Any]) -> None:
         """Write what is being done."""

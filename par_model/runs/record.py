@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 from par_model import __version__, storage
+from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError
 
 _LIBRARIES = ("torch", "open_clip_torch", "ray", "av", "decord", "pyarrow", "numpy")
 
 
+@dataclass(frozen=True)
+class Fingerprinted:
+    """What the record and the claim of every job have, beside what is theirs alone."""
+
+    fingerprint: dict[str, Any]
+
+
 def read_summary(uri: str) -> dict[str, Any] | None:
     """The summary of a finished run, None if there is none. Raises OutputError if it is not one."""
-    return read_record(uri, ("fingerprint",))
+    return read_record(uri, Fingerprinted)
 
 
-def read_record(uri: str, keys: Sequence[str]) -> dict[str, Any] | None:
-    """A JSON object that a job wrote, None if there is none. Raises OutputError if it lacks one of ``keys``."""
+def read_record(uri: str, kind: type[Fingerprinted]) -> dict[str, Any] | None:
+    """A JSON object that a job wrote, None if there is none. Raises OutputError if what ``kind`` names is not in it.
+
+    kind: a dataclass of the keys that are needed, with their types.
+    """
     try:
         document = json.loads(storage.read_bytes(uri))
     except storage.PlaceError as error:
@@ -28,9 +39,14 @@ def read_record(uri: str, keys: Sequence[str]) -> dict[str, Any] | None:
         raise
     except ValueError as error:
         raise OutputError(f"{uri} is not valid JSON ({error}): give another --output, or remove it") from error
-    if not isinstance(document, dict) or not document.keys() >= set(keys):
-        raise OutputError(f"{uri} was not written by this version: give another --output")
-    return document
+    needed = {field.name for field in fields(kind)}
+    try:
+        read_document(
+            kind, {k: v for k, v in document.items() if k in needed} if isinstance(document, dict) else document
+        )
+    except DocumentError as error:
+        raise OutputError(f"{uri} was not written by this version ({error}): give another --output") from error
+    return cast("dict[str, Any]", document)
 
 
 def write_summary(uri: str, summary: dict[str, Any], before: storage.Before | None = None) -> None:

@@ -66,6 +66,6 @@ def readable(folder: str, *more: type[Exception]) -> Iterator[None]:
     except (pa.ArrowException, *more) as error:
         line = " ".join(str(error).split())[:300]
         raise OutputError(
-            f"cannot read {folder} as a table: {line}; where a file is damaged or none of the table's, restore it or "
-            f"take it away, else the same command again may do"
+            f"cannot read {folder} as a table: {line}; if a file is damaged, restore it; if one is not of the "
+            f"table, move it away; if neither is so, run the same command again"
         ) from error

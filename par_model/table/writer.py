@@ -160,7 +160,7 @@ class TableWriter:
 
 @contextmanager
 def replacing(uri: str, schema: pa.Schema, before: storage.Before | None = None) -> Iterator[pq.ParquetWriter]:
-    """A writer of one file of the table, in the place of what is there; a reader sees the old file or the new one."""
+    """A writer of one file of the table, instead of what is there; a reader sees the old file or the new one."""
     with storage.atomic_writer(uri, before) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         yield writer
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model import storage
+from par_model.runs.output import Output
 from par_model.sampling import positions
 from par_model.training.batches import Indices
 from par_model.training.options import TrainOptions
@@ -34,15 +35,16 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class TrainPlan:
-    """weights, output: absolute URIs. frames: T. trained: bool [C], False for a class without any training label.
+    """weights: an absolute URI. output: by an absolute URI. frames: T.
 
-    shards: URIs of the cached crops. run_id: names the crops' local copy on each machine. before: asked before each
-    write below the output, as in ``storage.atomic_writer``.
+    trained: bool [C], False for a class without any training label. shards: URIs of the cached crops. run_id: names
+    the crops' local copy on each machine. before: asked before each write below the output, as in
+    ``storage.atomic_writer``.
     """
 
     options: TrainOptions
     weights: str
-    output: str
+    output: Output
     frames: int
     train: Examples
     val: Examples
@@ -51,10 +53,6 @@ class TrainPlan:
     run_id: str
     fingerprint: dict[str, Any]
     before: storage.Before | None = None
-
-    def place(self, *parts: str) -> str:
-        """A URI below the output folder."""
-        return storage.join(self.output, *parts)
 
 
 @dataclass(frozen=True, eq=False)

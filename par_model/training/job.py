@@ -37,7 +37,7 @@ from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
-from par_model.runs.record import versions
+from par_model.runs.record import Fingerprinted, versions
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
@@ -62,7 +62,7 @@ class Trainer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrainJob:
     """What was looked at before anything is written."""
 
     options: TrainOptions
@@ -74,7 +74,7 @@ class Job:
     fingerprint: dict[str, Any]
 
     @classmethod
-    def look(cls, options: TrainOptions) -> Job:
+    def look(cls, options: TrainOptions) -> TrainJob:
         """Read what there is to read and refuse what cannot be done. Writes nothing."""
         header = read_header(weights_uri(options.weights))
         frames = options.frames or header.config.frames
@@ -101,10 +101,6 @@ class Job:
         """The folder that the run writes."""
         return Output(self.options.output)
 
-    def place(self, *parts: str) -> str:
-        """A URI below the output folder."""
-        return self.output.place(*parts)
-
     def shards(self, before: storage.Before | None = None) -> list[Shard]:
         """The crops to decode: of training tracklets up to --cache-frames, of validation ones what infer would see;
         with --sampling cheap, of all what infer would see with it.
@@ -115,7 +111,7 @@ class Job:
         is_cheap = options.sampling == "cheap"
         of_training = self.frames if is_cheap else max(options.cache_frames, self.frames)
         policy: Policy = "cheap" if is_cheap else "uniform"
-        folder = storage.absolute(options.crops) if options.crops is not None else self.place("_crops")
+        folder = storage.absolute(options.crops) if options.crops is not None else self.output.place("_crops")
         return [
             replace(shard, before=before)
             for part, kept in (
@@ -140,7 +136,7 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
     make_trainer: called once there is work to do. Raises ParError; KeyboardInterrupt passes through, and what is lost
     is the epoch that was under way.
     """
-    job = Job.look(options)
+    job = TrainJob.look(options)
     if (finished := _finished(job)) is not None:
         return finished
     with job.output.lock() as held:
@@ -151,18 +147,18 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
             return _run(job, held, trainer)
 
 
-def _claim(job: Job, held: Held) -> None:
+def _claim(job: TrainJob, held: Held) -> None:
     """Record what is being done, or find that an interrupted run was doing the same. Raises OutputError."""
-    found = job.output.claim("fingerprint")
+    found = job.output.claim(Fingerprinted)
     if found is not None:
         _refuse_other(job, found["fingerprint"])
         return
-    if storage.exists(job.place(NAME)):
+    if storage.exists(job.output.place(NAME)):
         raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
     job.output.write_claim(held, {"fingerprint": job.fingerprint})
 
 
-def _finished(job: Job) -> dict[str, Any] | None:
+def _finished(job: TrainJob) -> dict[str, Any] | None:
     """The summary of this run if it is complete. Raises OutputError if another one is."""
     finished = job.output.record()
     if finished is not None:
@@ -172,7 +168,7 @@ def _finished(job: Job) -> dict[str, Any] | None:
     return finished
 
 
-def _run(job: Job, held: Held, trainer: Trainer) -> dict[str, Any]:
+def _run(job: TrainJob, held: Held, trainer: Trainer) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.perf_counter()
     shards = job.shards(held.verify)
     _decode(trainer, shards)
@@ -181,14 +177,14 @@ def _run(job: Job, held: Held, trainer: Trainer) -> dict[str, Any]:
     _warn(job, plan)
     _train(trainer, plan)
 
-    history = load_history(plan.place(NAME), plan.fingerprint)
+    history = load_history(plan.output.place(NAME), plan.fingerprint)
     if len(history.epochs) < job.options.epochs:
         raise OutputError(
             f"{job.options.output} has {len(history.epochs)} of {job.options.epochs} epochs where this process looks: "
-            "the workers must write to the same place, so give an --output that all machines share, such as s3://"
+            "the workers must write to the same storage, so give an --output that all machines share, such as s3://"
         )
-    write_metrics(job.place("metrics.parquet"), history.epochs, held.verify)
-    write_curves(job.place("_curves.png"), history.epochs, held.verify)
+    write_metrics(job.output.place("metrics.parquet"), history.epochs, held.verify)
+    write_curves(job.output.place("_curves.png"), history.epochs, held.verify)
     best = history.epochs[history.best_epoch - 1]
     summary = {
         "command": "train",
@@ -233,7 +229,7 @@ def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:
 
 def _train(trainer: Trainer, plan: TrainPlan) -> None:
     each = len(plan.train)
-    done = len(load_history(plan.place(NAME), plan.fingerprint).epochs)
+    done = len(load_history(plan.output.place(NAME), plan.fingerprint).epochs)
     progress = Progress(plan.options.epochs * each, "tracklets", already=done * each)
 
     def say(said: str | Step) -> None:
@@ -248,7 +244,9 @@ def _train(trainer: Trainer, plan: TrainPlan) -> None:
         progress.close()
 
 
-def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str], before: storage.Before | None = None) -> TrainPlan:
+def _plan(
+    job: TrainJob, shards: Sequence[Shard], bad: dict[str, str], before: storage.Before | None = None
+) -> TrainPlan:
     """Raises ManifestError if too many tracklets, or all of a part, could not be decoded."""
     options, split = job.options, job.split
     wanted = len(split.train) + len(split.val)
@@ -265,7 +263,7 @@ def _plan(job: Job, shards: Sequence[Shard], bad: dict[str, str], before: storag
     return TrainPlan(
         options=options,
         weights=weights_uri(DEMO) if options.weights == DEMO else storage.absolute(options.weights),
-        output=job.place(),
+        output=Output(job.output.place()),
         frames=job.frames,
         train=train,
         val=val,
@@ -282,26 +280,24 @@ def _examples(labels: Labels, bad: dict[str, str]) -> Examples:
     return Examples(tuple(good.ids), good.values)
 
 
-def _untrained(job: Job, plan: TrainPlan) -> list[str]:
+def _untrained(job: TrainJob, plan: TrainPlan) -> list[str]:
     return [name for name, trained in zip(job.header.schema.score_fields, plan.trained, strict=True) if not trained]
 
 
-def _without_a_positive(job: Job, plan: TrainPlan) -> list[str]:
+def _without_a_positive(job: TrainJob, plan: TrainPlan) -> list[str]:
     positives = np.count_nonzero(plan.train.labels > 0, axis=0)
     names = zip(job.header.schema.score_fields, positives, plan.trained, strict=True)
     return [name for name, count, trained in names if trained and not count]
 
 
-def _warn(job: Job, plan: TrainPlan) -> None:
+def _warn(job: TrainJob, plan: TrainPlan) -> None:
     held = f", {len(job.split.held_out)} people held out" if job.split.held_out else ""
     _log.info(f"training on {len(plan.train)} tracklets, validating on {len(plan.val)}{held}")
     failed = len(job.split.train) + len(job.split.val) - len(plan.train) - len(plan.val)
     if failed:
         _log.warning(f"{failed} labelled tracklets could not be read and are left out; run.json says why")
     if names := _untrained(job, plan):
-        _log.info(
-            f"warning: never annotated in the training split, so left out of the loss and untrained: {_some(names)}"
-        )
+        _log.warning(f"never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
     if names := _without_a_positive(job, plan):
         _log.warning(f"annotated, but never positive in the training split: {_some(names)}")
 
@@ -311,7 +307,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
+def _refuse_more_epochs(job: TrainJob, finished: dict[str, Any]) -> None:
     """Raise OutputError, with the command that goes on, where a finished run is only to be longer."""
     done, wanted = finished["epochs"], job.options.epochs
     longer = BEFORE_RECORDED | finished["fingerprint"] | {"epochs": wanted}
@@ -329,5 +325,5 @@ def _refuse_more_epochs(job: Job, finished: dict[str, Any]) -> None:
     )
 
 
-def _refuse_other(job: Job, recorded: dict[str, Any]) -> None:
+def _refuse_other(job: TrainJob, recorded: dict[str, Any]) -> None:
     refuse_differing(job.options.output, BEFORE_RECORDED | recorded, job.fingerprint)

@@ -83,7 +83,7 @@ def train(plan: TrainPlan, worker: Worker, say: Say, report: Report = lambda row
     Raises TrainingError, on every worker at once, if the loss is not a number; StorageError.
     """
     learner = Learner.start(plan, worker)
-    history = load_checkpoint(plan.place(NAME), learner.recogniser, learner.optimisers, plan.fingerprint)
+    history = load_checkpoint(plan.output.place(NAME), learner.recogniser, learner.optimisers, plan.fingerprint)
     if history.epochs and worker.rank == 0:
         publish(learner, history)
         say(f"going on after epoch {len(history.epochs)} of {plan.options.epochs}")
@@ -280,10 +280,10 @@ def _merit(row: dict[str, Any]) -> tuple[float, float]:
 def keep(learner: Learner, history: History, losses: list[float]) -> None:
     """Write what the epoch made. The checkpoint decides whether an epoch is done; what can be made of it comes after,
     so that weights and metrics are never of an epoch that is done again."""
-    first = sum(r["steps"] for r in history.epochs[:-1]) + 1
-    plan = learner.plan
-    write_events(plan.place("_tensorboard"), history.epochs[-1], dict(enumerate(losses, start=first)), plan.before)
-    save_checkpoint(plan.place(NAME), learner.recogniser, learner.optimisers, history, plan.before)
+    by_step = dict(enumerate(losses, start=sum(r["steps"] for r in history.epochs[:-1]) + 1))
+    output, before = learner.plan.output, learner.plan.before
+    write_events(output.place("_tensorboard"), history.epochs[-1], by_step, before)
+    save_checkpoint(output.place(NAME), learner.recogniser, learner.optimisers, history, before)
     publish(learner, history)
 
 
@@ -293,7 +293,7 @@ def publish(learner: Learner, history: History) -> None:
     trained = learner.recogniser.for_frames(plan.frames)
     for name in ["last", *(["best"] if row["best"] else [])]:
         save_weights(
-            plan.place(f"{name}.safetensors"),
+            plan.output.place(f"{name}.safetensors"),
             trained,
             schema=learner.header.schema,
             preprocess=learner.header.preprocess,
@@ -302,7 +302,7 @@ def publish(learner: Learner, history: History) -> None:
             training=_origin(learner, row),
             before=plan.before,
         )
-    write_metrics(plan.place("metrics.parquet"), history.epochs, plan.before)
+    write_metrics(plan.output.place("metrics.parquet"), history.epochs, plan.before)
 
 
 def _origin(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:

@@ -23,49 +23,53 @@ Augment = Literal["all", "flip", "none"]
 class TrainOptions:
     """Everything but the machine; None means "choose". Raises UsageError."""
 
-    manifest: str = option(required, "Manifest of tracklets: a Parquet file, folder or pattern.", metavar="URI")
+    manifest: str = option(
+        required, "Manifest of tracklets: a Parquet file, a folder or a quoted pattern.", metavar="URI"
+    )
     weights: str = option(required, "Weights file to start from, or 'demo'.", metavar="URI")
-    output: str = option(required, "Folder for best.safetensors, metrics.parquet, run.json.", metavar="URI")
-    workers: int = option(1, "Training processes; they share the machine's cores.", metavar="N", at_least=1)
+    output: str = option(required, "Folder for best.safetensors, metrics.parquet and run.json.", metavar="URI")
+    workers: int = option(
+        1, "Number of training processes. Those on one machine share its cores.", metavar="N", at_least=1
+    )
     epochs: int = option(30, "How often each training tracklet is seen.", metavar="N", at_least=1)
     lr: float = option(1e-3, "Peak learning rate of the schedule.", metavar="RATE", above=0, below=float("inf"))
     schedule: Schedule = option(
         "epoch",
-        "How the learning rate goes. epoch is the released schedule, set once an epoch: five epochs of warm-up, then a "
-        "cosine whose last epoch is at 2e-6. step sets it at every step, 5 % of them warm-up, then a cosine to 0; it "
-        "is better for few, long epochs.",
+        "How the learning rate changes. epoch is the released schedule, set once an epoch: five epochs of warm-up, "
+        "then a cosine whose last epoch is at 2e-6. step sets it at every step, 5 % of them warm-up, then a cosine to "
+        "0; it is better for few, long epochs.",
     )
     optimizer: Optimizer = option(
         "adam",
-        "What moves the weights. adam is the released one. muon moves the matrices of Linears by their orthogonal "
-        "momentum, and all else by Adam; it learns faster from random weights.",
+        "How weights are changed. adam is the released way. muon changes the matrices of linear layers by their "
+        "orthogonal momentum, and all else by Adam; it learns faster from random weights.",
     )
     batch_size: int = option(
         16,
-        "Tracklets of one step, over all workers; BatchNorm needs two at least.",
+        "Number of tracklets of one step, over all workers. BatchNorm needs at least two.",
         metavar="N",
         at_least=2,
     )
     micro_batch: int | None = option(
         None,
-        "Tracklets that a worker takes at a time; the gradients of a step's parts are added up. BatchNorm's statistics "
-        "are then those of one part over all workers.",
+        "Number of tracklets that a worker takes at a time. The gradients of a step's parts are added up. BatchNorm's "
+        "statistics are then those of one part over all workers.",
         metavar="N",
         otherwise="all of its share",
         at_least=1,
     )
     tune: Tune = option(
         "side",
-        "What learns. side is all but the image tower, full is everything, head is what follows the side networks, "
-        "which are left out.",
+        "What is trained. side is all but the image tower, full is everything, and head is what follows the side "
+        "networks, which head leaves out.",
     )
     frames: int | None = option(
-        None, "Frames of a tracklet in a step.", metavar="K", otherwise="from the weights", at_least=1
+        None, "Number of frames that a step sees of a tracklet.", metavar="K", otherwise="from the weights", at_least=1
     )
     sampling: TrainSampling = option(
         "random",
-        "Which of the kept frames an epoch sees. random draws anew each epoch, in time order. With cheap, those frames "
-        "are kept and seen, in training and validation, that infer --sampling cheap takes.",
+        "Which of the kept frames an epoch sees. random draws anew in each epoch and keeps their order in time. With "
+        "cheap, training and validation keep and see those frames that infer --sampling cheap takes.",
     )
     decode_budget: float = option(
         DECODE_BUDGET,
@@ -76,20 +80,24 @@ class TrainOptions:
     )
     augment: Augment = option(
         "all",
-        "What is drawn once for a tracklet and epoch. all is pad, crop and flip, as released; flip is left and right "
-        "alone. Labels change sides with the picture.",
+        "How pictures are changed at random, once for each tracklet and epoch. all is pad, crop and flip, as released; "
+        "flip only exchanges left and right. Labels of a side change with the picture.",
     )
     cache_frames: int = option(
         24,
-        "Most frames of a training tracklet to decode and keep; each epoch draws among these.",
+        "How many frames of a training tracklet are decoded and kept at most. Each epoch draws among these.",
         metavar="N",
         at_least=1,
     )
     crops: str | None = option(
-        None, "Folder of decoded crops, for several runs to share.", metavar="URI", otherwise="in OUT"
+        None, "Folder of decoded crops, which several runs can share.", metavar="URI", otherwise="in OUT"
     )
     clip_norm: float | None = option(
-        None, "Longest gradient; longer ones are shortened.", metavar="NORM", otherwise="no limit", above=0
+        None,
+        "Largest norm of a step's gradient. Larger gradients are scaled down to it.",
+        metavar="NORM",
+        otherwise="no limit",
+        above=0,
     )
     val_fraction: float = option(
         0.1,
@@ -101,7 +109,7 @@ class TrainOptions:
     schema: str | None = option(None, "Schema of the labels, where the manifest does not tell.", metavar="NAME|FILE")
     seed: int = option(0, "Seed for order, augmentation, sampling, drop-path and what is held out.")
     max_failures: int = option(
-        0, "Lost workers to replace before giving up; -1 is any number.", metavar="N", at_least=-1
+        0, "How many lost workers are replaced before training gives up. -1 is any number.", metavar="N", at_least=-1
     )
     max_failure_rate: float = option(
         0.05,

@@ -47,7 +47,7 @@ def write_metrics(uri: str, epochs: Sequence[Mapping[str, Any]], before: storage
 def write_events(
     folder: str, row: Mapping[str, Any], step_losses: Mapping[int, float], before: storage.Before | None
 ) -> None:
-    """One event file for one epoch; a later writing of the same epoch takes its place. Raises StorageError.
+    """One event file for one epoch; a later writing of the same epoch replaces it. Raises StorageError.
 
     step_losses: by step, counted over all epochs.
     """

@@ -15,8 +15,8 @@ def learning_rate(epoch: int, *, epochs: int = 30, peak: float = 1e-3) -> float:
     """The rate for ``epoch``, counted from 1 to ``epochs``.
 
     Before epoch 5: 1e-5 + epoch (peak - 1e-5) / 5. Then: floor + (peak - floor) (1 + cos(pi epoch / epochs)) / 2, with
-    floor 2e-6, which the last epoch reaches; the peak itself is never reached. A peak below these two takes their
-    place, and a single epoch warms up, since at the floor it would learn nothing. Raises ValueError for other epochs.
+    floor 2e-6, which the last epoch reaches; the peak itself is never reached. A peak below these two is used
+    instead, and a single epoch warms up, since at the floor it would learn nothing. Raises ValueError for other epochs.
     """
     if not 1 <= epoch <= epochs:
         raise ValueError(f"epoch {epoch} is not among 1 to {epochs}")

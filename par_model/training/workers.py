@@ -25,7 +25,7 @@ class Worker:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def add_up(self, tensor: Tensor) -> Tensor:
-        """The sum over all workers, in place."""
+        """Replaces a tensor by its sum over all workers."""
         if self.count > 1:
             torch.distributed.all_reduce(tensor)
         return tensor

@@ -121,7 +121,8 @@ def _collect_all(
             del left[id(collector.tracklet)]
             yield collector
         counters.sampled_uniformly += len(left)
-    for batch in making.split([making.collector(tracklet) for tracklet in left.values()]):
+    for number, batch in enumerate(making.split([making.collector(tracklet) for tracklet in left.values()])):
+        counters.videos_opened += number > 0
         yield from collect(reader, batch, counters)
 
 

@@ -40,7 +40,7 @@ class DecodeOptions:
 
     decoder: Decoder = option(
         "pyav",
-        "Library that decodes. pyav is exact on every file; decord is taken only for files where it can be checked, "
+        "Library that decodes. pyav is exact on every file. decord is used only for files where it can be checked, "
         "and tracklets of other files fail as decoder-refused.",
     )
     damaged: Damaged = option(
@@ -62,7 +62,7 @@ class DecodeOptions:
     )
     unflagged_matrix: Matrix = option(
         "bt601",
-        "How colours are read of videos that do not say how. bt601 is how detectors see them; bt709 is right for most "
+        "How colours are read if a video does not say how. bt601 is how detectors see them; bt709 is right for most "
         "HD footage.",
     )
     isolate: bool = True

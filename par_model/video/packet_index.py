@@ -2,8 +2,7 @@
 
 It is made without decoding, so it costs a hundredth of a pass, or less where a header tells it. It is trusted only
 where a packet is a frame: one of few containers and codecs, every timestamp present and there once, a key frame first,
-nothing damaged or to be discarded, and the first frames that come out of the decoder are those that the packet index
-says.
+nothing damaged or to be discarded, and the first frames that come out of the decoder are those that it says.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@ itself alone."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
@@ -66,7 +68,7 @@ class _Helper:
     """A child process that answers questions; it is started when it is needed, and again when it has died."""
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
     def ask(self, question: Question) -> Survey | TrackletError:
@@ -93,18 +95,32 @@ class _Helper:
         if self._process is not None and self._connection is not None:
             self._connection.close()
             self._process.kill()
-            self._process.join()
+            self._process.wait()
         self._process = self._connection = None
 
     def _started(self) -> Connection:
-        if self._process is None or self._connection is None or not self._process.is_alive():
+        if self._process is None or self._connection is None or self._process.poll() is not None:
             self.end()
-            context = multiprocessing.get_context("spawn")  # a fork of a process with threads may stand still
-            self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_answer, args=(theirs,), daemon=True)
-            self._process.start()
-            theirs.close()
+            self._connection, theirs = Pipe()
+            # A fresh interpreter: a fork of a process with threads may stand still, and multiprocessing would run the
+            # user's script anew in it.
+            start = (
+                f"import sys; sys.path[:] = {sys.path!r}; from par_model.video import surveys; surveys.main(sys.argv)"
+            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", start, str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                )
+            finally:
+                theirs.close()
         return self._connection
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Answer questions in the child process until the other side goes away. arguments: name, descriptor of the pipe."""
+    _answer(Connection(int(arguments[1])))
 
 
 def _answer(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Writing a clip: the one place that encodes video."""
+"""Writing a clip: nothing else encodes video."""
 
 from __future__ import annotations
 

@@ -15,21 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from par_model.cli import main
 from par_model.manifest.write import write_manifest
 from tests.archive import bad_rows, write_archive, write_clips
+from tests.cli.run import parjob
 from tests.tiny import write_tiny_weights
 
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_archive(tmp_path_factory.mktemp("archive"))
-
-
-def parjob(*args: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(arg) for arg in args])
-    return int(stopped.value.code or 0)
 
 
 def infer(*, manifest: object, weights: object, output: object, more: tuple[object, ...] = ()) -> int:
@@ -256,17 +250,6 @@ def test_an_output_that_cannot_be_written(
     (tmp_path / "file").write_text("")
     assert infer(manifest=manifest, weights=tiny_weights, output=tmp_path / "file" / "out") == 1
     assert "cannot" in one_line(capsys)
-
-
-def test_a_schema_with_a_duplicate_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    schema = tmp_path / "mine.toml"
-    schema.write_text(
-        'name = "mine"\n[[groups]]\nname = "hat"\nkind = "binary"\ntext = "a hat"\n'
-        '[[groups]]\nname = "color"\nkind = "exclusive"\n'
-        'classes = [{ value = "red", text = "r" }, { value = "red", text = "r2" }]\n'
-    )
-    assert parjob("attributes", "show", schema) == 1
-    assert "'red' twice" in one_line(capsys)
 
 
 def test_relative_uris_are_taken_from_the_manifests_folder(tiny_weights: Path, tmp_path: Path) -> None:

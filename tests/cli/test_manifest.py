@@ -299,7 +299,8 @@ def test_show_counts_what_a_manifest_holds(tmp_path: Path, capsys: pytest.Captur
     assert run("show", uri) == 0
     text = capsys.readouterr().out
     assert "rows       3 in 1 file\n" in text
-    assert "splits     train 2, test 1\n" in text
+    assert "cameras    south (1), north (1), none (1)\n" in text
+    assert "splits     train (2), test (1)\n" in text
     assert ["short_sleeves", "2", "0", "0"] in [line.split() for line in text.splitlines()]
     assert ["tracklet_id", "b"] in [line.split() for line in text.splitlines()]
 

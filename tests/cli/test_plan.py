@@ -67,7 +67,7 @@ def test_from_ten_thousand_to_a_billion(
     assert parjob("plan", "--manifest", manifest, "--run", run, "--tracklets", 10**6, "--hours", 24, *PRICES) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(": 10 tracklets, 182 frames, 2 videos, 5.0 a video")
-    assert lines[2] == "in balance 40.0 CPUs decode for one GPU"
+    assert lines[2] == "40.0 CPUs decode as fast as one GPU recognises"
     cells = lines[4].split()
     assert (cells[0], cells[-5:-2]) == ("1,000,000", ["13.9", "1", "2"])  # GPU hours and nodes
 

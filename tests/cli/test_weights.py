@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from par_model.cli import main
 from par_model.model.weights import load_weights, read_header
 from tests import released_weights as rule
+from tests.cli.run import parjob
 from tests.model.test_hugging_face import write_folder
 from tests.model.test_openpar import write_checkpoint, write_clip
 from tests.released_weights import small_clip_shapes, small_par_shapes
@@ -25,12 +25,6 @@ def backbone(tmp_path: Path) -> str:
     path = tmp_path / "small.json"
     path.write_text(json.dumps(SETTINGS))
     return str(path)
-
-
-def parjob(*args: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(arg) for arg in args])
-    return int(stopped.value.code or 0)
 
 
 def init(backbone: str, output: Path, *more: object, schema: str = "street") -> int:

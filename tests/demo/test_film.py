@@ -11,7 +11,7 @@ from par_model.attributes import AttributeSchema
 from par_model.demo.body import Part
 from par_model.demo.config import Difficulty, StreetConfig
 from par_model.demo.film import Film, Frame
-from par_model.demo.tracks import Track, Tracker
+from par_model.demo.tracks import FilmedTrack, Tracker
 
 SPARSE = StreetConfig(seed=3, seconds=60.0, fps=1, min_boxes=2)
 CLEAN = Difficulty(exposure_s=0.0, lens_blur_px=0.0, noise=0.0)
@@ -89,7 +89,7 @@ def test_noise_is_as_strong_as_configured(schema: AttributeSchema) -> None:
     assert difference.std() / np.sqrt(2) == pytest.approx(config.difficulty.noise, rel=0.15)
 
 
-def _tracks(config: StreetConfig, schema: AttributeSchema) -> list[Track]:
+def _tracks(config: StreetConfig, schema: AttributeSchema) -> list[FilmedTrack]:
     tracks = []
     for number in range(config.cameras):
         film = Film(config, number, schema)
@@ -101,7 +101,7 @@ def _tracks(config: StreetConfig, schema: AttributeSchema) -> list[Track]:
     return tracks
 
 
-def _assert_floor(tracks: list[Track]) -> None:
+def _assert_floor(tracks: list[FilmedTrack]) -> None:
     """The demo's promise: nobody large, and a quarter of the tracklets hidden for a fifth of their frames or more."""
     medians = [np.median([box[3] for box in track.boxes]) for track in tracks]
     assert np.median(medians) <= 110

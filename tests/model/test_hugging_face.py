@@ -171,9 +171,12 @@ def other(part: str, name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (other("text_config", "hidden_act", "quick_gelu"), "says the activations gelu and quick_gelu: both must be"),
         (
             other("vision_config", "patch_size", 16),
-            r"16 for patch_size of vision_cfg.* backbone .*small\.json has 8: give",
+            r"16 for patch_size of vision_cfg.* backbone .*small\.json has 8: name the file's own model",
         ),
-        (other("text_config", "vocab_size", 1000), r"1000 for vocab_size of text_cfg.* has 49408: give the --backbone"),
+        (
+            other("text_config", "vocab_size", 1000),
+            r"1000 for vocab_size of text_cfg.* has 49408: name the file's own model as --backbone",
+        ),
         (other("vision_config", "num_hidden_layers", 5), r"5 for layers of vision_cfg"),
         (
             other("vision_config", "hidden_size", None),

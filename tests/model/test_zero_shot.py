@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from par_model.attributes import AttributeSchema
-from par_model.cli import main
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import tracklets
 from par_model.model.weights import load_weights, read_header
@@ -23,6 +22,7 @@ from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.stage import DecodeStage
 from tests.archive import write_archive
+from tests.cli.run import parjob
 from tests.small_clip import small_clip, write_small_clip
 from tests.tiny import TINY_BACKBONE, tiny_config, tiny_recogniser
 
@@ -44,12 +44,6 @@ classes = [
     { value = "bare", text = "a person with bare feet" },
 ]
 """
-
-
-def parjob(*args: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(arg) for arg in args])
-    return int(stopped.value.code or 0)
 
 
 def test_by_hand() -> None:

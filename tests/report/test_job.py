@@ -167,13 +167,13 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_the_page_takes_no_place_but_a_pages(mine: str, tmp_path: Path) -> None:
     out = write_result(tmp_path, ROWS, LABELS)
     before = (tmp_path / mine).read_bytes()
-    with pytest.raises(UsageError, match="is there and is no HTML page"):
+    with pytest.raises(UsageError, match="exists and is no HTML page"):
         run_report(ReportOptions(str(out), str(tmp_path / mine), str(tmp_path / "scores")))
     assert (tmp_path / mine).read_bytes() == before
-    with pytest.raises(UsageError, match="is among the table's files"):
+    with pytest.raises(UsageError, match="lies among the table's files"):
         run_report(ReportOptions(str(out), str(out / "attributes" / "page.html")))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="is there and is no file"):
+    with pytest.raises(UsageError, match="exists and is no file"):
         run_report(ReportOptions(str(out), str(tmp_path / "pipe")))
     (tmp_path / "report.html").touch()
     page = written(out)

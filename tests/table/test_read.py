@@ -24,7 +24,8 @@ def test_what_folders_are_named_after_is_text(tmp_path: Path) -> None:
 def test_a_damaged_file_and_a_missing_folder_are_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
     (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-9])
-    with pytest.raises(OutputError, match=rf"cannot read {tmp_path} as a table: .*a\.parquet.*; where a file is"):
+    advice = "if a file is damaged, restore it; if one is not of the table, move it away"
+    with pytest.raises(OutputError, match=rf"cannot read {tmp_path} as a table: .*a\.parquet.*; {advice}"):
         open_table(str(tmp_path), [])
     with pytest.raises(StorageError, match="nowhere"):
         open_table(str(tmp_path / "nowhere"), [])

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from par_model.attributes import load_schema
+from par_model.attributes import load_schema, shipped_schemas
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.schema import reserved_columns
 from par_model.table.schema import check_partition_columns, table_schema
@@ -16,7 +16,7 @@ def test_the_id_comes_first_and_the_others_keep_their_order() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["mars", "duke", "street"])
+@pytest.mark.parametrize("name", shipped_schemas())
 def test_no_manifest_column_may_be_called_like_one_of_the_tables_own(name: str) -> None:
     own = table_schema([ID], load_schema(name), embedding=True).names[1:]
     assert {column.lower() for column in own} <= reserved_columns(load_schema(name))

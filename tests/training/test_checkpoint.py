@@ -11,7 +11,7 @@ import torch
 
 from par_model.errors import OutputError
 from par_model.training.checkpoint import load_history
-from par_model.training.job import Job
+from par_model.training.job import TrainJob
 from par_model.video.options import BEFORE_RECORDED, DecodeOptions
 from tests.training.archive import Archive, train_here
 
@@ -30,7 +30,7 @@ def test_an_old_checkpoint_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_an_old_finished_run_is_finished(labelled: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    job = Job.look(labelled.options(tmp_path))
+    job = TrainJob.look(labelled.options(tmp_path))
     old = {name: value for name, value in job.fingerprint.items() if name not in NEW}
     assert job.fingerprint == old | BEFORE_RECORDED
     finished = {"fingerprint": old, "epochs": 2}

@@ -67,7 +67,7 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
     header = read_header(str(out / "best.safetensors"))
     assert header.trained == (True, True, True, True, False)
     assert header.training["epoch"] == summary["best"]["epoch"]
-    assert "never annotated" in capsys.readouterr().err
+    assert "parjob: warning: never annotated" in capsys.readouterr().err
     assert summary["untrained"] == ["boots"]
     code = parjob(
         *("infer", "--manifest", labelled.manifest, "--weights", out / "best.safetensors"),

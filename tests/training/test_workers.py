@@ -15,7 +15,7 @@ from torch import nn
 
 from par_model.training import loop
 from par_model.training.inputs import TrainPlan
-from par_model.training.job import Job, _decode, _plan
+from par_model.training.job import TrainJob, _decode, _plan
 from par_model.training.local import LocalTrainer
 from par_model.training.loop import Learner, train, train_epoch
 from par_model.training.pace import Pace
@@ -25,7 +25,7 @@ from tests.training.archive import Archive
 
 
 def plan_of(labelled: Archive, output: Path, **options: Any) -> TrainPlan:
-    job = Job.look(labelled.options(output, **options))
+    job = TrainJob.look(labelled.options(output, **options))
     shards = job.shards()
     _decode(LocalTrainer("cpu"), shards)
     return _plan(job, shards, {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -135,3 +137,16 @@ def test_a_video_that_ends_the_process_or_never_answers_costs_itself_alone(
         (FailureCode.VIDEO_CRASHED, "cannot read crash:///a.mp4: it ends the decoding process"),
         (FailureCode.VIDEO_TIMEOUT, "cannot read hang:///a.mp4: no answer within 6 s"),
     ]
+
+
+def test_a_script_needs_no_guard_and_runs_once(folder: Path, tmp_path: Path) -> None:
+    """multiprocessing would run it again in each child, and fail there."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from par_model.video.surveys import Question, surveys\n"
+        "print('once')\n"
+        f"for _, answer in surveys([Question({str(folder / 'a.mp4')!r}, 250)]):\n"
+        "    print(answer.frames)\n"
+    )
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert (ran.stdout.split(), ran.stderr) == (["once", "200"], "")

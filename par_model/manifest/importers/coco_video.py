@@ -7,6 +7,7 @@ in MOTSynth, ``ped_id``. Boxes are left, top, width, height in pixels of the ima
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import LeftOut, Listed
+from par_model.manifest.importers.tracks import LeftOut
 
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
 _TRACK_KEYS = ("track_id", "instance_id", "ped_id", "object_id")
@@ -63,6 +65,7 @@ def read_coco_video(
     document = _load(uri)
     images = _images_of(document, sequence, uri)
     frames = {image["id"]: _frame(image, uri) for image in images}
+    _refuse_repeated(frames, uri)
     first = _first(list(frames.values()), first_frame, uri)
     categories = {category.get("id"): str(category.get("name", "")) for category in document.get("categories", [])}
     numbered = [(i, a) for i, a in enumerate(document["annotations"]) if a.get("image_id") in frames]
@@ -114,6 +117,10 @@ def _refuse_ids(entries: Sequence[Mapping[str, Any]], of: str, uri: str) -> None
                 raise ManifestError(f"{uri}: {of} {number}: {key} {entry[key]!r} is neither a number nor a text")
         if of == "images" and entry.get("id") is None:
             raise ManifestError(f"{uri}: {of} {number}: has no id, by which annotations are of an image")
+    if of == "images":
+        twice = [name for name, count in Counter(entry["id"] for entry in entries).items() if count > 1]
+        if twice:
+            raise ManifestError(f"{uri}: several images have the same id, such as {twice[0]!r}: give each its own")
 
 
 def _needed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -136,8 +143,14 @@ def _images_of(document: Mapping[str, Any], sequence: str | None, uri: str) -> l
 
 
 def _others(document: Mapping[str, Any], frames: Mapping[Any, int]) -> list[LeftOut]:
-    others = sum(annotation.get("image_id") not in frames for annotation in document["annotations"])
-    return [LeftOut(others, "box", "of other videos")] if others else []
+    known = {image["id"] for image in document["images"]}
+    absent = [a.get("image_id") for a in document["annotations"] if a.get("image_id") not in frames]
+    unknown = sum(image not in known for image in absent)
+    left_out = [
+        LeftOut(len(absent) - unknown, "box", "of other videos"),
+        LeftOut(unknown, "box", "of images that the file does not have"),
+    ]
+    return [part for part in left_out if part.count]
 
 
 def _stem(name: str) -> str:
@@ -151,6 +164,18 @@ def _frame(image: Mapping[str, Any], uri: str) -> int:
             f"{uri}: image {image.get('id')} does not say which frame it is: {', '.join(_FRAME_KEYS)}, a whole number"
         )
     return number
+
+
+def _refuse_repeated(frames: Mapping[Any, int], uri: str) -> None:
+    """Frames of several videos in one: each would be a person's that was not there."""
+    image_of: dict[int, Any] = {}
+    for image, frame in frames.items():
+        other = image_of.setdefault(frame, image)
+        if other != image:
+            raise ManifestError(
+                f"{uri}: images {other!r} and {image!r} are both frame {frame}: are they of two videos? Then give "
+                "images a video_id"
+            )
 
 
 def _first(frames: Sequence[int], first_frame: int | None, uri: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.gather import Lines, Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
-from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import Lines, Listed, from_corners
+from par_model.manifest.importers.people import choose_people
+from par_model.manifest.importers.track_ids import track_ids, with_ids
 from par_model.wording import counted
 
-_NO_ID = frozenset(("", "none", "nan", "null", "na", "<na>"))
+_SHOWN = 8  # names in a message
+_MARKS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 # Which four columns give a box, and how.
 Shape = Literal["size", "corners", "middle"]
 _SHAPES: Mapping[Shape, tuple[str, ...]] = {
@@ -118,10 +122,13 @@ def read_sheet(uri: str) -> Sheet:
         raise ManifestError(f"{uri}: column {twice[0]!r} is there twice; rename one")
     for number, row in numbered[1:]:
         if len(row) != len(header):
-            raise ManifestError(
-                f"{uri}, line {number}: {counted(len(row), 'column')}, but the header has {len(header)}"
-            )
+            found = counted(len(row), "column")
+            raise ManifestError(f"{uri}, line {number}: {found}, but the header has {len(header)}: {_shown(header)}")
     return Sheet(uri, header, [row for _, row in numbered[1:]], [number for number, _ in numbered[1:]])
+
+
+def _shown(header: Sequence[str]) -> str:
+    return ", ".join(header[:_SHOWN]) + (", ..." if len(header) > _SHOWN else "")
 
 
 def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), labelled: bool = False) -> SheetTracks:
@@ -133,10 +140,12 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
     """
     for name in columns.names:
         if name not in sheet.header:
-            raise ManifestError(f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}")
-    ids = [plain(cell) for cell in sheet.column(columns.track)]
-    frames = _whole_numbers(sheet, columns.frame)
+            raise ManifestError(
+                f"{sheet.origin}: has no column {name!r}; it has {', '.join(sheet.header)}{_advice(sheet)}"
+            )
     where = Lines(sheet.origin, sheet.lines)
+    ids = track_ids(sheet.column(columns.track), where, in_table=True)
+    frames = _whole_numbers(sheet, columns.frame)
     listed = Listed(ids=ids, frames=frames, boxes=_boxes(sheet, columns), where=where)
     people_rows = np.ones(len(ids), bool)
     if columns.of_class is not None:
@@ -144,11 +153,17 @@ def sheet_tracks(sheet: Sheet, columns: Columns, *, people: Sequence[str] = (), 
         listed = listed.keep(people_rows, "box", why)
     elif people:
         raise UsageError("--people needs a column that says what a box is of: --columns ...,class=NAME")
-    known = np.fromiter((name.lower() not in _NO_ID for name in ids), bool, len(ids))
-    listed = listed.keep(known[people_rows], "box", "of no track (no track id)")
-    rows = np.flatnonzero(people_rows & known).tolist()
+    rows = [row for row in np.flatnonzero(people_rows).tolist() if ids[row]]
+    listed = with_ids(listed)
     votes = _votes(sheet, columns, listed.ids, rows) if labelled else {}
     return SheetTracks(listed, votes, int(frames.min()) if len(frames) else None)
+
+
+def _advice(sheet: Sheet) -> str:
+    """For a header that was not split."""
+    if len(sheet.header) > 1:
+        return ""
+    return ", a single one: columns lie between commas, semicolons, tabs or |, here they do not"
 
 
 def _votes(sheet: Sheet, columns: Columns, ids: Sequence[str], rows: Sequence[int]) -> Votes:
@@ -171,9 +186,9 @@ def _rows(text: str, origin: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Comma, unless the header has none but a semicolon or a tab."""
+    """What is in the header most often, of the marks that tools put between columns."""
     header = text.lstrip().partition("\n")[0]
-    return next((mark for mark in ",;\t" if mark in header), ",")
+    return max(_MARKS, key=header.count)
 
 
 def _whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
@@ -190,8 +205,9 @@ def _numbers(sheet: Sheet, name: str) -> NDArray[np.float64]:
     cells = sheet.column(name)
     wrong = next((i for i, cell in enumerate(cells) if not is_number(cell)), None)
     if wrong is not None:
+        advice = "; write it with a point" if _DECIMAL_COMMA.fullmatch(cells[wrong].strip()) else ""
         raise ManifestError(
-            f"{sheet.origin}, line {sheet.lines[wrong]}, column {name!r}: {cells[wrong]!r} is not a number"
+            f"{sheet.origin}, line {sheet.lines[wrong]}, column {name!r}: {cells[wrong]!r} is not a number{advice}"
         )
     return np.array(list(map(float, cells)), np.float64)
 

@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,13 +27,14 @@ import numpy as np
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
 from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta, is_number
+from par_model.manifest.importers.gather import Lines, Listed
 from par_model.manifest.importers.people import choose_people
-from par_model.manifest.importers.tracks import LeftOut, Lines, Listed
+from par_model.manifest.importers.tracks import LeftOut
 from par_model.manifest.importers.xml_stream import read_xml
 
 ID_ATTRIBUTE = "tracklet_id"  # gives a track its whole tracklet_id, where it is a text that is not empty
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
-_SIDES = ("xtl", "ytl", "xbr", "ybr")
+_NEEDED = ("frame", "xtl", "ytl", "xbr", "ybr")
 _SHOWN = 40  # characters of a value in a message
 
 
@@ -84,19 +86,43 @@ def read_cvat(uri: str, *, labels: Sequence[str] = (), task: int | None = None) 
 
 @dataclass
 class _Track:
-    """A track as it is read. boxes: line, frame and sides of each. said: attribute and value -> boxes that say so."""
+    """A track as it is read.
+
+    lines, frames: of each box. sides: left, top, width, height of each, one after the other. said: attribute and value
+    -> boxes that say so, once the track is ended. last: names and values, one after the other, that the last box said,
+    and so many before it.
+    """
 
     name: str
     label: str
     task: int | None
-    boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
-    said: dict[tuple[str, str], int] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    sides: list[float] = field(default_factory=list)
+    said: Counter[tuple[str, str]] = field(default_factory=Counter)
+    last: list[str] = field(default_factory=list)
+    last_boxes: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     outside: int = 0
 
+    def say(self, answers: list[str]) -> None:
+        """Count what a box says; most boxes say what the one before said."""
+        if answers != self.last:
+            self.end()
+            self.last = answers
+        self.last_boxes += 1
+
+    def end(self) -> None:
+        for said in zip(self.last[::2], self.last[1::2], strict=True):
+            self.said[said] += self.last_boxes
+        self.last_boxes = 0
+
 
 class _File:
-    """The handler of ``read_xml``: what a file says, its boxes track by track, the head of it as a tree."""
+    """The handler of ``read_xml``: what a file says, its boxes track by track, the head of it as a tree.
+
+    Most elements of a large file are attributes of boxes, so each method looks for those first.
+    """
 
     def __init__(self) -> None:
         self.origin = ""
@@ -109,17 +135,20 @@ class _File:
         self._builder: ElementTree.TreeBuilder | None = None
         self._track: _Track | None = None
         self._shape: str | None = None
-        self._seen = False  # whether the shape is a box that shows its person
-        self._attribute: str | None = None
-        self._text = ""
-        self._said: dict[tuple[str, str], int] = {}
+        self._answers: list[str] | None = None  # names and values of attributes, in a box that shows its person
+        self._attribute: str | None = None  # the one that such a box is just giving
+        self._texts: list[str] = []
+        self.data = self._texts.append
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if self._builder is not None:
+            self._build_text(self._builder)
             self._builder.start(tag, attributes)
-        elif tag == "attribute":
+            return
+        if self._attribute is None:
+            self._texts.clear()
+        if self._answers is not None and tag == "attribute":
             self._attribute = attributes.get("name")
-            self._text = ""
         elif self._track is not None:
             if self._shape is None and tag in _SHAPES:
                 self._shape = tag
@@ -134,26 +163,29 @@ class _File:
             self._builder = ElementTree.TreeBuilder()
             self._builder.start(tag, attributes)
 
-    def data(self, text: str) -> None:
-        if self._attribute is not None:
-            self._text += text
-        elif self._builder is not None:
-            self._builder.data(text)
-
     def end(self, tag: str) -> None:
-        if self._builder is not None:
+        if self._attribute is not None:
+            if tag == "attribute" and self._answers is not None:
+                self._answers.append(self._attribute)
+                self._answers.append("".join(self._texts))
+                self._attribute = None
+        elif self._builder is not None:
+            self._build_text(self._builder)
             self._builder.end(tag)
             if tag == "meta":
                 self.meta, self._builder = CvatMeta(self._builder.close()), None
-        elif tag == "attribute":
-            if self._attribute is not None and self._seen:
-                said = self._attribute, self._text
-                self._said[said] = self._said.get(said, 0) + 1
-            self._attribute = None
         elif tag == self._shape:
-            self._shape, self._seen = None, False
+            if self._track is not None and self._answers is not None:
+                self._track.say(self._answers)
+            self._shape = self._answers = None
         elif tag == "track":
+            if self._track is not None:
+                self._track.end()
             self._track = None
+
+    def _build_text(self, builder: ElementTree.TreeBuilder) -> None:
+        builder.data("".join(self._texts))
+        self._texts.clear()
 
     @property
     def _where(self) -> str:
@@ -175,7 +207,6 @@ class _File:
             )
         self._named[key] = self.line()
         self.tracks.append(track)
-        self._said = track.said
         return track
 
     def _begin_shape(self, track: _Track, tag: str, attributes: dict[str, str]) -> None:
@@ -188,11 +219,15 @@ class _File:
         if outside == "1":
             track.outside += 1
             return
-        self._seen = True
+        self._answers = []
         try:
-            x, y, right, bottom = (float(attributes[name]) for name in _SIDES)
+            x, y = float(attributes["xtl"]), float(attributes["ytl"])
+            right, bottom = float(attributes["xbr"]), float(attributes["ybr"])
             turn = float(attributes.get("rotation", 0))
             frame = int(attributes["frame"])
+            foreign = [name for name in _NEEDED if "_" in attributes[name] or not attributes[name].isascii()]
+            if foreign:
+                raise ValueError(f"{foreign[0]} {attributes[foreign[0]]!r}")
             if frame.bit_length() > 62:
                 raise ValueError(f"frame {frame}")
             if not math.isfinite(turn):
@@ -202,7 +237,9 @@ class _File:
             raise ManifestError(f"{self._where}: a <box> needs {needs}: {error}") from error
         if turn:
             x, y, right, bottom = _enclosing(x, y, right, bottom, turn)
-        track.boxes.append((self.line(), frame, x, y, right - x, bottom - y))
+        track.lines.append(self.line())
+        track.frames.append(frame)
+        track.sides += (x, y, right - x, bottom - y)
 
     def refuse_other_formats(self, origin: str) -> None:
         if self.root != "annotations":
@@ -235,12 +272,11 @@ def _of_task(tracks: Sequence[_Track], names: Mapping[int, str], task: int | Non
 
 
 def _listed(tracks: Sequence[_Track], origin: str, left_out: Sequence[LeftOut]) -> Listed:
-    boxes = [box for track in tracks for box in track.boxes]
     return Listed(
-        ids=[track.name for track in tracks for _ in track.boxes],
-        frames=np.array([frame for _, frame, *_ in boxes], np.int64),
-        boxes=np.array([sides for _, _, *sides in boxes], np.float64).reshape(-1, 4),
-        where=Lines(origin, [line for line, *_ in boxes]),
+        ids=list(chain.from_iterable([track.name] * len(track.frames) for track in tracks)),
+        frames=np.fromiter(chain.from_iterable(track.frames for track in tracks), np.int64),
+        boxes=np.fromiter(chain.from_iterable(track.sides for track in tracks), np.float64).reshape(-1, 4),
+        where=Lines(origin, list(chain.from_iterable(track.lines for track in tracks))),
         left_out=left_out,
     )
 

@@ -15,14 +15,14 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files, read_lines
+from par_model.manifest.importers.gather import Listed, from_corners
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people, plain
-from par_model.manifest.importers.tracks import Listed, from_corners
+from par_model.manifest.importers.track_ids import UNTRACKED
 
 _PEOPLE = (*NAMES, "person_sitting")
 _DATA_SET_WORDS = (10, 17, 18)  # to the box, to the end, and with a score
 _DEEPSTREAM_NUMBERS = 16  # with an id, in front, and a confidence
-_UNTRACKED = str(2**64 - 1)  # DeepStream's object id before a tracker has seen the object
 
 
 def read_kitti(uri: str, *, people: Sequence[str] = ()) -> Listed:
@@ -59,7 +59,7 @@ def read_deepstream(uri: str, *, people: Sequence[str] = ()) -> Listed:
     )
     chosen, why = choose_people([label for label, _ in split], people, uri)
     listed = replace(listed, left_out=files.left_out).keep(chosen, "box", why)
-    tracked = np.fromiter((name != _UNTRACKED for name in listed.ids), bool, len(listed.ids))
+    tracked = np.fromiter((name != UNTRACKED for name in listed.ids), bool, len(listed.ids))
     return listed.keep(tracked, "box", "of no track (DeepStream's id of untracked objects)")
 
 

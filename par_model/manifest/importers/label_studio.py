@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
-from par_model.manifest.importers.people import choose_people
-from par_model.manifest.importers.tracks import Listed
+from par_model.manifest.importers.people import NAMES, choose_people
 
 _SIDES = ("x", "y", "width", "height", "rotation")
 _FASTEST = 1e5  # frames a second
@@ -76,7 +77,8 @@ def read_label_studio(
     no or several annotations.
     """
     results, where = _results(uri, sequence)
-    regions = [_region(result, results, where) for result in results if result.get("type") == "videorectangle"]
+    named = [name.casefold() for name in people or NAMES]
+    regions = [_region(result, results, named, where) for result in results if result.get("type") == "videorectangle"]
     if not regions:
         raise ManifestError(f"{where}: has no video regions (videorectangle)")
     shown = [(i, *box) for i, region in enumerate(regions) for box in _boxes(region, picture, first_frame)]
@@ -120,7 +122,10 @@ def _results(uri: str, sequence: str | None) -> tuple[list[dict[str, Any]], str]
     return results, where
 
 
-def _region(result: Mapping[str, Any], results: Sequence[Mapping[str, Any]], where: str) -> _Region:
+def _region(
+    result: Mapping[str, Any], results: Sequence[Mapping[str, Any]], people: Collection[str], where: str
+) -> _Region:
+    """people: of several labels of a region, one of these counts, else the first."""
     name = str(result.get("id"))
     where = f"{where}, region {name}"
     value = _value(result)
@@ -131,7 +136,11 @@ def _region(result: Mapping[str, Any], results: Sequence[Mapping[str, Any]], whe
     same = [other for other in results if other.get("id") == result.get("id") and other.get("type") == "labels"]
     labels = [label for of in (result, *same) for label in _texts(of, "labels", where)]
     ordered = sorted(keys, key=lambda key: float(key["frame"]))
-    return _Region(name, labels[0] if labels else "", where, ordered, _rate(value, ordered, where))
+    for key, following in pairwise(ordered):
+        if key["frame"] == following["frame"]:
+            raise ManifestError(f"{where}: has two key frames of number {key['frame']:g}")
+    label = next((of for of in labels if of.casefold() in people), next(iter(labels), ""))
+    return _Region(name, label, where, ordered, _rate(value, ordered, where))
 
 
 def _value(result: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -171,6 +180,11 @@ def _rate(value: Mapping[str, Any], keys: Sequence[Mapping[str, float]], where: 
 def _boxes(region: _Region, picture: Picture, first_frame: int) -> list[tuple[int, tuple[float, ...]]]:
     """Frame and box, in pixels, of each frame of the video in which the region is shown."""
     seconds = picture.seconds
+    if region.keys[0]["frame"] < first_frame:
+        raise ManifestError(
+            f"{region.where}: has a key frame {region.keys[0]['frame']:g}, but frames are counted from {first_frame}; "
+            "if they are counted from 0, say --first-frame 0"
+        )
     last = (region.keys[-1]["frame"] - first_frame) / region.rate
     end = seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 1 / region.rate)
     if last > end:

@@ -11,7 +11,7 @@ from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
 from par_model.manifest.importers.columns import read_sheet
-from par_model.manifest.importers.people import plain
+from par_model.manifest.importers.track_ids import track_id
 from par_model.manifest.importers.videos import Imported
 
 _ID_COLUMNS = ("tracklet_id", "track_id", "id")
@@ -71,7 +71,7 @@ def read_label_file(uri: str, imported: Imported) -> LabelFile:
     votes: Votes = {}
     no_tracks: list[str] = []
     for cell, row, line in zip(sheet.column(column), sheet.rows, sheet.lines, strict=True):
-        name = known.get(cell.strip(), known.get(plain(cell)))
+        name = known.get(cell.strip(), known.get(_spelt(cell)))
         if name is None:
             no_tracks.append(cell)
             continue
@@ -84,3 +84,11 @@ def read_label_file(uri: str, imported: Imported) -> LabelFile:
         example = f", for example {no_tracks[0]!r}" if no_tracks else ""
         raise ManifestError(f"{uri}: no id in column {column!r} is one of the tracks{example}")
     return LabelFile(votes, no_tracks)
+
+
+def _spelt(cell: str) -> str:
+    """A cell as ``track_id`` spells it, itself where it is no track id."""
+    try:
+        return track_id(cell)
+    except ValueError:
+        return cell

@@ -14,7 +14,6 @@ over the whole file:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,9 +22,11 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Lines, Listed, Numbering, from_corners, gather
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import NAMES, choose_people
-from par_model.manifest.importers.tracks import Lines, Listed, Numbering, Tracks, from_corners, gather
+from par_model.manifest.importers.track_ids import track_ids, with_ids
+from par_model.manifest.importers.tracks import Tracks
 from par_model.wording import counted
 
 _COLUMNS = (*range(6, 11), 16)
@@ -33,9 +34,9 @@ _GROUND_TRUTH_COLUMNS = 9
 _SIDES = slice(2, 6)
 _CONFIDENCE, _CLASS, _VISIBILITY = 6, 7, 8
 _PEDESTRIAN = "1"
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 _LARGEST = 2.0**53
 _SHOWN = 8
+_QUOTES = " \t\"'()[]"
 _FROM_1 = Numbering(first=1)
 
 
@@ -90,14 +91,14 @@ def parse_tracks(
     values.insert(1, np.empty(0))
     boxes = np.stack(values[_SIDES], axis=1)
     listed = Listed(
-        ids=_ids(columns[1], where),
+        ids=track_ids(columns[1], where),
         frames=_whole(values[0], "frame", where),
         boxes=from_corners(boxes) if options.corners else boxes,
         where=where,
         others=np.stack(values[_CONFIDENCE:], axis=1) if len(values) > _CONFIDENCE else None,
     )
     tracks = gather(
-        _only_people(listed, values, origin, options.people, labels),
+        with_ids(_only_people(listed, values, origin, options.people, labels)),
         options.numbering,
         skip_bad_boxes=options.skip_bad_boxes,
     )
@@ -121,10 +122,15 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
             continue
         if len(fields) > 1 and not fields[-1].strip():
             fields.pop()  # a comma that ends the line
+        if not rows and _is_header(fields):
+            raise ManifestError(
+                f"{origin}, line {number}: is a header or a comment, which MOTChallenge text does not have; tables "
+                "with a header are read by from-csv --columns frame=...,id=...,x=...,y=...,w=...,h=..."
+            )
         if len(fields) not in _COLUMNS:
             raise ManifestError(
                 f"{origin}, line {number}: {counted(len(fields), 'column')}, expected 6 to 10, or 16 as DeepStream "
-                "writes: frame, track id, left, top, width, height, ..."
+                f"writes: frame, track id, left, top, width, height, ...{_advice_on_marks(line)}"
             )
         if rows and len(fields) != len(rows[0]):
             raise ManifestError(
@@ -134,6 +140,15 @@ def _split(text: str, origin: str) -> tuple[list[tuple[str, ...]], list[int]]:
         rows.append(fields)
         numbers.append(number)
     return list(zip(*rows, strict=True)), numbers
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    return len(fields) > 1 and not any(is_number(field.strip(_QUOTES)) for field in fields)
+
+
+def _advice_on_marks(line: str) -> str:
+    mark = next((mark for mark in ";|" if mark in line), None)
+    return f"; columns lie between commas or blanks, here is {mark!r}: replace it" if mark is not None else ""
 
 
 def _numbers(fields: Sequence[str], where: Lines, *, finite: bool) -> NDArray[np.float64]:
@@ -158,36 +173,6 @@ def _whole(values: NDArray[np.float64], what: str, where: Lines) -> NDArray[np.i
         row = int(fractions[0])
         raise ManifestError(f"{where(row)}: {what} {values[row]:g} is not a whole number")
     return np.clip(values, -_LARGEST, _LARGEST).astype(np.int64)
-
-
-def _ids(fields: Sequence[str], where: Lines) -> list[str]:
-    """Track ids as text. Whole numbers are spelt in one way, so that ``1.0`` is ``1``."""
-    spelt: dict[str, str] = {}
-    for row, field in enumerate(fields):
-        if field not in spelt:
-            spelt[field] = _id(field.strip(), where, row)
-    return [spelt[field] for field in fields]
-
-
-def _id(text: str, where: Lines, row: int) -> str:
-    if _WHOLE.fullmatch(text) and text.isascii():
-        return _spelt(text.partition(".")[0])  # a float holds no track id above 2**53
-    if not text:
-        raise ManifestError(f"{where(row)}: there is no track id")
-    if not is_number(text):
-        return text
-    value = float(text)
-    if not np.isfinite(value):
-        raise ManifestError(f"{where(row)}: track id {text!r} is not finite")
-    if not value.is_integer():
-        raise ManifestError(f"{where(row)}: track id {text} is not a whole number")
-    return str(int(value))
-
-
-def _spelt(digits: str) -> str:
-    """Digits with or without a sign, in one way; as text, since Python makes no number of thousands of them."""
-    number = digits.lstrip("+-").lstrip("0") or "0"
-    return f"-{number}" if digits.startswith("-") and number != "0" else number
 
 
 def _only_people(

@@ -10,9 +10,9 @@ from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes
 from par_model.manifest.importers.coco_video import is_whole_motsynth, motsynth_shift, read_coco_video
 from par_model.manifest.importers.columns import Columns, Sheet, SheetTracks, read_sheet, sheet_tracks
+from par_model.manifest.importers.gather import Listed, Numbering
 from par_model.manifest.importers.kitti import read_deepstream, read_kitti
 from par_model.manifest.importers.label_studio import Picture, read_label_studio
-from par_model.manifest.importers.tracks import Listed, Numbering
 from par_model.manifest.importers.ultralytics import read_ultralytics
 
 Preset = Literal["supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio"]

@@ -14,9 +14,10 @@ import numpy as np
 from par_model.errors import ManifestError
 from par_model.manifest.importers.columns import as_left_top_size
 from par_model.manifest.importers.frame_files import Line, Origins, read_frame_files
+from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.numbers import is_number
 from par_model.manifest.importers.people import choose_people, plain
-from par_model.manifest.importers.tracks import Listed
+from par_model.manifest.importers.track_ids import with_ids
 
 _LEAST, _MOST = 5, 7  # numbers of a line: a class and a box, with a confidence and an id
 
@@ -37,10 +38,10 @@ def read_ultralytics(uri: str, *, people: Sequence[str] = (), stride: int = 1, s
             f"{uri}: no box has a track id: the lines end with their box or their confidence, so that this is what "
             "`yolo predict` writes; `yolo track` writes ids"
         )
-    with_ids = [len(row) == longest for row in numbers]
+    ends_with_id = [len(row) == longest for row in numbers]
     wrong = [
         line
-        for line, row, has_id in zip(files.lines, numbers, with_ids, strict=True)
+        for line, row, has_id in zip(files.lines, numbers, ends_with_id, strict=True)
         if has_id and not row[-1].is_integer()
     ]
     if wrong:
@@ -48,14 +49,13 @@ def read_ultralytics(uri: str, *, people: Sequence[str] = (), stride: int = 1, s
     chosen, why = choose_people([plain(line.words[0]) for line in files.lines], people, uri)
     sides = np.array([row[1:5] for row in numbers], np.float64).reshape(-1, 4)
     listed = Listed(
-        ids=[f"{row[-1]:.0f}" if has_id else "" for row, has_id in zip(numbers, with_ids, strict=True)],
+        ids=[f"{row[-1]:.0f}" if has_id else "" for row, has_id in zip(numbers, ends_with_id, strict=True)],
         frames=np.array([line.frame * stride - 1 for line in files.lines], np.int64),
         boxes=as_left_top_size(sides, "middle"),
         where=Origins(files.lines),
         left_out=files.left_out,
     ).keep(chosen, "box", why)
-    tracked = np.fromiter((name != "" for name in listed.ids), bool, len(listed.ids))
-    return listed.keep(tracked, "box", "of no track (no track id)")
+    return with_ids(listed)
 
 
 def _numbers(line: Line) -> list[float]:

@@ -28,7 +28,7 @@ _SIDE_INFORMATION = re.compile(
     r"|time_scale/num_units_in_tick invalid|active_parameter_set_id \d+ invalid"
     # H.264: a picture should be forgotten that was never there, as after a cut, or too many are remembered
     r"|mmco: unref (short|long) failure|number of reference frames .* exceeds max"
-    # H.264: what a container has in the place of parameter sets; packets that have no start code are refused besides
+    # H.264: what a container has instead of parameter sets; packets that have no start code are refused besides
     r"|No start code is found"
     # MJPEG: segments of cameras, Exif, colour profiles
     r"|app: invalid len|unable to decode APP fields|mjpeg: error, decode_app parser read over the end|.*\b(EXIF|ICC)\b"

@@ -14,33 +14,32 @@ from par_model.video.containers.h264_headers import (
     PPS,
     SLICES,
     SPS,
+    CodedPicture,
     ParameterSets,
-    Picture,
     UnreadableError,
     resets_numbers,
+    unit_kind,
 )
+from par_model.video.containers.nal_units import length_size, stated_units, units
 
-_START = b"\0\0\1"
-_HEADER = 256  # bytes of a slice that hold all of its header that is looked at
-_LARGEST_SET = 4096
 _LEAST_JUMPS = 3  # that make a habit
 
 
-class Step(NamedTuple):
+class PictureStep(NamedTuple):
     """From a picture to the next. after_reference: others may be made from the first. jumps: numbers are missing."""
 
     after_reference: bool
     jumps: bool
 
 
-def habits(steps: Iterable[Step]) -> frozenset[bool]:
+def habits(steps: Iterable[PictureStep]) -> frozenset[bool]:
     """After which pictures, references or others, an encoder's numbers jump as a rule: then a jump says nothing.
 
     Some count pictures too that no other is made from, and recorders leave out every other picture of a hierarchy.
     """
     counted = Counter(steps)
-    jumps = {kind: counted[Step(kind, jumps=True)] for kind in (True, False)}
-    return frozenset(k for k, n in jumps.items() if n >= _LEAST_JUMPS and n > counted[Step(k, jumps=False)])
+    jumps = {kind: counted[PictureStep(kind, jumps=True)] for kind in (True, False)}
+    return frozenset(k for k, n in jumps.items() if n >= _LEAST_JUMPS and n > counted[PictureStep(k, jumps=False)])
 
 
 class FrameNumbers:
@@ -51,10 +50,10 @@ class FrameNumbers:
 
     def __init__(self, extradata: bytes | None) -> None:
         self._sets = ParameterSets()
-        self._length_size = 0  # of the field before each unit, in bytes; 0: start codes
-        self._last: Picture | None = None
+        self._length_bytes = 0
+        self._last: CodedPicture | None = None
         self._number: int | None = None  # of the last reference picture
-        self._reference: Picture | None = None  # it, until it is known whether numbers begin again with it
+        self._reference: CodedPicture | None = None  # it, until it is known whether numbers begin again with it
         self._hole: int | None = None  # what is shown before this time may be made from pictures that are missing
         self.configure(extradata)
 
@@ -62,17 +61,15 @@ class FrameNumbers:
         """Take parameter sets of the container."""
         if not extradata:
             return
-        is_listed = extradata[0] == 1 and len(extradata) > 6
-        if is_listed:
-            self._length_size = (extradata[4] & 3) + 1
-        for unit in _listed_units(extradata) if is_listed else _marked_units(extradata, _LARGEST_SET):
+        self._length_bytes = length_size(extradata) or self._length_bytes
+        for unit in stated_units(extradata):
             self._sets.keep(unit)
 
     def start_over(self) -> None:
         """What comes next follows nothing."""
         self._last = self._number = self._reference = self._hole = None
 
-    def step(self, packet: bytes | memoryview, pts: int | None) -> Step | None:
+    def step(self, packet: bytes | memoryview, pts: int | None) -> PictureStep | None:
         """The step to the picture of a packet, None if there is none before it, it starts anew, or cannot be read.
 
         A jump to a picture that is made from no other counts for those that are shown before it alone.
@@ -82,7 +79,7 @@ class FrameNumbers:
         except UnreadableError:
             self.start_over()
             return None
-        step: Step | None = None
+        step: PictureStep | None = None
         for picture in pictures:
             found = self._step_to(picture)
             if found is not None and found.jumps and self._is_intra(packet):
@@ -95,7 +92,7 @@ class FrameNumbers:
             return step._replace(jumps=True)
         return step
 
-    def _step_to(self, picture: Picture) -> Step | None:
+    def _step_to(self, picture: CodedPicture) -> PictureStep | None:
         before, number = self._last, self._number
         self._last = picture
         largest = 1 << picture.sequence.bits
@@ -109,7 +106,7 @@ class FrameNumbers:
             self._reference = picture
         if before is None or picture.is_idr:
             return None
-        return Step(before.is_reference, not follows and not is_new and not picture.sequence.may_skip)
+        return PictureStep(before.is_reference, not follows and not is_new and not picture.sequence.may_skip)
 
     def _was_new(self) -> bool:
         """Whether numbers began again with the last reference picture, or that cannot be told."""
@@ -119,10 +116,10 @@ class FrameNumbers:
         except UnreadableError:
             return True
 
-    def _pictures(self, packet: bytes | memoryview) -> Iterator[Picture]:
+    def _pictures(self, packet: bytes | memoryview) -> Iterator[CodedPicture]:
         """The picture of a packet: its first slice; of fields, each slice."""
-        for unit in self._units(packet):
-            kind = unit[0] & 0x1F if unit else 0
+        for unit in units(packet, self._length_bytes):
+            kind = unit_kind(unit)
             if kind in (SPS, PPS):
                 self._sets.keep(unit)
             elif kind in SLICES:
@@ -133,43 +130,8 @@ class FrameNumbers:
 
     def _is_intra(self, packet: bytes | memoryview) -> bool:
         """Whether no slice of a packet is made from another picture."""
-        slices = [unit for unit in self._units(packet) if unit and unit[0] & 0x1F in SLICES]
+        slices = [unit for unit in units(packet, self._length_bytes) if unit_kind(unit) in SLICES]
         try:
             return all(self._sets.picture(unit).is_intra for unit in slices)
         except UnreadableError:
             return False
-
-    def _units(self, packet: bytes | memoryview) -> Iterator[bytes]:
-        """The beginnings of a packet's units."""
-        if not self._length_size or bytes(packet[:4]) == b"\0" + _START:
-            yield from _marked_units(bytes(packet), _HEADER)
-            return
-        at = 0
-        while at + self._length_size < len(packet):
-            start = at + self._length_size
-            end = start + int.from_bytes(packet[at:start], "big")
-            most = _LARGEST_SET if packet[start] & 0x1F == SPS else _HEADER
-            yield bytes(packet[start : min(end, start + most)])
-            at = end
-
-
-def _marked_units(data: bytes, most: int) -> Iterator[bytes]:
-    """Units after start codes, at most so many bytes of each, those that follow included."""
-    at = data.find(_START)
-    while at >= 0:
-        yield data[at + 3 : at + 3 + most]
-        at = data.find(_START, at + 3)
-
-
-def _listed_units(extradata: bytes) -> Iterator[bytes]:
-    """The SPS and PPS of an AVCDecoderConfigurationRecord: ISO/IEC 14496-15, 5.3.3."""
-    at = 6
-    count = extradata[5] & 0x1F
-    for _ in range(2):
-        for _ in range(count):
-            end = at + 2 + int.from_bytes(extradata[at : at + 2], "big")
-            yield extradata[at + 2 : end]
-            at = end
-        if at >= len(extradata):
-            return
-        count, at = extradata[at], at + 1

@@ -16,10 +16,16 @@ _P, _B, _I, _SP, _SI = range(5)
 _RESET = 5  # memory management: all pictures are forgotten, and this one counts as number 0
 _OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}
 _SHORT = 24  # bytes that hold the beginning of a slice, up to its frame number
+_SLICE = 256  # bytes of a slice that hold all of its header that is looked at
 
 
 class UnreadableError(Exception):
     """The bits of a header end, or make no sense."""
+
+
+def unit_kind(unit: bytes) -> int:
+    """The type of a unit, ``nal_unit_type``: 7.4.1. Of an empty one 0, which the standard leaves open."""
+    return unit[0] & 0x1F if unit else 0
 
 
 class _Bits:
@@ -75,8 +81,8 @@ class Parameters(NamedTuple):
     is_full: bool = False
 
 
-class Picture(NamedTuple):
-    """A picture, by the header of its first slice. is_intra: that slice refers to no picture. unit: the slice."""
+class CodedPicture(NamedTuple):
+    """A picture, by the header of its first slice. is_intra: that slice refers to no picture. unit: its beginning."""
 
     number: int
     sequence: Sequence
@@ -97,7 +103,7 @@ class ParameterSets:
 
     def keep(self, unit: bytes) -> None:
         """Take a unit, if it is a parameter set that can be read."""
-        kind = unit[0] & 0x1F if unit else 0
+        kind = unit_kind(unit)
         try:
             if kind == SPS:
                 number, sequence = _sequence(_Bits(unit[1:]))
@@ -108,7 +114,7 @@ class ParameterSets:
         except UnreadableError:
             return
 
-    def picture(self, unit: bytes) -> Picture:
+    def picture(self, unit: bytes) -> CodedPicture:
         """The picture of a slice, 7.3.3. Raises UnreadableError."""
         bits = _Bits(unit[1:_SHORT])
         bits.code()  # where it begins
@@ -121,11 +127,13 @@ class ParameterSets:
             bits.number(2)
         number = bits.number(sequence.bits)
         is_field = sequence.has_fields and bits.flag()
-        is_idr, is_reference = unit[0] & 0x1F == IDR, unit[0] & 0x60 != 0
-        return Picture(number, sequence, parameters, is_idr, is_reference, is_field, slice_kind in (_I, _SI), unit)
+        is_idr, is_reference = unit_kind(unit) == IDR, unit[0] & 0x60 != 0
+        return CodedPicture(
+            number, sequence, parameters, is_idr, is_reference, is_field, slice_kind in (_I, _SI), unit[:_SLICE]
+        )
 
 
-def resets_numbers(picture: Picture) -> bool:
+def resets_numbers(picture: CodedPicture) -> bool:
     """Whether a picture's slice says that frame numbers begin again with it. Raises UnreadableError."""
     parameters, sequence = picture.parameters, picture.sequence
     if picture.is_idr:

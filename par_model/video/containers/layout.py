@@ -1,8 +1,8 @@
 """Whether a demuxer gives every packet that a file holds.
 
-When FFmpeg's demuxers meet a damaged header in Matroska, AVI, FLV or MPEG-TS, they look for the next place that makes
-sense and say nothing: every later frame would be counted too low. Walking the headers beside them costs microseconds a
-packet, and shows each packet that did not come.
+When FFmpeg's demuxers meet a damaged header in one of the containers of ``formats.py``, they look for the next bytes
+that make sense and say nothing: every later frame would be counted too low. Walking the headers beside them costs
+microseconds a packet, and shows each packet that did not come.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class LayoutCheck:
                     return True
         except BrokenError:
             pass
-        except EndError:  # shorter than its header says: what comes has no place to compare with
+        except EndError:  # shorter than its header says: what comes has no start to compare with
             self._is_over = True
             return False
         self._is_over = True

@@ -20,7 +20,7 @@ from par_model.video.containers.complaints import listen, spoils
 from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
 from par_model.video.containers.demuxer import open_demuxer, read_one_track
 from par_model.video.containers.formats import END_IN_ERROR, INDEX_OF_PLACES, check_of
-from par_model.video.containers.h264 import FrameNumbers, Step, habits
+from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
 from par_model.video.containers.layout import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
 from par_model.video.packet_index import Packet
@@ -237,7 +237,7 @@ class VideoContainer:
         flush.stream = self._stream
         return flush
 
-    def _step(self, packet: av.Packet[av.VideoStream]) -> Step | None:
+    def _step(self, packet: av.Packet[av.VideoStream]) -> PictureStep | None:
         if self._numbers is None or not packet.size:
             return None
         if packet.has_sidedata("new_extradata"):
@@ -247,7 +247,7 @@ class VideoContainer:
     def _usual_jumps(self) -> frozenset[bool]:
         """After which pictures numbers jump as a rule, as the file's beginning tells, wherever this one reads."""
         if self._habits is None:
-            place = self._file.tell()
+            offset = self._file.tell()
             try:
                 with VideoContainer(self._file, self._number) as beside:
                     steps = (beside._step(packet) for packet in islice(beside.packets(), _LEARNING_PACKETS))
@@ -255,7 +255,7 @@ class VideoContainer:
             except TrackletError:
                 self._habits = frozenset()
             finally:
-                self._file.seek(place)
+                self._file.seek(offset)
         return self._habits
 
     def _is_behind_all(self) -> bool:
@@ -278,7 +278,7 @@ class VideoContainer:
         elif packet.pos is not None and packet.pos >= 0:
             is_lost = self._layout.is_lost(packet.pos)
         else:
-            self._layout = None  # cut out of another packet, by a parser: it has no place of its own
+            self._layout = None  # cut out of another packet, by a parser: it has no start of its own
             return
         if is_lost:
             self.damage.packets_lost("the file's structure is damaged, and packets are lost")
@@ -291,7 +291,7 @@ class VideoContainer:
         return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER
 
     def seek(self, timestamp: int) -> None:
-        """Go to the last place at or before a timestamp (in the stream's units) where decoding can start."""
+        """Go to the last packet at or before a timestamp (in the stream's units) where decoding can start."""
         self._layout = None  # it knows only what comes from the start
         if self._numbers is not None:
             self._numbers.start_over()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import av
 
-_START = b"\0\0\1"
+from par_model.video.containers.nal_units import length_size, units
+
 _HEADER = 16  # bytes of a unit that are looked at
 _H264_SLICES, _H264_IDR = range(1, 6), 5
 _HEVC_SLICES, _HEVC_BLA, _HEVC_CRA = range(32), 16, 21
@@ -27,8 +28,8 @@ class RandomAccess:
         extra = extradata or b""
         self._codec = codec
         self._length_size = 0  # of the field before each unit, in bytes; 0: start codes
-        if codec == "h264" and extra[:1] == b"\1" and len(extra) > 6:
-            self._length_size = (extra[4] & 3) + 1
+        if codec == "h264":
+            self._length_size = length_size(extra)
         elif codec == "hevc" and extra[:1] == b"\1" and len(extra) > 22:
             self._length_size = (extra[21] & 3) + 1
         self._starts: Callable[[memoryview], bool] | None = {
@@ -66,20 +67,7 @@ class RandomAccess:
 
     def _units(self, packet: memoryview) -> Iterator[bytes]:
         """The beginnings of a packet's units, none of them empty."""
-        if not self._length_size or bytes(packet[:4]) == b"\0" + _START:
-            data = bytes(packet)
-            at = data.find(_START)
-            while at >= 0:
-                if len(data) > at + 3:
-                    yield data[at + 3 : at + 3 + _HEADER]
-                at = data.find(_START, at + 3)
-            return
-        at = 0
-        while at + self._length_size < len(packet):
-            start = at + self._length_size
-            at = start + int.from_bytes(packet[at:start], "big")
-            if at > start:
-                yield bytes(packet[start : min(at, start + _HEADER)])
+        return filter(None, units(packet, self._length_size, _HEADER))
 
 
 def _is_vp9_key(packet: memoryview) -> bool:

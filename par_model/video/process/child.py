@@ -50,7 +50,7 @@ def _answer(task: DecodeTask, connection: Connection, memory: SharedMemory) -> b
     error = None
     try:
         for result in decode_group(task.tracklets, task.preprocess, task.sampling, task.options, counters):
-            connection.send(Answer(memory.place(result), counters.since(sent)))
+            connection.send(Answer(memory.put(result), counters.since(sent)))
             sent = counters.copy()
     except MemoryError:
         error = f"needed more than {task.options.memory_bytes >> 20} MiB of memory"
@@ -72,7 +72,7 @@ class SharedMemory:
         self._bytes = np.frombuffer(memory, np.uint8)
         self._held: deque[tuple[int, int]] = deque()  # start and end of what is not yet copied, oldest first
 
-    def place(self, result: Decoded) -> CropsAt | Failure:
+    def put(self, result: Decoded) -> CropsAt | Failure:
         """Put a result's pixels into the memory; wait for room if need be."""
         if isinstance(result, Failure):
             return result
@@ -83,11 +83,11 @@ class SharedMemory:
         # What has no room is sent as it is, and acknowledged like the rest.
         if offset is None:
             self._held.append((-1, -1))
-        places = []
+        written = []
         for array in arrays:
-            places.append(self._write(array, offset))
+            written.append(self._write(array, offset))
             offset = None if offset is None else offset + array.nbytes
-        return CropsAt(result.row, result.tracklet_id, result.num_frames, result.sampled_frames, tuple(places), raw)
+        return CropsAt(result.row, result.tracklet_id, result.num_frames, result.sampled_frames, tuple(written), raw)
 
     def wait_until_free(self) -> None:
         """Wait until the other side has copied everything."""
@@ -97,8 +97,8 @@ class SharedMemory:
     def _write(self, array: NDArray[np.uint8], offset: int | None) -> PixelsAt:
         if offset is None:
             return PixelsAt(array.shape, data=array.tobytes())
-        place = self._bytes[offset : offset + math.prod(array.shape)]
-        place.reshape(array.shape)[:] = array
+        room = self._bytes[offset : offset + math.prod(array.shape)]
+        room.reshape(array.shape)[:] = array
         return PixelsAt(array.shape, offset)
 
     def _reserve(self, size: int) -> int:
@@ -117,7 +117,7 @@ class SharedMemory:
 
     def _room(self, size: int) -> int | None:
         """Where ``size`` bytes are free: after the newest result, or at the start of the memory."""
-        held = [place for place in self._held if place[0] >= 0]
+        held = [block for block in self._held if block[0] >= 0]
         if not held:
             return 0
         oldest, newest = held[0][0], held[-1][1]

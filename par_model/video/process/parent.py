@@ -199,7 +199,7 @@ class DecodeProcess:
         raise TimeoutError(f"reading did not {purpose}")
 
     def _fetch(self, result: CropsAt | Failure) -> Decoded:
-        """Copy a result out of the shared memory, and free its place there."""
+        """Copy a result out of the shared memory, and free its bytes there."""
         if isinstance(result, Failure):
             return result
         arrays = [self._array(at) for at in result.pixels]

@@ -12,7 +12,8 @@ import pytest
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.coco_video import motsynth_shift, read_coco_video
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.gather import gather
+from par_model.manifest.importers.tracks import TrackBox
 
 # As scalabel 0.3.1's to_coco wrote it, without what is not read: two videos, whose instance ids begin again.
 SCALABEL: dict[str, Any] = {
@@ -149,3 +150,24 @@ def test_lists_within_lists_without_end_are_refused(tmp_path: Path) -> None:
     path.write_text("[" * 100_000)
     with pytest.raises(ManifestError, match="within each other more often than any tool writes"):
         read_coco_video(str(path))
+
+
+def test_images_of_one_frame_or_one_id_are_of_two_videos(tmp_path: Path) -> None:
+    images = [{"id": number, "frame_id": frame} for number, frame in ((1, 0), (2, 1), (3, 0))]
+    box = {"category_id": 1, "bbox": [1, 2, 30, 40]}
+    annotations = [{"image_id": 1, "track_id": 5, **box}, {"image_id": 3, "track_id": 6, **box}]
+    document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
+    with pytest.raises(
+        ManifestError, match=r"images 1 and 3 are both frame 0: are they of two videos\? Then give images"
+    ):
+        read_coco_video(write(tmp_path, document))
+    images[2] = {"id": 1, "frame_id": 2}
+    with pytest.raises(ManifestError, match="several images have the same id, such as 1"):
+        read_coco_video(write(tmp_path, document))
+
+
+def test_boxes_on_images_that_are_not_there_are_counted_as_such(tmp_path: Path) -> None:
+    document = copy.deepcopy(MOTSYNTH)
+    document["annotations"][0]["image_id"] = "11"
+    left_out = read_coco_video(write(tmp_path, document)).listed.left_out
+    assert str(left_out[0]) == "1 box of images that the file does not have"

@@ -9,7 +9,8 @@ import pytest
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.columns import Columns, SheetTracks, read_sheet, sheet_tracks
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.gather import gather
+from par_model.manifest.importers.tracks import TrackBox
 
 CORNERS = "frame=frame_number,id=tracker_id,x1=x_min,y1=y_min,x2=x_max,y2=y_max"
 # As supervision 0.31.2's CSVSink wrote it, with custom_data={"frame_number": ...}.
@@ -54,13 +55,31 @@ def test_a_box_may_be_given_in_three_ways(sides: str, columns: str, tmp_path: Pa
     assert boxes(found) == {"x-9": [TrackBox(5, 1, 2, 30, 40)]}
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_ids_that_a_data_frame_made_fractions_are_whole_again(separator: str, tmp_path: Path) -> None:
     """pandas turns a column of whole numbers with a gap into one of fractions."""
     text = "frame,id,x,y,w,h\n0.0,3.0,1,2,3,4\n1.0,,1,2,3,4\n2.0,nan,1,2,3,4\n".replace(",", separator)
     found = read(tmp_path, text, "frame=frame,id=id,x=x,y=y,w=w,h=h")
     assert boxes(found) == {"3": [TrackBox(0, 1, 2, 3, 4)]}
     assert [str(part) for part in found.listed.left_out] == ["2 boxes of no track (no track id)"]
+
+
+def test_ids_are_spelt_in_one_way_and_the_mark_that_is_there_most_often_divides(tmp_path: Path) -> None:
+    text = "frame;id;x;y;w;h;said, by\n0;1.0;1;2;3;4;a\n1;01;1;2;3;4;b, c\n2;1e+00;1;2;3;4;d\n3;b-1.5;1;2;3;4;e\n"
+    found = read(tmp_path, text, "frame=frame,id=id,x=x,y=y,w=w,h=h")
+    assert {name: [of.frame for of in track] for name, track in boxes(found).items()} == {"1": [0, 1, 2], "b-1.5": [3]}
+
+
+def test_short_hexadecimal_ids_are_no_numbers_with_an_exponent(tmp_path: Path) -> None:
+    found = read(tmp_path, "f,i,x,y,w,h\n0,12e4,1,2,3,4\n0,120000,5,2,3,4\n", "frame=f,id=i,x=x,y=y,w=w,h=h")
+    assert boxes(found) == {"120000": [TrackBox(0, 5, 2, 3, 4)], "12e4": [TrackBox(0, 1, 2, 3, 4)]}
+
+
+@pytest.mark.parametrize("word", ["-", "?", "\\N", "#N/A", "None", "<NA>", "", "NaN", str(2**64 - 1)])
+def test_what_tools_write_for_no_id_is_no_person(word: str, tmp_path: Path) -> None:
+    found = read(tmp_path, f"f,i,x,y,w,h\n0,{word},1,2,3,4\n1,7,1,2,3,4\n", "frame=f,id=i,x=x,y=y,w=w,h=h")
+    assert list(boxes(found)) == ["7"]
+    assert [str(part) for part in found.listed.left_out] == ["1 box of no track (no track id)"]
 
 
 def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> None:
@@ -78,7 +97,8 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
         ('[\n  {"x_min": 1}\n]\n', "is JSON; a CSV file with the names of its columns in the first line is expected"),
         ("f,i,x,y,w\n", "has no column 'h'; it has f, i, x, y, w"),
         ("f,i,x,y,w,h,h\n", "column 'h' is there twice; rename one"),
-        ("f,i,x,y,w,h\n\n1,2,3,4,5\n", "line 3: 5 columns, but the header has 6"),
+        ("f,i,x,y,w,h\n\n1,2,3,4,5\n", "line 3: 5 columns, but the header has 6: f, i, x, y, w, h"),
+        ("sep=;\nf;i;x;y;w;h\n1;2;3;4;5;6\n", "line 2: 6 columns, but the header has 2: sep=, "),
         ("f,i,x,y,w,h\n1,2,3,4,5,6\n1.5,2,3,4,5,6\n", "line 3, column 'f': '1.5' is not a whole number"),
         ("f,i,x,y,w,h\n1,2,3,four,5,6\n", "line 2, column 'y': 'four' is not a number"),
         ("f,i,x,y,w,h\n1_0,2,3,4,5,6\n", "line 2, column 'f': '1_0' is not a number"),
@@ -86,6 +106,10 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
         ("f,i,x,y,w,h\n1\n", "line 2: 1 column, but the header has 6"),
         ("f,i,x,y,w,h\ninf,2,3,4,5,6\n", "line 2, column 'f': 'inf' is not a whole number"),
         ('f,i,x,y,w,h\n1,"2\n3",3,4,5,six\n', "line 3, column 'h': 'six' is not a number"),
+        ("f,i,x,y,w,h\n1,1.5,3,4,5,6\n", "line 2: track id 1.5 is not a whole number"),
+        ("f,i,x,y,w,h\n1,inf,3,4,5,6\n", "line 2: track id 'inf' is not finite"),
+        ("f;i;x;y;w;h\n1;2;3,5;4;5;6\n", "line 2, column 'x': '3,5' is not a number; write it with a point"),
+        ("f i x y w h\n1 2 3 4 5 6\n", "f i x y w h, a single one: columns lie between commas, semicolons, tabs or |"),
     ],
 )
 def test_what_is_no_table_of_boxes_is_refused_with_its_line(text: str, problem: str, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from par_model.errors import ManifestError
 from par_model.manifest.importers.cvat import CvatTracks, read_cvat
 from par_model.manifest.importers.cvat_meta import AttributeSpecification
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.gather import gather
+from par_model.manifest.importers.tracks import TrackBox
 from tests.manifest.importers.cvat_files import box, document, task, track
 
 PERSON = [("hat", "checkbox", ["false"]), ("top_color", "select", ["__undefined__", "red", "blue"])]
@@ -140,6 +141,29 @@ def test_of_a_project_one_task_has_to_be_named(tmp_path: Path) -> None:
         read(tmp_path, alone, number=6)
 
 
+def test_what_boxes_say_is_counted_box_by_box_also_where_it_changes_and_comes_back(tmp_path: Path) -> None:
+    answers = ["yes", "yes", "no", "yes", "", "no"]
+    shapes = [box(frame, (1, 1, 9, 9), said={"hat": said, "age": "33"}) for frame, said in enumerate(answers)]
+    shapes.insert(2, box(9, (1, 1, 9, 9), outside=1, said={"hat": "no", "age": "1"}))
+    shapes.append(box(7, (1, 1, 9, 9)))
+    found = read(tmp_path, document([track(0, shapes), track(1, shapes[:1])]))
+    assert found.votes == {
+        "0": {"hat": Counter({"yes": 3, "no": 2, "": 1}), "age": Counter({"33": 6})},
+        "1": {"hat": Counter({"yes": 1}), "age": Counter({"33": 1})},
+    }
+
+
+def test_an_answers_text_may_come_in_pieces(tmp_path: Path) -> None:
+    """As references to characters and elements within it, and pieces longer than a reader's buffer, cut it."""
+    said = {"bag": "a &amp; b", "note": "one<i>and</i>two", "long": "x" * 40_000}
+    found = read(tmp_path, document([track(0, [box(0, (1, 1, 9, 9), said=said)])]))
+    assert {name: next(iter(of)) for name, of in found.votes["0"].items()} == {
+        "bag": "a & b",
+        "note": "oneandtwo",
+        "long": "x" * 40_000,
+    }
+
+
 def test_ids_may_be_whole_where_the_file_says_so(tmp_path: Path) -> None:
     shapes = [box(frame, (1, 1, 9, 9), said={"tracklet_id": "cam-1-7"}) for frame in (0, 1)]
     tracks = [track(0, shapes), track(1, [box(0, (1, 1, 9, 9), said={"tracklet_id": ""})])]
@@ -212,6 +236,8 @@ def test_images_with_boxes_of_no_track_are_counted(tmp_path: Path) -> None:
         (track(1, [box(0, (1, 2, 3, 4), more=' rotation="inf"')]), "rotation inf"),
         (track(1, [box(0, (1, 2, 3, 4), more=' rotation="nan"')]), "rotation nan"),
         (track(1, [], more=' task_id="a"'), "task_id 'a' is not a whole number"),
+        (track(1, [box(0, (1, 2, 3, 4)).replace('frame="0"', 'frame="1_0"')]), "frame '1_0'"),
+        (track(1, [box(0, (1, 2, 3, 4)).replace('xtl="1.00"', 'xtl="\u0661"')]), "xtl '\u0661'"),
         (track(1, [], more=f' task_id="{"9" * 5000}"'), "is not a whole number"),
     ],
 )

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.label_studio import Picture, read_label_studio
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.tracks import TrackBox
 
 
 def key(frame: int, x: float, *, rate: float = 25, enabled: bool = True, **more: float) -> dict[str, Any]:
@@ -195,3 +196,23 @@ def value_of(of_task: dict[str, Any]) -> dict[str, Any]:
 def key_of(of_task: dict[str, Any]) -> dict[str, Any]:
     first: dict[str, Any] = value_of(of_task)["sequence"][0]
     return first
+
+
+def test_of_several_labels_of_a_region_the_one_of_people_counts(tmp_path: Path) -> None:
+    both = region("r", key(18, 10), label=None, labels=["Car", "Person"])
+    assert list(read(tmp_path, task(both, region("c", key(18, 10), label="Car")))) == ["r"]
+    assert list(read(tmp_path, task(both, region("c", key(18, 10), label="Van")), people=("Car",))) == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ([(3, 0), (3, 50)], "region r: has two key frames of number 3"),
+        ([(0, 0), (3, 50)], "has a key frame 0, but frames are counted from 1; .* say --first-frame 0"),
+    ],
+)
+def test_key_frames_that_mean_two_things_are_refused(
+    keys: list[tuple[int, float]], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ManifestError, match=problem):
+        read(tmp_path, task(region("r", *(key(frame, x) for frame, x in keys))))

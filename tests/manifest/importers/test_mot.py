@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.gather import Numbering
 from par_model.manifest.importers.mot import MotOptions, parse_tracks, read_tracks
-from par_model.manifest.importers.tracks import LeftOut, Numbering, TrackBox, Tracks
+from par_model.manifest.importers.tracks import LeftOut, TrackBox, Tracks
 
 SIDES = st.floats(0.25, 4000, width=32)
 PLACES = st.floats(-500, 4000, width=32)
@@ -80,6 +81,20 @@ def test_what_is_no_box_is_refused_with_its_line(line: str, problem: str) -> Non
         parse_tracks(f"1,1,5,5,9,9\n\n{line}\n", "t.txt")
     assert str(caught.value).startswith("t.txt, line 3: ")
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["frame,id,x,y,w,h", "# frame id left top width height", "FrameId,Id,X,Y"])
+def test_a_header_is_what_from_csv_reads(header: str) -> None:
+    with pytest.raises(ManifestError, match=r"t\.txt, line 2: is a header or a comment, .* read by from-csv --columns"):
+        parse_tracks(f"\n{header}\n1,1,5,5,9,9\n", "t.txt")
+
+
+@pytest.mark.parametrize("line", ["1;1;5;5;9;9", "1;1;5,5;5,5;9,0;9,0", "1|1|5|5|9|9"])
+def test_marks_that_are_no_commas_are_named(line: str) -> None:
+    with pytest.raises(
+        ManifestError, match=r"line 1: \d columns?, .*; columns lie between commas or blanks, here is '[;|]'"
+    ):
+        parse_tracks(line, "t.txt")
 
 
 def test_a_frame_with_two_boxes_of_a_track_is_refused_with_both_lines() -> None:
@@ -178,9 +193,21 @@ def test_boxes_of_no_track_are_left_out_and_counted() -> None:
     assert tracks.closing_words() == "1 tracklet, 1 box; left out: 3 boxes of no track (negative track id)"
 
 
+@pytest.mark.parametrize("word", ["None", "null", "<NA>", "18446744073709551615"])
+def test_words_for_no_id_are_no_person(word: str) -> None:
+    tracks = parse_tracks(f"1,{word},5,5,9,9\n2,{word},50,5,9,9\n1,1,5,5,9,9\n", "t.txt")
+    assert found(tracks) == {"1": [TrackBox(0, 5, 5, 9, 9)]}
+    assert tracks.closing_words() == "1 tracklet, 1 box; left out: 2 boxes of no track (no track id)"
+
+
+def test_numbers_in_quotes_are_no_header() -> None:
+    with pytest.raises(ManifestError, match="line 1: '\"1\"' is not a number"):
+        parse_tracks('"1","1","5","5","9","9"\n', "t.txt")
+
+
 def test_ids_may_be_any_text_and_numbers_are_spelt_in_one_way() -> None:
     text = (
-        "1 2026-11-28_10 5 5 9 9\n1 2026-11-28_9 5 5 9 9\n2 1.0 5 5 9 9\n3 01 5 5 9 9\n4 1e0 5 5 9 9\n1 a_1 5 5 9 9\n"
+        "1 2026-11-28_10 5 5 9 9\n1 2026-11-28_9 5 5 9 9\n2 1.0 5 5 9 9\n3 01 5 5 9 9\n4 1e+0 5 5 9 9\n1 a_1 5 5 9 9\n"
     )
     tracks = parse_tracks(text, "t.txt")
     assert list(tracks.by_id) == ["1", "2026-11-28_9", "2026-11-28_10", "a_1"]
@@ -201,14 +228,15 @@ def test_boxes_without_size_are_refused_with_their_number_and_left_out_on_reques
     with pytest.raises(ManifestError) as caught:
         parse_tracks(text, "n.txt")
     assert str(caught.value) == (
-        "n.txt, line 2: width -0.5 and height 9 must be positive (3 such boxes in all); --skip-bad-boxes leaves such "
-        "boxes out"
+        "n.txt, line 2: width -0.5 and height 9 must be positive (3 boxes that are none in all); --skip-bad-boxes "
+        "leaves such boxes out"
     )
     tracks = parse_tracks(text, "n.txt", MotOptions(skip_bad_boxes=True))
     assert found(tracks) == {"1": [TrackBox(0, 5, 5, 9, 9)]}
     assert [str(left) for left in tracks.left_out] == [
         "1 box of no track (negative track id)",
-        "3 boxes without a width and height",
+        "1 box with a number that is not finite",
+        "2 boxes without a width and height",
     ]
 
 

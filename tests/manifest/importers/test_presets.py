@@ -11,9 +11,10 @@ import pytest
 from par_model.cli.manifest_labels import PRESETS
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.columns import Columns
+from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.label_studio import Picture
 from par_model.manifest.importers.presets import Asked, Preset, Read, read_columns, read_preset
-from par_model.manifest.importers.tracks import TrackBox, gather
+from par_model.manifest.importers.tracks import TrackBox
 
 HEADER = "x_min,y_min,x_max,y_max,class_id,confidence,tracker_id"
 

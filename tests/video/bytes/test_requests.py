@@ -15,7 +15,7 @@ from par_model.errors import FailureCode
 from par_model.policies import Policy
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
-from par_model.video.bytes import remote
+from par_model.video.bytes import source
 from par_model.video.bytes.remote import RemoteObject
 from par_model.video.bytes.source import open_video
 from par_model.video.counters import Counters
@@ -26,7 +26,7 @@ from par_model.video.stage import DecodeStage
 from tests.s3_proxy import Counting
 from tests.video.frame_numbers import read, write_clip
 
-FRAMES, GROUP = 600, 50
+FRAMES, GROUP = 300, 25
 OPTIONS = {"g": str(GROUP), "keyint_min": str(GROUP), "sc_threshold": "0", "preset": "ultrafast", "crf": "4", "bf": "2"}
 FORMS = {"front": "faststart", "fragments": "frag_keyframe+empty_moov+default_base_moof"}
 KB = 1 << 10
@@ -56,17 +56,18 @@ def copied(clip: Path, path: Path, flags: str = "", *, with_sound: bool = False)
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """15 MB each, by where their headers lie, and whether they have sound."""
+    """7 MB each, by where their headers lie, and whether they have sound."""
     folder = tmp_path_factory.mktemp("requests")
     clip = write_clip(folder / "end.mp4", FRAMES, size=(480, 272), options=OPTIONS)
     found = {"end": clip, "sound": copied(clip, folder / "sound.mp4", with_sound=True)}
     found |= {name: copied(clip, folder / f"{name}.mp4", flags) for name, flags in FORMS.items()}
-    assert all(remote.SMALL_OBJECT < path.stat().st_size < 24 << 20 for path in found.values())
+    assert all(path.stat().st_size > 6 << 20 for path in found.values())
     return found
 
 
 @pytest.fixture
 def counting(s3: Callable[[], str], s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
+    monkeypatch.setattr(source, "SMALL_OBJECT", 1 << 20)
     s3()
     with Counting(s3_endpoint) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
@@ -86,10 +87,10 @@ def place(s3: Callable[[], str], counting: Counting, clips: dict[str, Path]) -> 
 
 
 def spread(uri: str) -> list[Tracklet]:
-    """Tracklets of 40 frames, one for every other group of pictures, its key frame among them."""
+    """Tracklets of 20 frames, one for every other group of pictures, its key frame among them."""
     return [
-        Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.arange(start, start + 40, dtype=np.int32))
-        for row, start in enumerate(range(20, FRAMES - 40, 2 * GROUP))
+        Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.arange(start, start + 20, dtype=np.int32))
+        for row, start in enumerate(range(10, FRAMES - 20, 2 * GROUP))
     ]
 
 
@@ -130,9 +131,9 @@ def test_chosen_frames_cost_their_bytes_and_a_request_for_each_group(
     assert counting.heads == 2  # its size, and whether it is still the same
     packets = bytes_of(clips[form], sorted(frame for frames in seen for frame in frames))
     size = clips[form].stat().st_size
-    assert packets < 0.05 * size
+    assert packets < 0.12 * size
     assert counting.bytes_asked() == first.counters.bytes_read <= packets + 7 * 32 * KB + of_header * 64 * KB
-    assert counting.bytes_asked() < 0.1 * size
+    assert counting.bytes_asked() < 0.18 * size
     counting.forget()
     again = stage()
     assert shown(again, spread(uri)) == seen
@@ -143,18 +144,18 @@ def test_chosen_frames_cost_their_bytes_and_a_request_for_each_group(
 def test_a_stretch_that_uniform_sampling_wants_is_one_run_of_requests(
     place: Callable[[str], str], counting: Counting, clips: dict[str, Path]
 ) -> None:
-    wanted = [400, 420, 440]
+    wanted = [200, 210, 220]
     reader = stage(Sampling("all"))
     uri = place("end")
     assert shown(reader, [Tracklet(0, "t", video_uri=uri, frame_indices=np.asarray(wanted, np.int32))]) == [wanted]
     assert len(counting.ranges) <= 5
-    # Frames 400 to 440, and what the decoder holds back.
-    assert counting.bytes_asked() == reader.counters.bytes_read < clips["end"].stat().st_size * (45 + 10) / FRAMES
+    # Frames 200 to 220, what the decoder holds back, and those that prove the index.
+    assert counting.bytes_asked() == reader.counters.bytes_read < clips["end"].stat().st_size * (25 + 10) / FRAMES
     counting.forget()
     early = stage(Sampling("all"))
-    assert shown(early, [Tracklet(0, "t", video_uri=place("end"), frame_indices=np.arange(20, dtype=np.int32))])
+    assert shown(early, [Tracklet(0, "t", video_uri=place("end"), frame_indices=np.arange(10, dtype=np.int32))])
     assert len(counting.ranges) <= 4
-    assert counting.bytes_asked() < clips["end"].stat().st_size * (25 + 10) / FRAMES
+    assert counting.bytes_asked() < clips["end"].stat().st_size * (12 + 10) / FRAMES
 
 
 @pytest.mark.parametrize("policy", ["cheap", "uniform"])
@@ -164,8 +165,8 @@ def test_what_ranges_would_not_make_cheaper_is_one_whole_copy(
     size = clips["end"].stat().st_size
     uri = place("end")
     wanted = [
-        Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.arange(start, start + 200, dtype=np.int32))
-        for row, start in enumerate((0, 200, 400))
+        Tracklet(row, f"t{row}", video_uri=uri, frame_indices=np.arange(start, start + 100, dtype=np.int32))
+        for row, start in enumerate((0, 100, 200))
     ]
     reader = stage(Sampling(policy, frames=50, decode_budget=0.9))
     assert len(shown(reader, wanted)) == 3
@@ -183,7 +184,7 @@ def test_a_header_in_fragments_is_not_collected_from_all_over_the_file(
     assert len(shown(reader, spread(place("fragments")))) == 6
     assert (0, size) in counting.ranges
     assert len(counting.ranges) <= FRAMES // GROUP + 10
-    assert size <= counting.bytes_asked() == reader.counters.bytes_read < 1.1 * size
+    assert size <= counting.bytes_asked() == reader.counters.bytes_read < 1.25 * size
 
 
 def test_chosen_frames_of_a_video_that_is_replaced_meanwhile_are_not_mixed(

@@ -76,8 +76,13 @@ def test_frames_before_the_damage_are_read_and_no_wrong_one_after(
     assert [found[k] for k in range(SOUND)] == list(range(SOUND))
     wrong = {k: shown for k, shown in found.items() if not isinstance(shown, FailureCode) and shown != k}
     assert wrong == {}
+
+
+@pytest.mark.parametrize(("name", "settings", "damage"), PAIRS)
+def test_damage_is_noticed_and_named(name: str, settings: dict[str, Any], damage: Damage, folder: Path) -> None:
+    found = one_by_one(damaged_file(folder, name, settings, damage), "fail")
     failures = {shown for shown in found.values() if isinstance(shown, FailureCode)}
-    assert failures
+    assert failures, "the damage hit nothing that the decoder misses"
     assert failures <= {FailureCode.VIDEO_DAMAGED, FailureCode.FRAME_OUT_OF_RANGE}
     # Groups of pictures after the damaged one are sound where the packets still tell which frame is which.
     is_told = damage in (flip, erase) and name.endswith((".mp4", ".mkv", ".webm"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from par_model.video.containers.h264 import FrameNumbers, Step, habits
+from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
 from tests.video.frame_numbers import write_clip
 
 SPS_ID, PPS_ID = 3, 7
@@ -140,7 +140,7 @@ def numbered(pictures: list[Picture], coding: Coding) -> list[Picture]:
     return found
 
 
-def steps(pictures: list[Picture], coding: Coding, *, listed: bool) -> list[Step | None]:
+def steps(pictures: list[Picture], coding: Coding, *, listed: bool) -> list[PictureStep | None]:
     """What is told of each picture but the first."""
     sets = coding.sets()
     if listed:
@@ -189,7 +189,7 @@ def test_a_sound_stream_never_jumps(pictures: list[Picture], coding: Coding, lis
         if picture.is_idr:  # the second of two fields follows the first
             assert step is None or (picture.pair and not step.jumps)
         else:
-            assert step == Step(before.is_reference, jumps=False)
+            assert step == PictureStep(before.is_reference, jumps=False)
 
 
 @given(streams, codings, st.booleans(), st.data())
@@ -240,8 +240,8 @@ def test_any_bytes_are_survived(packet: bytes, extradata: bytes, listed: bool) -
 
 
 def test_a_habit_is_what_happens_most_of_the_time() -> None:
-    usual, jump = Step(after_reference=True, jumps=False), Step(after_reference=True, jumps=True)
-    other = Step(after_reference=False, jumps=True)
+    usual, jump = PictureStep(after_reference=True, jumps=False), PictureStep(after_reference=True, jumps=True)
+    other = PictureStep(after_reference=False, jumps=True)
     assert habits([usual] * 20 + [jump] * 5) == frozenset()
     assert habits([usual] * 2 + [jump] * 5 + [other]) == {True}
     assert habits([usual] * 20 + [other] * 3) == {False}
