@@ -103,7 +103,7 @@ def _street(frames: int) -> Iterator[Picture]:
 
 def _grained(frames: int) -> Iterator[Picture]:
     draw = np.random.default_rng(3)
-    grain = [draw.normal(0, 10.8, (HEIGHT, WIDTH, 1)).astype(np.int16) for _ in range(7)]
+    grain = [draw.normal(0, 10.5, (HEIGHT, WIDTH, 1)).astype(np.int16) for _ in range(7)]
     for k, picture in enumerate(_street(frames)):
         yield np.clip(picture + np.roll(grain[k % 7], k * 37 % WIDTH, 1), 0, 255).astype(np.uint8)
 
