@@ -26,7 +26,6 @@ import psutil
 
 from benchmarks import stand_ins
 from benchmarks.results import peak_mib, table, write_section
-from benchmarks.scale import write_manifest
 
 _EXPLAINED = """Processor seconds, through Ray with one decode worker and one model actor that answer at once, for
 {boxes} boxes a tracklet, rows of one video far apart. "Driver" is the process that the user starts; "all" is that and
@@ -137,6 +136,7 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(*arguments.measure)))
         return
+    from benchmarks.scale import write_manifest
     from par_model.model.shipped import weights_uri
 
     here = Path(__file__).parents[1]
