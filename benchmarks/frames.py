@@ -331,6 +331,9 @@ def main() -> None:
     how = (__doc__ or "").split("\n\n", 2)[2].strip()
     note = "Single frames in no order, from the files of the tests that show their frame numbers:"
     write_section("Frames", "\n\n".join([how, speed, note, exact]))
+    from benchmarks.frames_cheap import write  # it needs what is above
+
+    write(turns)
 
 
 if __name__ == "__main__":

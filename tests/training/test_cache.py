@@ -18,7 +18,7 @@ from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.inputs import Examples, Reader
-from par_model.training.job import Job
+from par_model.training.job import TrainJob
 from par_model.training.options import TrainOptions
 from par_model.training.store import CropStore, gather_shards
 from par_model.types import Crops, Preprocess
@@ -108,7 +108,7 @@ def test_training_by_cost_keeps_and_sees_the_frames_that_infer_takes(tmp_path: P
     options = TrainOptions(manifest=manifest, weights="", output=str(tmp_path / "out"), sampling="cheap", frames=3)
     header: Any = SimpleNamespace(preprocess=Preprocess(height=64, width=32))
     split: Any = SimpleNamespace(train=SimpleNamespace(rows=np.arange(8)), val=SimpleNamespace(rows=np.arange(8, 10)))
-    job = Job(options, Manifest.open(manifest), header, split, 3, "c", {})
+    job = TrainJob(options, Manifest.open(manifest), header, split, 3, "c", {})
     shards = job.shards()
     stage = DecodeStage(None, Sampling("cheap", 3), IN_PROCESS)
     rows = [t for batch in Manifest.open(manifest).iter_batches() for t in _good(batch)]
