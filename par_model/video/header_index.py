@@ -20,15 +20,15 @@ _PROOF_FRAMES, _PROOF_FRAMES_OF_AGREEING = 12, 4
 _PROOF_PACKETS = _PROOF_FRAMES_OF_AGREEING + 3
 
 
-def header_packets(file: VideoFile, stream: int) -> list[Packet] | None:
+def header_packets(file: VideoFile, stream: int, *, also_scattered: bool = False) -> list[Packet] | None:
     """The packets of a moving video track, counted from 0, as the header of an mp4 or mov file lists them.
 
     FFmpeg's demuxer makes them from the file with zeros in the place of its pictures, so times and edit lists are as in
     a whole pass; which of them are key frames is the header's word. None for other formats, and where the header may
-    not tell all: the file ends before its boxes do, or a packet lies beside the pictures. Raises TrackletError if
-    storage fails.
+    not tell all: the file ends before its boxes do, or a packet lies beside the pictures. None too where a remote file
+    has parts of it in fragments, unless ``also_scattered``. Raises TrackletError if storage fails.
     """
-    found = layout(file)
+    found = layout(file, also_scattered=also_scattered)
     if found is None:
         return None
     place = file.tell()

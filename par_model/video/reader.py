@@ -308,6 +308,8 @@ class VideoReader:
         listed = header_packets(self._file, self._stream)
         if (listed is None and self._file.fetch_whole()) or self._has_moved:
             self._start_over()
+        if listed is None:  # a local file's index is made from its header, and a remote one's must be the same
+            listed = header_packets(self._file, self._stream, also_scattered=True)
         self._has_moved = True
         packet_index = read_packet_index(self._video, self._file, self._counters, listed)
         if self._file.identity is not None:

@@ -55,11 +55,11 @@ def boxes(data: Bytes, size: int) -> Iterator[Box]:
         start = stop
 
 
-def layout(file: VideoFile) -> list[Box] | None:
+def layout(file: VideoFile, *, also_scattered: bool = False) -> list[Box] | None:
     """The boxes of an mp4 or mov file whose header can be read without its pictures, None if it is another.
 
     So it is None where the file ends before its boxes do, and where a remote file has parts of the header in fragments,
-    each of which would be a request.
+    each of which would be a request, unless ``also_scattered``.
     """
     size = file.size
 
@@ -69,7 +69,7 @@ def layout(file: VideoFile) -> list[Box] | None:
 
     found = []
     for box in boxes(Bytes(read), size):
-        if file.is_ranged and box.kind in _FRAGMENTS:
+        if file.is_ranged and box.kind in _FRAGMENTS and not also_scattered:
             return None
         found.append(box)
     kinds = {box.kind for box in found}

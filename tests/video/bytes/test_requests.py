@@ -187,6 +187,25 @@ def test_a_header_in_fragments_is_not_collected_from_all_over_the_file(
     assert size <= counting.bytes_asked() == reader.counters.bytes_read < 1.25 * size
 
 
+def test_key_frames_of_fragments_are_those_of_the_header_wherever_the_file_lies(
+    s3: Callable[[], str], counting: Counting, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    data = bytearray(clips["fragments"].read_bytes())
+    fourth = -1
+    for _ in range(4):
+        fourth = data.index(b"moof", fourth + 1)
+    run = data.index(b"trun", fourth)
+    assert data[run + 7] & 5 == 5  # it has an offset, and flags of its first sample, which here do not call it a key
+    data[run + 16 : run + 20] = (0x01010000).to_bytes(4, "big")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(data)
+    uri = f"{s3()}/clip.mp4"
+    storage.write_bytes(uri, bytes(data))
+    seen = shown(stage(), spread(str(clip)))
+    assert 3 * GROUP not in {frame for frames in seen for frame in frames}
+    assert shown(stage(), spread(uri)) == seen
+
+
 def test_chosen_frames_of_a_video_that_is_replaced_meanwhile_are_not_mixed(
     place: Callable[[str], str], clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
