@@ -146,7 +146,8 @@ def _run(
 
     _log.info("writing the table")
     is_shared = runner.shares(job.output.place()) and runner.shares(job.manifest.folder)
-    table = kind.write(job, begun, parts, held, runner.spread if is_shared else one_by_one)
+    has_workers = is_shared and runner.workshop() is not None
+    table = kind.write(job, begun, parts, held, runner.spread if has_workers else None)
     counts = table.counts(planned.selected)
     summary = {
         "command": "infer",

@@ -23,7 +23,7 @@ from par_model.inference.survey import Surveyed
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable
-from par_model.table.by_all import Spread
+from par_model.table.by_all import Workers
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ class Kind(ABC):
         """Raise OutputError where the manifest's rows do not go with the table."""
 
     @abstractmethod
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
-        """The table with the outcomes. spread: does what can be done side by side."""
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Workers) -> AttributeTable:
+        """The table with the outcomes. spread: does what can be done side by side, None: this process does."""
 
 
 class FirstRun(Kind):
@@ -87,7 +87,7 @@ class FirstRun(Kind):
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
         pass  # it begins the table, or is the same job
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Workers) -> AttributeTable:
         reading = job.reading()
         return begun.table.with_rows(job.manifest, job.selection, begun.left_out, parts, reading, held, spread)
 
@@ -124,7 +124,7 @@ class Retry(Kind):
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
         pass  # the manifest is the table's
 
-    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Spread[Any, Any]) -> AttributeTable:
+    def write(self, job: Job, begun: Begun, parts: PartStore, held: Held, spread: Workers) -> AttributeTable:
         return begun.table.with_replaced(parts, job.reading(), held, spread)
 
 

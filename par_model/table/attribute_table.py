@@ -24,7 +24,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
-from par_model.table.by_all import Spread, done_by_all
+from par_model.table.by_all import Workers, done_by_all
 from par_model.table.file_anew import FileAnew, write_anew
 from par_model.table.results import Reading
 from par_model.table.row_range import RowRange, WrittenRange, cut, write_range
@@ -108,12 +108,12 @@ class AttributeTable:
         parts: PartStore,
         reading: Reading,
         held: Held,
-        spread: Spread[Any, Any],
+        spread: Workers,
     ) -> Self:
         """Join manifest and outcomes, both in manifest order, into new files, a range of rows at a time.
 
         left_out: for each row of the manifest, whether the table has it already. spread: does the ranges, where there
-        are several.
+        are several; None: this process does.
 
         Raises OutputError if an outcome is missing or surplus.
         """
@@ -138,7 +138,7 @@ class AttributeTable:
         remove_others(self.folder, files, held.verify)
         return replace(self, files=files, written=tuple(written))
 
-    def with_replaced(self, parts: PartStore, reading: Reading, held: Held, spread: Spread[Any, Any]) -> Self:
+    def with_replaced(self, parts: PartStore, reading: Reading, held: Held, spread: Workers) -> Self:
         """Outcomes in place of the results of the same ids. Each file is replaced as a whole, so that a reader sees
         the old or the new result, never both or none. The order stays."""
         uris = tuple(part.uri for part in parts.parts)

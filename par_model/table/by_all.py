@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from par_model import storage
 from par_model.progress import Progress
@@ -24,14 +24,18 @@ File = TypeVar("File", bound=_TableFile)
 Result = TypeVar("Result")
 # Does some work on each of several items, and gives the results in no order.
 Spread = Callable[[Callable[[File], Result], Sequence[File]], Iterable[Result]]
+Workers = Spread[Any, Any] | None  # None: there are none, or they do not see what this process sees
 
 
 def done_by_all(
-    work: Callable[[File], Result], files: Sequence[File], held: Held, spread: Spread[File, Result]
+    work: Callable[[File], Result], files: Sequence[File], held: Held, spread: Spread[File, Result] | None
 ) -> list[Result]:
-    """What ``work`` makes of each, in no order. Where workers may not write, this process does, and says so."""
+    """What ``work`` makes of each, in no order, by ``spread`` or in this process, which asks the lock itself.
+
+    Where workers may not write, this process does, and says so.
+    """
     here = [replace(file, before=held.verify) for file in files]  # type: ignore[type-var]
-    if len(files) <= 1:
+    if spread is None or len(files) <= 1:
         return [work(file) for file in here]
     progress = Progress(len(files), "files")
     done = []

@@ -310,7 +310,7 @@ def test_an_image_that_may_not_be_read_is_unreadable_and_never_done_without(
     damaged: Literal["fail", "use"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Closed:
-        def cat_file(self, path: str) -> bytes:
+        def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
             if path.endswith("a.jpg"):
                 raise PermissionError("Forbidden")
             return sound.getvalue()
