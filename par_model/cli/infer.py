@@ -53,8 +53,9 @@ def infer(
     """
     from par_model.cluster.sizing import parse_model_actors
     from par_model.errors import UsageError
-    from par_model.inference.job import Runner, run_inference
+    from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry
+    from par_model.inference.runner import Runner
 
     decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:

@@ -17,9 +17,10 @@ from par_model import storage
 from par_model.cluster.inference import ray_runner
 from par_model.errors import ParError
 from par_model.inference import keep
-from par_model.inference.job import Runner, run_inference
+from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
+from par_model.inference.runner import Runner
 from par_model.manifest.write import write_manifest
 from par_model.runs import stripes
 from par_model.table import row_range
