@@ -79,10 +79,10 @@ def test_a_manifest_is_read_and_shown_without_a_database(tmp_path: Path) -> None
     code = """
 from par_model.cli import main
 from par_model.inference.planning import survey_here
-from par_model.inference.survey import Question
+from par_model.inference.survey import RowQuestion
 from par_model.manifest import Manifest
 manifest = Manifest.open("m.parquet")
-print(survey_here(manifest, Question.of(manifest, None, 1, ()))[0].digest)
+print(survey_here(manifest, RowQuestion.of(manifest, None, 1, ()))[0].digest)
 for command in ("check", "show"):
     try:
         main(["manifest", command, "m.parquet"])
@@ -95,11 +95,11 @@ for command in ("check", "show"):
     assert "start_time    2026-05-01 12:00:00.250000+00:00" in done.stdout
     assert "seen          [2026-05-01 12:00:00.250123+00:00] (1)" in done.stdout
     from par_model.inference.planning import survey_here
-    from par_model.inference.survey import Question
+    from par_model.inference.survey import RowQuestion
     from par_model.manifest import Manifest
 
     manifest = Manifest.open(str(tmp_path / "m.parquet"))
-    here = survey_here(manifest, Question.of(manifest, None, 1, ()))[0].digest
+    here = survey_here(manifest, RowQuestion.of(manifest, None, 1, ()))[0].digest
     assert done.stdout.splitlines()[0] == str(here), "the digest of a row must not depend on the machine"
 
 

@@ -87,7 +87,17 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
     assert found["ok"] is True
     assert {"python", "par_model", "torch", "av", "ray"} <= found["versions"].keys()
     checks = {check["check"]: check for check in found["checks"]}
-    assert list(checks) == ["libraries", "time zones", "uv", "gpu", "decoder pyav", "decoder decord", "s3", "ray"]
+    assert list(checks) == [
+        "libraries",
+        "time zones",
+        "uv",
+        "gpu",
+        "decoder pyav",
+        "decoder decord",
+        "s3",
+        "output",
+        "ray",
+    ]
     assert checks["decoder pyav"]["ok"] is True
     assert checks["s3"] == {"check": "s3", "ok": True, "says": f"{bucket}/archive/v.mp4 can be read"}
     assert checks["ray"]["ok"] is None

@@ -121,7 +121,7 @@ def test_what_cheap_sampling_would_take(
     assert parjob(*asked, "--tracklets", 1000) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "0.5" in lines[1]
-    assert "decoding 7.2 frames" in lines[1]
+    assert "to decode 7.2 frames" in lines[1]
     assert lines[2] == "estimated for --sampling cheap from what the run's videos say of their packets"
 
     now = ("--weights", tiny_weights, "--sample", 4, "--device", "cpu", "--sampling", "cheap", "--decode-budget", 0.1)
