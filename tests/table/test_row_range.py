@@ -185,7 +185,7 @@ def test_a_small_table_is_one_file_and_no_task(manifest: Manifest, tmp_path: Pat
 
 @pytest.mark.usefixtures("three_ranges")
 def test_what_workers_may_not_write_this_process_writes(
-    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(work: Any, items: Any) -> Any:
         yield work(next(iter(items)))
@@ -193,7 +193,7 @@ def test_what_workers_may_not_write_this_process_writes(
 
     write(manifest, store(tmp_path, outcomes(range(ROWS))), tmp_path, spread=refused)
     assert pq.read_table(tmp_path / "attributes")["tracklet_id"].to_pylist() == [f"t{i}" for i in range(ROWS)]
-    assert "workers cannot write the table, so this process does: cannot write: access denied" in caplog.text
+    assert "workers cannot write the table, so this process does: cannot write: access denied" in capsys.readouterr().err
 
     def full(work: Any, items: Any) -> Any:
         raise PlaceError("no space left")
