@@ -193,7 +193,8 @@ def test_what_workers_may_not_write_this_process_writes(
 
     write(manifest, store(tmp_path, outcomes(range(ROWS))), tmp_path, spread=refused)
     assert pq.read_table(tmp_path / "attributes")["tracklet_id"].to_pylist() == [f"t{i}" for i in range(ROWS)]
-    assert "workers cannot write the table, so this process does: cannot write: access denied" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "workers cannot write the table, so this process does: cannot write: access denied" in said
 
     def full(work: Any, items: Any) -> Any:
         raise PlaceError("no space left")
