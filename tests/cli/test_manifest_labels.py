@@ -280,6 +280,15 @@ def test_shares_of_the_picture_become_pixels(clip: Path, tmp_path: Path, capsys:
     assert run("from-csv", *given, "--people", "0", "--frame-step", "7") == 1
     assert "last frame is 19" in capsys.readouterr().err
     assert run("from-csv", *given, "--people", "0", "--tracks-size", "9x9") == 2
+    output_before = Path(output).read_bytes()
+    for more in (["--labels", "--schema", "street"], ["--schema", "street"]):
+        assert run("from-csv", *given, "--people", "0", *more) == 2
+        assert "--preset ultralytics: its files have boxes but no labels" in capsys.readouterr().err
+    assert Path(output).read_bytes() == output_before
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,hat\n9,1\n")
+    assert run("from-csv", *given, "--people", "0", "--labels", str(labels), "--schema", "street") == 0
+    assert [labels_of(row) for row in rows(output)] == [{"hat": 1}]
 
 
 def test_label_studios_percent_and_frame_rate_are_those_of_the_clip(clip: Path, tmp_path: Path) -> None:

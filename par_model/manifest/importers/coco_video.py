@@ -18,7 +18,8 @@ from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.gather import Listed
 from par_model.manifest.importers.json_file import are_objects, is_finite, read_json
-from par_model.manifest.importers.people import choose_people, plain
+from par_model.manifest.importers.people import choose_people
+from par_model.manifest.importers.track_ids import track_ids, with_ids
 from par_model.manifest.importers.tracks import LeftOut
 
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number", "frame_n")
@@ -71,7 +72,7 @@ def read_coco_video(
     numbered = [(i, a) for i, a in enumerate(document["annotations"]) if a.get("image_id") in frames]
     where = _Annotations(uri, [i for i, _ in numbered])
     listed = Listed(
-        ids=[_track(annotation, where(row)) for row, (_, annotation) in enumerate(numbered)],
+        ids=track_ids([_track(a, where(row)) for row, (_, a) in enumerate(numbered)], where, in_table=True),
         frames=np.array([frames[a["image_id"]] - first for _, a in numbered], np.int64),
         boxes=np.array([_box(a, where(row)) for row, (_, a) in enumerate(numbered)], np.float64).reshape(-1, 4),
         where=where,
@@ -81,7 +82,7 @@ def read_coco_video(
     chosen, why = choose_people(names, people, uri)
     counts = np.array([not any(a.get(key) for key in _NOT_COUNTED) for _, a in numbered], bool)
     listed = listed.keep(chosen, "box", why).keep(counts[chosen], "box", "not to be counted (iscrowd, ignore)")
-    return CocoVideo(listed, len(images))
+    return CocoVideo(with_ids(listed), len(images))
 
 
 def is_whole_motsynth(num_images: int) -> bool:
@@ -193,7 +194,7 @@ def _track(annotation: Mapping[str, Any], where: str) -> str:
     track = next((annotation[key] for key in _TRACK_KEYS if annotation.get(key) is not None), None)
     if track is None:
         raise ManifestError(f"{where}: has no track: {', '.join(_TRACK_KEYS)} are looked for")
-    return plain(str(track))
+    return str(track)
 
 
 def _box(annotation: Mapping[str, Any], where: str) -> list[float]:

@@ -7,6 +7,7 @@ attributes, but for those of person, camera and split.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
 from par_model.manifest.importers.columns import Sheet, read_sheet
 from par_model.manifest.importers.crop_folders import PERSON_COLUMN
+from par_model.manifest.importers.track_ids import says_none
 from par_model.manifest.importers.tracks import natural
 from par_model.manifest.schema import SPLITS
 
@@ -30,6 +32,7 @@ _FURTHER: Mapping[str, Sequence[str]] = {
     "split": ("split", "partition", "subset"),
 }
 _SPLITS = {name: name for name in SPLITS} | {"valid": "val", "validation": "val", "training": "train"}
+_NEGATIVE = re.compile(r"-\d+(\.0*)?")  # what trackers call detections of no track
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -167,12 +170,17 @@ def _pictures(root: str) -> tuple[dict[str, str], int]:
     """
     start = len(root.removeprefix("file://").rstrip("/")) + 1
     files = storage.list_files(root)
-    found = {
-        info.uri.removeprefix("file://")[start:]: info.uri for info in files if info.uri.lower().endswith(_PICTURES)
-    }
+    by_path = {info.uri.removeprefix("file://")[start:]: info.uri for info in files}
+    found = {path: uri for path, uri in by_path.items() if _is_picture(path)}
     if not found:
         raise ManifestError(f"{root}: no pictures there ({', '.join(_PICTURES)})")
     return dict(sorted(found.items(), key=lambda item: natural(item[0]))), len(files) - len(found)
+
+
+def _is_picture(path: str) -> bool:
+    """By its name; not what systems hide beside pictures, such as the ``._1.jpg`` of macOS."""
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
+    return path.lower().endswith(_PICTURES) and not hidden
 
 
 def _folders(pictures: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -205,17 +213,27 @@ def _group(sheet: Sheet, columns: _Columns, pictures: Mapping[str, str], root: s
         return _Grouping(
             _alone(pictures, root), {row: path.rpartition(".")[0] for row, path in named.items()}, list(unnamed)
         )
-    groups: dict[str, set[str]] = {}
     cells = sheet.column(columns.tracklet)
+    of_rows: dict[int, str] = {}
+    tracklet_of: dict[str, str] = {}
     for row, path in named.items():
-        if not cells[row].strip():
+        where = f"{sheet.origin}, line {sheet.lines[row]}"
+        name = of_rows[row] = cells[row].strip()
+        if says_none(name, in_table=True) or _NEGATIVE.fullmatch(name):
+            says = f"says {name!r}, which is no tracklet," if name else "is empty"
             raise ManifestError(
-                f"{sheet.origin}, line {sheet.lines[row]}: the column {columns.tracklet!r}, of tracklets, is empty for "
-                f"image {keys[row]!r}"
+                f"{where}: the column {columns.tracklet!r}, of tracklets, {says} for image {keys[row]!r}"
             )
-        groups.setdefault(cells[row].strip(), set()).add(path)
-    in_order = {name: sorted(paths, key=natural) for name, paths in groups.items()}
-    return _Grouping(in_order, {row: cells[row].strip() for row in named}, list(unnamed))
+        before = tracklet_of.setdefault(path, name)
+        if before != name:
+            raise ManifestError(
+                f"{where}: image {keys[row]!r} is of tracklet {before!r} in a line before, and here of {name!r}"
+            )
+    groups: dict[str, list[str]] = {}
+    for path in sorted(tracklet_of, key=natural):
+        groups.setdefault(tracklet_of[path], []).append(path)
+    in_order = {name: groups[name] for name in dict.fromkeys(of_rows.values())}
+    return _Grouping(in_order, of_rows, list(unnamed))
 
 
 def _match(sheet: Sheet, keys: Sequence[str], names: Iterable[str], root: str) -> dict[int, str]:

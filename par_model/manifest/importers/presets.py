@@ -27,8 +27,9 @@ class Asked:
     """What the file does not say.
 
     people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame,
-    0 in sheets. frame_step: frames of the video from one number to the next. labelled: that further columns of a sheet
-    are attributes. corners: a sheet's boxes that are called left, top, width, height are left, top, right, bottom.
+    0 in sheets. frame_step: frames of the video from one number to the next. labelled: that labels are looked for in
+    the tool's own files, such as further columns of a sheet. corners: a sheet's boxes that are called left, top, width,
+    height are left, top, right, bottom.
     """
 
     people: Sequence[str] = ()
@@ -75,7 +76,10 @@ def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: C
     match preset:
         case "supervision":
             sheet = read_sheet(uri)
-            return _of_sheet(sheet, _supervision(sheet), asked)
+            columns = _supervision(sheet)
+            if asked.people and columns.of_class is None:
+                raise UsageError(f"--people does not apply: {uri} has neither {' nor '.join(_SUPERVISION_CLASSES)}")
+            return _of_sheet(sheet, columns, asked)
         case "ultralytics":
             listed = read_ultralytics(uri, people=asked.people, stride=asked.frame_step, stem=stem)
             return Read(listed, relative=True)
@@ -110,6 +114,7 @@ _APPLY: Mapping[Preset, Sequence[str]] = {
     "coco-video": ("--first-frame", "--frame-step", "--sequence"),
     "label-studio": ("--first-frame", "--sequence"),
 }
+_WITH_LABELS: Sequence[Preset] = ("supervision", "label-studio")
 
 
 def _refuse(preset: Preset, asked: Asked) -> None:
@@ -122,6 +127,11 @@ def _refuse(preset: Preset, asked: Asked) -> None:
     for option, is_given in given.items():
         if is_given and option not in _APPLY[preset]:
             raise UsageError(f"{option} does not apply to --preset {preset}, which says that itself")
+    if asked.labelled and preset not in _WITH_LABELS:
+        raise UsageError(
+            f"--preset {preset}: its files have boxes but no labels: leave out --labels and --schema, or give them as "
+            "--labels FILE --schema S, where FILE has one row a track"
+        )
 
 
 def _supervision(sheet: Sheet) -> Columns:

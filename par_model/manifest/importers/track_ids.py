@@ -29,13 +29,17 @@ def track_ids(fields: Sequence[str], where: Where, *, in_table: bool = False) ->
     spelt: dict[str, str] = {}
     for row, field in enumerate(fields):
         if field not in spelt:
-            word = field.strip().lower()
             try:
-                has_none = word in _NO_ID or (in_table and word in _NO_ID_IN_TABLES)
-                spelt[field] = "" if has_none else track_id(field)
+                spelt[field] = "" if says_none(field, in_table=in_table) else track_id(field)
             except ValueError as error:
                 raise ManifestError(f"{where(row)}: {error}") from error
     return [spelt[field] for field in fields]
+
+
+def says_none(field: str, *, in_table: bool = False) -> bool:
+    """Whether a field says that there is no track. in_table: as ``track_ids`` has it."""
+    word = field.strip().lower()
+    return word in _NO_ID or (in_table and word in _NO_ID_IN_TABLES)
 
 
 def with_ids(listed: Listed) -> Listed:

@@ -171,3 +171,18 @@ def test_boxes_on_images_that_are_not_there_are_counted_as_such(tmp_path: Path) 
     document["annotations"][0]["image_id"] = "11"
     left_out = read_coco_video(write(tmp_path, document)).listed.left_out
     assert str(left_out[0]) == "1 box of images that the file does not have"
+
+
+def test_words_for_no_id_are_no_person(tmp_path: Path) -> None:
+    """NaN is what pandas makes of a missing id; two people without one are not one person."""
+    ids = [77, math.nan, "", "None", 77.0]
+    annotations = [
+        {"id": n, "image_id": 11 + n % 3, "category_id": 1, "ped_id": of, "bbox": [n, 2, 30, 40]}
+        for n, of in enumerate(ids)
+    ]
+    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH | {"annotations": annotations})).listed)
+    assert {track: [box.frame for box in of] for track, of in tracks.by_id.items()} == {"77": [0, 1]}
+    assert [str(part) for part in tracks.left_out] == ["3 boxes of no track (no track id)"]
+    broken = MOTSYNTH | {"annotations": [annotations[0] | {"ped_id": 4.5}]}
+    with pytest.raises(ManifestError, match=r"annotation 0: track id 4\.5 is not a whole number"):
+        read_coco_video(write(tmp_path, broken))

@@ -11,7 +11,7 @@ import pytest
 from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
-from par_model.manifest.importers.labelled_crops import LabelledCrops, read_labelled_crops
+from par_model.manifest.importers.labelled_crops import LabelledCrops, read_labelled_crops, read_own_crops
 
 SCHEMA = AttributeSchema.parse(
     """
@@ -132,6 +132,21 @@ def test_the_first_column_has_the_names_where_no_other_is_called_so(tmp_path: Pa
             {},
             "line 2: the column 'folder', of tracklets, is empty for image 'x/1.jpg'",
         ),
+        *(
+            (
+                ["x/1.jpg"],
+                f"file,folder,hat\nx/1.jpg,{word},1\n",
+                {},
+                f"line 2: the column 'folder', of tracklets, says {word!r}, which is no tracklet, for image 'x/1.jpg'",
+            )
+            for word in ("nan", "None", "-1")
+        ),
+        (
+            ["x/1.jpg", "x/2.jpg"],
+            "file,folder,hat\nx/1.jpg,1,1\nx/2.jpg,2,1\nx/1.jpg,2,1\n",
+            {},
+            "line 4: image 'x/1.jpg' is of tracklet '1' in a line before, and here of '2'",
+        ),
         (["x/1.jpg"], "folder,mood\nx,1\n", {}, "no attribute is one of schema own: it has mood"),
         (["x/1.jpg", "x/1.png"], "file,hat\nx/1.jpg,1\n", {}, "some pictures differ in nothing but their suffix"),
     ],
@@ -142,3 +157,12 @@ def test_what_cannot_be_brought_together_is_refused(
     with pytest.raises(ManifestError) as caught:
         read(f"{tmp_path}/r", files, labels, **options)
     assert problem in str(caught.value)
+
+
+def test_what_systems_hide_beside_pictures_is_no_picture(tmp_path: Path) -> None:
+    """macOS writes a file such as ._1.jpg, which holds no picture, beside each one in archives."""
+    for name in ("a/1.jpg", "a/._1.jpg", "__MACOSX/a/._1.jpg", ".thumbnails/1.jpg"):
+        storage.write_bytes(f"{tmp_path}/.set/{name}", b"a picture")
+    found = read_own_crops(f"{tmp_path}/.set")
+    assert found.rows == [{"tracklet_id": "a", "image_uris": [f"{tmp_path}/.set/a/1.jpg"]}]
+    assert found.not_pictures == 3

@@ -141,3 +141,16 @@ def test_options_that_would_be_passed_over_are_wrong_usage(
 ) -> None:
     with pytest.raises(UsageError, match=f"{option} does not apply to --preset {name}"):
         preset(name, tmp_path / "none", **asked)
+
+
+@pytest.mark.parametrize("name", ["ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video"])
+def test_labels_are_not_looked_for_where_the_tool_writes_none(name: Preset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"--preset {name}: its files have boxes but no labels: .* --labels FILE"):
+        preset(name, tmp_path / "none", labelled=True)
+
+
+def test_people_of_supervision_need_a_column_of_classes(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "x_min,y_min,x_max,y_max,tracker_id,frame\n10,20,60,140,1,0\n")
+    assert boxes(preset("supervision", path)) == {"1": [TrackBox(0, 10, 20, 50, 120)]}
+    with pytest.raises(UsageError, match=r"--people does not apply: .* has neither class_name nor class_id"):
+        preset("supervision", path, people=("0",))
