@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # What a write below a folder that a job holds asks first; it raises where the job holds it no more.
 Before = Callable[[], None]
 
+PARTIAL = "_partial-"  # how local files are called until they are whole
+
 _GLOB = re.compile(r"[*?\[]")
 
 # One layer tries again what a store refuses: botocore, whose standard mode does so for throttling, 5xx and connection
@@ -260,7 +262,7 @@ def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]
             path = local_path(uri)
             folder = os.path.dirname(path)
             os.makedirs(folder, exist_ok=True)
-            partial = os.path.join(folder, f"_partial-{uuid.uuid4().hex}")
+            partial = os.path.join(folder, f"{PARTIAL}{uuid.uuid4().hex}")
             try:
                 with open(partial, "wb") as file:
                     yield file

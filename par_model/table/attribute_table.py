@@ -28,7 +28,7 @@ from par_model.table.by_all import Workers, done_by_all
 from par_model.table.file_anew import FileAnew, write_anew
 from par_model.table.results import Reading
 from par_model.table.row_range import RowRange, WrittenRange, cut, write_range
-from par_model.table.writer import first_free_number, remove_others
+from par_model.table.writer import first_free_number, remove_others, remove_partial
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,5 @@ class AttributeTable:
         last = max((part.last_row for part in parts.parts), default=-1)
         files = [FileAnew(uri, uris, last + 1, reading, held.look_only()) for uri in self.files]
         done_by_all(write_anew, files, held, spread)
+        remove_partial(self.folder, held.verify)
         return self

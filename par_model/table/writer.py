@@ -73,11 +73,19 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            for stack, _ in self._open.values():
-                with suppress(Exception):  # of a writer that is cut off; the first error is the one to tell
-                    stack.__exit__(kind, error, trace)
+            self._cut_off(error)
             return
-        self._finish()
+        try:
+            self._finish()
+        except BaseException as late:
+            self._cut_off(late)
+            raise
+
+    def _cut_off(self, error: BaseException) -> None:
+        """Files that are not whole do not appear."""
+        for stack, _ in self._open.values():
+            with suppress(Exception):  # of a writer that is cut off; the first error is the one to tell
+                stack.__exit__(type(error), error, error.__traceback__)
 
     def write(self, rows: pa.Table) -> None:
         """Add results of the whole table schema."""
@@ -157,6 +165,15 @@ def remove_others(folder: str, files: Iterable[str], before: storage.Before) -> 
         if file.uri not in written:
             before()
             storage.remove(file.uri)
+
+
+def remove_partial(folder: str, before: storage.Before) -> None:
+    """Remove what killed writers left below a local folder, where it may be removed."""
+    with suppress(storage.PlaceError):
+        for file in storage.list_files(folder) if storage.is_local(folder) else ():
+            if storage.name(file.uri).startswith(storage.PARTIAL):
+                before()
+                storage.remove(file.uri)
 
 
 @contextmanager

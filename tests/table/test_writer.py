@@ -1,3 +1,5 @@
+import gc
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from par_model.errors import OutputError
 from par_model.table import writer
 from par_model.table.writer import NULL_FOLDER, TableWriter, folder_value
 
@@ -35,6 +38,27 @@ def test_files_are_closed_at_their_size(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(out.files) > 3
     assert pq.ParquetFile(out.files[0]).num_row_groups > 1
     assert pq.read_table(out.files)["id"].to_pylist() == list(range(300))
+
+
+def test_who_is_refused_while_it_ends_leaves_no_file_and_says_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unraised: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraised.append)
+    asked: list[int] = []
+
+    def before() -> None:
+        asked.append(0)
+        if len(asked) > 3:  # three files are begun
+            raise OutputError("another job has it")
+
+    monkeypatch.setattr(writer, "_ROW_GROUP_ROWS", 1)  # all are open when the end comes
+    with pytest.raises(OutputError, match="another job"), TableWriter(str(tmp_path), SCHEMA, ["camera"], before) as out:
+        out.write(table((1, "a", 1), (2, "b", 1), (3, "c", 1)))
+    del out
+    gc.collect()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert unraised == []
 
 
 def test_hive_folders_that_duckdb_and_arrow_read_back(tmp_path: Path) -> None:
