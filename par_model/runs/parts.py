@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from par_model import storage
+from par_model.errors import OutputError
 from par_model.runs.outcome import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
@@ -168,15 +169,21 @@ class PartStore:
 
 @contextmanager
 def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
-    """A part, of which what is asked for is read, in one stretch where it lies in one."""
-    with storage.guard(uri, "read"):
-        if storage.is_local(uri):
-            source = storage.local_path(uri)
-        else:
-            fs, path = storage.filesystem(uri)
-            source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
-        with pq.ParquetFile(source, metadata=footer, pre_buffer=True) as file:
-            yield file
+    """A part, of which what is asked for is read, in one stretch where it lies in one. Raises OutputError where it is
+    damaged, PlaceError."""
+    try:
+        with storage.guard(uri, "read"):
+            if storage.is_local(uri):
+                source = storage.local_path(uri)
+            else:
+                fs, path = storage.filesystem(uri)
+                source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
+            with pq.ParquetFile(source, metadata=footer, pre_buffer=True) as file:
+                yield file
+    except pa.ArrowInvalid as error:
+        raise OutputError(
+            f"{uri} is damaged ({error}): remove it and run the same command again, which does its tracklets anew"
+        ) from error
 
 
 def _read(uri: str, stripe: int) -> PartFile | None:

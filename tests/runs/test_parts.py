@@ -116,6 +116,15 @@ def test_what_a_killed_writer_left_is_not_read_and_goes(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("size", [0, 100, -20])
+def test_a_part_that_is_damaged_is_named_with_what_to_do(size: int, tmp_path: Path) -> None:
+    keep(store(str(tmp_path), "first"), 1, 2)
+    [part] = tmp_path.iterdir()
+    part.write_bytes(part.read_bytes()[:size])
+    with pytest.raises(OutputError, match=rf"{part} is damaged \(.*\): remove it and run the same command again"):
+        store(str(tmp_path), "next")
+
+
 def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
     assert all_outcomes(store(str(tmp_path / "none"), "run")).num_rows == 0
 
