@@ -39,12 +39,10 @@ class Begun:
 
 
 class Kind(ABC):
-    """recorded: how the claim names it. option: what the command says for it. may_begin_anew: whether what it does may
-    as well be begun again from nothing."""
+    """recorded: how the claim names it. option: what the command says for it."""
 
     recorded: ClassVar[str]
     option: ClassVar[str]
-    may_begin_anew: ClassVar[bool]
 
     @abstractmethod
     def where_none_is_complete(self, output: str) -> Kind:
@@ -72,7 +70,6 @@ class FirstRun(Kind):
 
     recorded = "no"
     option = "without --retry-failed or --add"
-    may_begin_anew = True
 
     def where_none_is_complete(self, output: str) -> Kind:
         return self
@@ -97,7 +94,6 @@ class Retry(Kind):
 
     recorded = "retry"
     option = "with --retry-failed"
-    may_begin_anew = False
 
     def where_none_is_complete(self, output: str) -> Kind:
         raise OutputError(f"{output} is not complete: run the same command without --retry-failed first")
@@ -133,7 +129,6 @@ class Add(FirstRun):
 
     recorded = "add"
     option = "with --add"
-    may_begin_anew = False
 
     def where_none_is_complete(self, output: str) -> Kind:
         return FirstRun()

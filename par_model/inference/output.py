@@ -53,12 +53,12 @@ def claim(
     if found is not None:
         job_id = str(found["job_id"])
         parts = _parts(output, held, job_id, run_id, stripe, unnamed="parts" not in found)
-        if parts.holds_any or not (found["again"] == kind.recorded and kind.may_begin_anew):
+        if parts.holds_any:
             _refuse_other(output, found, fingerprint, kind)
             return job_id, parts
-        if is_same(found["fingerprint"], fingerprint):  # what it has planned counts
+        if found["again"] == kind.recorded and is_same(found["fingerprint"], fingerprint):  # its plan counts
             return job_id, parts
-    elif kind.may_begin_anew and storage.list_files(output.place("attributes")):
+    elif finished is None and storage.list_files(output.place("attributes")):
         raise OutputError(
             f"{output.name} holds a table without run.json that this job did not begin: give another --output"
         )

@@ -214,6 +214,39 @@ def test_an_interrupted_add_goes_on_and_the_old_table_stays_readable(archive: Pa
     assert names(archive / "out") == ["attributes", "run.json"]
 
 
+class StoppedAtOnce(LocalRunner):
+    """Stops as Ctrl-C does before it has any outcome."""
+
+    def outcomes(self, units: Any, settings: Any) -> Any:
+        raise KeyboardInterrupt
+
+
+def test_an_add_that_was_stopped_before_its_first_result_is_forgotten_where_the_manifest_grew_on(
+    archive: Path, tiny_weights: Path
+) -> None:
+    infer(archive, tiny_weights, limit=9)
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, Add(), runner=StoppedAtOnce("cpu"), limit=11)
+    assert names(archive / "out") == ["_job.json", "_plan", "attributes", "run.json"]
+    assert infer(archive, tiny_weights, Add(), limit=13)["stages"]["tracklets"] == 4
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, Add(), runner=StoppedAtOnce("cpu"))
+    assert infer(archive, tiny_weights, Retry(), limit=13)["stages"]["tracklets"] == 3
+    assert infer(archive, tiny_weights, Add())["counts"]["status"] == {"ok": 10, "failed": 4}
+    assert names(archive / "out") == ["attributes", "run.json"]
+
+
+def test_what_a_killed_retry_left_of_a_file_goes(archive: Path, tiny_weights: Path) -> None:
+    infer(archive, tiny_weights, partition_by=("camera_id",))
+    folder = archive / "out" / "attributes"
+    (folder / "camera_id=a" / "_partial-0123").write_bytes(b"PAR1 torn")
+    (folder / "_log").mkdir()
+    (folder / "_log" / "0.json").write_text("{}")  # of another tool
+    infer(archive, tiny_weights, Retry(), partition_by=("camera_id",))
+    assert [str(p.relative_to(folder)) for p in folder.rglob("_*")] == ["_log"]
+    assert (folder / "_log" / "0.json").exists()
+
+
 def test_remains_of_a_run_that_was_killed_after_run_json_are_swept(archive: Path, tiny_weights: Path) -> None:
     summary = infer(archive, tiny_weights)
     claim = {"job_id": summary["job_id"], "again": "no", "fingerprint": summary["fingerprint"]}
