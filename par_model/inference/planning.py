@@ -69,8 +69,17 @@ class Desk:
         return storage.join(self.folder, f"{name}-{self.job_id}.json")
 
     def planned(self) -> Planned | None:
-        """What an earlier run of the job has planned."""
-        return Planned.read(self.place("plan"))
+        """What an earlier run of the job has planned; None, and nothing of it is left, if not all of it is there."""
+        found = Planned.read(self.place("plan"))
+        if found is None:
+            return None
+        files = storage.list_files(self.folder)
+        sizes = {storage.name(file.uri): file.size for file in files}
+        if all(sizes.get(file.name) == file.size for file in found.units.files):
+            return found
+        _log.warning(f"files of {self.folder} are damaged or gone, so the job is planned anew")
+        self.remove(file.uri for file in files)
+        return None
 
     def keep(self, surveyed: Surveyed, files: Iterable[UnitsFile]) -> Planned:
         """Write what was found, so that no run of the job plans again."""

@@ -239,6 +239,28 @@ def test_a_job_that_goes_on_plans_nothing_again(archive: Path, tiny_weights: Pat
     assert summary["counts"]["tracklets"] == 14
 
 
+@pytest.mark.parametrize("tasks", [True, False])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_job_whose_plan_is_not_whole_plans_anew(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, tasks: bool, cut: bool
+) -> None:
+    if not tasks:
+        monkeypatch.setattr(survey, "SPAN_ROWS", 100)
+    with pytest.raises(KeyboardInterrupt):
+        infer(archive, tiny_weights, runner=Interrupted(2), batch_size=1)
+    units = max((archive / "output" / "_plan").glob("units-*"), key=lambda path: path.stat().st_size)
+    if cut:
+        units.write_bytes(units.read_bytes()[:50])
+    else:
+        units.unlink()
+    summary = infer(archive, tiny_weights)
+    assert 0 < summary["stages"]["tracklets"] < 14
+    assert (
+        table_of(archive / "output")["tracklet_id"].to_pylist()
+        == pq.read_table(archive / "manifest.parquet")["tracklet_id"].to_pylist()
+    )
+
+
 def id_of(row: dict[str, Any], value: str | None) -> dict[str, Any]:
     return row | {"tracklet_id": value}
 
