@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from par_model.cluster.versions import Versions, refuse_other_node, versions_her
 from par_model.inference.spread import Item, Result
 
 _MOST_WAITING = 256  # tasks that Ray holds at a time: their arguments lie in this process's memory
+_STOP_SECONDS, _AGAIN_SECONDS = 10.0, 0.2
 _MOST_RETRIES = 3  # of a task whose worker died
 
 
@@ -36,13 +38,22 @@ def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Re
     except ray.exceptions.RayError as error:
         raise par_error(error) from error
     finally:
-        for task_left in waiting:
-            ray.cancel(task_left, force=True)
+        _stop(waiting)
 
 
 def shares(uri: str) -> bool:
     """Whether every worker of the connected cluster sees a place as this process does."""
     return not storage.is_local(uri) or sum(node["Alive"] for node in ray.nodes()) <= 1  # type: ignore[no-untyped-call]
+
+
+def _stop(tasks: list[Any]) -> None:
+    """End tasks, and return once none of them writes any more: what they have written may be removed next."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while tasks and time.monotonic() < deadline:
+        for task in tasks:
+            ray.cancel(task, force=True)
+        # Ray passes over a task that is just being given to its worker, so it is told again.
+        _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=_AGAIN_SECONDS)
 
 
 def _done(work: Callable[[Any], Any], item: Any, versions: Versions) -> Any:

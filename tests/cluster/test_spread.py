@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -65,3 +66,23 @@ def test_an_item_that_ends_every_worker_ends_the_job() -> None:
 def test_one_node_shares_its_files_and_any_number_what_is_not_local(tmp_path: Path) -> None:
     assert shares(str(tmp_path))
     assert shares("s3://bucket/out")
+
+
+def writes_on(folder: str, number: int) -> int:
+    """The first refuses once others are at work, who write until they are stopped."""
+    if number == 0:
+        while len(list(Path(folder).iterdir())) < 2:
+            time.sleep(0.01)
+        raise OutputError("not this one")
+    for at in range(10**6):
+        Path(folder, f"{number}-{at % 50}").write_text("x")
+    return number
+
+
+def test_nobody_writes_any_more_once_a_refusal_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="not this one"):
+        list(spread(partial(writes_on, str(tmp_path)), range(6)))
+    for path in tmp_path.iterdir():
+        path.unlink()
+    time.sleep(1)
+    assert list(tmp_path.iterdir()) == []
