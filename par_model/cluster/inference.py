@@ -29,9 +29,9 @@ from par_model.cluster.workshop import OutcomeBlock, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
-from par_model.inference.spread import Item, Result
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import choose_device
+from par_model.runs.spread import Item, Result
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 1800.0

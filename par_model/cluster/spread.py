@@ -13,11 +13,11 @@ import ray.exceptions
 from par_model import storage
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
-from par_model.inference.spread import Item, Result
+from par_model.runs.spread import Item, Result
 
 _MOST_WAITING = 256  # tasks that Ray holds at a time: their arguments lie in this process's memory
 _STOP_SECONDS, _AGAIN_SECONDS = 10.0, 0.2
-_MOST_RETRIES = 3  # of a task whose worker died
+MOST_RETRIES = 3  # of a task whose worker died
 
 
 def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -26,7 +26,7 @@ def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Re
     A task whose worker dies is done again, so that ``work`` may have been done, or begun, more than once. Raises what
     ``work`` raised on purpose, or ClusterError.
     """
-    task: Any = ray.remote(num_cpus=1, max_retries=_MOST_RETRIES, scheduling_strategy="SPREAD")(_done)
+    task: Any = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, scheduling_strategy="SPREAD")(_done)
     versions: Any = ray.put(versions_here())
     left = iter(items)
     waiting = [task.remote(work, item, versions) for item in islice(left, _MOST_WAITING)]

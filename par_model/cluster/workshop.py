@@ -11,10 +11,9 @@ import ray
 import ray.exceptions
 
 from par_model.cluster.ray_errors import par_error
+from par_model.cluster.spread import MOST_RETRIES
 from par_model.inference.keep import Elsewhere, Kept, write_kept
 from par_model.runs.parts import PartToWrite
-
-_MOST_RETRIES = 3  # of a task whose worker died
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class RayWorkshop:
     machines: by itself Ray would start those that want no CPU beside the process that the user started."""
 
     def __init__(self) -> None:
-        self._task: Any = ray.remote(num_cpus=0, max_retries=_MOST_RETRIES, scheduling_strategy="SPREAD")(write_kept)
+        self._task: Any = ray.remote(num_cpus=0, max_retries=MOST_RETRIES, scheduling_strategy="SPREAD")(write_kept)
 
     def write(self, part: PartToWrite, outcomes: Sequence[pa.Table | Elsewhere]) -> PartTask:
         """Have a part written of outcomes."""

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
-from par_model.inference.spread import Item, Result, one_by_one
 from par_model.inference.stages import DecodeTables, RecogniseTables
 from par_model.model.device import Device, RealDevice, local_device
+from par_model.runs.spread import Item, Result, one_by_one
 
 
 class LocalRunner:

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.inference.deal import Dealing, Dealt, Piece, deal_span, hashes_of, rows_of
 from par_model.inference.planned import Planned, Units, UnitsFile, found_units, write_units
-from par_model.inference.spread import Result, Spread
 from par_model.inference.survey import RowQuestion, Surveyed, digest_text, doubts, first_twice, spans_of, survey
 from par_model.inference.units import UNIT_SCHEMA, UnitSize, cut_units, in_order
 from par_model.manifest.read import Manifest
@@ -40,6 +39,7 @@ from par_model.progress import Progress
 from par_model.runs.lock import Held
 from par_model.runs.output import Output
 from par_model.runs.record import read_record
+from par_model.runs.spread import Result, Spread
 
 _log = logging.getLogger(__name__)
 PLAN = "_plan"

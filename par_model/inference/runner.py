@@ -10,8 +10,8 @@ import pyarrow as pa
 from par_model.inference.keep import Elsewhere, Workshop
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
-from par_model.inference.spread import Item, Result
 from par_model.model.device import RealDevice
+from par_model.runs.spread import Item, Result
 
 
 class Runner(Protocol):

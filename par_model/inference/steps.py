@@ -18,7 +18,6 @@ from par_model.inference.options import StageSettings
 from par_model.inference.planned import Planned
 from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
 from par_model.inference.runner import Runner
-from par_model.inference.spread import one_by_one
 from par_model.inference.survey import Surveyed
 from par_model.inference.units import UnitSize
 from par_model.inference.work import TotalWork
@@ -26,6 +25,7 @@ from par_model.manifest.refuse import Complaint
 from par_model.progress import Progress
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
+from par_model.runs.spread import one_by_one
 
 _log = logging.getLogger(__name__)
 

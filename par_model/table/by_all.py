@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from par_model import storage
 from par_model.progress import Progress
 from par_model.runs.lock import Held
+from par_model.runs.spread import Result, Spread
 
 _log = logging.getLogger(__name__)
 
@@ -21,15 +22,10 @@ class _TableFile(Protocol):
 
 
 File = TypeVar("File", bound=_TableFile)
-Result = TypeVar("Result")
-# Does some work on each of several items, and gives the results in no order.
-Spread = Callable[[Callable[[File], Result], Sequence[File]], Iterable[Result]]
-Workers = Spread[Any, Any] | None  # None: there are none, or they do not see what this process sees
+Workers = Spread | None  # None: there are none, or they do not see what this process sees
 
 
-def done_by_all(
-    work: Callable[[File], Result], files: Sequence[File], held: Held, spread: Spread[File, Result] | None
-) -> list[Result]:
+def done_by_all(work: Callable[[File], Result], files: Sequence[File], held: Held, spread: Workers) -> list[Result]:
     """What ``work`` makes of each, in no order, by ``spread`` or in this process, which asks the lock itself.
 
     Where workers may not write, this process does, and says so.

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import av
 
-from par_model.video.bytes.source import VideoFile
-from par_model.video.containers.damage import DECODER_ERRORS
 from par_model.video.containers.open import VideoContainer
 from par_model.video.containers.random_access import RandomAccess
 from par_model.video.counters import Counters
@@ -34,14 +32,11 @@ class GroupRefutedError(Exception):
 class ChosenFrames:
     """Reads chosen frames of an open video by its packet index, which has to tell the order of decoding.
 
-    file: what the video is read from. counters: ``seeks_refuted`` counts groups that broke off.
+    counters: ``seeks_refuted`` counts groups that broke off.
     """
 
-    def __init__(
-        self, video: VideoContainer, file: VideoFile, packet_index: PacketIndex, style: Style, counters: Counters
-    ) -> None:
+    def __init__(self, video: VideoContainer, packet_index: PacketIndex, style: Style, counters: Counters) -> None:
         assert packet_index.decoded is not None
-        self._file = file
         self._video, self._index, self._style, self._counters = video, packet_index, style, counters
         self._access = RandomAccess(video.codec, video.extradata)
         self._decoded = packet_index.decoded
@@ -96,7 +91,8 @@ class ChosenFrames:
     def _packets(self, start: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
         """The packets from a key frame's on, each with its place in the order of decoding, up to place ``last``."""
         first = rank = int(self._decoded[start])
-        self._seek(int(self._index.pts[start]))
+        if not self._video.seek(int(self._index.pts[start])):
+            raise GroupRefutedError
         for packet in self._video.packets():
             if rank == first and packet.pts != self._index.pts[start]:
                 # Some demuxers land on a key frame before.
@@ -126,11 +122,3 @@ class ChosenFrames:
             if frame.is_corrupt:
                 raise self._spoilt(index, is_disposable=is_disposable)
             yield ReadFrame(index, None, frame, self._style)
-
-    def _seek(self, timestamp: int) -> None:
-        try:
-            self._video.seek(timestamp)
-        except DECODER_ERRORS as error:
-            if self._file.failure is not None:
-                raise self._file.failure from error
-            raise GroupRefutedError from error

@@ -21,7 +21,6 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.video.bytes.ranged import WORTH
 from par_model.video.bytes.source import VideoFile
 from par_model.video.chosen import ChosenFrames
-from par_model.video.containers.damage import DECODER_ERRORS
 from par_model.video.containers.open import ONE_FRAME_A_PACKET, VideoContainer
 from par_model.video.counters import Counters
 from par_model.video.decoding_cost import DecodingCost
@@ -109,6 +108,8 @@ class VideoReader:
 
     def _expect(self, plan: Sequence[Run], packet_index: PacketIndex) -> None:
         """Have what a plan reads fetched as cheaply as it can be."""
+        if not self._file.is_ranged:
+            return
         parts = [part for part in map(packet_index.bytes_of, plan) if part is not None]
         if len(parts) == len(plan) and self._file.expect_parts(parts):
             self._start_over()
@@ -145,7 +146,8 @@ class VideoReader:
         mark: str | None = None
         self._has_moved = True
         self._style.size = packet_index.size
-        self._seek(key_pts)
+        if not self._video.seek(key_pts):
+            raise SeekRefutedError
         is_first = True
         for packet in self._video.packets():
             if is_first and (packet.pts != key_pts or not packet.is_keyframe):
@@ -244,14 +246,6 @@ class VideoReader:
                     return
                 key = packet_index.key_before(key - 1)
 
-    def _seek(self, timestamp: int) -> None:
-        try:
-            self._video.seek(timestamp)
-        except DECODER_ERRORS as error:
-            if self._file.failure is not None:
-                raise self._file.failure from error
-            raise SeekRefutedError from error
-
     def frame_times(self) -> list[Fraction] | None:
         """When each frame is shown, in seconds of the container's clock, where the packet index can be trusted."""
         base = self._video.time_base
@@ -291,7 +285,7 @@ class VideoReader:
             self._start_over()
         self._has_moved = True
         self._style.size = packet_index.size
-        yield from ChosenFrames(self._video, self._file, packet_index, self._style, self._counters).frames(groups)
+        yield from ChosenFrames(self._video, packet_index, self._style, self._counters).frames(groups)
 
     def _packet_index(self, wanted: Sequence[int]) -> PacketIndex | None:
         """The video's packet index, if it can be trusted, has stood every test, and may save more than it costs."""

@@ -292,13 +292,20 @@ class VideoContainer:
         entries = self._stream.index_entries
         return len(entries) > 0 and entries[0].is_keyframe and abs(entries[0].pos - (first.pos or 0)) <= _HEADER
 
-    def seek(self, timestamp: int) -> None:
-        """Go to the last packet at or before a timestamp (in the stream's units) where decoding can start."""
+    def seek(self, timestamp: int) -> bool:
+        """Go to the last packet at or before a timestamp (in the stream's units) where decoding can start; whether that
+        could be done. Raises TrackletError if storage fails."""
         self._layout = None  # it knows only what comes from the start
         if self._numbers is not None:
             self._numbers.start_over()
         self._has_moved = True
-        self._container.seek(timestamp, stream=self._stream)
+        try:
+            self._container.seek(timestamp, stream=self._stream)
+        except DECODER_ERRORS as error:
+            if self._file.failure is not None:
+                raise self._file.failure from error
+            return False
+        return True
 
     def _moving_pictures(self, moving: Sequence[av.VideoStream], number: int) -> av.VideoStream:
         if number < len(moving) and moving[number].codec_context is not None:
