@@ -44,6 +44,12 @@ class AuditOptions:
         if self.limit < 1:
             raise UsageError(f"--audit-limit is {self.limit}: must be at least 1")
 
+    def page(self) -> str:
+        """Where the page goes. Raises UsageError rather than replace something that is no page."""
+        uri = storage.absolute(self.output)
+        refuse_no_page(uri, self.output, "--audit")
+        return uri
+
 
 @dataclass(frozen=True)
 class Audited:
@@ -61,8 +67,7 @@ def run_audit(
 ) -> Audited:
     """Write the page. scored: what was evaluated. start: is told how many tracklets' crops will be read, and gives what
     counts them. Crops that cannot be read are said so on the page. Raises ParError."""
-    output = storage.absolute(options.output)
-    refuse_no_page(output, options.output, "--audit")
+    output = options.page()
     schema, labels, predictions = scored.schema, scored.labels, scored.predictions
     found = disputes(labels.values, predictions.answers, schema, predictions.untrained)
     notes: list[str] = []

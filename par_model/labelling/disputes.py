@@ -16,6 +16,8 @@ from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.evaluation.measures import Answers
 from par_model.labelling.merge import Voices
 
+_ROUNDING = 1e-9  # the mean of equal numbers may be a bit above them
+
 
 @dataclass(frozen=True)
 class Dispute:
@@ -68,7 +70,7 @@ def _of_group(
     usual = np.full(len(group.answers), np.inf)
     for answer in np.unique(label).tolist():
         usual[answer] = chances[label == answer, answer].mean()
-    likely = np.where(chances >= usual, chances, -1)
+    likely = np.where(chances >= usual - _ROUNDING, chances, -1)
     said = likely.argmax(axis=1)
     wrong = (likely.max(axis=1) >= 0) & ~np.take_along_axis(labelled, said[:, None], axis=1)[:, 0]
     return [
