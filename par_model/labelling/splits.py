@@ -99,9 +99,10 @@ def _too_few(
 ) -> str:
     labelled = [group for group, size in zip(groups, sizes, strict=True) if size]
     most, largest = max(zip(sizes, groups, strict=True), key=lambda pair: pair[0])
+    example = _named(tracklets[largest[0]])
     return (
         f"manifest {uri}: nothing is left for split {' and '.join(empty)}: the labelled tracklets hang together in "
-        f"{counted(len(labelled), 'group')}, of which the largest has {most} (such as {_named(tracklets[largest[0]])}); "
+        f"{counted(len(labelled), 'group')}, of which the largest has {most} (such as {example}); "
         "divide by less, as with --split-by person, or give a share of 0"
     )
 

@@ -51,10 +51,8 @@ def test_a_dispute_says_both_answers_with_their_probabilities() -> None:
         [[0.9, 0.8, 0.1, 0.1], [0.2, 0.1, 0.6, 0.1], [0.1, 0.1, 0.9, 0.0], [0.05, 0.2, 0.6, 0.0], [0.9, 0.9, 0.0, 0.0]]
     )
     found = disputes(labels, answer(scores, SCHEMA, [0.5] * 4), SCHEMA)
-    assert [(of.at, of.group, of.labelled, of.said) for of in found] == [
-        (3, "hat", "yes", "no"),
-        (2, "color", "red", "green"),
-    ]
+    told = [(of.at, of.group, of.labelled, of.said) for of in found]
+    assert told == [(3, "hat", "yes", "no"), (2, "color", "red", "green")]
     hat, color = found
     assert (hat.of_label, hat.of_said) == pytest.approx((0.05, 0.95))
     assert (color.of_label, color.of_said) == pytest.approx((0.1, 0.9))

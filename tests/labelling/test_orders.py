@@ -19,7 +19,7 @@ SCORES = np.array(
 
 
 def said(hat_above: float, **more: frozenset[str]) -> Said:
-    decided = SCORES > hat_above
+    decided = np.greater(SCORES, hat_above)
     return Said(SCHEMA, Answers(SCORES, decided, np.ones(len(SCORES), bool)), more.get("untrained", frozenset()))
 
 
