@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from par_model.errors import ManifestError, UsageError
 from par_model.labelling import orders
@@ -88,7 +87,7 @@ def run_choose(options: ChooseOptions) -> Chosen:
 
 def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:
     """Up to ``count`` tracklets, the policies in turn; fewer where people run out. The same for the same seed."""
-    allowed = _Allowance(pool, options.per_person)
+    allowed = _Allowance(pool.people, options.per_person, pool.labelled)
     wanted = _MIXED if options.by == "mixed" else (options.by,)
     left = {name: _order(name, pool, options, allowed) for name in wanted}
     chosen: list[Choice] = []
@@ -105,10 +104,10 @@ def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:
 class _Allowance:
     """Who may still be chosen: no tracklet twice, and of one person ``per_person`` at most, labelled ones counted."""
 
-    def __init__(self, pool: Pool, per_person: int) -> None:
-        self._people = pool.people
+    def __init__(self, people: Sequence[str | None], per_person: int, of_person: Counter[str]) -> None:
+        self._people = people
         self._per_person = per_person
-        self._of_person = Counter(pool.labelled)
+        self._of_person = Counter(of_person)
         self._taken: set[int] = set()
 
     def take(self, at: int) -> bool:
@@ -122,10 +121,8 @@ class _Allowance:
         return True
 
     def thinned(self, order: Sequence[int]) -> list[int]:
-        """The first of these that may be chosen together."""
-        trial = _Allowance.__new__(_Allowance)
-        trial._people, trial._per_person = self._people, self._per_person
-        trial._of_person, trial._taken = Counter(self._of_person), set(self._taken)
+        """Of these, before any is taken: the first that may be chosen together."""
+        trial = _Allowance(self._people, self._per_person, self._of_person)
         return [at for at in order if trial.take(at)]
 
 
@@ -146,13 +143,7 @@ def _order(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -
 def _write(manifest: Manifest, output: str, pool: Pool, chosen: Sequence[Choice]) -> None:
     rank_of = {pool.rows[choice.at]: i for i, choice in enumerate(chosen)}
     names = [name for name in manifest.column_names if name not in {field.name for field in _FIELDS}]
-    wanted = pa.array(sorted(rank_of), pa.int64())
-    parts = []
-    for batch in whole_batches(manifest, names):
-        found = batch.filter(pc.is_in(batch.column(ROW), wanted))
-        if found.num_rows:
-            parts.append(found)
-    rows = pa.Table.from_batches(parts)
+    rows = pa.Table.from_batches(whole_batches(manifest, names, rows=pa.array(sorted(rank_of), pa.int64())))
     ranks = [rank_of[row] for row in rows[ROW].to_pylist()]
     columns = ([rank + 1 for rank in ranks], [chosen[rank].by for rank in ranks], [chosen[rank].why for rank in ranks])
     for field, values in zip(_FIELDS, columns, strict=True):
