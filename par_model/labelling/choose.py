@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from par_model.errors import ManifestError, UsageError
+from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.labelling import orders
 from par_model.labelling.options import ChooseOptions
 from par_model.labelling.orders import Pick
@@ -31,6 +31,7 @@ BY = pa.field("chosen_by", pa.string())
 WHY = pa.field("chosen_why", pa.string())
 _FIELDS = (RANK, BY, WHY)
 _MIXED = ("uncertain", "diverse", "stratified")
+_POLICIES = (*_MIXED, "random")  # the place of each is part of its seed
 # Comparing takes time by the square: of larger pools a random part is compared.
 _MOST_COMPARED = 20_000
 
@@ -127,8 +128,13 @@ class _Allowance:
 
 
 def _order(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -> Iterator[Pick]:
-    rng = np.random.default_rng([options.seed, sum(name.encode())])
+    rng = np.random.default_rng([options.seed, _POLICIES.index(name)])
     if name == "uncertain" and pool.said is not None:
+        if options.by == name and not pool.said.told:
+            raise OutputError(
+                f"{options.predictions} answers no attribute, since its weights were never trained for any: choose "
+                "--by diverse"
+            )
         return orders.uncertain(pool.said, rng)
     if name == "diverse" and options.predictions is not None:
         # Thinned before it is compared, so that each that is drawn is another person.

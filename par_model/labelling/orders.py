@@ -27,9 +27,7 @@ def uncertain(said: Said, rng: np.random.Generator) -> Iterator[Pick]:
     two highest scores ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
     """
     orders = [
-        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng)
-        for group, span in said.schema.spans()
-        if said.untrained.isdisjoint(group.score_fields)
+        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng) for group, span in said.told
     ]
     return (pick for pick in chain.from_iterable(zip_longest(*orders)) if pick is not None)
 

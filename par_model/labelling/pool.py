@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.attributes import AttributeSchema
+from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import ManifestError, OutputError
 from par_model.evaluation.measures import Answers
 from par_model.evaluation.predictions import read_predictions
@@ -37,6 +37,12 @@ class Said:
     schema: AttributeSchema
     answers: Answers
     untrained: frozenset[str]
+
+    @property
+    def told(self) -> list[tuple[AttributeGroup, slice]]:
+        """The groups that the table answers, with their classes among all."""
+        spans = self.schema.spans()
+        return [(group, span) for group, span in spans if self.untrained.isdisjoint(group.score_fields)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ _BATCH_ROWS = 4096
 def whole_batches(
     manifest: Manifest, names: Sequence[str], *, rows: pa.Array | None = None, boxes: CastBoxes | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """As ``Manifest.iter_batches``, of these rows (None: of all). Raises ManifestError, with its row, where a value does
+    """As ``Manifest.iter_batches``, of these rows, None for all. Raises ManifestError, with its row, where a value does
     not fit its column's type and would be lost."""
     for every in manifest.iter_batches(names, _BATCH_ROWS, boxes=boxes):
         batch = every if rows is None else every.filter(pc.is_in(every.column(ROW), rows))

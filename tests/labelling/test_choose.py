@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -112,6 +114,28 @@ def test_a_table_without_embeddings_is_refused_with_what_to_do(tmp_path: Path) -
             choose(run, tmp_path / "c.parquet", by=by)
         assert "--by uncertain" in str(caught.value)
     assert choose(run, tmp_path / "c.parquet", by="uncertain", count=3)[0].count == 3
+
+
+def test_a_table_that_answers_nothing_leaves_nothing_uncertain(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    record = json.loads((run[0] / "run.json").read_text())
+    record["schema"]["untrained"] = list(SCHEMA.score_fields)
+    (run[0] / "run.json").write_text(json.dumps(record))
+    with pytest.raises(OutputError, match="answers no attribute, since its weights were never trained for any"):
+        choose(run, tmp_path / "c.parquet", by="uncertain")
+    assert choose(run, tmp_path / "c.parquet", count=4)[0].by == {"diverse": 2, "stratified": 2}
+
+
+def test_a_row_with_a_value_that_would_be_lost_is_no_matter_unless_it_is_chosen(tmp_path: Path) -> None:
+    rows = [manifest_row(i) | {"split": "val" if i == 3 else "train"} for i in range(6)]
+    streams = pa.array([2**40 if i == 3 else 0 for i in range(6)])
+    pq.write_table(pa.Table.from_pylist(rows).append_column("video_stream", streams), tmp_path / "m.parquet")
+    run = tmp_path, tmp_path / "m.parquet"
+    asked: dict[str, Any] = {"predictions": None, "by": "random", "per_person": 2}
+    assert choose(run, tmp_path / "c.parquet", split="train", **asked)[0].count == 5
+    with pytest.raises(ManifestError, match=r"row 3: video_stream: does not fit int32.*; nothing was written"):
+        choose(run, tmp_path / "c.parquet", **asked)
+    assert pq.read_table(tmp_path / "c.parquet").num_rows == 5
 
 
 def test_the_manifest_is_not_replaced_by_the_choice(run: tuple[Path, Path], tmp_path: Path) -> None:
