@@ -110,7 +110,6 @@ def _audit(scored: Scored, asked: AuditOptions) -> None:
     finally:
         for bar in bars:
             bar.close()
-    shown = f", the {audited.shown} most disputed shown" if audited.shown < audited.disputed else ""
-    click.echo(
-        f"{audited.output}: {counted(audited.disputed, 'label')} disputed{shown}; open it in a browser", err=True
-    )
+    disputed = f"{counted(audited.disputed, 'label')} disputed, {audited.sure} of them likely wrong"
+    shown = f", {audited.shown} shown" if audited.shown < audited.disputed else ""
+    click.echo(f"{audited.output}: {disputed}{shown}", err=True)

@@ -53,10 +53,11 @@ class AuditOptions:
 
 @dataclass(frozen=True)
 class Audited:
-    """What was written: the page, the labels that are disputed, and how many of them it shows."""
+    """What was written: the page, the labels that are disputed, how many of them surely, and how many it shows."""
 
     output: str
     disputed: int
+    sure: int
     shown: int
 
 
@@ -70,6 +71,7 @@ def run_audit(
     output = options.page()
     schema, labels, predictions = scored.schema, scored.labels, scored.predictions
     found = disputes(labels.values, predictions.answers, schema, predictions.untrained)
+    sure = sum(dispute.is_sure for dispute in found)
     notes: list[str] = []
     voices = _voices(scored, notes)
     shown = found[: options.limit]
@@ -88,6 +90,7 @@ def run_audit(
             "split": scored.split,
             "labelled": len(labels),
             "disputed": len(found),
+            "sure": sure,
             "shown": len(shown),
             "notes": notes,
             "groups": groups,
@@ -96,7 +99,7 @@ def run_audit(
         }
     )
     storage.write_bytes(output, page.encode())
-    return Audited(options.output, len(found), len(shown))
+    return Audited(options.output, len(found), sure, len(shown))
 
 
 def _voices(scored: Scored, notes: list[str]) -> Voices:

@@ -9,7 +9,7 @@ The chosen manifest has the rows and columns of the one that was chosen from, an
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -90,16 +90,27 @@ def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:
     """Up to ``count`` tracklets, the policies in turn; fewer where people run out. The same for the same seed."""
     allowed = _Allowance(pool.people, options.per_person, pool.labelled)
     wanted = _MIXED if options.by == "mixed" else (options.by,)
-    left = {name: _order(name, pool, options, allowed) for name in wanted}
+    turns = {name: deque(_orders(name, pool, options, allowed)) for name in wanted}
     chosen: list[Choice] = []
-    while left and len(chosen) < options.count:
-        for name, order in list(left.items()):
-            pick = next((pick for pick in order if allowed.take(pick[0])), None)
+    while turns and len(chosen) < options.count:
+        for name in list(turns)[: options.count - len(chosen)]:
+            pick = _pick(turns[name], allowed)
             if pick is None:
-                del left[name]
-            elif len(chosen) < options.count:
+                del turns[name]
+            else:
                 chosen.append(Choice(pick[0], name, pick[1]))
     return chosen
+
+
+def _pick(turns: deque[Iterator[Pick]], allowed: _Allowance) -> Pick | None:
+    """The first that may be chosen of the order whose turn it is; None where none has any left."""
+    while turns:
+        order = turns.popleft()
+        pick = next((pick for pick in order if allowed.take(pick[0])), None)
+        if pick is not None:
+            turns.append(order)
+            return pick
+    return None
 
 
 class _Allowance:
@@ -127,7 +138,7 @@ class _Allowance:
         return [at for at in order if trial.take(at)]
 
 
-def _order(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -> Iterator[Pick]:
+def _orders(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -> list[Iterator[Pick]]:
     rng = np.random.default_rng([options.seed, _POLICIES.index(name)])
     if name == "uncertain" and pool.said is not None:
         if options.by == name and not pool.said.told:
@@ -140,10 +151,10 @@ def _order(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -
         # Thinned before it is compared, so that each that is drawn is another person.
         part = sorted(allowed.thinned(rng.permutation(len(pool)).tolist())[:_MOST_COMPARED])
         if not part:
-            return iter(())
+            return []
         embeddings = read_embeddings(options.predictions, [pool.ids[at] for at in part])
-        return orders.diverse(embeddings, part, options.count, options.seed)
-    return orders.stratified(pool, rng) if name == "stratified" else orders.by_lot(pool, rng)
+        return [orders.diverse(embeddings, part, options.count, options.seed)]
+    return orders.stratified(pool, rng) if name == "stratified" else [orders.by_lot(pool, rng)]
 
 
 def _write(manifest: Manifest, output: str, pool: Pool, chosen: Sequence[Choice]) -> None:

@@ -31,12 +31,12 @@ def test_choose_says_how_many_of_what(
     assert parjob(*given, "--count", 6) == 0
     assert lines(capsys) == [
         "not looked at, failed in the table: 1 tracklet",
-        f"{output}: 6 tracklets of 39, 6 people on 2 cameras (2 uncertain, 2 diverse, 2 stratified)",
+        f"{output}: 6 tracklets of 39, 6 people, 2 cameras (2 uncertain, 2 diverse, 2 stratified)",
     ]
     assert parjob(*given, "--count", 30, "--by", "random") == 0
     assert lines(capsys)[1:] == [
         "20 of the 30 asked for: each person is chosen as often as --per-person allows",
-        f"{output}: 20 tracklets of 39, 20 people on 2 cameras (20 random)",
+        f"{output}: 20 tracklets of 39, 20 people, 2 cameras (20 random)",
     ]
     assert parjob(*given, "--count", 6, "--json") == 0
     assert json.loads(capsys.readouterr().out)["by"] == {"uncertain": 2, "diverse": 2, "stratified": 2}
@@ -57,7 +57,7 @@ def test_apply_takes_several_files_and_prints_how_far_people_agree(
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
         "group  tracklets  alike   kappa",
-        "hat           10  0.900   0.800  Cohen's, eva and tom",
+        "hat         10  0.900   0.800  Cohen's, eva and tom",
     ]
     assert printed.err.splitlines() == [
         "answers: eva 10, tom 10",

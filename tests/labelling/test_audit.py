@@ -46,9 +46,9 @@ def audit(run: Path, *more: Any, manifest: str = "labelled.parquet") -> int:
 def test_the_page_shows_both_labels_the_surest_first(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page_file = run.parent / "audit.html"
     assert audit(run, "--audit", page_file) == 0
-    assert capsys.readouterr().err.splitlines()[-1] == f"{page_file}: 2 labels disputed; open it in a browser"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{page_file}: 2 labels disputed, 2 of them likely wrong"
     page = page_file.read_text(encoding="utf-8")
-    cards = re.findall(r"<h3>(t\d\d&lt;b&gt;)</h3>", page)
+    cards = re.findall(r"<h3>(t\d\d&lt;b&gt;) <span", page)
     assert cards == ["t06&lt;b&gt;", "t05&lt;b&gt;"]
     text = re.sub(r"<[^>]+>", " ", page.partition('id="labels"')[2])
     words = " ".join(text.split())
