@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError
-from par_model.labelling.agreement import Agreement, agreements
+from par_model.labelling.agreement import GroupAgreement, agreements
 from par_model.labelling.answers import (
     COLUMN,
     FIELD,
@@ -53,7 +53,7 @@ class Applied:
     rows: int
     labelled: int
     authors: dict[str, int]
-    agreements: list[Agreement]
+    agreements: list[GroupAgreement]
     undecided: dict[str, int]
     changed: int
     splits: dict[str | None, int]

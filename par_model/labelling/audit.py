@@ -1,4 +1,7 @@
-"""The page of labels that a model disputes, with crops, beside how far people agree with one another."""
+"""The page of labels that a model disputes, with crops, beside how far people agree with one another.
+
+Dimension letters: B tracklets, G classes of one group.
+"""
 
 from __future__ import annotations
 
