@@ -12,12 +12,19 @@ from par_model.attributes import load_schema
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
+from par_model.manifest.schema import COLUMNS
 from tests.manifest.examples import on_video, write
 
 
+def streams(path: Path, numbers: list[int]) -> Manifest:
+    """Rows a, b, ... whose video_stream is stored as int64."""
+    rows = [on_video(name) for name in "abcd"[: len(numbers)]]
+    stored = pa.schema([field for field in COLUMNS if field.name != "video_stream"])
+    return Manifest.open(write(path, rows, stored, video_stream=numbers))
+
+
 def test_rows_are_picked_and_only_their_values_have_to_fit(tmp_path: Path) -> None:
-    rows = [on_video(name) for name in "abcd"]
-    manifest = Manifest.open(write(tmp_path / "m.parquet", rows, video_stream=[0, 2**40, 1, 0]))
+    manifest = streams(tmp_path / "m.parquet", [0, 2**40, 1, 0])
     names = ["tracklet_id", "video_stream"]
     found = pa.Table.from_batches(whole_batches(manifest, names, rows=pa.array([0, 2])))
     assert found.select(names).to_pylist() == [
@@ -29,7 +36,7 @@ def test_rows_are_picked_and_only_their_values_have_to_fit(tmp_path: Path) -> No
 
 
 def test_nothing_is_left_of_a_file_whose_rows_do_not_fit(tmp_path: Path) -> None:
-    manifest = Manifest.open(write(tmp_path / "m.parquet", [on_video("a"), on_video("b")], video_stream=[0, 2**40]))
+    manifest = streams(tmp_path / "m.parquet", [0, 2**40])
     schema = pa.schema([manifest.schema.field(name) for name in ("tracklet_id", "video_stream")])
     with pytest.raises(ManifestError):
         write_whole(str(tmp_path / "o.parquet"), schema, whole_batches(manifest, schema.names), None)
