@@ -54,7 +54,8 @@ def cheap_positions(
     Key frames are always taken, or of more than ``k`` those nearest to uniform's frames. What is left of the budget
     goes into all groups to the same depth, as far as it suffices, and at least so deep that there are ``k`` frames; of
     all frames that are reached, those are taken that lie nearest to uniform's, one for each. Distinct and ascending if
-    n >= k. Never dearer than uniform, which is what comes out where n <= k, the budget is 1, or all frames are keys.
+    n >= k. Without a key frame, all up to the tracklet has to be decoded in any case: the budget is then a share of the
+    rest. Never dearer than uniform, which is what comes out where n <= k, the budget is 1, or all frames are keys.
     """
     n = len(groups)
     uniform = positions(n, k, "uniform")
@@ -72,7 +73,9 @@ def cheap_positions(
     reached = within[dearer]
     spent = np.cumsum(_increases(groups[reached], costs[reached]))
     whole = _cost(groups, costs, uniform)
-    count = max(k, len(starts), int(np.searchsorted(spent, budget * whole * (1 + 1e-9), "right")))
+    unavoidable = 0.0 if keys.any() else min(whole, float(costs.min()))
+    limit = unavoidable + budget * (whole - unavoidable)
+    count = max(k, len(starts), int(np.searchsorted(spent, limit * (1 + 1e-9), "right")))
     affordable = np.sort(reached[:count])
     chosen = affordable[_nearest(affordable, uniform)]
     return chosen if _cost(groups, costs, chosen) <= whole else uniform
