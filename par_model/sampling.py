@@ -55,7 +55,7 @@ def cheap_positions(
     cost as much as the dearest of them. keys: bool [n], the frames that are such starts themselves.
     budget: the share of what uniform would cost that may be spent, above 0.
 
-    Key frames are always taken down to a budget of ``SPARING``, or of more than ``k`` those nearest to uniform's frames.
+    Down to a budget of ``SPARING`` key frames are always taken, or of more than ``k`` those nearest to uniform's.
     Below it some are left out, in proportion: those of groups whose number is divisible by a higher power of two stay,
     so that tracklets that know nothing of each other agree on the groups that are decoded. What is left of the budget
     goes into all groups to the same depth, as far as it suffices, and at least so deep that there are ``k`` frames; of
