@@ -1,0 +1,109 @@
+"""Ways to order tracklets for labelling: each gives positions in a pool, the most wanted first, with its reason.
+
+Dimension letters: B tracklets, G classes of one group, E width of CLIP's embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import kmeans_plusplus
+
+from par_model.attributes import AttributeGroup
+from par_model.labelling.pool import Pool, Said
+
+Pick = tuple[int, str]  # a position in a pool, and why it is wanted
+
+_HALF = 0.5
+
+
+def uncertain(said: Said, rng: np.random.Generator) -> Iterator[Pick]:
+    """The least sure of each group in turn, so that each group, however sure its answers, has its share.
+
+    Of a binary group that is the score nearest to the threshold; of an exclusive one the smallest margin between the
+    two highest scores ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
+    """
+    orders = [
+        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng)
+        for group, span in said.schema.spans()
+        if said.untrained.isdisjoint(group.score_fields)
+    ]
+    return (pick for pick in chain.from_iterable(zip_longest(*orders)) if pick is not None)
+
+
+def diverse(embeddings_BE: NDArray[np.float32], pool: Sequence[int], count: int, seed: int) -> Iterator[Pick]:
+    """``count`` tracklets that are unlike one another, or all.
+
+    They are drawn as k-means++ draws its first centres, each with a probability that grows with the square of its
+    distance from those before ("k-means++: the advantages of careful seeding", SODA 2007), which chooses batches for
+    labelling well ("Deep batch active learning by diverse, uncertain gradient lower bounds", ICLR 2020). pool: the
+    position of each of the B embeddings, which have length 1.
+    """
+    total = len(embeddings_BE)
+    _, drawn = kmeans_plusplus(embeddings_BE, min(count, total), random_state=seed)
+    # Where tracklets look the same to the last bit, one may be drawn twice: the others follow.
+    order = list(dict.fromkeys([*drawn.tolist(), *range(total)]))[:count]
+    for i, at in enumerate(order):
+        if i == 0:
+            yield pool[at], "the first of those that are unlike one another"
+            continue
+        nearest = float((embeddings_BE[order[:i]] @ embeddings_BE[at]).max())
+        yield pool[at], f"unlike those before it: cosine at most {nearest:.2f}"
+
+
+def stratified(pool: Pool, rng: np.random.Generator) -> Iterator[Pick]:
+    """One by lot of each camera and hour of the day in turn, so that rare hours count as much as busy ones."""
+    strata: dict[tuple[str | None, int | None], list[int]] = {}
+    for at in rng.permutation(len(pool)).tolist():
+        strata.setdefault((pool.cameras[at], pool.hours[at]), []).append(at)
+    for turn in zip_longest(*strata.values()):
+        for at in turn:
+            if at is not None:
+                camera, hour = pool.cameras[at], pool.hours[at]
+                where = "no camera" if camera is None else f"camera {camera}"
+                yield at, where if hour is None else f"{where}, {hour} h UTC"
+
+
+def by_lot(pool: Pool, rng: np.random.Generator) -> Iterator[Pick]:
+    """All in random order."""
+    for at in rng.permutation(len(pool)).tolist():
+        yield at, "by lot"
+
+
+def _of_group(
+    group: AttributeGroup, scores_BG: NDArray[np.floating], decided_BG: NDArray[np.bool_], rng: np.random.Generator
+) -> Iterator[Pick]:
+    if group.kind == "binary":
+        border = threshold(scores_BG[:, 0], decided_BG[:, 0])
+        margins = _from_threshold(scores_BG[:, 0], border)
+    else:
+        best = np.argsort(-scores_BG, axis=1, kind="stable")[:, :2]
+        ordered = np.take_along_axis(scores_BG, best, axis=1)
+        margins = ordered[:, 0] - ordered[:, 1]
+    for at in np.lexsort((rng.random(len(margins)), margins)).tolist():
+        if group.kind == "binary":
+            yield at, f"{group.name} {scores_BG[at, 0]:.2f}, yes from about {border:.2f}"
+        else:
+            first, second = (f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
+            yield at, f"{group.name} {first} or {second}"
+
+
+def threshold(scores_B: NDArray[np.floating], decided_B: NDArray[np.bool_]) -> float:
+    """Above which score the table says yes, as far as it shows: in the middle between the highest score of no and the
+    lowest of yes. Where all answers are alike it is 0.5, or the score that is nearest to another answer."""
+    yes, no = scores_B[decided_B], scores_B[~decided_B]
+    if not len(yes):
+        return max(_HALF, float(no.max()))
+    if not len(no):
+        return min(_HALF, float(yes.min()))
+    return (float(no.max()) + float(yes.min())) / 2
+
+
+def _from_threshold(scores_B: NDArray[np.floating], border: float) -> NDArray[np.float64]:
+    """How far from the threshold, 0 to 1: as a share of the room that there is on that side."""
+    scores = scores_B.astype(np.float64)
+    room = np.where(scores > border, 1 - border, border)
+    return np.abs(scores - border) / np.maximum(room, np.finfo(np.float64).tiny)
