@@ -31,6 +31,7 @@
 
   const predicted = (t, g) => tracklets[t].predicted?.[g] ?? null;
   const acceptable = () => groups.flatMap((_, g) => (answers.isOpen(at, g) && predicted(at, g) ? [[g, predicted(at, g)[0]]] : []));
+  const percent = ([, share]) => `${Math.round(100 * share)}\u202f%`;
   const named = (g, answer) => (answer === UNSEEN ? "cannot be seen" : words(groups[g].answers[answer]));
 
   // ---- steps
@@ -142,7 +143,7 @@
       button.append(make("span", { textContent: words(name) }));
       if (guess?.[0] === i) {
         button.className = "predicted";
-        button.append(make("small", { textContent: `${Math.round(100 * guess[1])} %`, title: "predicted" }));
+        button.append(make("small", { textContent: percent(guess), title: "predicted" }));
       }
       button.addEventListener("click", () => count(() => answer(i)));
       return button;
@@ -156,7 +157,8 @@
 
   function overview(group, g) {
     const is = answers.given[at][g];
-    const text = is === null ? "–" : named(g, is);
+    const guess = predicted(at, g);
+    const text = is !== null ? named(g, is) : guess ? `${named(g, guess[0])}? ${percent(guess)}` : "–";
     const answered = make("span", { className: is === null ? "answer open" : "answer", textContent: text });
     const button = make("button", { type: "button" }, make("b", { textContent: words(group.name) }), answered);
     if (g === asked) button.ariaCurrent = "true";
