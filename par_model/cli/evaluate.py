@@ -14,6 +14,7 @@ from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.evaluation.job import Scored
+    from par_model.labelling.audit import AuditOptions
 
 
 @click.command(cls=Command)
@@ -80,18 +81,22 @@ def evaluate(
     """
     from par_model.evaluation.job import EvaluateOptions, read_scored, run_evaluation
     from par_model.evaluation.summary import describe
+    from par_model.labelling.audit import AuditOptions
 
     chosen = EvaluateOptions(**asked)
+    page = None if audit is None else AuditOptions(audit, chosen.predictions, audit_limit)
+    if page is not None:
+        page.page()  # better said before anything is scored
     scored = read_scored(chosen)
     metrics = run_evaluation(chosen, scored)
     click.echo(json.dumps(metrics) if as_json else describe(metrics))
-    if audit is not None:
-        _audit(scored, audit, chosen.predictions, audit_limit)
+    if page is not None:
+        _audit(scored, page)
     return 0
 
 
-def _audit(scored: Scored, output: str, predictions: str, limit: int) -> None:
-    from par_model.labelling.audit import AuditOptions, run_audit
+def _audit(scored: Scored, asked: AuditOptions) -> None:
+    from par_model.labelling.audit import run_audit
     from par_model.progress import Progress
 
     bars: list[Progress] = []
@@ -101,11 +106,10 @@ def _audit(scored: Scored, output: str, predictions: str, limit: int) -> None:
         return bars[0].advance
 
     try:
-        audited = run_audit(scored, AuditOptions(output, predictions, limit), start)
+        audited = run_audit(scored, asked, start)
     finally:
         for bar in bars:
             bar.close()
-    shown = f", the {audited.shown} most disputed shown" if audited.shown < audited.disputed else ""
-    click.echo(
-        f"{audited.output}: {counted(audited.disputed, 'label')} disputed{shown}; open it in a browser", err=True
-    )
+    disputed = f"{counted(audited.disputed, 'label')} disputed, {audited.sure} of them likely wrong"
+    shown = f", {audited.shown} shown" if audited.shown < audited.disputed else ""
+    click.echo(f"{audited.output}: {disputed}{shown}", err=True)

@@ -195,8 +195,8 @@ def _chosen_lines(chosen: Chosen, wanted: int) -> Iterator[str]:
         reason = "each person is chosen as often as --per-person allows" if chosen.people else "there are no more"
         yield f"{chosen.count} of the {wanted} asked for: {reason}"
     by = ", ".join(f"{count} {name}" for name, count in chosen.by.items())
-    people = f" of {counted(chosen.people, 'person', 'people')}" if chosen.people else ""
-    cameras = f" on {counted(chosen.cameras, 'camera')}" if chosen.cameras else ""
+    people = f", {counted(chosen.people, 'person', 'people')}" if chosen.people else ""
+    cameras = f", {counted(chosen.cameras, 'camera')}" if chosen.cameras else ""
     yield f"{chosen.output}: {counted(chosen.count, 'tracklet')} of {chosen.pool}{people}{cameras} ({by})"
 
 

@@ -19,7 +19,7 @@ _MORE = "Fleiss"
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GroupAgreement:
     """How far people agree on one group.
 
     tracklets: that at least two people answered. authors: who answered those. alike: share of pairs of answers to one
@@ -35,7 +35,7 @@ class Agreement:
     kappa: float | None
 
 
-def agreements(voices: Voices, schema: AttributeSchema) -> list[Agreement]:
+def agreements(voices: Voices, schema: AttributeSchema) -> list[GroupAgreement]:
     """One a group that at least two people answered for some tracklet. That it cannot be seen is an answer."""
     found = []
     for group in schema.groups:
@@ -46,7 +46,7 @@ def agreements(voices: Voices, schema: AttributeSchema) -> list[Agreement]:
     return found
 
 
-def _agreement(group: AttributeGroup, said: Sequence[dict[str, str]]) -> Agreement:
+def _agreement(group: AttributeGroup, said: Sequence[dict[str, str]]) -> GroupAgreement:
     authors = tuple(sorted({author for of_tracklet in said for author in of_tracklet}))
     categories = (*group.answers, UNSEEN)
     counts = np.array([[Counter(of.values())[name] for name in categories] for of in said], np.int64)
@@ -55,7 +55,7 @@ def _agreement(group: AttributeGroup, said: Sequence[dict[str, str]]) -> Agreeme
         kappa = None if len({*first, *second}) < 2 else float(cohen_kappa_score(first, second))
     else:
         kappa = fleiss_kappa(counts)
-    return Agreement(
+    return GroupAgreement(
         group=group.name,
         tracklets=len(said),
         authors=authors,

@@ -6,7 +6,7 @@ Dimension letters: B tracklets, C classes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError
-from par_model.labelling.agreement import Agreement, agreements
+from par_model.labelling.agreement import GroupAgreement, agreements
 from par_model.labelling.answers import (
     COLUMN,
     FIELD,
@@ -33,7 +33,7 @@ from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
-from par_model.manifest.schema import COLUMNS, ROW
+from par_model.manifest.schema import COLUMNS, ROW, SPLITS
 
 _LABELS, _SPLIT = COLUMNS.field("labels"), COLUMNS.field("split")
 _SHOWN = 3  # tracklets that a refusal names
@@ -53,7 +53,7 @@ class Applied:
     rows: int
     labelled: int
     authors: dict[str, int]
-    agreements: list[Agreement]
+    agreements: list[GroupAgreement]
     undecided: dict[str, int]
     changed: int
     splits: dict[str | None, int]
@@ -85,7 +85,7 @@ def run_apply(options: ApplyOptions) -> Applied:
         agreements=agreements(voices, schema),
         undecided=undecided,
         changed=int(known_before.sum()),
-        splits=dict(Counter(split for split, counts in zip(splits, has_label, strict=True) if counts)),
+        splits=_counts(split for split, counts in zip(splits, has_label, strict=True) if counts),
         lone=_lone(options, before, has_label),
     )
 
@@ -164,6 +164,11 @@ def _lone(options: ApplyOptions, before: Labels, has_label: NDArray[np.bool_]) -
     if options.shares is None or "person" not in options.split_by:
         return 0
     return sum(counts and person is None for counts, person in zip(has_label.tolist(), before.people, strict=True))
+
+
+def _counts(splits: Iterable[str | None]) -> dict[str | None, int]:
+    counts = Counter(splits)
+    return {split: counts[split] for split in (*SPLITS, None) if counts[split]}
 
 
 def _write(

@@ -1,4 +1,7 @@
-"""The page of labels that a model disputes, with crops, beside how far people agree with one another."""
+"""The page of labels that a model disputes, with crops, beside how far people agree with one another.
+
+Dimension letters: B tracklets, G classes of one group.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,20 @@ class AuditOptions:
         if self.limit < 1:
             raise UsageError(f"--audit-limit is {self.limit}: must be at least 1")
 
+    def page(self) -> str:
+        """Where the page goes. Raises UsageError rather than replace something that is no page."""
+        uri = storage.absolute(self.output)
+        refuse_no_page(uri, self.output, "--audit")
+        return uri
+
 
 @dataclass(frozen=True)
 class Audited:
-    """What was written: the page, the labels that are disputed, and how many of them it shows."""
+    """What was written: the page, the labels that are disputed, how many of them surely, and how many it shows."""
 
     output: str
     disputed: int
+    sure: int
     shown: int
 
 
@@ -61,10 +71,10 @@ def run_audit(
 ) -> Audited:
     """Write the page. scored: what was evaluated. start: is told how many tracklets' crops will be read, and gives what
     counts them. Crops that cannot be read are said so on the page. Raises ParError."""
-    output = storage.absolute(options.output)
-    refuse_no_page(output, options.output, "--audit")
+    output = options.page()
     schema, labels, predictions = scored.schema, scored.labels, scored.predictions
     found = disputes(labels.values, predictions.answers, schema, predictions.untrained)
+    sure = sum(dispute.is_sure for dispute in found)
     notes: list[str] = []
     voices = _voices(scored, notes)
     shown = found[: options.limit]
@@ -83,6 +93,7 @@ def run_audit(
             "split": scored.split,
             "labelled": len(labels),
             "disputed": len(found),
+            "sure": sure,
             "shown": len(shown),
             "notes": notes,
             "groups": groups,
@@ -91,7 +102,7 @@ def run_audit(
         }
     )
     storage.write_bytes(output, page.encode())
-    return Audited(options.output, len(found), len(shown))
+    return Audited(options.output, len(found), sure, len(shown))
 
 
 def _voices(scored: Scored, notes: list[str]) -> Voices:

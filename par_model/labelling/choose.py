@@ -9,15 +9,14 @@ The chosen manifest has the rows and columns of the one that was chosen from, an
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from par_model.errors import ManifestError, UsageError
+from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.labelling import orders
 from par_model.labelling.options import ChooseOptions
 from par_model.labelling.orders import Pick
@@ -32,6 +31,7 @@ BY = pa.field("chosen_by", pa.string())
 WHY = pa.field("chosen_why", pa.string())
 _FIELDS = (RANK, BY, WHY)
 _MIXED = ("uncertain", "diverse", "stratified")
+_POLICIES = (*_MIXED, "random")  # the place of each is part of its seed
 # Comparing takes time by the square: of larger pools a random part is compared.
 _MOST_COMPARED = 20_000
 
@@ -88,27 +88,38 @@ def run_choose(options: ChooseOptions) -> Chosen:
 
 def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:
     """Up to ``count`` tracklets, the policies in turn; fewer where people run out. The same for the same seed."""
-    allowed = _Allowance(pool, options.per_person)
+    allowed = _Allowance(pool.people, options.per_person, pool.labelled)
     wanted = _MIXED if options.by == "mixed" else (options.by,)
-    left = {name: _order(name, pool, options, allowed) for name in wanted}
+    turns = {name: deque(_orders(name, pool, options, allowed)) for name in wanted}
     chosen: list[Choice] = []
-    while left and len(chosen) < options.count:
-        for name, order in list(left.items()):
-            pick = next((pick for pick in order if allowed.take(pick[0])), None)
+    while turns and len(chosen) < options.count:
+        for name in list(turns)[: options.count - len(chosen)]:
+            pick = _pick(turns[name], allowed)
             if pick is None:
-                del left[name]
-            elif len(chosen) < options.count:
+                del turns[name]
+            else:
                 chosen.append(Choice(pick[0], name, pick[1]))
     return chosen
+
+
+def _pick(turns: deque[Iterator[Pick]], allowed: _Allowance) -> Pick | None:
+    """The first that may be chosen of the order whose turn it is; None where none has any left."""
+    while turns:
+        order = turns.popleft()
+        pick = next((pick for pick in order if allowed.take(pick[0])), None)
+        if pick is not None:
+            turns.append(order)
+            return pick
+    return None
 
 
 class _Allowance:
     """Who may still be chosen: no tracklet twice, and of one person ``per_person`` at most, labelled ones counted."""
 
-    def __init__(self, pool: Pool, per_person: int) -> None:
-        self._people = pool.people
+    def __init__(self, people: Sequence[str | None], per_person: int, of_person: Counter[str]) -> None:
+        self._people = people
         self._per_person = per_person
-        self._of_person = Counter(pool.labelled)
+        self._of_person = Counter(of_person)
         self._taken: set[int] = set()
 
     def take(self, at: int) -> bool:
@@ -122,37 +133,34 @@ class _Allowance:
         return True
 
     def thinned(self, order: Sequence[int]) -> list[int]:
-        """The first of these that may be chosen together."""
-        trial = _Allowance.__new__(_Allowance)
-        trial._people, trial._per_person = self._people, self._per_person
-        trial._of_person, trial._taken = Counter(self._of_person), set(self._taken)
+        """Of these, before any is taken: the first that may be chosen together."""
+        trial = _Allowance(self._people, self._per_person, self._of_person)
         return [at for at in order if trial.take(at)]
 
 
-def _order(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -> Iterator[Pick]:
-    rng = np.random.default_rng([options.seed, sum(name.encode())])
+def _orders(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) -> list[Iterator[Pick]]:
+    rng = np.random.default_rng([options.seed, _POLICIES.index(name)])
     if name == "uncertain" and pool.said is not None:
+        if options.by == name and not pool.said.told:
+            raise OutputError(
+                f"{options.predictions} answers no attribute, since its weights were never trained for any: choose "
+                "--by diverse"
+            )
         return orders.uncertain(pool.said, rng)
     if name == "diverse" and options.predictions is not None:
         # Thinned before it is compared, so that each that is drawn is another person.
         part = sorted(allowed.thinned(rng.permutation(len(pool)).tolist())[:_MOST_COMPARED])
         if not part:
-            return iter(())
+            return []
         embeddings = read_embeddings(options.predictions, [pool.ids[at] for at in part])
-        return orders.diverse(embeddings, part, options.count, options.seed)
-    return orders.stratified(pool, rng) if name == "stratified" else orders.by_lot(pool, rng)
+        return [orders.diverse(embeddings, part, options.count, options.seed)]
+    return orders.stratified(pool, rng) if name == "stratified" else [orders.by_lot(pool, rng)]
 
 
 def _write(manifest: Manifest, output: str, pool: Pool, chosen: Sequence[Choice]) -> None:
     rank_of = {pool.rows[choice.at]: i for i, choice in enumerate(chosen)}
     names = [name for name in manifest.column_names if name not in {field.name for field in _FIELDS}]
-    wanted = pa.array(sorted(rank_of), pa.int64())
-    parts = []
-    for batch in whole_batches(manifest, names):
-        found = batch.filter(pc.is_in(batch.column(ROW), wanted))
-        if found.num_rows:
-            parts.append(found)
-    rows = pa.Table.from_batches(parts)
+    rows = pa.Table.from_batches(whole_batches(manifest, names, rows=pa.array(sorted(rank_of), pa.int64())))
     ranks = [rank_of[row] for row in rows[ROW].to_pylist()]
     columns = ([rank + 1 for rank in ranks], [chosen[rank].by for rank in ranks], [chosen[rank].why for rank in ranks])
     for field, values in zip(_FIELDS, columns, strict=True):

@@ -16,12 +16,14 @@ from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.evaluation.measures import Answers
 from par_model.labelling.merge import Voices
 
+_ROUNDING = 1e-9  # the mean of equal numbers may be a bit above them
+
 
 @dataclass(frozen=True)
 class Dispute:
-    """A label that is likely wrong: of the tracklet at this position, labelled one answer where the model says another.
+    """A label that the model disputes: of the tracklet at this position, labelled one answer where it says another.
 
-    of_label, of_said: the model's probability of each.
+    of_label, of_said: the model's probability of each. is_sure: whether it says so as surely as it usually agrees.
     """
 
     at: int
@@ -30,6 +32,7 @@ class Dispute:
     said: str
     of_label: float
     of_said: float
+    is_sure: bool
 
     @property
     def margin(self) -> float:
@@ -40,37 +43,43 @@ class Dispute:
 def disputes(
     labels_BC: NDArray[np.int8], answers: Answers, schema: AttributeSchema, untrained: Iterable[str] = ()
 ) -> list[Dispute]:
-    """The labels that are likely wrong, the most disputed first.
+    """The labels that the model disputes, those first that are likely wrong, and then by margin.
 
     By confident learning ("Confident learning: estimating uncertainty in dataset labels", JAIR 2021): an answer is
     likely true where the model gives it at least its mean probability among the tracklets so labelled, and of several
-    such the most probable one; a label is likely wrong where that is another answer. Probabilities are the score and
-    what it leaves to 1, or an exclusive group's scores divided by their sum. untrained: classes whose groups are left
-    out.
+    such the most probable one; a label is likely wrong where that is another answer. Where no answer is so probable,
+    what the table says disputes the label, if it is another. Probabilities are the score and what it leaves to 1, or an
+    exclusive group's scores divided by their sum. untrained: classes whose groups are left out.
     """
     left_out = frozenset(untrained)
     found: list[Dispute] = []
     for group, span in schema.spans():
         if left_out.isdisjoint(group.score_fields):
-            found += _of_group(group, labels_BC[:, span], answers.scores[:, span], answers.answered)
-    return sorted(found, key=lambda dispute: (-dispute.margin, dispute.at))
+            parts = (labels_BC[:, span], answers.scores[:, span], answers.decided[:, span])
+            found += _of_group(group, *parts, answers.answered)
+    return sorted(found, key=lambda dispute: (not dispute.is_sure, -dispute.margin, dispute.at))
 
 
 def _of_group(
-    group: AttributeGroup, labels_BG: NDArray[np.int8], scores_BG: NDArray[np.floating], answered_B: NDArray[np.bool_]
+    group: AttributeGroup,
+    labels_BG: NDArray[np.int8],
+    scores_BG: NDArray[np.floating],
+    decided_BG: NDArray[np.bool_],
+    answered_B: NDArray[np.bool_],
 ) -> list[Dispute]:
-    chances = _probabilities(group, scores_BG)
     labelled = labelled_answers(group, labels_BG)
     asked = np.flatnonzero(labelled.any(axis=1) & answered_B)
-    chances, labelled = chances[asked], labelled[asked]
+    labelled, chances = labelled[asked], _probabilities(group, scores_BG[asked])
+    told = decided_BG[asked, 0].astype(np.int64) if group.kind == "binary" else decided_BG[asked].argmax(axis=1)
     # Of a tracklet that is annotated with two classes either is right, so the more probable one stands for both.
     label = np.where(labelled, chances, -1).argmax(axis=1)
     usual = np.full(len(group.answers), np.inf)
     for answer in np.unique(label).tolist():
         usual[answer] = chances[label == answer, answer].mean()
-    likely = np.where(chances >= usual, chances, -1)
-    said = likely.argmax(axis=1)
-    wrong = (likely.max(axis=1) >= 0) & ~np.take_along_axis(labelled, said[:, None], axis=1)[:, 0]
+    likely = np.where(chances >= usual - _ROUNDING, chances, -1)
+    is_sure = likely.max(axis=1, initial=-1) >= 0
+    said = np.where(is_sure, likely.argmax(axis=1), told)
+    disputed = ~np.take_along_axis(labelled, said[:, None], axis=1)[:, 0]
     return [
         Dispute(
             at=int(asked[i]),
@@ -79,8 +88,9 @@ def _of_group(
             said=group.answers[said[i]],
             of_label=float(chances[i, label[i]]),
             of_said=float(chances[i, said[i]]),
+            is_sure=bool(is_sure[i]),
         )
-        for i in np.flatnonzero(wrong).tolist()
+        for i in np.flatnonzero(disputed).tolist()
     ]
 
 

@@ -1,4 +1,5 @@
-"""Ways to order tracklets for labelling: each gives positions in a pool, the most wanted first, with its reason.
+"""Ways to order tracklets for labelling. Each gives one order or several that take turns, such as one a group; an order
+is of positions in a pool, the most wanted first, with the reason.
 
 Dimension letters: B tracklets, G classes of one group, E width of CLIP's embedding.
 """
@@ -6,7 +7,6 @@ Dimension letters: B tracklets, G classes of one group, E width of CLIP's embedd
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +20,15 @@ Pick = tuple[int, str]  # a position in a pool, and why it is wanted
 _HALF = 0.5
 
 
-def uncertain(said: Said, rng: np.random.Generator) -> Iterator[Pick]:
-    """The least sure of each group in turn, so that each group, however sure its answers, has its share.
+def uncertain(said: Said, rng: np.random.Generator) -> list[Iterator[Pick]]:
+    """An order a group, the least sure first, so that each group, however sure its answers, has its share.
 
     Of a binary group that is the score nearest to the threshold; of an exclusive one the smallest margin between the
     two highest scores ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
     """
-    orders = [
-        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng)
-        for group, span in said.schema.spans()
-        if said.untrained.isdisjoint(group.score_fields)
+    return [
+        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng) for group, span in said.told
     ]
-    return (pick for pick in chain.from_iterable(zip_longest(*orders)) if pick is not None)
 
 
 def diverse(embeddings_BE: NDArray[np.float32], pool: Sequence[int], count: int, seed: int) -> Iterator[Pick]:
@@ -54,23 +51,24 @@ def diverse(embeddings_BE: NDArray[np.float32], pool: Sequence[int], count: int,
         yield pool[at], f"unlike those before it: cosine at most {nearest:.2f}"
 
 
-def stratified(pool: Pool, rng: np.random.Generator) -> Iterator[Pick]:
-    """One by lot of each camera and hour of the day in turn, so that rare hours count as much as busy ones."""
+def stratified(pool: Pool, rng: np.random.Generator) -> list[Iterator[Pick]]:
+    """By lot, an order for each camera and hour of the day, so that rare hours count as much as busy ones."""
     strata: dict[tuple[str | None, int | None], list[int]] = {}
     for at in rng.permutation(len(pool)).tolist():
         strata.setdefault((pool.cameras[at], pool.hours[at]), []).append(at)
-    for turn in zip_longest(*strata.values()):
-        for at in turn:
-            if at is not None:
-                camera, hour = pool.cameras[at], pool.hours[at]
-                where = "no camera" if camera is None else f"camera {camera}"
-                yield at, where if hour is None else f"{where}, {hour} h UTC"
+    return [_of_stratum(camera, hour, found) for (camera, hour), found in strata.items()]
 
 
 def by_lot(pool: Pool, rng: np.random.Generator) -> Iterator[Pick]:
     """All in random order."""
     for at in rng.permutation(len(pool)).tolist():
         yield at, "by lot"
+
+
+def _of_stratum(camera: str | None, hour: int | None, found: Sequence[int]) -> Iterator[Pick]:
+    where = "no camera" if camera is None else f"camera {camera}"
+    for at in found:
+        yield at, where if hour is None else f"{where}, {hour} h UTC"
 
 
 def _of_group(

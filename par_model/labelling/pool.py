@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.attributes import AttributeSchema
+from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import ManifestError, OutputError
 from par_model.evaluation.measures import Answers
 from par_model.evaluation.predictions import read_predictions
@@ -37,6 +37,12 @@ class Said:
     schema: AttributeSchema
     answers: Answers
     untrained: frozenset[str]
+
+    @property
+    def told(self) -> list[tuple[AttributeGroup, slice]]:
+        """The groups that the table answers, with their classes among all."""
+        spans = self.schema.spans()
+        return [(group, span) for group, span in spans if self.untrained.isdisjoint(group.score_fields)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +112,8 @@ def read_embeddings(uri: str, ids: Sequence[str]) -> NDArray[np.float32]:
     values = chosen.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     if len(values) % len(ids) or len(set(chosen.value_lengths().to_pylist())) != 1:
         raise OutputError(f"{uri} has embeddings of several lengths: {advice}")
-    return values.reshape(len(ids), -1)
+    embeddings_BE: NDArray[np.float32] = values.reshape(len(ids), -1)
+    return embeddings_BE
 
 
 def _unlabelled(manifest: Manifest, split: str | None) -> Pool:
@@ -125,7 +132,7 @@ def _unlabelled(manifest: Manifest, split: str | None) -> Pool:
         for at, is_labelled in enumerate(_annotated(batch.column("labels")).tolist()):
             if is_labelled:
                 labelled += 1
-                pool.labelled.update([people[at]] if people[at] is not None else [])
+                pool.labelled.update(person for person in people[at : at + 1] if person is not None)
             elif split is not None and splits[at] != split:
                 other_split += 1
             else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from par_model.errors import ManifestError
 from par_model.manifest.schema import SPLITS
+from par_model.wording import counted
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,11 @@ def _too_few(
     uri: str, empty: Sequence[str], groups: Sequence[Sequence[int]], sizes: Sequence[int], tracklets: Sequence[Divided]
 ) -> str:
     labelled = [group for group, size in zip(groups, sizes, strict=True) if size]
-    largest = max(zip(sizes, groups, strict=True), key=lambda pair: pair[0])
+    most, largest = max(zip(sizes, groups, strict=True), key=lambda pair: pair[0])
+    example = _named(tracklets[largest[0]])
     return (
         f"manifest {uri}: nothing is left for split {' and '.join(empty)}: the labelled tracklets hang together in "
-        f"{len(labelled)} groups, of which the largest has {largest[0]} (such as {_named(tracklets[largest[1][0]])}); "
+        f"{counted(len(labelled), 'group')}, of which the largest has {most} (such as {example}); "
         "divide by less, as with --split-by person, or give a share of 0"
     )
 

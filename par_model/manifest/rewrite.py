@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from par_model import storage
@@ -18,11 +19,12 @@ _BATCH_ROWS = 4096
 
 
 def whole_batches(
-    manifest: Manifest, names: Sequence[str], *, boxes: CastBoxes | None = None
+    manifest: Manifest, names: Sequence[str], *, rows: pa.Array | None = None, boxes: CastBoxes | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """As ``Manifest.iter_batches``. Raises ManifestError, with its row, where a value does not fit its column's type
-    and would be lost."""
-    for batch in manifest.iter_batches(names, _BATCH_ROWS, boxes=boxes):
+    """As ``Manifest.iter_batches``, of these rows, None for all. Raises ManifestError, with its row, where a value does
+    not fit its column's type and would be lost."""
+    for every in manifest.iter_batches(names, _BATCH_ROWS, boxes=boxes):
+        batch = every if rows is None else every.filter(pc.is_in(every.column(ROW), rows))
         for row, defect in zip(batch.column(ROW).to_pylist(), batch.column(DEFECT).to_pylist(), strict=True):
             if defect is not None:
                 why = defect.split("\n")[0]
