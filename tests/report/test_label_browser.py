@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from par_model.attributes import AttributeSchema
+from par_model.attributes import AttributeSchema, load_schema
+from par_model.demo.config import StreetConfig
+from par_model.demo.street import render_street
 from par_model.labelling.page import LabelPageOptions, run_label_page
 from par_model.manifest import write_manifest
+from tests.cli.run import parjob
 from tests.report.results import ok_row, write_result
 from tests.report.test_browser import CONTRAST, HOSTILE
 
@@ -244,6 +248,71 @@ def _waited(folder: Path) -> list[Path]:
     while not list(folder.glob("answers-*.json")) and time.monotonic() < end:
         time.sleep(0.05)
     return list(folder.iterdir())
+
+
+def test_thirty_tracklets_of_the_demo_by_the_keys_that_the_page_tells(
+    browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person wants to say is read off the page's own keys, and `apply` gives exactly those labels."""
+    config = StreetConfig(seed=9, cameras=2, first_camera=1, seconds=10, fps=1, min_boxes=2, people_per_minute=60)
+    manifest = render_street(config, tmp_path, workers=1)
+    chosen, out = tmp_path / "chosen.parquet", tmp_path / "out"
+    table = pq.read_table(manifest).slice(0, 30)
+    bare = table.drop_columns(["labels", "split"]).replace_schema_metadata(None)
+    pq.write_table(bare, chosen)
+    monkeypatch.setenv("PARJOB_INFER_NO_RAY", "1")
+    assert parjob("infer", "--manifest", chosen, "--weights", "demo", "--frames", "2", "--output", out) == 0
+    options = LabelPageOptions(
+        str(chosen), str(tmp_path / "label.html"), schema="street", predictions=str(out), author="eva"
+    )
+    made = run_label_page(options)
+    assert (made.tracklets, made.predicted_tracklets) == (30, 30)
+    schema = load_schema("street")
+    wanted = {row["tracklet_id"]: dict(_wanted(schema, row)) for row in table.to_pylist()}
+    browser.get((tmp_path / "label.html").as_uri())
+    keys = 0
+    while not (now := seen(browser))["said"].endswith("All answered."):
+        keys += 1
+        press(browser, _key(now, wanted[now["tracklet"]]))
+        if keys % 50 == 0:  # a slip, and back
+            press(browser, "x", "z")
+    assert (now["done"], now["rate"]) == ("30 of 30", f"{(keys + 2 * (keys // 50)) / 30:.1f} keys a tracklet")
+    assert keys < 30 * len(schema.groups) / 2
+    press(browser, "s")
+    file = saved(tmp_path)
+    assert {a["tracklet_id"]: a["groups"] for a in file["answers"]} == wanted
+    (tmp_path / "eva.json").write_text(json.dumps(file))
+    labelled = tmp_path / "labelled.parquet"
+    asked = ("--manifest", chosen, "--answers", tmp_path / "eva.json", "--output", labelled)
+    assert parjob("label", "apply", *asked) == 0
+    expected = []
+    for row in table.to_pylist():
+        said = wanted[row["tracklet_id"]]
+        hidden = [said[group.name] is None for group in schema.groups for _ in group.classes]
+        expected.append([-1 if h else label for h, label in zip(hidden, row["labels"], strict=True)])
+    assert pq.read_table(labelled)["labels"].to_pylist() == expected
+
+
+def _wanted(schema: AttributeSchema, row: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """What is true of each group, None where no frame shows it."""
+    for group, span in schema.spans():
+        labels = row["labels"][span]
+        place = labels[0] if group.kind == "binary" else labels.index(1)
+        yield group.name, group.answers[place] if max(row["visible"][span]) else None
+
+
+def _key(now: Any, wanted: dict[str, str | None]) -> str:
+    """The one for all that is open where the page guesses all of it right, else for the attribute that it asks."""
+    spoken = {name.replace("_", " "): answer for name, answer in wanted.items()}
+    still = [name for name, answer in now["answers"].items() if answer is None]
+    guesses = [text.partition("?")[0] for text in now["guesses"]]
+    if guesses == [spoken[name] for name in still]:
+        return "Enter"
+    answer = spoken[now["group"]]
+    if answer is None:
+        return "x"
+    choice = next(choice for choice in now["choices"] if choice["text"] == answer)
+    return "Space" if choice["predicted"] else str(choice["key"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
