@@ -184,10 +184,10 @@ def rows(found: dict[Cell, dict[str, Any]]) -> list[list[str]]:
 
 _EXPLAINED = """Another street than the shipped weights know: seed {seed}, cameras {first} to {last}, its light times
 {tint}. {pool} tracklets to choose from, {test} of other people of the same cameras to test on. shared: macro F1 over
-the {classes} classes that the shipped weights know, over what a third of a tracklet's frames shows; light_shoes: F1 of the
-attribute that they do not know, whose best constant answer has {constant:.3f}. Each is the mean over runs with other
-seeds, ± half of Student's 95 % interval. Trained by `weights init --from demo` and `train {training} --epochs {epochs}`,
-with other work on the machine."""
+the {classes} classes that the shipped weights know, over what a third of a tracklet's frames shows; light_shoes: F1 of
+the attribute that they do not know, whose best constant answer has {constant:.3f}. Each is the mean over runs with
+other seeds, ± half of Student's 95 % interval. Trained by `weights init --from demo` and
+`train {training} --epochs {epochs}`, with other work on the machine."""
 
 
 def main() -> None:
