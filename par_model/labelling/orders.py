@@ -27,7 +27,10 @@ def uncertain(said: Said, rng: np.random.Generator) -> list[Iterator[Pick]]:
     two highest scores ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
     """
     return [
-        _of_group(group, said.answers.scores[:, span], said.answers.decided[:, span], rng) for group, span in said.told
+        _of_binary(group, said, span.start, rng)
+        if group.kind == "binary"
+        else _of_exclusive(group, said.answers.scores[:, span], rng)
+        for group, span in said.told
     ]
 
 
@@ -71,22 +74,27 @@ def _of_stratum(camera: str | None, hour: int | None, found: Sequence[int]) -> I
         yield at, where if hour is None else f"{where}, {hour} h UTC"
 
 
-def _of_group(
-    group: AttributeGroup, scores_BG: NDArray[np.floating], decided_BG: NDArray[np.bool_], rng: np.random.Generator
-) -> Iterator[Pick]:
-    if group.kind == "binary":
-        border = threshold(scores_BG[:, 0], decided_BG[:, 0])
-        margins = _from_threshold(scores_BG[:, 0], border)
-    else:
-        best = np.argsort(-scores_BG, axis=1, kind="stable")[:, :2]
-        ordered = np.take_along_axis(scores_BG, best, axis=1)
-        margins = ordered[:, 0] - ordered[:, 1]
-    for at in np.lexsort((rng.random(len(margins)), margins)).tolist():
-        if group.kind == "binary":
-            yield at, f"{group.name} {scores_BG[at, 0]:.2f}, yes from about {border:.2f}"
-        else:
-            first, second = (f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
-            yield at, f"{group.name} {first} or {second}"
+def _of_binary(group: AttributeGroup, said: Said, column: int, rng: np.random.Generator) -> Iterator[Pick]:
+    scores_B = said.answers.scores[:, column]
+    told = said.thresholds.get(group.column)
+    border = threshold(scores_B, said.answers.decided[:, column]) if told is None else told
+    about = "about " if told is None else ""
+    for at in _smallest_first(_from_threshold(scores_B, border), rng):
+        yield at, f"{group.name} {scores_B[at]:.2f}, yes above {about}{border:.2f}"
+
+
+def _of_exclusive(group: AttributeGroup, scores_BG: NDArray[np.floating], rng: np.random.Generator) -> Iterator[Pick]:
+    best = np.argsort(-scores_BG, axis=1, kind="stable")[:, :2]
+    highest = np.take_along_axis(scores_BG, best, axis=1)
+    for at in _smallest_first(highest[:, 0] - highest[:, 1], rng):
+        first, second = (f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
+        yield at, f"{group.name} {first} or {second}"
+
+
+def _smallest_first(margins: NDArray[np.floating], rng: np.random.Generator) -> list[int]:
+    """Positions by their margins, equal ones by lot."""
+    order: list[int] = np.lexsort((rng.random(len(margins)), margins)).tolist()
+    return order
 
 
 def threshold(scores_B: NDArray[np.floating], decided_B: NDArray[np.bool_]) -> float:

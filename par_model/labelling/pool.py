@@ -6,7 +6,7 @@ Dimension letters: B tracklets, E width of CLIP's embedding.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,11 +32,13 @@ _BATCH_ROWS = 4096
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a table says of B tracklets. untrained: classes that it does not tell."""
+    """What a table says of B tracklets. untrained: classes that it does not tell. thresholds: of the classes, by their
+    score fields; none where the run was made before these were recorded."""
 
     schema: AttributeSchema
     answers: Answers
-    untrained: frozenset[str]
+    untrained: frozenset[str] = frozenset()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def told(self) -> list[tuple[AttributeGroup, slice]]:
@@ -159,9 +161,11 @@ def _annotated(labels: pa.Array) -> NDArray[np.bool_]:
 
 
 def _recognised(pool: Pool, predictions: str) -> Pool:
-    schema = schema_of(finished_run(predictions))
+    summary = finished_run(predictions)
+    schema = schema_of(summary)
     found = read_predictions(predictions, schema, pool.ids)
     keep = np.flatnonzero(found.answers.answered)
     answers = Answers(found.answers.scores[keep], found.answers.decided[keep], found.answers.answered[keep])
     left_out = {"failed in the table": found.failed, "not in the table": found.missing}
-    return pool.where(keep.tolist(), left_out, Said(schema, answers, found.untrained))
+    thresholds = summary["schema"].get("thresholds", {})
+    return pool.where(keep.tolist(), left_out, Said(schema, answers, found.untrained, thresholds))

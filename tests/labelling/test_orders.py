@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,9 +18,9 @@ SCORES = np.array(
 )
 
 
-def said(hat_above: float, **more: frozenset[str]) -> Said:
-    decided = np.greater(SCORES, hat_above)
-    return Said(SCHEMA, Answers(SCORES, decided, np.ones(len(SCORES), bool)), more.get("untrained", frozenset()))
+def said(hat_above: float, **more: Any) -> Said:
+    """What a table says whose hats are yes above a score."""
+    return Said(SCHEMA, Answers(SCORES, np.greater(SCORES, hat_above), np.ones(len(SCORES), bool)), **more)
 
 
 def test_each_group_in_turn_gives_what_is_nearest_to_another_answer() -> None:
@@ -26,8 +28,15 @@ def test_each_group_in_turn_gives_what_is_nearest_to_another_answer() -> None:
     hat, color = (list(order) for order in orders.uncertain(said(0.3), np.random.default_rng(0)))
     assert [at for at, _ in hat] == [1, 3, 2, 0]
     assert [at for at, _ in color] == [2, 3, 1, 0]
-    assert hat[0][1] == "hat 0.35, yes from about 0.30"
+    assert hat[0][1] == "hat 0.35, yes above about 0.30"
     assert color[0][1] == "color blue 0.32 or green 0.30"
+
+
+def test_a_threshold_that_the_run_recorded_is_taken_as_it_is() -> None:
+    """At 0.26, 0.25 is a twenty-sixth of the way to 0, 0.20 six, and 0.35 an eighth of that to 1."""
+    hat, _ = (list(order) for order in orders.uncertain(said(0.3, thresholds={"hat": 0.26}), np.random.default_rng(0)))
+    assert [at for at, _ in hat] == [3, 1, 2, 0]
+    assert hat[0][1] == "hat 0.25, yes above 0.26"
 
 
 def test_groups_that_the_table_does_not_tell_ask_for_nothing() -> None:
