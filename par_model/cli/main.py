@@ -15,6 +15,7 @@ _COMMANDS = {
     "weights": ("par_model.cli.weights:weights", "Make and show weights files."),
     "attributes": ("par_model.cli.attributes:attributes", "List and show attribute schemas."),
     "crops": ("par_model.cli.crops:crops", "Write what the model would see, as PNG files."),
+    "label": ("par_model.cli.label:label", "Choose tracklets to label, and bring the labels back."),
     "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
     "plan": ("par_model.cli.plan:plan", "Say how long a job takes, on which nodes, at what price."),
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
