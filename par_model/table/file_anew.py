@@ -35,7 +35,7 @@ def write_anew(wanted: FileAnew) -> None:
         ids = old.read(["tracklet_id"])["tracklet_id"]
         if not pc.any(pc.is_in(ids, outcomes["tracklet_id"].combine_chunks())).as_py():
             return
-        with replacing(wanted.uri, old.schema_arrow, wanted.before) as writer:
+        with replacing(old, wanted.uri, wanted.before) as writer:
             for group in range(old.num_row_groups):
                 writer.write_table(_replaced(old.read_row_group(group), outcomes, wanted.reading))
 
