@@ -16,6 +16,7 @@ _COMMANDS = {
     "attributes": ("par_model.cli.attributes:attributes", "List and show attribute schemas."),
     "crops": ("par_model.cli.crops:crops", "Write what the model would see, as PNG files."),
     "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
+    "table": ("par_model.cli.table:table", "Give the table to engines and catalogs; see how tools read it."),
     "plan": ("par_model.cli.plan:plan", "Say how long a job takes, on which nodes, at what price."),
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
     "evaluate": ("par_model.cli.evaluate:evaluate", "Score a table against a manifest's labels."),

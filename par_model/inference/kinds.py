@@ -24,6 +24,7 @@ from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.by_all import Workers
+from par_model.table.registrations import named_by_catalogs
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +169,8 @@ def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
 def _complete_table(job: Job, finished: dict[str, Any] | None) -> AttributeTable:
     assert finished is not None  # of a kind that works on complete tables alone
     files = tuple(job.output.place(name) for name in finished["files"])
-    return AttributeTable(job.table.folder, job.table.schema, job.table.partition_by, files)
+    named = named_by_catalogs(job.output)
+    return AttributeTable(job.table.folder, job.table.schema, job.table.partition_by, files, named=named)
 
 
 def _rows(job: Job, ids: pa.Array, left_out: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
