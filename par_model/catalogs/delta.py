@@ -7,6 +7,7 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from par_model import storage
-from par_model.catalogs.layout import Layout, TableFile
+from par_model.catalogs.held_types import held_type
+from par_model.catalogs.layout import TABLE, Layout, TableFile
 from par_model.catalogs.needs import needed
 from par_model.catalogs.register import Change, NamedFile, State
 from par_model.errors import CatalogError
@@ -28,6 +30,7 @@ with needed("delta"):
     from deltalake.exceptions import DeltaError, TableNotFoundError
     from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+_log = logging.getLogger(__name__)
 # Under this name the log keeps the run that was committed last, as a number.
 _APPLICATION = "parjob"
 
@@ -47,15 +50,17 @@ class Delta:
             found = pa.table(actions).select(["path", "size_bytes"]).to_pylist()
             run = table.transaction_version(_APPLICATION)
         # Actions are made with paths as they are, and the log has them URL-encoded.
-        files = tuple(NamedFile(path := unquote(one["path"]), one["size_bytes"], path) for one in found)
-        return State(files, None if run is None else f"{run:012x}")
+        files = [NamedFile(path := unquote(one["path"]), one["size_bytes"], path) for one in found]
+        # Maintenance puts its own files beside the table's folder.
+        ours = tuple(file for file in files if file.name.startswith(f"{TABLE}/"))
+        return State(ours, None if run is None else f"{run:012x}")
 
     def commit(self, layout: Layout, change: Change, before: storage.Before) -> str:
         """See ``Catalog``. The snapshot is the table's version."""
         adds = [_added(file, layout) for file in change.add]
         run = Transaction(app_id=_APPLICATION, version=int(layout.run_id, 16))
         told = CommitProperties(custom_metadata={"parjob.run_id": layout.run_id}, app_transactions=[run])
-        schema = Schema.from_arrow(pa.schema(layout.columns()))
+        schema = Schema.from_arrow(_held(layout))
         by = layout.partitions.names
         options = storage.object_store_options(layout.output)
         table = _open(layout)
@@ -77,6 +82,21 @@ def _open(layout: Layout) -> DeltaTable | None:
             return DeltaTable(layout.output, storage_options=storage.object_store_options(layout.output))
     except TableNotFoundError:
         return None
+
+
+def _held(layout: Layout) -> pa.Schema:
+    """The columns that Delta has types for, in those; says which it leaves out. Raises CatalogError for a folder's."""
+    fields = []
+    for field in layout.columns():
+        held = held_type(field.type, "delta")
+        said = f"the column {field.name} is {field.type}, which Delta has no type for"
+        if held is not None:
+            fields.append(pa.field(field.name, held))
+        elif field.name in layout.partitions.names:
+            raise CatalogError(f"{said}: partition by another column")
+        else:
+            _log.warning(f"{said}: its readers do not see it")
+    return pa.schema(fields)
 
 
 def _added(file: TableFile, layout: Layout) -> Any:

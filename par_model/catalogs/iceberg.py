@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from par_model import storage
+from par_model.catalogs.held_types import held_type
 from par_model.catalogs.layout import Layout, TableFile
 from par_model.catalogs.needs import needed
 from par_model.catalogs.register import Change, NamedFile, State
@@ -83,7 +84,7 @@ class Iceberg:
     @contextmanager
     def _begun(self, catalog: Catalog, table: Table | None, layout: Layout) -> Iterator[Transaction]:
         """A transaction that is committed at the end of the block: of a new table, or of one that fits."""
-        schema = _optional(pa.schema(layout.columns()))
+        schema = _held(layout)
         if table is None:
             catalog.create_namespace_if_not_exists(self.table.rpartition(".")[0])
             with catalog.create_table_transaction(self.table, schema) as transaction:
@@ -139,12 +140,12 @@ def _load(catalog: Catalog, table: str) -> Table | None:
 
 
 def _below(table: Table, layout: Layout) -> Iterator[tuple[DataFile, str]]:
-    """Files of the current snapshot that lie below OUT, and what run.json calls them."""
-    folder = _real(layout.output).rstrip("/") + "/"
+    """Files of the current snapshot that lie in the table's folder, and what run.json calls them."""
+    output, folder = f"{_real(layout.output)}/", f"{_real(layout.folder)}/"
     for task in table.scan().plan_files():
         place = _real(task.file.file_path)
         if place.startswith(folder):
-            yield task.file, place.removeprefix(folder)
+            yield task.file, place.removeprefix(output)
 
 
 def _real(uri: str) -> str:
@@ -176,14 +177,15 @@ def _internal(value: Any) -> Any:
     return date_to_days(value) if isinstance(value, date) else value
 
 
-def _optional(schema: pa.Schema) -> pa.Schema:
-    """The same where anything may be null: an older file may hold what a newer one does not."""
-    return pa.schema([pa.field(field.name, _optional_type(field.type)) for field in schema])
-
-
-def _optional_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _optional_type(field.type)) for field in kind])
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
-        return pa.list_(pa.field("element", _optional_type(kind.value_type)))
-    return kind
+def _held(layout: Layout) -> pa.Schema:
+    """The table's columns in Iceberg's types. Raises CatalogError: pyiceberg reads no file that has another."""
+    fields = []
+    for field in layout.columns():
+        held = held_type(field.type, "iceberg")
+        if held is None:
+            raise CatalogError(
+                f"the column {field.name} is {field.type}, which Iceberg has no type for: cast it in the manifest or "
+                f"leave it out there, and run the job into another --output"
+            )
+        fields.append(pa.field(field.name, held))
+    return pa.schema(fields)

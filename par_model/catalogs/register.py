@@ -25,8 +25,8 @@ from par_model.table.registrations import Registration, write_registration
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file below OUT that the catalog's current snapshot names. name: as run.json has it. size: as the catalog has
-    it, in bytes. spelled: as the catalog names it."""
+    """A file of the table's folder that the catalog's current snapshot names. name: as run.json has it. size: as the
+    catalog has it, in bytes. spelled: as the catalog names it."""
 
     name: str
     size: int
@@ -35,8 +35,8 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class State:
-    """What a catalog's table is now. files: those below OUT. run_id: of the run of OUT that was committed last, None
-    where none was; the table keeps it whatever else is done to it."""
+    """What a catalog's table is now. files: those in the table's folder. run_id: of the run of OUT that was committed
+    last, None where none was; the table keeps it whatever else is done to it."""
 
     files: tuple[NamedFile, ...] = ()
     run_id: str | None = None

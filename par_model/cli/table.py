@@ -43,8 +43,8 @@ def table() -> None:
 def ddl(output: str, engine: str, name: str, location: str | None) -> None:
     """Print the statement that makes the table of OUT known to an engine, with the type of every column and folder.
 
-    The engine reads the files where they lie; nothing is copied. Columns that it has no type for are left out, and named
-    on stderr.
+    The engine reads the files where they lie; nothing is copied. Columns that it has no type for are left out, and
+    named on stderr.
 
     \b
     Example:

@@ -38,10 +38,7 @@ def delta_table(out: str) -> Any:
 
 def rows_in(kind: str, out: str) -> pa.Table:
     """All rows that the catalog's table has now, by id."""
-    if kind == ICEBERG:
-        found = iceberg_table().scan().to_arrow()
-    else:
-        found = delta_table(out).to_pyarrow_table()
+    found = iceberg_table().scan().to_arrow() if kind == ICEBERG else delta_table(out).to_pyarrow_table()
     return found.sort_by("tracklet_id")
 
 

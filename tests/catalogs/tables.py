@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.attributes import load_schema
 from par_model.table.schema import table_schema
-from par_model.table.writer import TableWriter
+from par_model.table.writer import TableWriter, named_anew, replacing
 
 SCHEMA = load_schema("street")
 FIELDS = [
@@ -76,3 +77,19 @@ def write_record(out: str, files: list[str], tracklets: int, partition_by: tuple
         "fingerprint": {},
     }
     storage.write_bytes(storage.join(out, "run.json"), json.dumps(record).encode())
+
+
+def rewritten(out: str, partition_by: tuple[str, ...], run_id: str, message: str) -> None:
+    """What a retry of a registered output leaves: each file anew under another name, with ``message`` in every row."""
+    record = json.loads(storage.read_bytes(storage.join(out, "run.json")))
+    files = []
+    for name in record["files"]:
+        fs, path = storage.arrow_filesystem(storage.join(out, name))
+        with fs.open_input_file(path) as file:
+            table = pq.ParquetFile(file).read()
+        column = table.schema.get_field_index("message")
+        anew = named_anew(storage.join(out, name), run_id)
+        with replacing(anew, table.schema) as writer:
+            writer.write_table(table.set_column(column, "message", pa.repeat(pa.scalar(message), len(table))))
+        files.append(anew.removeprefix(out).lstrip("/"))
+    write_record(out, files, record["counts"]["tracklets"], partition_by, run_id)
