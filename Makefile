@@ -12,7 +12,7 @@ export XDG_CACHE_HOME = $(CURDIR)/.cache
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
-	@echo "make test       the tests, at most 10 minutes on two cores"
+	@echo "make test       the tests, at most 10 minutes on two cores; installs libraries of catalogs for them"
 	@echo "make test-slow  the tests that take longer, at most 35 minutes; installs further engines for them"
 	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
@@ -38,14 +38,18 @@ demo: setup
 test-house: setup
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_names.py tests/test_documentation.py tests/test_figures.py tests/test_api.py
 
-test: setup
+test: setup .venv/catalogs-installed
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
 
-test-slow: .venv/engines-installed
+test-slow: .venv/engines-installed .venv/catalogs-installed
 	$(BIN)/pytest -m slow $(SIDE_BY_SIDE)
 
 .venv/engines-installed: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[engines]'
+	@touch $@
+
+.venv/catalogs-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[iceberg,delta,catalogs-test]'
 	@touch $@
 
 # What touches each library: a wrong bound shows in one of these.

@@ -17,6 +17,7 @@ _COMMANDS = {
     "crops": ("par_model.cli.crops:crops", "Write what the model would see, as PNG files."),
     "label": ("par_model.cli.label:label", "Choose tracklets to label, and bring the labels back."),
     "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
+    "table": ("par_model.cli.table:table", "Give the table to engines and catalogs; see how tools read it."),
     "plan": ("par_model.cli.plan:plan", "Say how long a job takes, on which nodes, at what price."),
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
     "evaluate": ("par_model.cli.evaluate:evaluate", "Score a table against a manifest's labels."),
