@@ -1,6 +1,6 @@
 """Batches of a video's pictures, and of what was found in them: in memory, and as Arrow tables in which they travel.
 
-A batch is BATCH_FRAMES sampled frames, counted from the start of the video, so that what a detector sees together does
+A batch is BATCH sampled frames, counted from the start of the video, so that what a detector sees together does
 not depend on who began where. Work that was done rides along as numbers.
 """
 
@@ -14,8 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode
-
-BATCH_FRAMES = 8
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from par_model import storage
-from par_model.errors import ClusterError
+from par_model.errors import ClusterError, OutputError, StorageError
 from par_model.manifest.write import write_manifest_tables
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
@@ -76,12 +76,13 @@ def run_tracking(
     job = TrackJob.look(options, load)
     finished = _finished(job)
     if finished is not None:
+        _sweep(job, finished)
         return finished
     if job.output.claim(_Claim) is None and job.output.record() is None:
         job.refuse_others_files()
     try:
         with job.output.lock() as held:
-            finished = _finished(job)
+            finished = _finished(job)  # since the first look another job may have ended
             if finished is not None:
                 return finished
             with make_runner() as runner:
@@ -97,10 +98,18 @@ def _finished(job: TrackJob) -> dict[str, Any] | None:
         return None
     refuse_differing(job.options.output, finished["fingerprint"], job.fingerprint)
     if not storage.exists(job.places.manifest):
-        _log.warning(f"{job.places.manifest} is gone: it is made anew")
         return None
     _log.info(f"{job.places.manifest} is complete: nothing to do")
     return finished
+
+
+def _sweep(job: TrackJob, finished: dict[str, Any]) -> None:
+    """Remove what a run left that was killed after its record, where nobody is at it and things may be removed."""
+    with suppress(OutputError, StorageError):
+        found = job.output.claim(_Claim)
+        if found is not None and found["job_id"] == finished["job_id"]:
+            with job.output.lock(patient=False) as held:
+                job.output.remove(held, _DETECTIONS, _TRACKS, CLAIM)
 
 
 def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:

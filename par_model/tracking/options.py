@@ -40,6 +40,14 @@ class FollowOptions:
         at_least=0,
         at_most=3600,
     )
+    frame_rate: float | None = option(
+        None,
+        "Frames of the videos in a second, by which --keep-lost is counted in those that are looked at.",
+        metavar="FPS",
+        otherwise="as their times say, else 25",
+        above=0,
+        at_most=10_000,
+    )
     min_length: int = option(1, "Leave out tracks that have fewer boxes.", metavar="N", at_least=1)
 
     def __post_init__(self) -> None:
@@ -56,7 +64,7 @@ class FollowOptions:
         return min(_HIGH_SCORE, self.real_start_score)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackOptions:
     """Everything but where it runs; None means "choose". Raises UsageError."""
 

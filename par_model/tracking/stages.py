@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.model.device import RealDevice
-from par_model.tracking.batches import BATCH_FRAMES, FoundBatch, PictureBatch, VideoEnd
+from par_model.tracking.batches import FoundBatch, PictureBatch, VideoEnd
+from par_model.tracking.detector import BATCH
 from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
 from par_model.video.passed import Pass, PassedFrame, PassEnd
@@ -63,7 +64,7 @@ class PassVideos:
 
     def __call__(self, unit: VideoUnit) -> Iterator[PictureBatch]:
         settings = self._settings
-        size, every = BATCH_FRAMES, settings.every
+        size, every = BATCH, settings.every
         wanted = Pass(unit.uri, every, unit.first * size, settings.decode.video_stream)
         waiting: list[PassedFrame] = []
         number = unit.first

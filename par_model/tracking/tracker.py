@@ -4,13 +4,14 @@ The detections of a video are kept until its manifest is written, and a tracker 
 found them. So it always begins at the video's start: nothing of its state is stored or read back, and the same
 detections give the same ids, whatever was interrupted.
 
-Trackers give a track its id only once it has been matched some times, and mark its boxes until then as nobody's. Each
-track keeps what it was matched with, in its state estimator, which the package lets its user choose; from there the
-first boxes are filled in.
+Trackers give a track its id only once it has been matched some times, and give its boxes out as nobody's until then. So
+boxes are not taken from what a tracker gives out: each of its tracks keeps what it was matched with, in its state
+estimator, which the package lets its user choose.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -71,7 +72,8 @@ def follow(seen: Seen, every: int, options: FollowOptions) -> list[FollowedTrack
     """
     if not len(seen.frames):
         return []
-    tracker = _tracker(options, seen.rate() or _ASSUMED_RATE / every)
+    measured = seen.rate() or _ASSUMED_RATE / every
+    tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
     made = _Tracks()
     ends = np.cumsum(seen.counts)
     place = int(seen.frames[0]) // every
@@ -80,8 +82,8 @@ def follow(seen: Seen, every: int, options: FollowOptions) -> list[FollowedTrack
             _update(tracker, seen.boxes[:0], seen.scores[:0])
         place = frame // every + 1
         part = slice(end - count, end)
-        boxes, ids = _update(tracker, seen.boxes[part], seen.scores[part])
-        made.add(frame, boxes, ids, tracker.tracks)
+        _update(tracker, seen.boxes[part], seen.scores[part])
+        made.add(frame, tracker.tracks)
     return [track for track in made.finished() if len(track.frames) >= options.min_length]
 
 
@@ -124,42 +126,38 @@ def _remembering(name: str) -> type[Any]:
     return Remembering
 
 
-def _update(
-    tracker: Any, boxes: NDArray[np.float32], scores: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], list[int]]:
-    """Boxes that the tracker gives back, and the track of each, -1 for none."""
+def _update(tracker: Any, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
     detections = load("supervision", _WHO).Detections
     given = detections(xyxy=boxes, confidence=scores) if len(boxes) else detections.empty()
-    given.confidence = scores
-    found = tracker.update(given)
-    ids = [] if found.tracker_id is None else found.tracker_id.tolist()
-    return np.asarray(found.xyxy, np.float32).reshape(-1, 4), ids
+    given.confidence = scores  # where there is none, trackers take it for 1
+    tracker.update(given)
 
 
 class _Tracks:
     """Boxes of tracks so far, by the tracker's ids, in the order in which these came up."""
 
     def __init__(self) -> None:
-        self._boxes: dict[int, dict[int, NDArray[np.float32]]] = {}
+        self._frames: dict[int, array[int]] = {}
+        self._sides: dict[int, array[float]] = {}
 
-    def add(self, frame: int, boxes: NDArray[np.float32], ids: Sequence[int], tracklets: Sequence[Any]) -> None:
-        """What came out at a frame. tracklets: those that the tracker keeps."""
-        for name, box in zip(ids, boxes, strict=True):
-            if name >= 0:
-                self._boxes.setdefault(name, {})[frame] = box
+    def add(self, frame: int, tracklets: Sequence[Any]) -> None:
+        """What was matched at a frame. tracklets: those that the tracker keeps.
+
+        OC-SORT gives some boxes of a track that was lost to nobody, as all do with the first ones; matched they were.
+        """
         for tracklet in tracklets:
+            if tracklet.time_since_update:
+                continue
             memory = tracklet.state_estimator
-            if tracklet.tracker_id < 0:
-                if tracklet.time_since_update == 0:
-                    memory.held.append((frame, memory.matched))
-            elif memory.held:
-                own = self._boxes.setdefault(tracklet.tracker_id, {})
+            memory.held.append((frame, memory.matched))
+            if tracklet.tracker_id >= 0:
                 for earlier, box in memory.held:
-                    own.setdefault(earlier, box)
+                    self._frames.setdefault(tracklet.tracker_id, array("q")).append(earlier)
+                    self._sides.setdefault(tracklet.tracker_id, array("f")).extend(box.tolist())
                 memory.held = []
 
     def finished(self) -> list[FollowedTrack]:
         return [
-            FollowedTrack(np.asarray(sorted(own), np.int64), np.stack([own[frame] for frame in sorted(own)]))
-            for own in self._boxes.values()
+            FollowedTrack(np.asarray(self._frames[name], np.int64), np.asarray(sides, np.float32).reshape(-1, 4))
+            for name, sides in self._sides.items()
         ]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from par_model import storage
+from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import wall_clock
 from par_model.manifest.schema import COLUMNS
 from par_model.runs.pieces import piece_writer, read_piece
@@ -151,6 +152,10 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Seen, _Told]:
 def _row(footage: Footage, name: int, track: FollowedTrack, seconds: float, stream: int | None) -> dict[str, Any]:
     corners = track.boxes
     start = footage.start_time
+    try:
+        time = None if start is None or not np.isfinite(seconds) else wall_clock(start, seconds)
+    except OverflowError as error:
+        raise ManifestError(f"{footage.uri}: its start time {start} leads before year 1 or after 9999") from error
     return {
         "tracklet_id": f"{footage.key}-{name}",
         "video_uri": footage.uri,
@@ -159,7 +164,7 @@ def _row(footage: Footage, name: int, track: FollowedTrack, seconds: float, stre
             {"x": left, "y": top, "w": right - left, "h": bottom - top} for left, top, right, bottom in corners.tolist()
         ],
         "camera_id": footage.camera,
-        "start_time": None if start is None or not np.isfinite(seconds) else wall_clock(start, seconds),
+        "start_time": time,
         "video_stream": stream,
     }
 

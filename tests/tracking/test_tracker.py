@@ -65,6 +65,13 @@ def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lo
         assert len(follow(seen(boxes), every, FollowOptions(keep_lost=keep_lost))) == tracks
 
 
+def test_a_frame_rate_that_is_given_counts_instead_of_the_times() -> None:
+    boxes = {k: [walker(k, 0, 1)] if not 30 <= k < 37 else [] for k in range(60)}
+    assert len(follow(seen(boxes), 1, FollowOptions(keep_lost=0.3))) == 2
+    assert len(follow(seen(boxes), 1, FollowOptions(keep_lost=0.3, frame_rate=100))) == 1
+    assert len(follow(seen(boxes, fps=100), 1, FollowOptions(keep_lost=0.3, frame_rate=10))) == 2
+
+
 def test_frames_that_a_damaged_video_lost_are_time_that_passes() -> None:
     frames = [*range(20), *range(40, 60)]
     boxes = {k: [walker(k, 0, 1)] for k in frames}
