@@ -81,7 +81,7 @@ def test_a_manifest_of_who_walks_through_the_videos(archive: str, tmp_path: Path
         datetime(2026, 5, 1, 8, 0, 3, tzinfo=UTC),
         datetime(2026, 5, 1, 9, 0, 0, 300_000, tzinfo=UTC),
     ]
-    assert list(check(Manifest.open(str(tmp_path / "m.parquet")))) == []
+    assert list(check(Manifest.open(str(tmp_path / "m.parquet")), None)) == []
     assert record["exit_code"] == 0
     assert record["counts"]["tracklets"] == 4
     assert record["counts"]["frames"] == 101
