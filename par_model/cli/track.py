@@ -63,9 +63,14 @@ def track(
     Example:
       parjob track --videos archive --detector person.xml --output tracklets.parquet
     """
+    from par_model.cluster.sizing import parse_model_actors
+    from par_model.errors import UsageError
     from par_model.tracking.job import run_tracking
     from par_model.tracking.preview import check_place, write_preview
 
+    actors = parse_model_actors(model_actors)
+    if decode_workers is not None and decode_workers < 1:
+        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
     wanted = track_options(asked, more_videos)
     if preview is not None:
         check_place(preview)
@@ -74,7 +79,7 @@ def track(
     def runner() -> AbstractContextManager[TrackRunner]:
         nonlocal worked
         worked = True
-        return track_runner(device, decode_workers, model_actors, address=address, no_ray=no_ray)
+        return track_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     try:
         record = run_tracking(wanted, runner)
@@ -99,22 +104,21 @@ def track_options(asked: dict[str, Any], more_videos: tuple[str, ...] = ()) -> T
 
 
 def track_runner(
-    device: Any, decode_workers: int | None, model_actors: str | None, *, address: str | None, no_ray: bool
+    device: Any,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+    *,
+    address: str | None,
+    no_ray: bool,
 ) -> AbstractContextManager[TrackRunner]:
-    """Where the job runs. Raises UsageError for numbers of workers that are none."""
-    from par_model.cluster.sizing import parse_model_actors
-    from par_model.errors import UsageError
-
-    actors = parse_model_actors(model_actors)
-    if decode_workers is not None and decode_workers < 1:
-        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
+    """Where the job runs."""
     if no_ray:
         from par_model.tracking.runner import LocalTracking
 
         return nullcontext(LocalTracking(device, os.cpu_count() or 1))
     from par_model.cluster.tracking import tracking_runner
 
-    return tracking_runner(address, device, decode_workers, actors)
+    return tracking_runner(address, device, decode_workers, model_actors)
 
 
 def report_of(record: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:

@@ -163,7 +163,10 @@ class Counting(LocalTracking):
             yield table
 
 
-@pytest.mark.parametrize("done", [0, 3, 8, 9, 12])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("done", [pytest.param(0, marks=SLOW), 3, *(pytest.param(n, marks=SLOW) for n in (8, 9, 12))])
 def test_a_job_that_was_interrupted_goes_on_to_the_same_manifest(archive: str, tmp_path: Path, done: int) -> None:
     """North has eight batches and its end, south six and its own."""
     whole, parts = tmp_path / "whole" / "m.parquet", tmp_path / "parts" / "m.parquet"
@@ -195,8 +198,10 @@ def test_a_complete_manifest_is_left_alone(archive: str, tmp_path: Path, capfd: 
     ("more", "said"),
     [
         ({"every": 2}, r"every \(1 there, 2 now\)"),
-        ({"min_score": 0.3}, "min_score"),
-        ({"follow": FollowOptions(tracker="ocsort")}, r"tracker \('bytetrack' there, 'ocsort' now\)"),
+        pytest.param({"min_score": 0.3}, "min_score", marks=SLOW),
+        pytest.param(
+            {"follow": FollowOptions(tracker="ocsort")}, r"tracker \('bytetrack' there, 'ocsort' now\)", marks=SLOW
+        ),
     ],
 )
 def test_another_job_is_refused_before_and_after_the_end(
