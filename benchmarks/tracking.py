@@ -40,7 +40,7 @@ from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import read_header
 from par_model.tracking.detector import load_detector
 
-HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=60, splits=(0.0, 0.0, 1.0))
+HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=40, splits=(0.0, 0.0, 1.0))
 CROWDED = "market"
 GOAL_IDF1, GOAL_F1, GOAL_RATE = 0.90, 0.03, 1.6
 
@@ -109,7 +109,7 @@ def matches(true: Path, tracked: Path) -> dict[str, str | None]:
     for video, frames in truth.items():
         for frame, here in frames.items():
             there = found.get(video, {}).get(frame, {})
-            lengths.update(here)
+            lengths.update(here.keys())
             overlap = box_iou(*(torch.tensor(list(b.values())).reshape(-1, 4) for b in (here, there))).numpy()
             for name, row in zip(here, overlap, strict=True):
                 if len(row) and row.max() >= SAME:
