@@ -68,6 +68,14 @@ def test_what_the_file_says_of_itself_is_used(tmp_path: Path) -> None:
     assert scores(location, person_class="car") == pytest.approx([0.2, 0.4], abs=STEP)
 
 
+def test_what_an_onnx_file_says_of_itself_is_used(tmp_path: Path) -> None:
+    told = {"labels": "car pedestrian", "reverse_input_channels": "True"}
+    detector = load_detector(save_boxes(tmp_path / "d.onnx", told=told))
+    (found,) = detector.detect([plain(51, 102, 204)])
+    assert found.scores == pytest.approx([0.8], abs=STEP)
+    assert detector.describe()["person_class"] == 1
+
+
 @pytest.mark.parametrize("with_sizes", [False, True])
 def test_onnx_with_boxes_in_pixels(with_sizes: bool, tmp_path: Path) -> None:
     location = save_boxes(tmp_path / "d.onnx", with_sizes=with_sizes)
@@ -114,7 +122,7 @@ def test_its_record_is_that_of_its_files(tmp_path: Path) -> None:
 
 
 def test_what_nothing_says_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"which of its classes is a person: .* \(1 in most detectors of the Open"):
+    with pytest.raises(WeightsError, match=r"which of its classes is a person: .* \(in the Open Model Zoo 1"):
         load_detector(save_ssd(tmp_path / "d.xml"))
     with pytest.raises(UsageError, match="give --detector-input, one of bgr255, rgb255, rgb01, imagenet"):
         load_detector(save_boxes(tmp_path / "d.onnx"), person_class="0")
