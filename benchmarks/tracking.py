@@ -230,8 +230,8 @@ def main() -> None:
     if options.turns:
         rates, faster = rate_rows(videos, work, options.turns)
         body += [
-            f"Frames a second, the start excluded, the middle of {options.turns} turns; the loop is PyAV, the same detector "
-            f"and ByteTrack, one frame after the other. {GOAL_RATE:g} times is wanted: "
+            f"Frames a second, the start excluded, the middle of {options.turns} turns; the loop is PyAV, the same "
+            f"detector and ByteTrack, one frame after the other. {GOAL_RATE:g} times is wanted: "
             f"{'met' if faster >= GOAL_RATE else 'missed'}.",
             table(["way", "frames/s", "from and to", "times the loop"], rates),
         ]
