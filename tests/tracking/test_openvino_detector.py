@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -164,3 +165,15 @@ def test_a_network_that_takes_no_single_picture_is_refused(tmp_path: Path) -> No
 def test_cuda_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="runs by OpenVINO, on CPUs"):
         load_detector(str(tmp_path / "d.xml"), device="cuda")
+
+
+def test_files_elsewhere_are_fetched(tmp_path: Path) -> None:
+    location = save_ssd(tmp_path / "d.xml")
+    away = fsspec.filesystem("memory")
+    for end in ("xml", "bin"):
+        away.pipe_file(f"/detectors/person.{end}", (tmp_path / f"d.{end}").read_bytes())
+    try:
+        found = describe_detector("memory://detectors/person.xml", person_class="1")
+    finally:
+        away.rm("/detectors", recursive=True)
+    assert found == describe_detector(location, person_class="1")

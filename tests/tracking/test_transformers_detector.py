@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import safetensors.torch
@@ -15,7 +16,7 @@ import torch
 
 from par_model.errors import UsageError, WeightsError
 from par_model.tracking.detections import Detections
-from par_model.tracking.detector import load_detector
+from par_model.tracking.detector import describe_detector, load_detector
 from par_model.tracking.transformers_detector import TransformersDetector
 
 transformers = pytest.importorskip("transformers")
@@ -196,3 +197,37 @@ def test_labels_that_name_no_person_want_to_be_told(tmp_path: Path) -> None:
 def test_options_of_network_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--detector-input: .* says itself how it wants its picture"):
         load_detector(save(tmp_path, "DETR"), input_style="rgb01")
+
+
+def test_a_folder_elsewhere_is_fetched(tmp_path: Path) -> None:
+    location = save(tmp_path, "DETR")
+    away = fsspec.filesystem("memory")
+    for file in tmp_path.iterdir():
+        away.pipe_file(f"/detectors/detr/{file.name}", file.read_bytes())
+    away.pipe_file("/detectors/detr/older/config.json", b"{")
+    try:
+        assert describe_detector("memory://detectors/detr") == describe_detector(location)
+        with pytest.raises(WeightsError, match=r"config\.json is missing"):
+            load_detector("memory://detectors")
+    finally:
+        away.rm("/detectors", recursive=True)
+
+
+def test_a_name_of_the_hub_is_fetched_or_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location, asked = save(tmp_path, "DETR"), []
+
+    def fetched(name: str, **_: Any) -> str:
+        asked.append(name)
+        if name == "somebody/detr":
+            return location
+        raise OSError("An error happened.\n\nPlease check your connection.")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    assert describe_detector("somebody/detr") == describe_detector(location)
+    with pytest.raises(WeightsError) as caught:
+        load_detector("nobody/detr")
+    assert asked == ["somebody/detr", "nobody/detr"]
+    assert str(caught.value) == (
+        "nobody/detr: neither a folder here nor to be had from the hub: An error happened.; on a machine without a "
+        "network give a folder"
+    )
