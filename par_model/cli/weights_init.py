@@ -126,6 +126,7 @@ def _model_options(command: Any) -> Any:
 @click.pass_context
 def init(
     ctx: click.Context,
+    /,
     backbone: str | None,
     source: str | None,
     pretrained: str | None,
