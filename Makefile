@@ -28,7 +28,7 @@ setup: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,track]'
 	@touch $@
 
 demo: setup
@@ -47,6 +47,7 @@ test-slow: setup
 # What touches each library: a wrong bound shows in one of these.
 LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
 	tests/test_documents.py tests/test_options.py tests/model/test_cost.py tests/runs/test_parts.py \
+	tests/tracking/test_openvino_detector.py tests/tracking/test_transformers_detector.py \
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
 	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
 	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \

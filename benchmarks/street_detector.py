@@ -39,6 +39,7 @@ TRAINING = StreetConfig(  # many cameras, few frames of each, far apart: variety
 )
 HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=24, fps=2, min_boxes=1)
 SEED, EPOCHS, BATCH, RATE = 7, 14, 8, 3e-3
+WINDOW = 208  # columns of a picture that a step sees: a third of the work less, and more people at edges
 SAME = 0.5  # overlap from which a box counts as found
 
 
@@ -84,6 +85,15 @@ def mirrored(one: Filmed) -> Filmed:
     return Filmed(one.picture.flip(2), torch.stack([width - x2, y1, width - x1, y2], 1))
 
 
+def window_of(one: Filmed, left: int) -> Filmed:
+    """WINDOW columns of it, and its people, as far as a quarter of them or more is in there."""
+    x1, y1, x2, y2 = one.boxes.unbind(1)
+    a, b = (x - left for x in (x1, x2))
+    a, b = a.clamp(0, WINDOW), b.clamp(0, WINDOW)
+    boxes = torch.stack([a, y1, b, y2], 1)[b - a >= (x2 - x1) / 4]
+    return Filmed(one.picture[:, :, left : left + WINDOW], boxes)
+
+
 def wanted(boxes: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
     """What a picture's grid should say: how near each cell is to a person's middle [rows, columns], exactly 1 in one
     cell for each person; and the persons' boxes [k, 4] for the k cells that are near, with those cells [k]."""
@@ -106,7 +116,7 @@ def loss_of(network: StreetNetwork, batch: list[Filmed], generator: torch.Genera
     pictures = filled_up(torch.stack([one.picture for one in batch]).float() / 255)
     gain = 1 + 0.25 * (torch.rand(len(batch), 3, 1, 1, generator=generator) - 0.5)
     shift = 0.1 * (torch.rand(len(batch), 1, 1, 1, generator=generator) - 0.5)
-    logits, boxes = network(pictures * gain + shift)
+    logits, boxes = network((pictures * gain + shift).contiguous(memory_format=torch.channels_last))
     goals = [wanted(one.boxes, *logits.shape[1:]) for one in batch]
     heat = torch.stack([goal[0] for goal in goals])
     p = logits.sigmoid()
@@ -140,9 +150,12 @@ def train(work: Path, threads: int) -> tuple[StreetNetwork, float]:
         began, generator, total = time.process_time(), torch.Generator().manual_seed(SEED + epoch), 0.0
         order = torch.randperm(len(frames), generator=generator).tolist()
         flips = (torch.rand(len(frames), generator=generator) < 0.5).tolist()
+        most = frames[0].picture.shape[2] - WINDOW
+        lefts = torch.randint(most + 1, (len(frames),), generator=generator).tolist()
         for step in range(steps):
             chosen = order[step * BATCH : (step + 1) * BATCH]
-            loss = loss_of(network, [mirrored(frames[i]) if flips[i] else frames[i] for i in chosen], generator)
+            batch = [window_of(mirrored(frames[i]) if flips[i] else frames[i], lefts[i]) for i in chosen]
+            loss = loss_of(network, batch, generator)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10)

@@ -126,13 +126,17 @@ def _tracking() -> tuple[bool | None, str]:
     asked = [one for one in requirements(["track"]) if one.name not in always]
     wrong = unmet(asked)
     missing = [one.name for one, version in wrong.items() if version is None]
-    if not asked or missing:
-        return None, f"{', '.join(missing) or 'its libraries'} not installed; `parjob track` needs them: {EXTRA}"
+    if not asked:
+        return None, f"not installed; `parjob track` needs it: {EXTRA}"
+    if missing:
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        return None, f"{', '.join(missing)} {are} not installed; `parjob track` needs {them}: {EXTRA}"
     if wrong:
-        return False, f"{', '.join(f'{one.name} {version}' for one, version in wrong.items())} will not do: {EXTRA}"
+        wanted = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
+        return False, f"{', '.join(f'{one.name} {version}' for one, version in wrong.items())}: pip install {wanted}"
     for module in ("trackers", "openvino", "transformers"):
         load(module, "parjob track")
-    return True, f"{', '.join(one.name for one in asked)} are there and can be loaded"
+    return True, f"{', '.join(one.name for one in asked)} have the versions that `parjob track` needs, and load"
 
 
 def _time_zones() -> tuple[bool | None, str]:

@@ -29,6 +29,6 @@ def load(module: str, what: str) -> Any:
 
 def _hint(reason: str) -> str:
     """What mends a library that is there and does not load: OpenCV's usual wheel wants a desktop's libraries."""
-    if "libGL" not in reason and "libgthread" not in reason:
+    if not any(name in reason for name in ("libGL", "libgthread", "libglib")):
         return ""
     return "; without a desktop: pip uninstall --yes opencv-python && pip install opencv-python-headless"

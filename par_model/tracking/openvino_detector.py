@@ -23,7 +23,7 @@ from par_model.tracking.extra import load
 from par_model.tracking.network_answer import NetworkAnswer, NetworkOutput, answer_of
 from par_model.tracking.person_class import person_class_of
 
-_ZOO = " (1 in most detectors of the Open Model Zoo)"
+_ZOO = " (in the Open Model Zoo 1, as in person-detection-retail-0013, or 0, as in person-detection-0200)"
 _SIZES = "orig_target_sizes"  # the second input of RT-DETR and D-FINE as their authors export them
 
 
@@ -172,13 +172,16 @@ def _fix_size(model: Any, picture: int, location: str) -> tuple[int, int]:
 
 
 def _told(model: Any, key: str) -> str | None:
-    """What the file says of itself under ``model_info``, where exporters of OpenVINO's Model API put it."""
-    path = ["model_info", key]
-    return str(model.get_rt_info(path).value) if model.has_rt_info(path) else None
+    """What the file says of itself under ``model_info``, where exporters of OpenVINO's Model API put it: a node of an
+    IR, a line of an ONNX file's metadata."""
+    for path in (["model_info", key], ["framework", f"model_info {key}"]):
+        if model.has_rt_info(path):
+            return str(model.get_rt_info(path).value)
+    return None
 
 
 def _colours(model: Any, wanted: str | None, answer: NetworkAnswer, location: str) -> Colours:
-    """As the user says, as the file says, or as all SSD detectors of the Open Model Zoo want it.
+    """As the user says, as the file says, or as SSD detectors of the Open Model Zoo want it.
     Raises UsageError if nothing says it."""
     if wanted is not None:
         return _STYLES[wanted]

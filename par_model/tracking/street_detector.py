@@ -51,7 +51,7 @@ class StreetDetector:
         self._sha256 = hashlib.sha256(content).hexdigest()
         network = StreetNetwork().fused()
         network.load_state_dict({name: tensor.float() for name, tensor in safetensors.torch.load(content).items()})
-        self._network = network.to(self.device, memory_format=torch.channels_last)
+        self._network = network.to(self.device).to(memory_format=torch.channels_last)
 
     def describe(self) -> dict[str, Any]:
         told = {"kind": "demo", "sha256": self._sha256, "person_class": "person", "precision": "float32"}

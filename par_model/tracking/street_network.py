@@ -52,7 +52,7 @@ class StreetNetwork(nn.Module):
         self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
         self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
         self.score, self.sides = nn.Conv2d(48, 1, 1), nn.Conv2d(48, 4, 1)
-        nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
+        nn.init.constant_(self.score.bias.data, -4.0)  # nearly all cells are nobody's middle
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.stem(pictures - 0.45)
@@ -70,8 +70,10 @@ class StreetNetwork(nn.Module):
         self.eval()
         for part in self.modules():
             if isinstance(part, Convolution):
-                part[0] = nn.utils.fuse_conv_bn_eval(part[0], part[1])
-                part[1] = nn.Identity()
+                convolution, normalisation = part[0], part[1]
+                assert isinstance(convolution, nn.Conv2d)
+                assert isinstance(normalisation, nn.BatchNorm2d)
+                part[0], part[1] = nn.utils.fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
         return self
 
 

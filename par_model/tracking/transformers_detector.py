@@ -99,10 +99,10 @@ def _local_folder(location: str) -> Iterator[Path]:
         yield Path(storage.local_path(location))
     elif "://" in location:
         with scratch_folder("detector") as copy:
-            files = [file for file in storage.list_files(location) if _WANTED.fullmatch(storage.name(file.uri))]
-            for file in files:
-                if storage.parent(file.uri).rstrip("/") == location.rstrip("/"):
-                    Path(copy, storage.name(file.uri)).write_bytes(storage.read_bytes(file.uri))
+            for file in storage.list_files(location):
+                name = storage.name(file.uri)
+                if _WANTED.fullmatch(name) and _path(storage.parent(file.uri)) == _path(location):
+                    Path(copy, name).write_bytes(storage.read_bytes(file.uri))
             yield Path(copy)
     elif _HUB_NAME.fullmatch(location) and not storage.exists(location):
         yield _from_hub(location)
@@ -111,6 +111,11 @@ def _local_folder(location: str) -> Iterator[Path]:
             f"{location}: no such detector: give `demo`, an OpenVINO .xml or an .onnx file, a folder that transformers "
             "saved, or a name on its hub, such as PekingU/rtdetr_r50vd"
         )
+
+
+def _path(uri: str) -> str:
+    """As the file system writes it, which may not be as the user does."""
+    return str(storage.filesystem(uri)[1]).rstrip("/")
 
 
 def _from_hub(name: str) -> Path:

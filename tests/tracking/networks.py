@@ -38,9 +38,11 @@ def save_ssd(path: Path, *, told: dict[str, Any] | None = None, parts_of: float 
     return str(path)
 
 
-def save_boxes(path: Path, *, with_sizes: bool = False, classes: bool = True) -> str:
+def save_boxes(
+    path: Path, *, with_sizes: bool = False, classes: bool = True, told: dict[str, str] | None = None
+) -> str:
     """An ONNX file with boxes in pixels of its input, scores and classes, batch open. with_sizes: boxes are in pixels
-    of what the second input says, as width and height."""
+    of what the second input says, as width and height. told: its metadata's ``model_info``."""
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
     corners = np.array(CORNERS, np.float32)
@@ -76,6 +78,7 @@ def save_boxes(path: Path, *, with_sizes: bool = False, classes: bool = True) ->
         outputs.append(helper.make_tensor_value_info("classes", TensorProto.INT64, [1, 3]))
     graph = helper.make_graph(nodes, "boxes", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {f"model_info {key}": value for key, value in (told or {}).items()})
     checker.check_model(model)
     save(model, path)
     return str(path)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
 from par_model.errors import UsageError, WeightsError
 from par_model.storage import PlaceError
-from par_model.tracking.detector import load_detector
+from par_model.tracking.detector import describe_detector, load_detector
 from par_model.tracking.openvino_detector import OpenVinoDetector
 from tests.tracking.networks import plain, save_boxes, save_ssd
 
@@ -67,6 +69,14 @@ def test_what_the_file_says_of_itself_is_used(tmp_path: Path) -> None:
     assert scores(location, person_class="car") == pytest.approx([0.2, 0.4], abs=STEP)
 
 
+def test_what_an_onnx_file_says_of_itself_is_used(tmp_path: Path) -> None:
+    told = {"labels": "car pedestrian", "reverse_input_channels": "True"}
+    detector = load_detector(save_boxes(tmp_path / "d.onnx", told=told))
+    (found,) = detector.detect([plain(51, 102, 204)])
+    assert found.scores == pytest.approx([0.8], abs=STEP)
+    assert detector.describe()["person_class"] == 1
+
+
 @pytest.mark.parametrize("with_sizes", [False, True])
 def test_onnx_with_boxes_in_pixels(with_sizes: bool, tmp_path: Path) -> None:
     location = save_boxes(tmp_path / "d.onnx", with_sizes=with_sizes)
@@ -100,15 +110,20 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
 
 def test_its_record_is_that_of_its_files(tmp_path: Path) -> None:
     first = load_detector(save_ssd(tmp_path / "a.xml"), person_class="1").describe()
-    again = load_detector(save_ssd(tmp_path / "b.xml"), person_class="1").describe()
-    other = load_detector(save_ssd(tmp_path / "c.xml", parts_of=254), person_class="1").describe()
-    assert first == again
+    for end in ("xml", "bin"):
+        shutil.copyfile(tmp_path / f"a.{end}", tmp_path / f"b.{end}")
+    again = load_detector(str(tmp_path / "b.xml"), person_class="1").describe()
+    weights = bytearray((tmp_path / "b.bin").read_bytes())
+    weights[weights.index(np.float32(255).tobytes())] ^= 1
+    (tmp_path / "b.bin").write_bytes(weights)
+    other = load_detector(str(tmp_path / "b.xml"), person_class="1").describe()
+    assert first == again == describe_detector(str(tmp_path / "a.xml"), person_class="1")
     assert (first["kind"], first["precision"]) == ("openvino", "float32")
     assert first["sha256"] != other["sha256"]
 
 
 def test_what_nothing_says_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"which of its classes is a person: .* \(1 in most detectors of the Open"):
+    with pytest.raises(WeightsError, match=r"which of its classes is a person: .* \(in the Open Model Zoo 1"):
         load_detector(save_ssd(tmp_path / "d.xml"))
     with pytest.raises(UsageError, match="give --detector-input, one of bgr255, rgb255, rgb01, imagenet"):
         load_detector(save_boxes(tmp_path / "d.onnx"), person_class="0")
@@ -150,3 +165,15 @@ def test_a_network_that_takes_no_single_picture_is_refused(tmp_path: Path) -> No
 def test_cuda_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="runs by OpenVINO, on CPUs"):
         load_detector(str(tmp_path / "d.xml"), device="cuda")
+
+
+def test_files_elsewhere_are_fetched(tmp_path: Path) -> None:
+    location = save_ssd(tmp_path / "d.xml")
+    away = fsspec.filesystem("memory")
+    for end in ("xml", "bin"):
+        away.pipe_file(f"/detectors/person.{end}", (tmp_path / f"d.{end}").read_bytes())
+    try:
+        found = describe_detector("memory://detectors/person.xml", person_class="1")
+    finally:
+        away.rm("/detectors", recursive=True)
+    assert found == describe_detector(location, person_class="1")
