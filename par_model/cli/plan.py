@@ -142,10 +142,11 @@ def plan(
         forecast(number, each, measured, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
     ]
     tracked = _tracked(opened.folder)
-    tracking = [
-        forecast(number, each, tracked, kinds, count=count, hours=hours, efficiency=efficiency)
-        for number in (wanted if tracked is not None else [])
-    ]
+    tracking: list[Forecast] = []
+    if tracked is not None:
+        tracking = [
+            forecast(number, each, tracked, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
+        ]
     if as_json:
         document = {
             "manifest": {"uri": manifest} | asdict(archive),
