@@ -12,10 +12,12 @@ from par_model.cli.command import LazyGroup, run
 _COMMANDS = {
     "demo": ("par_model.cli.demo:demo", "Render a small archive, recognise it, score it, write the report."),
     "manifest": ("par_model.cli.manifest:manifest", "Make, check and show manifests of tracklets."),
+    "track": ("par_model.cli.track:track", "Find people in videos, follow them, and write a manifest of tracklets."),
     "weights": ("par_model.cli.weights:weights", "Make and show weights files."),
     "attributes": ("par_model.cli.attributes:attributes", "List and show attribute schemas."),
     "crops": ("par_model.cli.crops:crops", "Write what the model would see, as PNG files."),
     "infer": ("par_model.cli.infer:infer", "Recognise the tracklets of a manifest into a Parquet table."),
+    "run": ("par_model.cli.run:run", "Track, recognise and report in one go."),
     "plan": ("par_model.cli.plan:plan", "Say how long a job takes, on which nodes, at what price."),
     "train": ("par_model.cli.train:train", "Fine-tune a recogniser on a manifest's labels."),
     "evaluate": ("par_model.cli.evaluate:evaluate", "Score a table against a manifest's labels."),
