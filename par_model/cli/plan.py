@@ -142,7 +142,7 @@ def plan(
         forecast(number, each, measured, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
     ]
     tracked = _tracked(opened.folder)
-    tracking = []
+    tracking: list[Forecast] = []
     if tracked is not None:
         tracking = [
             forecast(number, each, tracked, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted

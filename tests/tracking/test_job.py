@@ -32,6 +32,12 @@ from tests.tracking.colours import (
 )
 
 
+@pytest.fixture(autouse=True)
+def one_decoding_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all jobs of this module: its start takes most of the time of a small one."""
+    monkeypatch.setattr("par_model.tracking.stages.close_processes", lambda: None)
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two videos, and a file that is none."""
@@ -61,6 +67,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+SLOW = pytest.mark.slow
 PATTERN = "{camera}_{time:%Y%m%d-%H%M%S}.mp4"
 
 
@@ -161,9 +168,6 @@ class Counting(LocalTracking):
         for table in super().found(units, settings):
             self.batches += len(table)
             yield table
-
-
-SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("done", [pytest.param(0, marks=SLOW), 3, *(pytest.param(n, marks=SLOW) for n in (8, 9, 12))])
