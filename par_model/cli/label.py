@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from par_model.labelling.choose import Chosen
     from par_model.progress import Progress
 
-_OTHERS: dict[str, tuple[str, str]] = {}
+_OTHERS = {
+    "page": ("par_model.cli.label_page:page", "Write a page on which a person labels tracklets, by keys."),
+}
 
 
 @click.group(cls=LazyGroup, lazy=_OTHERS, no_args_is_help=True)

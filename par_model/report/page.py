@@ -47,6 +47,12 @@ def render_audit(context: dict[str, Any]) -> str:
     return _render("audit.html.jinja", context, style=_file("page.css") + _file("audit.css"), scripts={})
 
 
+def render_label(context: dict[str, Any]) -> str:
+    """The page on which people answer. ``context``: what label.html.jinja names."""
+    scripts = {"answers": Markup(_file("label_answers.js")), "script": Markup(_file("label.js"))}
+    return _render("label.html.jinja", context, style=_file("page.css") + _file("label.css"), scripts=scripts)
+
+
 def refuse_no_page(uri: str, given: str, option: str = "--output") -> None:
     """Raises UsageError where something is at ``uri`` that is no page, which would be lost. given: how the user spelt
     it, as the value of ``option``."""
