@@ -36,11 +36,8 @@ def with_pandas(layout: Layout, columns: list[str], told: bool) -> pa.Table:
 
     fs, path = storage.filesystem(layout.folder)
     options: dict[str, Any] = {"partitioning": _hive(layout)} if told else {}
-    if told and layout.registrations:
-        frames = [pd.read_parquet(one, columns=columns, filesystem=fs, **options) for one in _paths(layout)]
-        frame = pd.concat(frames)
-    else:
-        frame = pd.read_parquet(path, columns=columns, filesystem=fs, **options)
+    source: Any = _paths(layout) if told and layout.registrations else path
+    frame = pd.read_parquet(source, columns=columns, filesystem=fs, **options)
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
@@ -66,7 +63,7 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
             empty = pl.from_arrow(layout.partitions.empty_table())
             assert isinstance(empty, pl.DataFrame)
             options["hive_schema"] = empty.schema
-        source = [file.uri for file in layout.files] if layout.registrations else f"{layout.folder}/**/*.parquet"
+        source = [file.uri for file in layout.files] if layout.registrations else layout.folder
     return pl.scan_parquet(source, **options).select(columns).collect().to_arrow()
 
 
