@@ -42,7 +42,9 @@ def test_each_tools_own_way_with_cameras_is_noted_and_told_they_all_read_right(t
     assert all(level == "note" for level, _, _ in found(out))
 
 
-@pytest.mark.parametrize("by", [("zone",), ("indoors",), ("day",), ("start_time",), ("camera_id", "zone")], ids="+".join)
+@pytest.mark.parametrize(
+    "by", [("zone",), ("indoors",), ("day",), ("start_time",), ("camera_id", "zone")], ids="+".join
+)
 def test_told_of_the_folders_every_tool_reads_every_type(by: tuple[str, ...], tmp_path: Path) -> None:
     out = write_output(tmp_path / "out", made_rows(), by)
     assert [one for one in check_table(Layout.of(out)) if one.level == "defect"] == []
