@@ -14,4 +14,5 @@ def needed(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise CatalogError(f"{error.name} is not installed: pip install 'par-model[{extra}]'") from error
+        library = (error.name or "").partition(".")[0]
+        raise CatalogError(f"{library} is not installed: pip install 'par-model[{extra}]'") from error

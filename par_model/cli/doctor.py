@@ -67,6 +67,8 @@ def doctor(s3: str | None, output: str | None, address: str | None, no_ray: bool
             click.echo(f"{'':8}{name:16} {version}")
     checks: dict[str, Callable[[], tuple[bool | None, str]]] = {
         "libraries": _libraries,
+        "iceberg": lambda: _extra("iceberg", "pyiceberg"),
+        "delta": lambda: _extra("delta", "deltalake"),
         "time zones": _time_zones,
         "uv": lambda: _uv(address),
         "gpu": _gpu,
@@ -114,6 +116,22 @@ def _libraries() -> tuple[bool | None, str]:
     found = ", ".join(f"{one.name} {version or 'is not installed'}" for one, version in wrong.items())
     wanted = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
     return False, f"{found}: pip install {wanted}"
+
+
+def _extra(name: str, library: str) -> tuple[bool | None, str]:
+    """A library of an extra of this package, which one option needs."""
+    from importlib import metadata
+
+    from par_model.cli.requirements import requirements, unmet
+
+    get = f"pip install 'par-model[{name}]'"
+    try:
+        version = metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None, f"{library} is not installed, and only `parjob table register --{name}` needs it: {get}"
+    if any(one.name == library for one in unmet(requirements([name]))):
+        return False, f"{library} {version} is not a version that `parjob table register --{name}` needs: {get}"
+    return True, f"{library} {version}"
 
 
 def _time_zones() -> tuple[bool | None, str]:
