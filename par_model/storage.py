@@ -335,7 +335,10 @@ def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo
 
 def _uri_like(uri: str, fs: Any, path: str) -> str:
     """A path that ``fs`` listed, written the way ``uri`` was."""
-    return path if is_local(uri) else str(fs.unstrip_protocol(path))
+    if is_local(uri):
+        return path
+    found = str(fs.unstrip_protocol(path))
+    return found.replace("s3://", "s3a://", 1) if uri.startswith("s3a://") else found
 
 
 def _known(uri: str, action: str, error: OSError) -> PlaceError:

@@ -82,15 +82,9 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("kind", "by"),
-    [
-        (DELTA, ()),
-        pytest.param(DELTA, ("camera_id",), marks=pytest.mark.slow),
-        pytest.param(ICEBERG, (), marks=pytest.mark.slow),
-        pytest.param(ICEBERG, ("camera_id",), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("by", [(), ("camera_id",)], ids="+".join)
 def test_a_retry_and_an_add_are_one_commit_each(
     kind: str, by: tuple[str, ...], archive: Path, tiny_weights: Path
 ) -> None:
