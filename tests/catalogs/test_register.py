@@ -16,6 +16,7 @@ from par_model import storage, times
 from par_model.errors import CatalogError, OutputError
 from par_model.inference.kinds import Add, Retry
 from par_model.runs.output import Output
+from par_model.table import file_anew, writer
 from par_model.table.read import run_table
 from par_model.table.registrations import read_registrations
 from tests.archive import write_archive
@@ -131,6 +132,37 @@ def test_runs_between_two_registrations_keep_the_files_of_the_first(archive: Pat
     register(out, catalog_of(kind))
     assert picked(rows_in(kind, out), *KEPT) == picked(run_table(out, added).to_table(), *KEPT)
     assert (snapshots(kind, out), added["counts"]["status"]) == (2, {"ok": 13, "failed": 3})
+
+
+@pytest.mark.slow
+def test_a_retry_that_stopped_while_it_wrote_goes_on_and_leaves_the_catalogs_files(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, kind, by = str(archive / "out"), DELTA, ("camera_id",)
+    infer(archive, tiny_weights, partition_by=by)
+    register(out, catalog_of(kind))
+    first = rows_in(kind, out)
+    provide_missing_video(archive)
+    written: list[str] = []
+
+    def stopped(uri: str, schema: pa.Schema, before: Any) -> Any:
+        if written:
+            raise KeyboardInterrupt
+        written.append(uri)
+        return writer.replacing(uri, schema, before)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_anew, "replacing", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            infer(archive, tiny_weights, Retry(), partition_by=by)
+    assert Path(written[0]).exists()
+    assert register(out, catalog_of(kind)).snapshot is None  # run.json is that of the first run
+    assert rows_in(kind, out) == first
+    retried = infer(archive, tiny_weights, Retry(), partition_by=by)
+    assert rows_in(kind, out) == first
+    register(out, catalog_of(kind))
+    assert picked(rows_in(kind, out), *KEPT) == picked(run_table(out, retried).to_table(), *KEPT)
+    assert (retried["counts"]["status"], snapshots(kind, out)) == ({"ok": 11, "failed": 3}, 2)
 
 
 @pytest.mark.parametrize("kind", BOTH)
