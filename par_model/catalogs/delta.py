@@ -25,6 +25,7 @@ from par_model.catalogs.layout import TABLE, Layout, TableFile
 from par_model.catalogs.needs import needed
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError
+from par_model.object_stores import object_store_options
 
 with needed("delta"):
     from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -65,7 +66,7 @@ class Delta:
         told = CommitProperties({"parjob.run_id": layout.run_id}, max_commit_retries=0, app_transactions=[run])
         schema = Schema.from_arrow(_held(layout))
         by = layout.partitions.names
-        options = storage.object_store_options(layout.output)
+        options = object_store_options(layout.output)
         table = _open(layout)
         before()
         with _told(layout):
@@ -82,7 +83,7 @@ class Delta:
 def _open(layout: Layout) -> DeltaTable | None:
     try:
         with _told(layout):
-            return DeltaTable(layout.output, storage_options=storage.object_store_options(layout.output))
+            return DeltaTable(layout.output, storage_options=object_store_options(layout.output))
     except TableNotFoundError:
         return None
 

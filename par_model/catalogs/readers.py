@@ -17,6 +17,7 @@ from par_model import storage
 from par_model.catalogs import sql_types
 from par_model.catalogs.ddl import glob_escaped
 from par_model.catalogs.layout import Layout
+from par_model.object_stores import object_store_options
 
 # Gives the columns; told: whether it is told which files there are and what the folders are named after.
 Reader = Callable[[Layout, list[str], bool], pa.Table]
@@ -55,7 +56,7 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     """``polars.scan_parquet`` of the folder."""
     import polars as pl
 
-    options: dict[str, Any] = {"storage_options": storage.object_store_options(layout.folder)}
+    options: dict[str, Any] = {"storage_options": object_store_options(layout.folder)}
     source: Any = layout.folder
     if told:
         options |= {"hive_partitioning": len(layout.partitions) > 0}
