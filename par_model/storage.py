@@ -259,7 +259,7 @@ def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]
     Locally: written under a name that starts with ``_``, then renamed. On object stores: an upload that is completed
     last, or aborted. before: called first, and again when the file is about to appear. Raises PlaceError.
     """
-    permit = before or _nothing_to_ask
+    permit = before or (lambda: None)
     permit()
     with guard(uri, "write"):
         if is_local(uri):
@@ -295,10 +295,6 @@ def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:
     """A whole file, all or nothing. before: as of ``atomic_writer``. Raises PlaceError."""
     with atomic_writer(uri, before) as file:
         file.write(data)
-
-
-def _nothing_to_ask() -> None:
-    pass
 
 
 def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:
