@@ -76,6 +76,7 @@ def test_statements_parse(engine: str, tmp_path: Path) -> None:
             assert columns == [*layout.schema.names, *folders]
 
 
+@pytest.mark.slow  # since only `make test-slow` installs engines
 @pytest.mark.parametrize("by", BY, ids="+".join)
 def test_clickhouse_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path) -> None:
     chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
