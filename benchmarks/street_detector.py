@@ -38,7 +38,7 @@ TRAINING = StreetConfig(  # many cameras, few frames of each, far apart: variety
     seed=4004, first_camera=200, cameras=56, seconds=60, fps=0.5, min_boxes=1
 )
 HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=24, fps=2, min_boxes=1)
-SEED, EPOCHS, BATCH, RATE = 7, 14, 8, 3e-3
+SEED, EPOCHS, BATCH, RATE = 7, 10, 8, 3e-3
 WINDOW = 208  # columns of a picture that a step sees: a third of the work less, and more people at edges
 SAME = 0.5  # overlap from which a box counts as found
 
