@@ -59,7 +59,7 @@ _GROUP = 64  # videos whose tracks make one file
 
 
 @dataclass(frozen=True)
-class _Claim(Fingerprinted):
+class _TrackClaim(Fingerprinted):
     job_id: str
 
 
@@ -78,7 +78,7 @@ def run_tracking(
     if finished is not None:
         _sweep(job, finished)
         return finished
-    if job.output.claim(_Claim) is None and job.output.record() is None:
+    if job.output.claim(_TrackClaim) is None and job.output.record() is None:
         job.refuse_others_files()
     try:
         with job.output.lock() as held:
@@ -106,7 +106,7 @@ def _finished(job: TrackJob) -> dict[str, Any] | None:
 def _sweep(job: TrackJob, finished: dict[str, Any]) -> None:
     """Remove what a run left that was killed after its record, where nobody is at it and things may be removed."""
     with suppress(OutputError, StorageError):
-        found = job.output.claim(_Claim)
+        found = job.output.claim(_TrackClaim)
         if found is not None and found["job_id"] == finished["job_id"]:
             with job.output.lock(patient=False) as held:
                 job.output.remove(held, _DETECTIONS, _TRACKS, CLAIM)
@@ -158,7 +158,7 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
 
 def _claim(job: TrackJob, held: Held) -> str:
     """The job's id: that of an interrupted run, or a new one. Raises OutputError if something else was begun here."""
-    found = job.output.claim(_Claim)
+    found = job.output.claim(_TrackClaim)
     if found is not None:
         if not differing(found["fingerprint"], job.fingerprint):
             return str(found["job_id"])

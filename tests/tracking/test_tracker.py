@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from par_model.tracking.options import FollowOptions, TrackerName
-from par_model.tracking.tracker import Seen, follow
+from par_model.tracking.tracker import Sightings, follow
 
 TRACKERS: tuple[TrackerName, ...] = ("bytetrack", "ocsort", "botsort", "sort")
 
 
-def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Seen:
+def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Sightings:
     """boxes_of: frame -> boxes as left, top, right, bottom and score."""
     frames = sorted(boxes_of)
     flat = np.asarray([box for frame in frames for box in boxes_of[frame]], np.float32).reshape(-1, 5)
-    return Seen(
+    return Sightings(
         np.asarray(frames, np.int64),
         np.asarray(frames, np.float64) / fps,
         np.asarray([len(boxes_of[frame]) for frame in frames], np.int64),
