@@ -26,7 +26,7 @@ VIDEOS = "_videos.parquet"
 
 
 @dataclass(frozen=True)
-class ManifestPlaces:
+class TrackFiles:
     """Where things come to lie. manifest: the file. videos: the table of videos. side: what the job itself keeps."""
 
     manifest: str
@@ -34,7 +34,7 @@ class ManifestPlaces:
     side: str
 
     @classmethod
-    def of(cls, output: str) -> ManifestPlaces:
+    def of(cls, output: str) -> TrackFiles:
         """For what --output says: a .parquet file, or a folder."""
         named = storage.absolute(output)
         manifest = named if named.lower().endswith(".parquet") else storage.join(named, _IN_FOLDER)
@@ -52,7 +52,7 @@ class TrackJob:
     """What was looked at. load: makes the detector."""
 
     options: TrackOptions
-    places: ManifestPlaces
+    places: TrackFiles
     found: Found
     load: Load
     fingerprint: Fingerprint
@@ -72,12 +72,12 @@ class TrackJob:
         made = load or partial(load_named, location, more)
         fingerprint = {
             "videos": hashlib.sha256("\n".join(one.uri for one in found.footage).encode()).hexdigest(),
-            "manifest_name": storage.name(ManifestPlaces.of(options.output).manifest),
+            "manifest_name": storage.name(TrackFiles.of(options.output).manifest),
             "detector": dict(made("cpu", 1).describe()),
             "trackers": version,
             **options.results(),
         }
-        return cls(options, ManifestPlaces.of(options.output), found, made, fingerprint)
+        return cls(options, TrackFiles.of(options.output), found, made, fingerprint)
 
     @property
     def output(self) -> Output:
