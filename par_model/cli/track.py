@@ -13,7 +13,7 @@ from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.cli.fields import options_of
 from par_model.options import stated_options
-from par_model.tracking.options import FollowOptions, TrackOptions
+from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.argument("more_videos", nargs=-1, metavar="[URI]...")
 @options_of(TrackOptions)
 @options_of(FollowOptions)
+@options_of(JoinOptions)
 @options.tracked_decoding
 @options.device
 @click.option(
@@ -99,8 +100,9 @@ def track_options(asked: dict[str, Any], more_videos: tuple[str, ...] = ()) -> T
     asked = dict(asked)
     decode = DecodeOptions(**{name: asked.pop(name) for name in options.TRACKED_DECODING})
     follow = FollowOptions(**{name: asked.pop(name) for name in stated_options(FollowOptions)})
+    join = JoinOptions(**{name: asked.pop(name) for name in stated_options(JoinOptions)})
     videos = (*asked.pop("videos"), *more_videos)
-    return TrackOptions(videos=videos, follow=follow, decode=decode, **asked)
+    return TrackOptions(videos=videos, follow=follow, join=join, decode=decode, **asked)
 
 
 def track_runner(

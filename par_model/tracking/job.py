@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.errors import ClusterError, OutputError, StorageError
 from par_model.manifest.write import write_manifest_tables
+from par_model.model.device import local_device
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
@@ -40,6 +41,7 @@ from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
 from par_model.tracking.stages import VideoUnit
 from par_model.tracking.store import DetectionStore
+from par_model.tracking.tracker import ASSUMED_RATE
 from par_model.tracking.tracks import (
     TRACKLET_SCHEMA,
     VIDEO_SCHEMA,
@@ -124,7 +126,8 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
     _log.info("following people through the videos")
     groups = _follow_all(job, held, runner, store, job_id)
     videos = [row for uri, size in groups for row in group_facts(Pieces(uri, size).facts())]
-    tracklets = write_manifest_tables(job.places.manifest, _tables(job, groups), _schema(job), held.verify)
+    tables = _joined(job, runner, _tables(job, groups), videos)
+    tracklets = write_manifest_tables(job.places.manifest, tables, _schema(job), held.verify)
     _write_videos(job, held, videos)
     failed = sum(row["status"] == "failed" for row in videos)
     record = {
@@ -245,6 +248,27 @@ def _tables(job: TrackJob, groups: list[tuple[str, int]]) -> Iterator[pa.Table]:
         bounds = Pieces(uri, size).facts()["bounds"]
         for start, stop in itertools.pairwise(bounds):
             yield tracklets_at(uri, start, stop).select(names)
+
+
+def _joined(
+    job: TrackJob, runner: TrackRunner, tables: Iterator[pa.Table], videos: list[dict[str, Any]]
+) -> Iterator[pa.Table]:
+    """The tracklets of each video, fragments of one person joined where that was asked for; told to its row."""
+    if job.options.join.join is None:
+        yield from tables
+        return
+    from par_model.tracking.join import Joining
+
+    _log.info("joining fragments of one person")
+    joining = Joining(job.options.join, local_device("auto"), job.options.decode)
+    try:
+        for table, row in zip(tables, videos, strict=True):
+            rate = (row["frame_rate"] or ASSUMED_RATE / job.options.every) * job.options.every
+            joined = joining(table, rate)
+            row["tracks"] = len(joined)
+            yield joined
+    finally:
+        joining.close()
 
 
 def _write_videos(job: TrackJob, held: Held, videos: list[dict[str, Any]]) -> None:

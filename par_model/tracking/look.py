@@ -76,6 +76,7 @@ class TrackJob:
             "detector": dict(made("cpu", 1).describe()),
             "trackers": version,
             **options.results(),
+            **({} if options.join.join is None else {"join": _digest(options.join.join)}),
         }
         return cls(options, TrackFiles.of(options.output), found, made, fingerprint)
 
@@ -97,3 +98,11 @@ class TrackJob:
                     f"{uri} is there already, and the job that wrote it left no record in {self.places.side}: give "
                     "another --output, or remove it"
                 )
+
+
+def _digest(weights: str) -> str:
+    """What tells a weights file from others."""
+    from par_model.model.shipped import weights_uri
+    from par_model.model.weights import read_header
+
+    return read_header(weights_uri(weights)).sha256
