@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @options_of(FollowOptions)
 @options_of(JoinOptions)
 @options.tracked_decoding
+@click.option("--retry-failed", is_flag=True, help="Do the failed videos of a complete manifest again.")
 @options.device
 @click.option(
     "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
@@ -49,6 +50,7 @@ def track(
     decode_workers: int | None,
     model_actors: str | None,
     preview: str | None,
+    retry_failed: bool,
     as_json: bool,
     **asked: Any,
 ) -> int:
@@ -83,7 +85,7 @@ def track(
         return track_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     try:
-        record = run_tracking(wanted, runner)
+        record = run_tracking(wanted, runner, retry_failed=retry_failed)
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise

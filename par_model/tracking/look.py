@@ -52,7 +52,7 @@ class TrackJob:
     """What was looked at. load: makes the detector."""
 
     options: TrackOptions
-    places: TrackFiles
+    files: TrackFiles
     found: Found
     load: Load
     fingerprint: Fingerprint
@@ -83,7 +83,7 @@ class TrackJob:
     @property
     def output(self) -> Output:
         """The side folder, which the job locks."""
-        return Output(self.places.side)
+        return Output(self.files.side)
 
     def settings(self) -> TrackSettings:
         """What the stages need to know."""
@@ -92,10 +92,10 @@ class TrackJob:
 
     def refuse_others_files(self) -> None:
         """Raise OutputError where a manifest, or a table of videos, is there that no job of this kind began."""
-        for uri in (self.places.manifest, self.places.videos):
+        for uri in (self.files.manifest, self.files.videos):
             if storage.exists(uri):
                 raise OutputError(
-                    f"{uri} is there already, and the job that wrote it left no record in {self.places.side}: give "
+                    f"{uri} is there already, and the job that wrote it left no record in {self.files.side}: give "
                     "another --output, or remove it"
                 )
 
