@@ -153,7 +153,7 @@ def apply(
     "--output",
     required=True,
     metavar="URI",
-    help="Folder to write into: for each video an XML file of its name; one that is there is replaced.",
+    help="Folder to write into: for each video an XML file of its name, replacing what is there.",
 )
 @option(
     "--schema",
