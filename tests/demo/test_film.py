@@ -83,7 +83,7 @@ def test_pixels_depend_on_the_seed_alone(schema: AttributeSchema) -> None:
 
 
 def test_a_tint_is_the_colour_of_the_light(schema: AttributeSchema) -> None:
-    """Of a part of the picture; what is painted in the sky is not lit.
+    """Of a part of the picture, most of which is lit."""
     config = replace(SPARSE, seconds=1.0, width=320, height=180, people_per_minute=0.01)
     plain, tinted = (
         next(Film(c, 1, schema).frames()).picture[60:120, 100:220].reshape(-1, 3).mean(axis=0)
