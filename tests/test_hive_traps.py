@@ -28,6 +28,8 @@ MISREAD = ["a b", "Zürich".encode().decode("latin-1")]
 ENCODED = ["a%20b", "Z%C3%BCrich"]
 ERROR = "an error"
 NO_COLUMN = "no column"
+EITHER = ([1, None], ["1", None])
+NULL_FOLDER_OR_ERROR = ([1, NULL_FOLDER], ERROR)
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +150,8 @@ READS: dict[str, tuple[str | None, Read, Any, Any, Any]] = {
     "DataFusion, declared": (
         "datafusion", datafusion_declared, CAMERAS["numbers"], ["1", NULL_FOLDER], CAMERAS["names"],
     ),
-    "daft": ("daft", daft_pattern, ONE, ["1", None], CAMERAS["names"]),
-    "fastparquet": ("fastparquet", fastparquet_folder, ONE, [1, NULL_FOLDER], ENCODED),
+    "daft": ("daft", daft_pattern, ONE, EITHER, CAMERAS["names"]),
+    "fastparquet": ("fastparquet", fastparquet_folder, ONE, NULL_FOLDER_OR_ERROR, ENCODED),
 }  # fmt: skip
 
 
@@ -165,7 +167,8 @@ def test_a_read_without_types_gives_what_the_page_says(read: str, folders: Path)
             found.append(NO_COLUMN)
         except (ValueError, pa.ArrowException):
             found.append(ERROR)
-    assert found == wanted
+    for outcome, expected in zip(found, wanted, strict=True):
+        assert outcome in (expected if isinstance(expected, tuple) else (expected,))
 
 
 def test_duckdb_takes_numbers_for_numbers_where_no_name_says_otherwise(folders: Path) -> None:
@@ -186,7 +189,8 @@ def test_the_page_has_a_row_for_each_of_these_reads() -> None:
         str([1, None]): "number and null",
         str(["1", None]): "text and null",
         str(["1", NULL_FOLDER]): f"**`{NULL_FOLDER}`**",
-        str([1, NULL_FOLDER]): f"**`{NULL_FOLDER}`**",
+        str(EITHER): "number or text, by which file answers first, and null",
+        str(NULL_FOLDER_OR_ERROR): f"**`{NULL_FOLDER}`**, or an error, by the order of files",
         str(CAMERAS["numbers"]): "right",
         str(CAMERAS["names"]): "right",
     }

@@ -44,20 +44,16 @@ QUERIES = [(page, block) for page in ("README.md", *TOOLS) for block in blocks(p
 # daft 0.7 and par-model need different versions of pyarrow.
 DAFT = ROOT / ".venv-daft" / "bin" / "python"
 # Spark for a few rows, on loopback.
-_CONF = (
-    "spark.ui.enabled=false",
-    "spark.sql.shuffle.partitions=1",
-    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
-)
 SMALL_SPARK = {
     "SPARK_LOCAL_IP": "127.0.0.1",
-    "PYSPARK_SUBMIT_ARGS": f"--master local[1] {' '.join(f'--conf {one}' for one in _CONF)} pyspark-shell",
+    "PYSPARK_SUBMIT_ARGS": "--master local[1] --driver-java-options -XX:TieredStopAtLevel=1 "
+    "--conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=1 pyspark-shell",
 }
 ENGINES = ("chdb", "daft", "dask", "datafusion", "fastparquet", "lancedb", "pyspark")
 TEN = datetime(2026, 5, 1, 10, tzinfo=UTC)
 
 
-CAMERAS = ("1", "2", "3", "03", None)
+CAMERAS = ("Zürich 1", "2", "3", "03", None)
 
 
 def made_rows() -> list[dict[str, Any]]:
