@@ -28,7 +28,7 @@ setup: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev,track]'
+	$(BIN)/pip install --quiet --editable '.[dev,track,bench]'
 	@touch $@
 
 demo: setup

@@ -142,9 +142,7 @@ def _loaded(transformers: Any, folder: Path, location: str) -> tuple[Any, Any]:
         model, report = transformers.AutoModelForObjectDetection.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
-        processor = transformers.AutoImageProcessor.from_pretrained(
-            folder, local_files_only=True, backend="torchvision"
-        )
+        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise WeightsError(f"{location}: transformers cannot load it: {_first_line(error)}") from error
     lacking = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
