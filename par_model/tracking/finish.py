@@ -28,7 +28,7 @@ Followed = Generator[tuple[Row, pa.Table], None, None]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptVideos:
     """What a complete manifest holds of videos that are not done again. rows: of ``_videos.parquet``, by the video's
     number. tables: its tracklets, where it has any."""
 
@@ -36,7 +36,7 @@ class Kept:
     tables: dict[int, pa.Table] = field(default_factory=dict)
 
 
-def kept_of(job: TrackJob) -> Kept:
+def kept_of(job: TrackJob) -> KeptVideos:
     """All videos of a complete manifest that did not fail. Raises OutputError where its two files do not agree."""
     rows = _read(job.files.videos).to_pylist()
     uris = [one.uri for one in job.found.footage]
@@ -53,11 +53,11 @@ def kept_of(job: TrackJob) -> Kept:
             raise OutputError(f"{job.files.manifest} was changed since it was written: give another --output")
         tables[numbers[uri]] = tracklets.slice(start, length)
         start += length
-    return Kept({number: row for number, row in enumerate(rows) if row["status"] == "ok"}, tables)
+    return KeptVideos({number: row for number, row in enumerate(rows) if row["status"] == "ok"}, tables)
 
 
 def write_all(
-    job: TrackJob, groups: Sequence[tuple[str, int]], kept: Kept, before: storage.Before
+    job: TrackJob, groups: Sequence[tuple[str, int]], kept: KeptVideos, before: storage.Before
 ) -> tuple[int, list[Row]]:
     """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept.
 
