@@ -20,7 +20,7 @@ from tests.tracking.colours import ColourDetector, Walk, write_walks
 STAND_IN = """
 from par_model.tracking import look, store
 from tests.tracking.colours import ColourDetector
-look.load_detector = lambda location, **more: ColourDetector()
+look.load_named = lambda location, more, device, threads: ColourDetector()
 store._FLUSH_SECONDS = 0.0
 """
 
