@@ -12,8 +12,8 @@ export XDG_CACHE_HOME = $(CURDIR)/.cache
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
-	@echo "make test       the tests, at most 10 minutes on two cores"
-	@echo "make test-slow  the tests that take longer, at most 35 minutes"
+	@echo "make test       the tests, at most 10 minutes on two cores; installs libraries of catalogs for them"
+	@echo "make test-slow  the tests that take longer, at most 35 minutes; installs further engines for them"
 	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make docs       the documentation as a site, in site/"
@@ -38,11 +38,19 @@ demo: setup
 test-house: setup
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_names.py tests/test_documentation.py tests/test_figures.py tests/test_api.py
 
-test: setup
+test: setup .venv/catalogs-installed
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
 
-test-slow: setup
+test-slow: .venv/engines-installed .venv/catalogs-installed
 	$(BIN)/pytest -m slow $(SIDE_BY_SIDE)
+
+.venv/engines-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[engines]'
+	@touch $@
+
+.venv/catalogs-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[iceberg,delta,catalogs-test]'
+	@touch $@
 
 # What touches each library: a wrong bound shows in one of these.
 LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
@@ -87,7 +95,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
+bench: .venv/engines-installed
 	@for script in benchmarks/[a-z]*.py; do \
 		grep -q '__main__' $$script && [ $$script != benchmarks/gpu.py ] || continue; \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; \

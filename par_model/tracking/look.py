@@ -26,7 +26,7 @@ VIDEOS = "_videos.parquet"
 
 
 @dataclass(frozen=True)
-class Places:
+class TrackFiles:
     """Where things come to lie. manifest: the file. videos: the table of videos. side: what the job itself keeps."""
 
     manifest: str
@@ -34,7 +34,7 @@ class Places:
     side: str
 
     @classmethod
-    def of(cls, output: str) -> Places:
+    def of(cls, output: str) -> TrackFiles:
         """For what --output says: a .parquet file, or a folder."""
         named = storage.absolute(output)
         manifest = named if named.lower().endswith(".parquet") else storage.join(named, _IN_FOLDER)
@@ -52,7 +52,7 @@ class TrackJob:
     """What was looked at. load: makes the detector."""
 
     options: TrackOptions
-    places: Places
+    files: TrackFiles
     found: Found
     load: Load
     fingerprint: Fingerprint
@@ -72,17 +72,18 @@ class TrackJob:
         made = load or partial(load_named, location, more)
         fingerprint = {
             "videos": hashlib.sha256("\n".join(one.uri for one in found.footage).encode()).hexdigest(),
-            "manifest_name": storage.name(Places.of(options.output).manifest),
+            "manifest_name": storage.name(TrackFiles.of(options.output).manifest),
             "detector": dict(made("cpu", 1).describe()),
             "trackers": version,
             **options.results(),
+            **({} if options.join.join is None else {"join": _digest(options.join.join)}),
         }
-        return cls(options, Places.of(options.output), found, made, fingerprint)
+        return cls(options, TrackFiles.of(options.output), found, made, fingerprint)
 
     @property
     def output(self) -> Output:
         """The side folder, which the job locks."""
-        return Output(self.places.side)
+        return Output(self.files.side)
 
     def settings(self) -> TrackSettings:
         """What the stages need to know."""
@@ -91,9 +92,17 @@ class TrackJob:
 
     def refuse_others_files(self) -> None:
         """Raise OutputError where a manifest, or a table of videos, is there that no job of this kind began."""
-        for uri in (self.places.manifest, self.places.videos):
+        for uri in (self.files.manifest, self.files.videos):
             if storage.exists(uri):
                 raise OutputError(
-                    f"{uri} is there already, and the job that wrote it left no record in {self.places.side}: give "
+                    f"{uri} is there already, and the job that wrote it left no record in {self.files.side}: give "
                     "another --output, or remove it"
                 )
+
+
+def _digest(weights: str) -> str:
+    """What tells a weights file from others."""
+    from par_model.model.shipped import weights_uri
+    from par_model.model.weights import read_header
+
+    return read_header(weights_uri(weights)).sha256

@@ -52,7 +52,8 @@ class StreetNetwork(nn.Module):
         self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
         self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
         self.score, self.sides = nn.Conv2d(48, 1, 1), nn.Conv2d(48, 4, 1)
-        nn.init.constant_(self.score.bias.data, -4.0)  # nearly all cells are nobody's middle
+        assert self.score.bias is not None
+        nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.stem(pictures - 0.45)

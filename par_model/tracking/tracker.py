@@ -25,12 +25,12 @@ from par_model.tracking.extra import load
 from par_model.tracking.options import FollowOptions
 
 _WHO = "parjob track"
-_ASSUMED_RATE = 25.0
+ASSUMED_RATE = 25.0
 _PACKAGE_RATE = 30.0  # what the package counts its buffer of lost tracks in
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Sightings:
     """What was found in a video's sampled frames, in order.
 
     frames: int64 [n], strictly increasing. seconds: float64 [n], when each is shown, NaN where that is not known.
@@ -64,7 +64,7 @@ def trackers_version() -> str:
     return metadata.version("trackers")
 
 
-def follow(seen: Seen, every: int, options: FollowOptions) -> list[FollowedTrack]:
+def follow(seen: Sightings, every: int, options: FollowOptions) -> list[FollowedTrack]:
     """The tracks of one video, in the order in which they got their ids.
 
     every: frames from one that was looked at to the next; those that are missing in between, because they were damaged,
@@ -72,7 +72,7 @@ def follow(seen: Seen, every: int, options: FollowOptions) -> list[FollowedTrack
     """
     if not len(seen.frames):
         return []
-    measured = seen.rate() or _ASSUMED_RATE / every
+    measured = seen.rate() or ASSUMED_RATE / every
     tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
     made = _Tracks()
     ends = np.cumsum(seen.counts)

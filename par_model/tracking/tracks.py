@@ -19,7 +19,7 @@ from par_model.tracking.batches import FoundBatch, VideoEnd
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
 from par_model.tracking.store import PieceAt, batches_of
-from par_model.tracking.tracker import FollowedTrack, Seen, follow
+from par_model.tracking.tracker import FollowedTrack, Sightings, follow
 
 # Tracklets on their way into the manifest.
 TRACKLET_SCHEMA = pa.schema(
@@ -124,7 +124,7 @@ class _Told:
     height: int
 
 
-def _seen(batches: Iterable[FoundBatch]) -> tuple[Seen, _Told]:
+def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
     frames: list[int] = []
     seconds: list[float] = []
     counts: list[int] = []
@@ -139,7 +139,7 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Seen, _Told]:
         damaged += sum(why is not None for why in batch.damage)
         end = batch.end or end
         size = batch.size if batch.size != (0, 0) else size
-    seen = Seen(
+    seen = Sightings(
         np.asarray(frames, np.int64),
         np.asarray(seconds, np.float64),
         np.asarray(counts, np.int64),
@@ -169,7 +169,7 @@ def _row(footage: Footage, name: int, track: FollowedTrack, seconds: float, stre
     }
 
 
-def _video_row(footage: Footage, seen: Seen, told: _Told, followed: Sequence[FollowedTrack]) -> dict[str, Any]:
+def _video_row(footage: Footage, seen: Sightings, told: _Told, followed: Sequence[FollowedTrack]) -> dict[str, Any]:
     end = told.end
     failed = end.error is not None
     start = footage.start_time

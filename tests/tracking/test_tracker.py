@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from par_model.tracking.options import FollowOptions, TrackerName
-from par_model.tracking.tracker import Seen, follow
+from par_model.tracking.tracker import Sightings, follow
 
 TRACKERS: tuple[TrackerName, ...] = ("bytetrack", "ocsort", "botsort", "sort")
 
 
-def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Seen:
+def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Sightings:
     """boxes_of: frame -> boxes as left, top, right, bottom and score."""
     frames = sorted(boxes_of)
     flat = np.asarray([box for frame in frames for box in boxes_of[frame]], np.float32).reshape(-1, 5)
-    return Seen(
+    return Sightings(
         np.asarray(frames, np.int64),
         np.asarray(frames, np.float64) / fps,
         np.asarray([len(boxes_of[frame]) for frame in frames], np.int64),
@@ -38,6 +38,15 @@ def test_two_who_walk_are_two_tracks_from_their_first_box_on(tracker: TrackerNam
     assert second.frames.tolist() == list(range(5, 30))
     assert first.boxes.tolist() == [list(walker(k, 0, 3)[:4]) for k in range(30)]
     assert second.boxes.tolist() == [list(walker(k, 500, -3)[:4]) for k in range(5, 30)]
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_who_was_hidden_loses_no_box_when_seen_again(tracker: TrackerName) -> None:
+    """OC-SORT gives out the first boxes after a gap as nobody's."""
+    boxes = {k: [walker(k, 0, 2)] if not 20 <= k < 25 else [] for k in range(40)}
+    (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert only.frames.tolist() == [*range(20), *range(25, 40)]
+    assert only.boxes.tolist() == [list(walker(k, 0, 2)[:4]) for k in only.frames.tolist()]
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
