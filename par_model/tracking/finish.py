@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptVideos:
     """What a complete manifest holds of videos that are not done again. rows: of ``_videos.parquet``, by the video's
     number. tables: its tracklets, where it has any."""
 
@@ -34,7 +34,7 @@ class Kept:
     tables: dict[int, pa.Table] = field(default_factory=dict)
 
 
-def kept_of(job: TrackJob) -> Kept:
+def kept_of(job: TrackJob) -> KeptVideos:
     """All videos of a complete manifest that did not fail. Raises OutputError where its two files do not agree."""
     rows = _read(job.files.videos).to_pylist()
     uris = [one.uri for one in job.found.footage]
@@ -51,11 +51,11 @@ def kept_of(job: TrackJob) -> Kept:
             raise OutputError(f"{job.files.manifest} was changed since it was written: give another --output")
         tables[numbers[uri]] = tracklets.slice(start, length)
         start += length
-    return Kept({number: row for number, row in enumerate(rows) if row["status"] == "ok"}, tables)
+    return KeptVideos({number: row for number, row in enumerate(rows) if row["status"] == "ok"}, tables)
 
 
 def write_all(
-    job: TrackJob, groups: Sequence[tuple[str, int]], kept: Kept, before: storage.Before
+    job: TrackJob, groups: Sequence[tuple[str, int]], kept: KeptVideos, before: storage.Before
 ) -> tuple[int, list[Row]]:
     """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept.
 
@@ -91,7 +91,7 @@ def _read(uri: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(storage.read_bytes(uri)))
 
 
-def _fresh(groups: Sequence[tuple[str, int]]) -> Iterator[tuple[Row, pa.Table]]:
+def _fresh(groups: Sequence[tuple[str, int]]) -> Generator[tuple[Row, pa.Table], None, None]:
     """Row and tracklets (TRACKLET_SCHEMA) of each video that was followed."""
     for uri, size in groups:
         facts = Pieces(uri, size).facts()
@@ -99,7 +99,7 @@ def _fresh(groups: Sequence[tuple[str, int]]) -> Iterator[tuple[Row, pa.Table]]:
             yield row, tracklets_at(uri, start, stop)
 
 
-def _joined(job: TrackJob, groups: Sequence[tuple[str, int]]) -> Iterator[tuple[Row, pa.Table]]:
+def _joined(job: TrackJob, groups: Sequence[tuple[str, int]]) -> Generator[tuple[Row, pa.Table], None, None]:
     """The same, fragments of one person joined."""
     from par_model.tracking.join import Joining
 

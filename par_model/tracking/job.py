@@ -29,7 +29,7 @@ from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM
 from par_model.runs.record import Fingerprinted, versions
 from par_model.tracking.detector import Detector
-from par_model.tracking.finish import Kept, kept_of, write_all
+from par_model.tracking.finish import KeptVideos, kept_of, write_all
 from par_model.tracking.look import TrackJob
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
@@ -109,7 +109,7 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
     """finished: the record of the complete manifest whose failed videos are done again."""
     run_id = uuid.uuid4().hex[:12]
     job_id = _claim(job, held, finished)
-    kept = Kept() if finished is None else kept_of(job)
+    kept = KeptVideos() if finished is None else kept_of(job)
     wanted = [number for number in range(len(job.found.footage)) if number not in kept.rows]
     started, clock = datetime.now(UTC), time.perf_counter()
     folder = job.output.place(_DETECTIONS)

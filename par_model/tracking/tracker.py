@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.tracking.extra import load
+from par_model.extras import load
 from par_model.tracking.options import FollowOptions
 
 _WHO = "parjob track"

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import UsageError, WeightsError
+from par_model.extras import load
 from par_model.model.device import Device, local_device
 from par_model.scratch import scratch_folder
 from par_model.tracking.detections import FLOOR, Detections
 from par_model.tracking.detector import BATCH
-from par_model.tracking.extra import load
 from par_model.tracking.person_class import person_class_of
 
 _WANTED = re.compile(r"[^/]+\.(json|safetensors)")
