@@ -150,7 +150,10 @@ def apply(
     help='cvat: "CVAT for video 1.1", which `parjob manifest from-cvat` reads again.',
 )
 @option(
-    "--output", required=True, metavar="URI", help="Folder to write into: for each video a file of its name, in XML."
+    "--output",
+    required=True,
+    metavar="URI",
+    help="Folder to write into: for each video an XML file of its name, replacing what is there.",
 )
 @option(
     "--schema",

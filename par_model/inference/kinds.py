@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +24,7 @@ from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.by_all import Workers
+from par_model.table.registrations import named_by_catalogs
 
 _log = logging.getLogger(__name__)
 
@@ -143,8 +144,7 @@ class Add(FirstRun):
         return True
 
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
-        table = _complete_table(job, finished)
-        table.refuse_other_types(job.options.output)
+        table = _complete_table(job, finished).as_stored(job.options.output)
         return Begun(table, _rows(job, table.ids(), np.asarray))
 
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
@@ -168,7 +168,7 @@ def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
 def _complete_table(job: Job, finished: dict[str, Any] | None) -> AttributeTable:
     assert finished is not None  # of a kind that works on complete tables alone
     files = tuple(job.output.place(name) for name in finished["files"])
-    return AttributeTable(job.table.folder, job.table.schema, job.table.partition_by, files)
+    return replace(job.table, files=files, named=named_by_catalogs(job.output))
 
 
 def _rows(job: Job, ids: pa.Array, left_out: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:

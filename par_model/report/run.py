@@ -15,7 +15,7 @@ import pyarrow as pa
 from par_model import storage
 from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
-from par_model.table.read import finished_run, open_table, readable, schema_of
+from par_model.table.read import finished_run, readable, run_table, schema_of
 
 _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
@@ -40,7 +40,7 @@ class FinishedRun:
         self.groups = schema_of(summary).groups
         folder = storage.join(storage.absolute(uri), "attributes")
         self._folder = folder
-        self._dataset = open_table(folder, summary.get("partitions", ()))
+        self._dataset = run_table(uri, summary)
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)
         groups = (group.column for group in self.groups)
         lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]

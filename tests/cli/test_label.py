@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from par_model import storage
 from tests.cli.run import parjob
 from tests.labelling.results import write_run
 from tests.labelling.test_apply import write_answers
@@ -92,3 +95,33 @@ def test_one_labeller_is_said_to_be_alone(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines()[1].startswith("nobody's answers overlap")
+
+
+def test_all_of_it_may_lie_in_an_object_store(
+    run: tuple[Path, Path], s3: Callable[[], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, manifest = run
+    bucket = s3()
+    for path in [manifest, *(path for path in out.rglob("*") if path.is_file())]:
+        storage.write_bytes(f"{bucket}/{path.relative_to(out.parent)}", path.read_bytes())
+    answers = write_answers(tmp_path / "e.json", "eva", {"t00": {"hat": "yes"}})
+    storage.write_bytes(f"{bucket}/e.json", Path(answers).read_bytes())
+
+    def rows(uri: str) -> list[dict[str, object]]:
+        return pq.read_table(io.BytesIO(storage.read_bytes(uri))).to_pylist()
+
+    given = ("--manifest", f"{bucket}/people.parquet", "--output")
+    assert parjob("label", "choose", *given, f"{bucket}/c.parquet", "--predictions", f"{bucket}/out", "--count", 6) == 0
+    there = rows(f"{bucket}/c.parquet")
+    assert there[0]["image_uris"] == [f"{bucket}/a.png", f"{bucket}/b.png"]
+    here = tmp_path / "c.parquet"
+    assert parjob("label", "choose", "--manifest", manifest, "--predictions", out, "--output", here, "--count", 6) == 0
+    names = ("tracklet_id", "chosen_rank", "chosen_by", "chosen_why")
+    assert [[row[name] for name in names] for row in there] == [
+        [row[name] for name in names] for row in rows(str(here))
+    ]
+    assert parjob("label", "apply", *given, f"{bucket}/l.parquet", "--answers", f"{bucket}/e.json") == 0
+    labelled = {row["tracklet_id"]: row["labels"] for row in rows(f"{bucket}/l.parquet")}
+    assert labelled["t00"] == [-1, -1, -1, -1, 1]
+    assert parjob("label", "choose", *given, f"{bucket}/people.parquet", "--by", "random") == 2
+    assert "is the manifest itself" in lines(capsys)[-1]

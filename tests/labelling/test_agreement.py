@@ -63,6 +63,11 @@ def test_three_people_who_each_answered_other_tracklets() -> None:
     assert found.kappa == pytest.approx((observed - by_chance) / (1 - by_chance))
 
 
+def test_what_one_of_three_did_not_answer_is_no_answer() -> None:
+    (found,) = agreements(voices(eva="yynynyynny", tom="yynynyynny", ida="yyny------"), SCHEMA)
+    assert (found.tracklets, found.alike, found.kappa) == (10, 1.0, 1.0)
+
+
 def test_that_it_cannot_be_seen_is_an_answer_and_those_who_only_say_one_thing_have_no_kappa() -> None:
     (found,) = agreements(voices(eva="yy??", tom="yyn?"), SCHEMA)
     assert found.alike == pytest.approx(0.75)
