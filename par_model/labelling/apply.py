@@ -168,7 +168,7 @@ def _lone(options: ApplyOptions, before: Labels, has_label: NDArray[np.bool_]) -
 
 def _counts(splits: Iterable[str | None]) -> dict[str | None, int]:
     counts = Counter(splits)
-    return {split: counts[split] for split in (*SPLITS, None) if counts[split]}
+    return {split: counts[split] for split in dict.fromkeys([*SPLITS, *counts]) if counts[split]}
 
 
 def _write(

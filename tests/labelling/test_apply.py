@@ -97,6 +97,15 @@ def test_later_answers_are_merged_with_those_that_the_manifest_keeps(tmp_path: P
     assert once_more == rows, "the same files again change nothing"
 
 
+def test_splits_of_other_names_are_kept_and_counted(tmp_path: Path) -> None:
+    rows = [manifest_row(i) | {"split": split} for i, split in enumerate(["holdout", None, "train"])]
+    manifest = write_people(tmp_path / "m.parquet", rows)
+    answers = write_answers(tmp_path / "a.json", "eva", {f"t0{i}": {"hat": "yes"} for i in range(3)})
+    applied, found = apply(manifest, tmp_path / "l.parquet", answers)
+    assert applied.splits == {"train": 1, "holdout": 1, None: 1}
+    assert [row["split"] for row in found.values()] == ["holdout", None, "train"]
+
+
 def test_labels_of_groups_that_nobody_was_asked_for_stay(tmp_path: Path) -> None:
     rows = [manifest_row(i) for i in range(2)]
     rows[0]["labels"] = [0, 1, 0, 1, -1]

@@ -7,13 +7,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from par_model.errors import ManifestError, OutputError, UsageError
+from par_model.evaluation.measures import answer
 from par_model.labelling.choose import Chosen, run_choose
+from par_model.labelling.choose import choose as choose_of
 from par_model.labelling.options import ChooseOptions
+from par_model.labelling.pool import Pool, Said
 from par_model.manifest.write import write_manifest
 from tests.labelling.results import PERSON, manifest_row, write_run
 from tests.report.results import SCHEMA
@@ -42,6 +48,40 @@ def test_mixed_takes_turns_and_nobody_twice(run: tuple[Path, Path], tmp_path: Pa
     assert chosen.left_out == {"failed in the table": 1}
     assert all(row["chosen_why"] for row in rows)
     assert [row for row in rows if row["tracklet_id"] == "t39"] == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.none(), st.integers(0, 6).map(str)), st.sampled_from("ab")), min_size=1, max_size=30
+    ),
+    st.sampled_from(["uncertain", "stratified", "random"]),
+    st.integers(1, 12),
+    st.integers(1, 3),
+)
+def test_as_many_are_chosen_as_people_allow_and_of_nobody_more(
+    tracklets: list[tuple[str | None, str]], by: Any, count: int, per_person: int
+) -> None:
+    rows = list(range(len(tracklets)))
+    scores = np.random.default_rng(0).random((len(rows), SCHEMA.num_classes))
+    labelled = Counter({"0": 2})
+    pool = Pool(
+        rows=rows,
+        ids=[f"t{i}" for i in rows],
+        people=[person for person, _ in tracklets],
+        cameras=[camera for _, camera in tracklets],
+        hours=[None] * len(rows),
+        labelled=labelled,
+        said=Said(SCHEMA, answer(scores, SCHEMA, [0.5] * SCHEMA.num_classes)),
+    )
+    options = ChooseOptions("m", "o", predictions="p", by=by, count=count, per_person=per_person)
+    chosen = [choice.at for choice in choose_of(pool, options)]
+    of_person = Counter(pool.people)
+    nameless = of_person.pop(None, 0)
+    possible = nameless + sum(min(n, max(0, per_person - labelled[str(who)])) for who, n in of_person.items())
+    assert len(chosen) == len(set(chosen)) == min(count, possible)
+    for person, times in Counter(pool.people[at] for at in chosen).items():
+        assert person is None or times + labelled[person] <= per_person
 
 
 def test_the_uncertain_are_those_near_the_threshold_group_by_group(run: tuple[Path, Path], tmp_path: Path) -> None:
