@@ -7,6 +7,7 @@
     ├── WeightsError            a weights file, a checkpoint, a backbone
     ├── StorageError            a place that cannot be read or written
     ├── OutputError             an output folder that another run owns
+    ├── CatalogError            a catalog, or the table in it that is to name this one's files
     ├── ClusterError            Ray, or the machines behind it
     │   └── NodesLostError      some of them went; what is missing can be done by the others
     ├── TrainingError           training that cannot go on
@@ -72,6 +73,10 @@ class StorageError(ParError):
 
 class OutputError(ParError):
     """An output folder that another run owns, or that holds another run's results."""
+
+
+class CatalogError(ParError):
+    """A catalog that cannot be reached, or whose table is not what earlier runs made of it."""
 
 
 class ClusterError(ParError):

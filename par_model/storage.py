@@ -98,6 +98,11 @@ def absolute(uri: str, base: str | None = None) -> str:
     return join(base, uri) if base is not None else local_path(uri)
 
 
+def canonical(uri: str) -> str:
+    """One spelling for one place: an absolute path, or a URI without empty and relative parts; ``s3`` for ``s3a``."""
+    return local_path(uri) if is_local(uri) else join(re.sub("^s3a://", "s3://", uri))
+
+
 def join(base: str, *parts: str) -> str:
     """``base`` with path parts appended. ``..`` and ``.`` in a part are resolved."""
     scheme, separator, path = base.rpartition("://")
@@ -142,6 +147,26 @@ def arrow_filesystem(uri: str) -> tuple[pyarrow.fs.FileSystem, str]:
         return pyarrow.fs.LocalFileSystem(), local_path(uri)
     fs, path = filesystem(uri)
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(fs)), path
+
+
+def object_store_options(uri: str) -> dict[str, str]:
+    """What libraries over Rust's object_store (deltalake, Polars) are to be handed for a URI: the credentials, region
+    and endpoint that botocore finds, as they are now. Hand them to no other process."""
+    if not uri.startswith(("s3://", "s3a://")):
+        return {}
+    import botocore.session
+
+    session = botocore.session.get_session()
+    found = session.get_credentials()
+    client = session.create_client("s3")
+    options = {"AWS_REGION": client.meta.region_name}
+    if ".amazonaws.com" not in client.meta.endpoint_url:
+        options |= {"AWS_ENDPOINT_URL": client.meta.endpoint_url, "AWS_ALLOW_HTTP": "true"}
+    if found is None:
+        return options | {"AWS_SKIP_SIGNATURE": "true"}
+    frozen = found.get_frozen_credentials()
+    options |= {"AWS_ACCESS_KEY_ID": frozen.access_key, "AWS_SECRET_ACCESS_KEY": frozen.secret_key}
+    return options | ({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {})
 
 
 @contextmanager

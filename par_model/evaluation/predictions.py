@@ -5,19 +5,19 @@ Dimension letters: B labelled tracklets, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import OutputError, SchemaError
 from par_model.evaluation.measures import Answers
-from par_model.table.read import finished_run, open_table, readable
+from par_model.table.read import finished_run, open_table, readable, run_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
         summary = finished_run(uri)
     except OutputError as error:
         raise OutputError(f"{error}; another model's table is given as a Parquet file or a pattern of files") from error
-    rows = _rows(storage.join(storage.absolute(uri), "attributes"), schema, uri, summary.get("partitions", {}))
+    rows = _rows(uri, schema, run_table(uri, summary))
     at_B, answered_B = _rows_of(rows, ids)
     return Predictions(
         answers=Answers(
@@ -84,8 +84,7 @@ def _of_other_model(uri: str, schema: AttributeSchema, ids: list[str]) -> Predic
     )
 
 
-def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[str]) -> pa.Table:
-    table = open_table(folder, partitions)
+def _rows(uri: str, schema: AttributeSchema, table: ds.Dataset) -> pa.Table:
     scored = _score_fields(table.schema)
     lacking = [name for name in schema.score_fields if name not in scored]
     if lacking:
@@ -94,7 +93,7 @@ def _rows(folder: str, schema: AttributeSchema, uri: str, partitions: Iterable[s
             f"weights follow another schema than {schema.name!r}"
         )
     columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
-    with readable(folder):
+    with readable(storage.join(storage.absolute(uri), "attributes")):
         return table.to_table(columns=columns)
 
 

@@ -139,6 +139,7 @@ def _run(
             "untrained": [] if job.options.zero_shot else list(job.header.untrained),
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
             "toml": job.header.schema.to_toml(),
+            "thresholds": dict(zip(job.header.schema.score_fields, job.reading().thresholds, strict=True)),
         },
         "counts": counts,
         "stages": work.rates(planned.rows - already, seconds),

@@ -24,6 +24,7 @@ from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.by_all import Workers
+from par_model.table.registrations import named_by_catalogs
 
 _log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
 def _complete_table(job: Job, finished: dict[str, Any] | None) -> AttributeTable:
     assert finished is not None  # of a kind that works on complete tables alone
     files = tuple(job.output.place(name) for name in finished["files"])
-    return replace(job.table, files=files)
+    return replace(job.table, files=files, named=named_by_catalogs(job.output))
 
 
 def _rows(job: Job, ids: pa.Array, left_out: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:

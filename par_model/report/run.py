@@ -5,7 +5,7 @@ DuckDB answers them over a stream of the table's files, so that memory does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from par_model import storage
 from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
-from par_model.table.read import finished_run, open_table, readable, schema_of
+from par_model.table.read import finished_run, readable, run_table, schema_of
 
 _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
@@ -40,7 +40,7 @@ class FinishedRun:
         self.groups = schema_of(summary).groups
         folder = storage.join(storage.absolute(uri), "attributes")
         self._folder = folder
-        self._dataset = open_table(folder, summary.get("partitions", ()))
+        self._dataset = run_table(uri, summary)
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)
         groups = (group.column for group in self.groups)
         lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]
@@ -90,6 +90,16 @@ class FinishedRun:
         said = ", ".join(f'CAST("{group.column}" AS VARCHAR) AS "{group.column}"' for group in self.groups)
         with self._connection() as connection:
             return connection.sql(f"SELECT tracklet_id, status, {said} FROM result").to_arrow_table()
+
+    def answers_of(self, ids: Sequence[str]) -> pa.Table:
+        """tracklet_id, and of each group what it says as text, and the score of that, of the recognised tracklets among
+        ``ids``."""
+        said = ", ".join(f'CAST("{g.column}" AS VARCHAR) AS "{g.column}", "{g.column}_score"' for g in self.groups)
+        with self._connection() as connection:
+            connection.register("wanted", pa.table({"tracklet_id": pa.array(ids, pa.string())}))
+            return connection.sql(
+                f"SELECT tracklet_id, {said} FROM result WHERE error IS NULL AND tracklet_id IN (FROM wanted)"
+            ).to_arrow_table()
 
     def sample(self, limit: int, labelled: pa.Table | None) -> pa.Table:
         """At most ``limit`` rows for the gallery, in order of their ids.

@@ -68,6 +68,10 @@ class Output:
         """Write what is being done."""
         storage.write_bytes(self.place(CLAIM), json.dumps(claim).encode(), held.verify)
 
+    def write(self, held: Held, name: str, data: bytes) -> None:
+        """Write a file below OUT, whole or not at all."""
+        storage.write_bytes(self.place(name), data, held.verify)
+
     def remove(self, held: Held, *names: str) -> None:
         """Remove files and folders below OUT. Raises OutputError if the lock is lost, StorageError."""
         for name in names:

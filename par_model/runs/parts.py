@@ -117,7 +117,7 @@ class PartStore:
         self, folder: str, job_id: str, run_id: str, stripe: int, before: storage.Before, *, unnamed: bool = False
     ) -> None:
         self._folder = folder
-        self._job_id = job_id
+        self.job_id = job_id
         self._run_id = run_id
         self.stripe = stripe
         self._before = before
@@ -136,7 +136,7 @@ class PartStore:
     def next(self, before: storage.Before | None = None) -> PartToWrite:
         """What the next part is to be. before: what a writer elsewhere asks. Once written, ``count`` it."""
         self._last += 1
-        return PartToWrite(self._folder, self._last, self._job_id, self._run_id, self.stripe, before or self._before)
+        return PartToWrite(self._folder, self._last, self.job_id, self._run_id, self.stripe, before or self._before)
 
     def count(self, part: PartFile) -> None:
         """Have a part that was written counted among those of the job."""

@@ -28,13 +28,14 @@ from par_model.table.by_all import Workers, done_by_all
 from par_model.table.file_anew import FileAnew, write_anew
 from par_model.table.results import Reading
 from par_model.table.row_range import RowRange, WrittenRange, cut, write_range
-from par_model.table.writer import first_free_number, remove_others, remove_partial
+from par_model.table.writer import first_free_number, named_anew, remove_others, remove_partial
 
 
 @dataclass(frozen=True)
 class AttributeTable:
     """The table's files below ``folder``, and how they are written. schema: with the columns that are folders. written:
-    what is known of files that were just written. sort_by: as of ``TableWriter``."""
+    what is known of files that were just written. sort_by: as of ``TableWriter``. named: files that catalogs name, of
+    this table or of an earlier state of it, which stay as they are; None where it is in no catalog."""
 
     folder: str
     schema: pa.Schema
@@ -42,6 +43,7 @@ class AttributeTable:
     files: tuple[str, ...] = ()
     written: tuple[WrittenRange, ...] = ()
     sort_by: tuple[str, ...] = ()
+    named: frozenset[str] | None = None
 
     def batches(self, columns: list[str], files: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Some columns of all results, or of those in some files, in the files' order."""
@@ -158,15 +160,20 @@ class AttributeTable:
         written = done_by_all(write_range, ranges, held, spread)
         written.sort(key=lambda one: one.number)
         files = (*self.files, *(uri for one in written for uri in one.files))
-        remove_others(self.folder, files, held.verify)
+        remove_others(self.folder, {*files, *(self.named or ())}, held.verify)
         return replace(self, files=files, written=tuple(written))
 
     def with_replaced(self, parts: PartStore, reading: Reading, held: Held, spread: Workers) -> Self:
         """Outcomes in place of the results of the same ids. Each file is replaced as a whole, so that a reader sees
-        the old or the new result, never both or none. The order stays."""
+        the old or the new result, never both or none; where catalogs name the files, others are written for them to
+        swap. The order stays."""
         uris = tuple(part.uri for part in parts.parts)
         last = max((part.last_row for part in parts.parts), default=-1)
-        files = [FileAnew(uri, uris, last + 1, reading, held.look_only()) for uri in self.files]
-        done_by_all(write_anew, files, held, spread)
+        is_named = self.named is not None
+        if is_named:  # what a retry wrote that no catalog has seen, and another has written anew since
+            remove_others(self.folder, {*self.files, *(self.named or ())}, held.verify)
+        targets = {uri: named_anew(uri, parts.job_id) if is_named else uri for uri in self.files}
+        files = [FileAnew(uri, targets[uri], uris, last + 1, reading, held.look_only()) for uri in self.files]
+        now = dict(done_by_all(write_anew, files, held, spread))
         remove_partial(self.folder, held.verify)
-        return self
+        return replace(self, files=tuple(now[uri] for uri in self.files))

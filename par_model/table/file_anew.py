@@ -18,26 +18,30 @@ from par_model.table.writer import replacing
 @dataclass(frozen=True)
 class FileAnew:
     """The file, and the parts whose outcomes, of rows below ``stop``, take the place of the results of the same ids;
-    may be sent to another process. before: asked before the write."""
+    may be sent to another process. target: where it is written, which is ``uri`` where it is replaced. before: asked
+    before the write."""
 
     uri: str
+    target: str
     parts: tuple[str, ...]
     stop: int
     reading: Reading
     before: storage.Before
 
 
-def write_anew(wanted: FileAnew) -> None:
-    """Replace the file, if it has such ids. Can be done again, with the same result."""
+def write_anew(wanted: FileAnew) -> tuple[str, str]:
+    """Write the file anew, if it has such ids; where it was, and where what counts of it is now. Can be done again,
+    with the same result."""
     (outcomes,) = outcomes_of(wanted.parts, [(0, wanted.stop)])
     fs, path = storage.arrow_filesystem(wanted.uri)
     with pq.ParquetFile(path, filesystem=fs, pre_buffer=False) as old:
         ids = old.read(["tracklet_id"])["tracklet_id"]
         if not pc.any(pc.is_in(ids, outcomes["tracklet_id"].combine_chunks())).as_py():
-            return
-        with replacing(old, wanted.uri, wanted.before) as writer:
+            return wanted.uri, wanted.uri
+        with replacing(old, wanted.target, wanted.before) as writer:
             for group in range(old.num_row_groups):
                 writer.write_table(_replaced(old.read_row_group(group), outcomes, wanted.reading))
+    return wanted.uri, wanted.target
 
 
 def _replaced(old: pa.Table, outcomes: pa.Table, reading: Reading) -> pa.Table:

@@ -38,12 +38,24 @@ def schema_of(summary: dict[str, Any]) -> AttributeSchema:
     return AttributeSchema(told["name"], tuple(groups), "run.json")
 
 
-def open_table(folder: str, partitions: Iterable[str]) -> ds.Dataset:
-    """The files below ``folder``; what the folders of ``partitions`` are named after comes as text, for names are cast
-    to no type, and an attribute may be among them. Raises OutputError, StorageError."""
+def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:
+    """The table of the finished run of OUT, as ``open_table`` gives it: of what lies there, the files of this run.
+
+    summary: run.json. Raises OutputError, StorageError.
+    """
+    output = storage.absolute(uri)
+    files = [storage.join(output, name) for name in summary["files"]] if "files" in summary else None
+    return open_table(storage.join(output, "attributes"), summary.get("partitions", ()), files)
+
+
+def open_table(folder: str, partitions: Iterable[str], files: Iterable[str] | None = None) -> ds.Dataset:
+    """The files below ``folder``, all or those of ``files``; what the folders of ``partitions`` are named after comes
+    as text, for names are cast to no type, and an attribute may be among them. Raises OutputError, StorageError."""
     filesystem, path = storage.arrow_filesystem(folder)
-    # Without the empty objects that consoles put where they show a folder, which pyarrow would take for files.
-    files = [storage.arrow_filesystem(file.uri)[1] for file in storage.list_files(folder) if _is_seen(folder, file.uri)]
+    if files is None:
+        # Without the empty objects that consoles put where they show a folder, which pyarrow would take for files.
+        files = [file.uri for file in storage.list_files(folder) if _is_seen(folder, file.uri)]
+    files = [storage.arrow_filesystem(one)[1] for one in files]
     hive = ds.partitioning(pa.schema([(name, pa.string()) for name in partitions]), flavor="hive")
     with readable(folder):
         return ds.dataset(

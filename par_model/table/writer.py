@@ -22,6 +22,8 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 _THOUSANDTHS = re.compile(r"(\.\d{3})000(?!\d)")
 _NAME_BYTES = 255
+# The number, a further one where a folder has several of that number, and the job that wrote it anew for a catalog.
+_FILE_NAME = re.compile(r"part-(\d+)(?:_\d+)?(?:-[0-9a-f]+)?\.parquet")
 FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 256 * 2**20  # over all partitions
 _OPEN_FILES = 16
@@ -165,8 +167,14 @@ class TableWriter:
 
 def first_free_number(files: Sequence[str]) -> int:
     """The lowest number that no file of a table, in any folder, has, nor one above it."""
-    names = (storage.name(uri).removeprefix("part-").removesuffix(".parquet") for uri in files)
-    return 1 + max((int(name.partition("_")[0]) for name in names), default=-1)
+    names = (_FILE_NAME.fullmatch(storage.name(uri)) for uri in files)
+    return 1 + max((int(name[1]) for name in names if name), default=-1)
+
+
+def named_anew(uri: str, job_id: str) -> str:
+    """What a file of the table is called once a job has written it anew without touching it."""
+    stem = storage.name(uri).removesuffix(".parquet").partition("-")[2].partition("-")[0]
+    return storage.join(storage.parent(uri), f"part-{stem}-{job_id[:12]}.parquet")
 
 
 def remove_others(folder: str, files: Iterable[str], before: storage.Before) -> None:

@@ -1,0 +1,121 @@
+"""A finished table as an engine has to be told of it: its files, what is in them, and what their folders say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from par_model import storage, times
+from par_model.errors import OutputError
+from par_model.runs.output import Output
+from par_model.table.read import finished_run, readable
+from par_model.table.registrations import Registration, read_registrations
+from par_model.table.writer import NULL_FOLDER
+
+TABLE = "attributes"
+
+_TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
+_DATES = {"date32[day]": pa.date32(), "date64[ms]": pa.date64()}
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One Parquet file of the table. name: below OUT, as in run.json. size: in bytes. values: what its folders say, as
+    Python values of the partition columns' types, in their order; times with a zone in UTC, None for null."""
+
+    name: str
+    uri: str
+    size: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """output: the absolute URI of OUT. run_id, tracklets: of the run that wrote the table last. schema: of every file.
+    partitions: the columns that are folders, outermost first. registrations: by catalog."""
+
+    output: str
+    run_id: str
+    tracklets: int
+    schema: pa.Schema
+    partitions: pa.Schema
+    files: tuple[TableFile, ...]
+    registrations: dict[str, Registration]
+
+    @classmethod
+    def of(cls, uri: str) -> Layout:
+        """The table of a finished run, with one listing and the footer of one file.
+
+        Raises OutputError where no run is finished, or where a file of it is missing or damaged; StorageError.
+        """
+        summary = finished_run(uri)
+        if summary.get("command") != "infer" or "files" not in summary:
+            raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
+        output = Output(storage.canonical(uri))
+        partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
+        sizes = {file.uri: file.size for file in storage.list_files(output.place(TABLE))}
+        files = []
+        for name in summary["files"]:
+            place = output.place(name)
+            if place not in sizes:
+                raise OutputError(f"{uri} lacks {name}, which its run.json lists: restore it, or run the job anew")
+            files.append(TableFile(name, place, sizes[place], _values(name, partitions)))
+        if not files:
+            raise OutputError(f"{uri} has a table without files: there is nothing to read")
+        fs, path = storage.arrow_filesystem(files[0].uri)
+        with readable(files[0].uri):
+            schema = pq.read_schema(path, filesystem=fs).remove_metadata()
+        return cls(
+            output=output.place(),
+            run_id=summary["run_id"],
+            tracklets=summary["counts"]["tracklets"],
+            schema=schema,
+            partitions=partitions,
+            files=tuple(files),
+            registrations=read_registrations(output),
+        )
+
+    @property
+    def folder(self) -> str:
+        """URI of the folder that the files lie below."""
+        return storage.join(self.output, TABLE)
+
+    def columns(self) -> Iterator[pa.Field]:
+        """Of the whole table: those of the files, then those of the folders."""
+        yield from self.schema
+        yield from self.partitions
+
+
+def partition_type(told: str) -> pa.DataType:
+    """The Arrow type that run.json names for a partition column. Raises OutputError for one that is none."""
+    if told in _DATES:
+        return _DATES[told]
+    if found := _TIMESTAMP.fullmatch(told):
+        return pa.timestamp(found[1], found[2])
+    try:
+        return pa.type_for_alias(told)
+    except ValueError as error:
+        raise OutputError(
+            f"run.json gives a partition column the type {told!r}, which this version does not know"
+        ) from error
+
+
+def _values(name: str, partitions: pa.Schema) -> tuple[Any, ...]:
+    folders = dict(part.split("=", 1) for part in name.split("/") if "=" in part)
+    values: list[Any] = []
+    for field in partitions:
+        text = folders.get(field.name)
+        if text is None:
+            raise OutputError(f"{name} lies in no folder of {field.name}: the table's files were moved")
+        value = None if text == NULL_FOLDER else unquote(text)
+        try:
+            values += times.to_pylist(pa.array([value], pa.string()).cast(times.offset_type(field.type)))
+        except pa.ArrowInvalid as error:
+            raise OutputError(f"{name}: {text!r} is no {field.type}, which run.json says of {field.name}") from error
+    return tuple(values)

@@ -1,0 +1,47 @@
+"""What readers of a catalog see: pyiceberg and deltalake, whatever lies in the folders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from par_model import storage
+
+ICEBERG = "iceberg"
+DELTA = "delta"
+BOTH = [ICEBERG, DELTA]
+
+
+def catalog_of(kind: str) -> Any:
+    """The catalog ``local`` of the fixture ``warehouse``, or the log in OUT."""
+    if kind == ICEBERG:
+        from par_model.catalogs.iceberg import Iceberg
+
+        return Iceberg.named("local.street.attributes")
+    from par_model.catalogs.delta import Delta
+
+    return Delta()
+
+
+def iceberg_table() -> Any:
+    from pyiceberg.catalog import load_catalog
+
+    return load_catalog("local").load_table("street.attributes")
+
+
+def delta_table(out: str) -> Any:
+    from deltalake import DeltaTable
+
+    return DeltaTable(out, storage_options=storage.object_store_options(out))
+
+
+def rows_in(kind: str, out: str) -> pa.Table:
+    """All rows that the catalog's table has now, by id."""
+    found = iceberg_table().scan().to_arrow() if kind == ICEBERG else delta_table(out).to_pyarrow_table()
+    return found.sort_by("tracklet_id")
+
+
+def snapshots(kind: str, out: str) -> int:
+    """How many commits the catalog's table has."""
+    return len(iceberg_table().history()) if kind == ICEBERG else delta_table(out).version() + 1
