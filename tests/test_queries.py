@@ -312,6 +312,27 @@ def test_the_query_of_the_first_commands_counts_who_was_recognised(
     assert dict(duckdb.sql(query).fetchall()) == {row["top_color"]: row["people"] for row in QUESTIONS["colors"]()}
 
 
+@pytest.mark.slow
+def test_what_the_page_of_clickhouse_warns_of_happens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_without("chdb")
+    from chdb import session
+
+    monkeypatch.chdir(place)
+    ask = session.Session().query
+    source = "file('out/attributes/*.parquet', Parquet)"
+    counted = ask(f"SELECT count() AS n FROM {source} WHERE scores IS NULL", "ArrowTable").to_pylist()
+    assert counted == [{"n": 0}]
+    assert len(OK) < len(ROWS)
+    optional = pa.list_(pa.float32())
+    ok = pq.read_table("out/attributes", columns=["embedding"], filters=[("status", "=", "ok")])
+    pq.write_table(pa.table({"embedding": pa.array(ok["embedding"].to_pylist(), optional)}), "earlier.parquet")
+    asked = "SELECT sum(cosineDistance({}, {})) AS d FROM file('earlier.parquet', Parquet)"
+    with pytest.raises(RuntimeError, match="Nullable"):
+        ask(asked.format("embedding", "embedding"), "ArrowTable")
+    cast = "CAST(embedding, 'Array(Float32)')"
+    assert ask(asked.format(cast, cast), "ArrowTable").to_pylist()[0]["d"] == pytest.approx(0, abs=1e-3)
+
+
 def test_what_the_pages_warn_of_happens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     with pytest.raises(pl.exceptions.DuplicateError):
