@@ -8,6 +8,7 @@
     ├── StorageError            a place that cannot be read or written
     ├── OutputError             an output folder that another run owns
     ├── CatalogError            a catalog, or the table in it that is to name this one's files
+    │   └── ConflictError       somebody else's commit came first; the same can be tried again
     ├── ClusterError            Ray, or the machines behind it
     │   └── NodesLostError      some of them went; what is missing can be done by the others
     ├── TrainingError           training that cannot go on
@@ -77,6 +78,10 @@ class OutputError(ParError):
 
 class CatalogError(ParError):
     """A catalog that cannot be reached, or whose table is not what earlier runs made of it."""
+
+
+class ConflictError(CatalogError):
+    """Somebody else changed the catalog's table in the moment of a commit, which was not made."""
 
 
 class ClusterError(ParError):

@@ -1,9 +1,8 @@
 """Places that data lie in: local paths and URIs of any scheme that fsspec knows.
 
-No other module resolves storage. S3 goes through fsspec's own S3 implementation for everything: bytes of
-videos, pyarrow's Parquet readers and writers (``arrow_filesystem``), and Ray Train. So credentials, region and endpoint
-come from botocore's chain alone (AWS_* variables with AWS_ENDPOINT_URL, profile, instance role), are renewed by it in
-jobs that outlive them, and are never handed around.
+No other module resolves storage. S3 goes through s3fs for everything: videos, pyarrow's Parquet (``arrow_filesystem``),
+Ray Train. So credentials, region and endpoint come from botocore's chain alone (AWS_* variables with AWS_ENDPOINT_URL,
+profile, instance role), are renewed by it in jobs that outlive them, and leave it by ``object_stores.py`` alone.
 """
 
 from __future__ import annotations
@@ -149,26 +148,6 @@ def arrow_filesystem(uri: str) -> tuple[pyarrow.fs.FileSystem, str]:
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(fs)), path
 
 
-def object_store_options(uri: str) -> dict[str, str]:
-    """What libraries over Rust's object_store (deltalake, Polars) are to be handed for a URI: the credentials, region
-    and endpoint that botocore finds, as they are now. Hand them to no other process."""
-    if not uri.startswith(("s3://", "s3a://")):
-        return {}
-    import botocore.session
-
-    session = botocore.session.get_session()
-    found = session.get_credentials()
-    client = session.create_client("s3")
-    options = {"AWS_REGION": client.meta.region_name}
-    if ".amazonaws.com" not in client.meta.endpoint_url:
-        options |= {"AWS_ENDPOINT_URL": client.meta.endpoint_url, "AWS_ALLOW_HTTP": "true"}
-    if found is None:
-        return options | {"AWS_SKIP_SIGNATURE": "true"}
-    frozen = found.get_frozen_credentials()
-    options |= {"AWS_ACCESS_KEY_ID": frozen.access_key, "AWS_SECRET_ACCESS_KEY": frozen.secret_key}
-    return options | ({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {})
-
-
 @contextmanager
 def guard(uri: str, action: str) -> Iterator[None]:
     """Turn whatever storage raises within into a PlaceError: "cannot ACTION URI: why"."""
@@ -280,7 +259,7 @@ def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]
     Locally: written under a name that starts with ``_``, then renamed. On object stores: an upload that is completed
     last, or aborted. before: called first, and again when the file is about to appear. Raises PlaceError.
     """
-    permit = before or _nothing_to_ask
+    permit = before or (lambda: None)
     permit()
     with guard(uri, "write"):
         if is_local(uri):
@@ -318,10 +297,6 @@ def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:
         file.write(data)
 
 
-def _nothing_to_ask() -> None:
-    pass
-
-
 def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:
     """Files among what ``fs`` listed, links to files included, in name order."""
     files = [
@@ -335,7 +310,8 @@ def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo
 
 def _uri_like(uri: str, fs: Any, path: str) -> str:
     """A path that ``fs`` listed, written the way ``uri`` was."""
-    return path if is_local(uri) else str(fs.unstrip_protocol(path))
+    found = path if is_local(uri) else str(fs.unstrip_protocol(path))
+    return found.replace("s3://", "s3a://", 1) if uri.startswith("s3a://") else found
 
 
 def _known(uri: str, action: str, error: OSError) -> PlaceError:

@@ -178,6 +178,16 @@ def test_what_is_absent_has_its_own_reason(place: str) -> None:
     assert not storage.exists(uri)
 
 
+def test_files_are_listed_as_the_place_is_spelled(s3: Callable[[], str]) -> None:
+    """What is removed is told from what was written by its URI."""
+
+    for scheme in ("s3", "s3a"):
+        place = s3().replace("s3://", f"{scheme}://")
+        storage.write_bytes(f"{place}/out/a.parquet", b"x")
+        assert [file.uri for file in storage.list_files(f"{place}/out")] == [f"{place}/out/a.parquet"]
+        assert [file.uri for file in storage.glob_files(f"{place}/*/*.parquet")] == [f"{place}/out/a.parquet"]
+
+
 def test_a_bucket_that_does_not_exist_is_named(s3: Callable[[], str]) -> None:
     s3()
     with pytest.raises(PlaceError, match=r"no such bucket \(nowhere-at-all\)") as caught:

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -21,13 +22,14 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.catalogs.held_types import held_type
 from par_model.catalogs.layout import TABLE, Layout, TableFile
-from par_model.catalogs.needs import needed
-from par_model.catalogs.register import Change, NamedFile, State
-from par_model.errors import CatalogError
+from par_model.catalogs.register import READERS, Change, NamedFile, State
+from par_model.errors import CatalogError, ConflictError
+from par_model.extras import needed
+from par_model.object_stores import object_store_options
 
-with needed("delta"):
+with needed("delta", "a Delta table"):
     from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-    from deltalake.exceptions import DeltaError, TableNotFoundError
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
     from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 _log = logging.getLogger(__name__)
@@ -57,12 +59,14 @@ class Delta:
 
     def commit(self, layout: Layout, change: Change, before: storage.Before) -> str:
         """See ``Catalog``. The snapshot is the table's version."""
-        adds = [_added(file, layout) for file in change.add]
+        with ThreadPoolExecutor(READERS) as readers:
+            adds = list(readers.map(lambda file: _added(file, layout), change.add))
         run = Transaction(app_id=_APPLICATION, version=int(layout.run_id, 16))
-        told = CommitProperties(custom_metadata={"parjob.run_id": layout.run_id}, app_transactions=[run])
+        # Not tried again by itself: it would take out what a compaction has put into other files meanwhile.
+        told = CommitProperties({"parjob.run_id": layout.run_id}, max_commit_retries=0, app_transactions=[run])
         schema = Schema.from_arrow(_held(layout))
         by = layout.partitions.names
-        options = storage.object_store_options(layout.output)
+        options = object_store_options(layout.output)
         table = _open(layout)
         before()
         with _told(layout):
@@ -79,7 +83,7 @@ class Delta:
 def _open(layout: Layout) -> DeltaTable | None:
     try:
         with _told(layout):
-            return DeltaTable(layout.output, storage_options=storage.object_store_options(layout.output))
+            return DeltaTable(layout.output, storage_options=object_store_options(layout.output))
     except TableNotFoundError:
         return None
 
@@ -130,4 +134,5 @@ def _told(layout: Layout) -> Iterator[None]:
         raise
     except (DeltaError, OSError) as error:
         line = " ".join(str(error).split())[:300]
-        raise CatalogError(f"the Delta table at {layout.output}: {line}") from error
+        kind = ConflictError if isinstance(error, CommitFailedError) else CatalogError
+        raise kind(f"the Delta table at {layout.output}: {line}") from error

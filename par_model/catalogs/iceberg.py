@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,13 +21,13 @@ import pyarrow as pa
 from par_model import storage
 from par_model.catalogs.held_types import held_type
 from par_model.catalogs.layout import Layout, TableFile
-from par_model.catalogs.needs import needed
-from par_model.catalogs.register import Change, NamedFile, State
-from par_model.errors import CatalogError, OutputError, StorageError, UsageError
+from par_model.catalogs.register import READERS, Change, NamedFile, State
+from par_model.errors import CatalogError, ConflictError, OutputError, StorageError, UsageError
+from par_model.extras import needed
 
-with needed("iceberg"):
+with needed("iceberg", "Iceberg"):
     from pyiceberg.catalog import Catalog, load_catalog
-    from pyiceberg.exceptions import NoSuchTableError
+    from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table, TableProperties, Transaction
@@ -110,9 +111,11 @@ class Iceberg:
             {TableProperties.DEFAULT_NAME_MAPPING: mapping, _run_property(layout): layout.run_id}
         )
         update = transaction.update_snapshot({_RUN: layout.run_id, "parjob.output": layout.output})
+        with ThreadPoolExecutor(READERS) as readers:
+            added = list(readers.map(lambda file: _data_file(transaction, file), change.add))
         with update.overwrite() if removed else update.fast_append() as snapshot:
-            for file in change.add:
-                snapshot.append_data_file(_data_file(transaction, file))
+            for file in added:
+                snapshot.append_data_file(file)
             for one in removed:
                 snapshot.delete_data_file(one)
 
@@ -127,6 +130,8 @@ class Iceberg:
             yield
         except (CatalogError, StorageError, OutputError):
             raise
+        except (CommitFailedException, ValidationException) as error:
+            raise ConflictError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
         except Exception as error:  # pyiceberg, SQL drivers, HTTP clients and storage have no exception in common
             line = " ".join(str(error).split())[:300]
             raise CatalogError(f"{self.name}: {type(error).__name__}: {line}") from error

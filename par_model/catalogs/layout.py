@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from par_model import storage, times
 from par_model.errors import OutputError
 from par_model.runs.output import Output
-from par_model.table.read import finished_run, readable
+from par_model.table.read import finished_run, readable, run_files
 from par_model.table.registrations import Registration, read_registrations
 from par_model.table.writer import NULL_FOLDER
 
@@ -59,13 +59,8 @@ class Layout:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
         output = Output(storage.canonical(uri))
         partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
-        sizes = {file.uri: file.size for file in storage.list_files(output.place(TABLE))}
-        files = []
-        for name in summary["files"]:
-            place = output.place(name)
-            if place not in sizes:
-                raise OutputError(f"{uri} lacks {name}, which its run.json lists: restore it, or run the job anew")
-            files.append(TableFile(name, place, sizes[place], _values(name, partitions)))
+        found = zip(summary["files"], run_files(uri, summary), strict=True)
+        files = [TableFile(name, file.uri, file.size, _values(name, partitions)) for name, file in found]
         if not files:
             raise OutputError(f"{uri} has a table without files: there is nothing to read")
         fs, path = storage.arrow_filesystem(files[0].uri)

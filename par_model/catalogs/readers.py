@@ -17,6 +17,7 @@ from par_model import storage
 from par_model.catalogs import sql_types
 from par_model.catalogs.ddl import glob_escaped
 from par_model.catalogs.layout import Layout
+from par_model.object_stores import object_store_options
 
 # Gives the columns; told: whether it is told which files there are and what the folders are named after.
 Reader = Callable[[Layout, list[str], bool], pa.Table]
@@ -36,11 +37,8 @@ def with_pandas(layout: Layout, columns: list[str], told: bool) -> pa.Table:
 
     fs, path = storage.filesystem(layout.folder)
     options: dict[str, Any] = {"partitioning": _hive(layout)} if told else {}
-    if told and layout.registrations:
-        frames = [pd.read_parquet(one, columns=columns, filesystem=fs, **options) for one in _paths(layout)]
-        frame = pd.concat(frames)
-    else:
-        frame = pd.read_parquet(path, columns=columns, filesystem=fs, **options)
+    source: Any = _paths(layout) if told and layout.registrations else path
+    frame = pd.read_parquet(source, columns=columns, filesystem=fs, **options)
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
@@ -58,7 +56,7 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     """``polars.scan_parquet`` of the folder."""
     import polars as pl
 
-    options: dict[str, Any] = {"storage_options": storage.object_store_options(layout.folder)}
+    options: dict[str, Any] = {"storage_options": object_store_options(layout.folder)}
     source: Any = layout.folder
     if told:
         options |= {"hive_partitioning": len(layout.partitions) > 0}
@@ -66,7 +64,7 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
             empty = pl.from_arrow(layout.partitions.empty_table())
             assert isinstance(empty, pl.DataFrame)
             options["hive_schema"] = empty.schema
-        source = [file.uri for file in layout.files] if layout.registrations else f"{layout.folder}/**/*.parquet"
+        source = [file.uri for file in layout.files] if layout.registrations else layout.folder
     return pl.scan_parquet(source, **options).select(columns).collect().to_arrow()
 
 

@@ -11,16 +11,22 @@ carries, and is not made again.
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
 from par_model import storage
 from par_model.catalogs.layout import Layout, TableFile
-from par_model.errors import CatalogError, OutputError
+from par_model.errors import CatalogError, ConflictError, OutputError
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
 from par_model.table.registrations import Registration, write_registration
+
+READERS = 16  # footers that are read side by side
+_TRIES = 5  # where other outputs are committed to the same table meanwhile
+_WAIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -88,20 +94,30 @@ def register(uri: str, catalog: Catalog) -> Registered:
     with output.lock() as held:
         layout = Layout.of(uri)
         _refuse_interrupted(output, layout)
-        state = catalog.look(layout)
         known = layout.registrations.get(catalog.name) or Registration(catalog.name, None, [], [])
-        files = [file.name for file in layout.files]
-        change = difference(layout, state, known)
-        if change is None:
-            if known.run_id != layout.run_id or known.files != files:
-                _record(output, held, known, layout)
-            return Registered(catalog.name, layout.run_id, None, 0, 0)
-        named = _united(known.named, files)
-        write_registration(output, held, Registration(catalog.name, known.run_id, known.files, named))
-        snapshot = catalog.commit(layout, change, held.verify)
-        _check(change, catalog.look(layout))
-        _record(output, held, known, layout)
-        return Registered(catalog.name, layout.run_id, snapshot, len(change.add), len(change.remove))
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return _register(output, held, layout, catalog, known)
+            except ConflictError:
+                if not tries_left:
+                    raise
+                time.sleep(random.uniform(0, _WAIT_SECONDS))
+    raise AssertionError("the last try returns or raises")
+
+
+def _register(output: Output, held: Held, layout: Layout, catalog: Catalog, known: Registration) -> Registered:
+    change = difference(layout, catalog.look(layout), known)
+    files = [file.name for file in layout.files]
+    if change is None:
+        if known.run_id != layout.run_id or known.files != files:
+            _record(output, held, known, layout)
+        return Registered(catalog.name, layout.run_id, None, 0, 0)
+    named = _united(known.named, files)
+    write_registration(output, held, Registration(catalog.name, known.run_id, known.files, named))
+    snapshot = catalog.commit(layout, change, held.verify)
+    _check(change, catalog.look(layout))
+    _record(output, held, known, layout)
+    return Registered(catalog.name, layout.run_id, snapshot, len(change.add), len(change.remove))
 
 
 def difference(layout: Layout, state: State, known: Registration) -> Change | None:

@@ -38,14 +38,28 @@ def schema_of(summary: dict[str, Any]) -> AttributeSchema:
     return AttributeSchema(told["name"], tuple(groups), "run.json")
 
 
-def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:
-    """The table of the finished run of OUT, as ``open_table`` gives it: of what lies there, the files of this run.
+def run_files(uri: str, summary: dict[str, Any]) -> list[storage.FileInfo]:
+    """The files of the table of the finished run of OUT, in its order, with one listing: of what lies there, what
+    run.json lists, or all where it is of a version that listed none.
 
-    summary: run.json. Raises OutputError, StorageError.
+    summary: run.json. Raises OutputError where a file is missing, StorageError.
     """
-    output = storage.absolute(uri)
-    files = [storage.join(output, name) for name in summary["files"]] if "files" in summary else None
-    return open_table(storage.join(output, "attributes"), summary.get("partitions", ()), files)
+    output = storage.canonical(uri)
+    folder = storage.join(output, "attributes")
+    there = {file.uri: file for file in storage.list_files(folder)}
+    if "files" not in summary:
+        return [file for file in there.values() if _is_seen(folder, file.uri)]
+    wanted = {storage.join(output, name): name for name in summary["files"]}
+    missing = [name for place, name in wanted.items() if place not in there]
+    if missing:
+        raise OutputError(f"{uri} lacks {missing[0]}, which its run.json lists: restore it, or run the job anew")
+    return [there[place] for place in wanted]
+
+
+def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:
+    """The table of the finished run of OUT, as ``open_table`` gives it. Errors are those of ``run_files`` as well."""
+    folder = storage.join(storage.canonical(uri), "attributes")
+    return open_table(folder, summary.get("partitions", ()), [file.uri for file in run_files(uri, summary)])
 
 
 def open_table(folder: str, partitions: Iterable[str], files: Iterable[str] | None = None) -> ds.Dataset:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from par_model import storage
+from par_model.object_stores import object_store_options
 
 ICEBERG = "iceberg"
 DELTA = "delta"
@@ -33,7 +33,7 @@ def iceberg_table() -> Any:
 def delta_table(out: str) -> Any:
     from deltalake import DeltaTable
 
-    return DeltaTable(out, storage_options=storage.object_store_options(out))
+    return DeltaTable(out, storage_options=object_store_options(out))
 
 
 def rows_in(kind: str, out: str) -> pa.Table:

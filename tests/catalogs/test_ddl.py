@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +20,10 @@ from par_model.catalogs import ddl
 from par_model.catalogs.ddl import statement
 from par_model.catalogs.engines import ENGINES
 from par_model.catalogs.layout import Layout
-from tests.catalogs.tables import made_rows, write_output
+from par_model.errors import UsageError
+from par_model.runs.output import Output
+from par_model.table.registrations import Registration, write_registration
+from tests.catalogs.tables import made_rows, rewritten, write_output
 
 BY = [(), ("camera_id",), ("zone", "indoors"), ("day",), ("start_time", "camera_id")]
 COLUMNS = ("tracklet_id", "camera_id", "start_time", "zone", "day", "indoors", "backpack", "sampled_frames")
@@ -42,3 +51,115 @@ def test_duckdb_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path)
     assert sorted(tuple(row[name] for name in (*COLUMNS, "hat")) for row in values) == wanted(rows)
     kinds = {"camera_id": pa.string(), "zone": pa.int64(), "day": pa.date32(), "indoors": pa.bool_()}
     assert {name: found.schema.field(name).type for name in kinds} == kinds
+
+
+NAMES = {"trino": "hive.video.table", "bigquery": "project.video.table"}
+PLACES = {"athena": "s3://b/out/attributes", "trino": "s3://b/out/attributes", "bigquery": "gs://b/out/attributes"}
+
+
+@pytest.mark.parametrize("engine", ["athena", "trino", "bigquery", "spark", "clickhouse", "duckdb"])
+def test_statements_parse(engine: str, tmp_path: Path) -> None:
+    """Of Athena, Trino and BigQuery nothing more is tried: no test has them."""
+    sqlglot = pytest.importorskip("sqlglot", reason="sqlglot is not installed")
+    for by in ((), ("camera_id", "zone")):
+        layout = Layout.of(write_output(tmp_path / "_".join(("out", *by)), made_rows(5), by))
+        made = statement(layout, engine, NAMES.get(engine, "a.b"), PLACES.get(engine))
+        if engine == "bigquery" and by:  # a clause that sqlglot does not know
+            made, found = re.subn(r"WITH PARTITION COLUMNS \(\n  `camera_id` STRING,\n  `zone` INT64\n\)\n", "", made)
+            assert found == 1
+        first, *more = [one for one in sqlglot.parse(made, dialect=engine) if one is not None]
+        assert isinstance(first, sqlglot.exp.Create)
+        assert len(more) == (engine in ("athena", "trino", "spark") and len(by) > 0)
+        if engine in ("athena", "trino", "bigquery", "spark"):
+            columns = [column.name for column in first.this.expressions]
+            folders = list(by) if engine in ("trino", "spark") else []
+            assert columns == [*layout.schema.names, *folders]
+
+
+@pytest.mark.slow  # since only `make test-slow` installs engines
+@pytest.mark.parametrize("by", BY, ids="+".join)
+def test_clickhouse_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path) -> None:
+    chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
+    rows = made_rows()
+    out = write_output(tmp_path / "it's" / "out", rows, by)
+    session = chdb.Session(str(tmp_path / "chdb"))
+    try:
+        session.query("CREATE DATABASE video")
+        session.query(statement(Layout.of(out), "clickhouse", "video.people"))
+        found = session.query(f"SELECT {', '.join(COLUMNS)}, scores.hat AS hat FROM video.people", "JSONEachRow")
+    finally:
+        session.close()
+    values = [json.loads(line) for line in str(found).splitlines()]
+    for row in values:
+        row["day"] = row["day"] and date.fromisoformat(row["day"])
+        row["start_time"] = row["start_time"] and datetime.fromisoformat(row["start_time"]).replace(tzinfo=UTC)
+        row["zone"] = None if row["zone"] is None else int(row["zone"])
+        row["sampled_frames"] = row["sampled_frames"] or None  # lists cannot be null there
+    assert sorted(tuple(row[name] for name in (*COLUMNS, "hat")) for row in values) == wanted(rows)
+
+
+@pytest.mark.slow
+def test_spark_reads_every_value_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("java is not installed")
+    from pyspark.sql import SparkSession
+
+    monkeypatch.chdir(tmp_path)
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(tmp_path / "spark"))
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    try:
+        rows = made_rows()
+        for number, by in enumerate(BY):
+            out = write_output(tmp_path / f"it's {number}", rows, by)
+            for made in statement(Layout.of(out), "spark", f"people{number}").split(";\n"):
+                if made.strip():
+                    session.sql(made)
+            found = session.sql(f"SELECT {', '.join(COLUMNS)}, scores.hat AS hat FROM people{number}").toArrow()
+            values = times.to_pylist(found)
+            assert sorted(tuple(row[name] for name in (*COLUMNS, "hat")) for row in values) == wanted(rows), by
+    finally:
+        session.stop()
+
+
+def test_what_an_engine_cannot_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    layout = Layout.of(write_output(tmp_path / "out", made_rows(5)))
+    for engine, said in (("athena", "s3:// alone"), ("bigquery", "gs:// alone"), ("trino", "object stores")):
+        with pytest.raises(UsageError, match=f"--for {engine} reads {said}, not {tmp_path}/out/attributes: give"):
+            statement(layout, engine)
+    with pytest.raises(UsageError, match=r"--name takes catalog\.schema\.table"):
+        statement(layout, "trino", "people", "s3://b/out")
+    with pytest.raises(UsageError, match="names without blanks"):
+        statement(layout, "duckdb", "a b")
+    odd = replace(layout, schema=layout.schema.append(pa.field("seen", pa.time64("us"))))
+    monitored = logging.getLogger("par_model")
+    monitored.addHandler(caplog.handler)
+    made = statement(odd, "spark")
+    monitored.removeHandler(caplog.handler)
+    assert "seen" not in made
+    assert caplog.messages == ["the column seen is time64[us], which spark has no type for: it is left out"]
+    folders = replace(layout, partitions=pa.schema([("seen", pa.time64("us"))]))
+    with pytest.raises(UsageError, match=r"--for athena has no type for time64\[us\], which the folders of seen are"):
+        statement(folders, "athena", location="s3://b/out")
+
+
+def test_statements_for_a_registered_table_name_its_files(tmp_path: Path) -> None:
+    out = write_output(tmp_path / "out", made_rows(), ("camera_id",))
+    with Output(out).lock() as held:
+        write_registration(Output(out), held, Registration("delta", None, [], [f.name for f in Layout.of(out).files]))
+    rewritten(out, ("camera_id",), "00000000000c", "anew")
+    with pytest.raises(UsageError, match=r"--for spark reads all files below a folder, .* registered in delta"):
+        statement(Layout.of(out), "spark")
+    with duckdb.connect() as connection:
+        connection.execute(statement(Layout.of(out), "duckdb"))
+        found = connection.sql("SELECT count(*), count(DISTINCT camera_id), any_value(message) FROM attributes")
+        assert found.fetchall() == [(25, 4, "anew")]
+    made = statement(Layout.of(out), "clickhouse")
+    assert "/attributes/{camera_id=03/part-00000-00000000000c.parquet,camera_id=3/" in made

@@ -16,6 +16,7 @@ from par_model import storage, times
 from par_model.errors import CatalogError, OutputError
 from par_model.inference.kinds import Add, Retry
 from par_model.runs.output import Output
+from par_model.table import file_anew, writer
 from par_model.table.read import run_table
 from par_model.table.registrations import read_registrations
 from tests.archive import write_archive
@@ -82,15 +83,9 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("kind", "by"),
-    [
-        (DELTA, ()),
-        pytest.param(DELTA, ("camera_id",), marks=pytest.mark.slow),
-        pytest.param(ICEBERG, (), marks=pytest.mark.slow),
-        pytest.param(ICEBERG, ("camera_id",), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("by", [(), ("camera_id",)], ids="+".join)
 def test_a_retry_and_an_add_are_one_commit_each(
     kind: str, by: tuple[str, ...], archive: Path, tiny_weights: Path
 ) -> None:
@@ -137,6 +132,37 @@ def test_runs_between_two_registrations_keep_the_files_of_the_first(archive: Pat
     register(out, catalog_of(kind))
     assert picked(rows_in(kind, out), *KEPT) == picked(run_table(out, added).to_table(), *KEPT)
     assert (snapshots(kind, out), added["counts"]["status"]) == (2, {"ok": 13, "failed": 3})
+
+
+@pytest.mark.slow
+def test_a_retry_that_stopped_while_it_wrote_goes_on_and_leaves_the_catalogs_files(
+    archive: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, kind, by = str(archive / "out"), DELTA, ("camera_id",)
+    infer(archive, tiny_weights, partition_by=by)
+    register(out, catalog_of(kind))
+    first = rows_in(kind, out)
+    provide_missing_video(archive)
+    written: list[str] = []
+
+    def stopped(uri: str, schema: pa.Schema, before: Any) -> Any:
+        if written:
+            raise KeyboardInterrupt
+        written.append(uri)
+        return writer.replacing(uri, schema, before)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_anew, "replacing", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            infer(archive, tiny_weights, Retry(), partition_by=by)
+    assert Path(written[0]).exists()
+    assert register(out, catalog_of(kind)).snapshot is None  # run.json is that of the first run
+    assert rows_in(kind, out) == first
+    retried = infer(archive, tiny_weights, Retry(), partition_by=by)
+    assert rows_in(kind, out) == first
+    register(out, catalog_of(kind))
+    assert picked(rows_in(kind, out), *KEPT) == picked(run_table(out, retried).to_table(), *KEPT)
+    assert (retried["counts"]["status"], snapshots(kind, out)) == ({"ok": 11, "failed": 3}, 2)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -227,17 +253,63 @@ def write_more(out: str) -> None:
     write_record(out, [f"attributes/part-0000{i}.parquet" for i in range(2)], 50, (), FIRST)
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_rows_that_a_catalog_has_twice_are_named(kind: str, tmp_path: Path) -> None:
+def test_rows_that_a_catalog_has_twice_are_named(tmp_path: Path) -> None:
+    """Delta's log names a path once."""
     out = write_output(tmp_path / "out", made_rows())
-    register(out, catalog_of(kind))
-    if kind == DELTA:
-        pytest.skip("a Delta log names a path once")
+    register(out, catalog_of(ICEBERG))
     with iceberg_table().transaction() as transaction:
         transaction.add_files([f"{out}/attributes/part-00000.parquet"])  # spelled otherwise
     rewritten(out, (), SECOND, "anew")
     with pytest.raises(CatalogError, match=r"names attributes/part-00000\.parquet twice"):
-        register(out, catalog_of(kind))
+        register(out, catalog_of(ICEBERG))
+
+
+def interrupted_once(catalog: Any, meanwhile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something happens to the catalog's table right before the first commit, whose handle is stale then."""
+    commit, done = type(catalog).commit, []
+
+    def late(self: Any, layout: Any, change: Any, before: Any) -> str:
+        def last() -> None:
+            before()
+            if not done:
+                done.append(True)
+                meanwhile()
+
+        return str(commit(self, layout, change, last))
+
+    monkeypatch.setattr(type(catalog), "commit", late)
+
+
+def test_another_output_that_is_committed_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outs = [write_output(tmp_path / name, made_rows(10, first), (), run) for name, first, run in PARTS]
+    third = write_output(tmp_path / "out3", made_rows(5, 20), (), THIRD)
+    register(third, catalog_of(ICEBERG))
+    rewritten(third, (), "00000000000e", "anew")
+
+    def meanwhile() -> None:
+        for out in outs:
+            register(out, catalog_of(ICEBERG))
+
+    interrupted_once(catalog_of(ICEBERG), meanwhile, monkeypatch)
+    assert register(third, catalog_of(ICEBERG)).removed == 1
+    rows = rows_in(ICEBERG, third)
+    assert picked(rows, "tracklet_id") == picked(made_rows(25), "tracklet_id")
+    assert rows["message"].to_pylist().count("anew") == 5
+    assert (register(third, catalog_of(ICEBERG)).snapshot, snapshots(ICEBERG, third)) == (None, 4)
+
+
+def test_a_compaction_that_is_committed_meanwhile_is_told_and_no_row_doubles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = write_output(tmp_path / "out", made_rows())
+    write_more(out)
+    register(out, catalog_of(DELTA))
+    rewritten(out, (), SECOND, "anew")
+    interrupted_once(catalog_of(DELTA), delta_table(out).optimize.compact, monkeypatch)
+    with pytest.raises(CatalogError, match="were rewritten there, so that rows would count twice"):
+        register(out, catalog_of(DELTA))
+    assert rows_in(DELTA, out)["message"].to_pylist().count("anew") == 0
+    assert len(rows_in(DELTA, out)) == 50
 
 
 def test_what_cannot_be_registered_is_said_and_leaves_no_trace(tmp_path: Path) -> None:

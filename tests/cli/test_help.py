@@ -89,6 +89,8 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
     checks = {check["check"]: check for check in found["checks"]}
     assert list(checks) == [
         "libraries",
+        "iceberg",
+        "delta",
         "time zones",
         "uv",
         "gpu",
@@ -99,6 +101,7 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
         "output",
         "ray",
     ]
+    assert {checks[name]["ok"] for name in ("iceberg", "delta")} <= {True, None}
     assert checks["decoder pyav"]["ok"] is True
     assert checks["s3"] == {"check": "s3", "ok": True, "says": f"{bucket}/archive/v.mp4 can be read"}
     assert checks["ray"]["ok"] is None

@@ -10,7 +10,7 @@ import pytest
 
 from par_model.attributes import load_schema
 from par_model.errors import OutputError, StorageError
-from par_model.table.read import open_table, readable, schema_of
+from par_model.table.read import open_table, readable, run_table, schema_of
 from par_model.table.writer import TableWriter
 
 
@@ -31,6 +31,19 @@ def test_a_damaged_file_and_a_missing_folder_are_named(tmp_path: Path) -> None:
         open_table(str(tmp_path / "nowhere"), [])
     with pytest.raises(OutputError, match=r"as a table: .a key"), readable("t", KeyError):
         raise KeyError("a key")
+
+
+def test_a_run_is_the_files_that_its_record_lists(tmp_path: Path) -> None:
+    (tmp_path / "out/attributes").mkdir(parents=True)
+    for name in ("a", "b", "_c"):
+        pq.write_table(pa.table({"id": [name]}), tmp_path / f"out/attributes/{name}.parquet")
+    out = f"{tmp_path}/out/"
+    listed = {"files": ["attributes/b.parquet"]}
+    assert run_table(out, listed).to_table()["id"].to_pylist() == ["b"]
+    assert run_table(f"file://{out}", {}).to_table()["id"].to_pylist() == ["a", "b"]  # as 0.1.0 wrote it
+    (tmp_path / "out/attributes/b.parquet").unlink()
+    with pytest.raises(OutputError, match=r"out/ lacks attributes/b\.parquet, which its run\.json lists: restore it"):
+        run_table(out, listed)
 
 
 def test_the_schema_of_a_run_is_in_its_record() -> None:
