@@ -56,7 +56,7 @@ def test_every_value_is_read_as_it_was_and_a_run_is_registered_once(
     assert snapshots(kind, out) == 1
 
 
-@pytest.mark.parametrize("by", [("camera_id",), ("zone",), ("day",), ("indoors",), ("start_time",), ()], ids="+".join)
+@pytest.mark.parametrize("by", [("camera_id",), ("zone", "indoors"), ("start_time", "day"), ()], ids="+".join)
 def test_icebergs_readers_find_rows_by_every_column_of_a_folder(by: tuple[str, ...], tmp_path: Path) -> None:
     """Whole files are left out by their partitions and statistics, which must be right."""
     register(write_output(tmp_path / "out", made_rows(), by), catalog_of(ICEBERG))
@@ -179,12 +179,12 @@ def test_readers_see_one_run_while_others_are_committed(kind: str, tmp_path: Pat
 
     reader = threading.Thread(target=read)
     reader.start()
-    for generation in range(1, 5):
+    for generation in range(1, 4):
         rewritten(out, ("camera_id",), f"{generation:012x}", str(generation))
         register(out, catalog_of(kind))
     ended.set()
     reader.join()
-    assert [dict(Counter(rows_in(kind, out)["message"].to_pylist()))] == [{"4": 25}]
+    assert [dict(Counter(rows_in(kind, out)["message"].to_pylist()))] == [{"3": 25}]
     generations = [next(iter(one)) for one in seen]
     assert all(one == {generation: 25} for one, generation in zip(seen, generations, strict=True))
     assert generations == sorted(generations)
