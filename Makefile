@@ -13,7 +13,7 @@ export XDG_CACHE_HOME = $(CURDIR)/.cache
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
 	@echo "make test       the tests, at most 10 minutes on two cores; installs libraries of catalogs for them"
-	@echo "make test-slow  the tests that take longer, at most 35 minutes"
+	@echo "make test-slow  the tests that take longer, at most 35 minutes; installs further engines for them"
 	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make docs       the documentation as a site, in site/"
@@ -28,7 +28,7 @@ setup: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,track]'
 	@touch $@
 
 demo: setup
@@ -41,8 +41,12 @@ test-house: setup
 test: setup .venv/catalogs-installed
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
 
-test-slow: setup .venv/catalogs-installed
+test-slow: .venv/engines-installed .venv/catalogs-installed
 	$(BIN)/pytest -m slow $(SIDE_BY_SIDE)
+
+.venv/engines-installed: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[engines]'
+	@touch $@
 
 .venv/catalogs-installed: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[iceberg,delta,catalogs-test]'
@@ -51,6 +55,7 @@ test-slow: setup .venv/catalogs-installed
 # What touches each library: a wrong bound shows in one of these.
 LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
 	tests/test_documents.py tests/test_options.py tests/model/test_cost.py tests/runs/test_parts.py \
+	tests/tracking/test_openvino_detector.py tests/tracking/test_transformers_detector.py \
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
 	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
 	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \
@@ -90,7 +95,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
+bench: .venv/engines-installed
 	@for script in benchmarks/[a-z]*.py; do \
 		grep -q '__main__' $$script && [ $$script != benchmarks/gpu.py ] || continue; \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; \

@@ -46,7 +46,7 @@ from par_model.video.process import parent as isolation
 from par_model.video.reader import VideoReader
 from par_model.video.stage import DecodeStage
 
-TIGHTEST = 0.05
+TIGHTEST = 0.01
 SAMPLINGS = {
     "uniform": Sampling("uniform", 6),
     "default": Sampling("cheap", 6),

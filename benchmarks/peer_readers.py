@@ -26,7 +26,7 @@ from par_model.video.fit import fit_crop
 
 SIZE = Preprocess(height=224, width=224)
 SAMPLING = Sampling(frames=6)
-TIGHTEST = 0.05
+TIGHTEST = 0.01
 TORCH = "PEERS_TORCH"  # the folder of packages in which torch is
 _TOGETHER = 32  # frames that are asked for at a time
 

@@ -7,12 +7,15 @@ wanted repeats some, in order.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model.policies import DECODE_BUDGET, POLICIES, Policy
+
+SPARING = 0.05  # the budget below which key frames are left out too
 
 
 def positions(n: int, k: int, policy: Policy, *, seed: int = 0, key: str = "") -> NDArray[np.int64]:
@@ -46,21 +49,28 @@ def cheap_positions(
 ) -> NDArray[np.int64]:
     """Choose ``k`` of a tracklet's n frames that are spread over it and for which little has to be decoded: int64 [k].
 
-    groups: int64 [n], the group of pictures with whose start decoding begins for each frame, never decreasing.
+    groups: int64 [n], the group of pictures with whose start decoding begins for each frame, by its number among the
+    video's, from 0; never decreasing.
     costs: float64 [n], what it costs to decode from that start through the frame, above 0; so several frames of a group
     cost as much as the dearest of them. keys: bool [n], the frames that are such starts themselves.
     budget: the share of what uniform would cost that may be spent, above 0.
 
-    Key frames are always taken, or of more than ``k`` those nearest to uniform's frames. What is left of the budget
+    Down to a budget of ``SPARING`` key frames are always taken, or of more than ``k`` those nearest to uniform's.
+    Below it some are left out, in proportion: those of groups whose number is divisible by a higher power of two stay,
+    so that tracklets that know nothing of each other agree on the groups that are decoded. What is left of the budget
     goes into all groups to the same depth, as far as it suffices, and at least so deep that there are ``k`` frames; of
     all frames that are reached, those are taken that lie nearest to uniform's, one for each. Distinct and ascending if
-    n >= k. Never dearer than uniform, which is what comes out where n <= k, the budget is 1, or all frames are keys.
+    n >= k. Without a key frame, all up to the tracklet has to be decoded in any case: the budget is then a share of the
+    rest. Never dearer than uniform, which is what comes out where n <= k, the budget is 1, or all frames are keys.
     """
     n = len(groups)
     uniform = positions(n, k, "uniform")
     if n <= k or budget >= 1 or keys.all():
         return uniform
-    starts = np.flatnonzero(keys)
+    whole = _cost(groups, costs, uniform)
+    unavoidable = 0.0 if keys.any() else min(whole, float(costs.min()))
+    limit = (unavoidable + budget * (whole - unavoidable)) * (1 + 1e-9)
+    starts = _spared(np.flatnonzero(keys), groups, budget)
     if len(starts) > k:
         starts = starts[_nearest(starts, uniform)]
     within = np.arange(n)
@@ -71,11 +81,20 @@ def cheap_positions(
     dearer = np.lexsort((within, depths))
     reached = within[dearer]
     spent = np.cumsum(_increases(groups[reached], costs[reached]))
-    whole = _cost(groups, costs, uniform)
-    count = max(k, len(starts), int(np.searchsorted(spent, budget * whole * (1 + 1e-9), "right")))
+    count = max(k, len(starts), int(np.searchsorted(spent, limit, "right")))
     affordable = np.sort(reached[:count])
     chosen = affordable[_nearest(affordable, uniform)]
     return chosen if _cost(groups, costs, chosen) <= whole else uniform
+
+
+def _spared(starts: NDArray[np.int64], groups: NDArray[np.int64], budget: float) -> NDArray[np.int64]:
+    """The key frames that so small a budget leaves, those of the roundest numbers: one at least, if there is one."""
+    count = math.ceil(len(starts) * budget / SPARING)
+    if count >= len(starts):
+        return starts
+    numbers = groups[starts]
+    roundness = np.where(numbers == 0, np.iinfo(np.int64).max, numbers & -numbers)
+    return np.sort(starts[np.lexsort((starts, -roundness))[:count]])
 
 
 def _increases(groups: NDArray[np.int64], costs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from par_model.cli.requirements import requirements
 def test_the_bounds_that_are_stated_are_the_versions_that_are_run() -> None:
     stated = {
         one.name: Version(bound.version)
-        for one in requirements(["dev"])
+        for one in requirements(["dev", "track"])
         for bound in one.specifier
         if bound.operator == ">="
     }

@@ -96,7 +96,8 @@ def test_every_folder_and_module_has_its_line_in_the_architecture_and_no_other_i
 
 
 @pytest.mark.parametrize(
-    "module", ["par_model.cli", "par_model.cli.infer", "par_model.cli.manifest", "par_model.cli.train"]
+    "module",
+    [f"par_model.cli{part}" for part in ("", ".infer", ".manifest", ".run", ".track", ".train")],
 )
 def test_the_command_line_loads_nothing_heavy(module: str) -> None:
     heavy = "{'torch', 'ray', 'av', 'decord', 'open_clip', 'pyarrow', 'duckdb', 'pandas', 'numpy', 'pydantic'}"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from par_model.sampling import cheap_positions, positions
+from par_model.sampling import SPARING, cheap_positions, positions
 
 Arrays = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]
 
@@ -77,14 +77,16 @@ def test_never_dearer_than_uniform_and_within_the_budget_where_key_frames_are(
     spent = cost(groups, costs, chosen)
     assert spent <= whole * (1 + 1e-9)
     if keys.sum() <= k < len(groups):
-        assert spent <= max(budget * whole, least(groups, costs, keys, k)) * (1 + 1e-6)
+        unavoidable = 0.0 if keys.any() else min(whole, costs.min())
+        limit = unavoidable + budget * (whole - unavoidable)
+        assert spent <= max(limit, least(groups, costs, keys, k)) * (1 + 1e-6)
 
 
 @given(tracklets(), KS, BUDGETS)
 def test_what_weighs_is_a_share_so_units_do_not_matter(tracklet: Arrays, k: int, budget: float) -> None:
     groups, costs, keys = tracklet
     chosen = cheap_positions(groups, costs, keys, k, budget)
-    assert chosen.tolist() == cheap_positions(groups + 7, 4 * costs, keys, k, budget).tolist()
+    assert chosen.tolist() == cheap_positions(groups, 4 * costs, keys, k, budget).tolist()
 
 
 @given(st.integers(1, 200), KS, BUDGETS)
@@ -97,7 +99,9 @@ def test_uniform_where_every_frame_is_a_key_frame(n: int, k: int, budget: float)
 @pytest.mark.parametrize(
     ("budget", "expected"),
     [
-        (0.01, [20, 21, 70, 71, 120, 121]),  # key frames, and what comes next, for six have to be there
+        (0.01, [70, 71, 72, 73, 74, 75]),  # of the groups 1, 2 and 3 one may be decoded: 2 is the roundest number
+        (0.03, [20, 21, 22, 70, 71, 72]),  # two may be
+        (SPARING, [20, 21, 70, 71, 120, 121]),  # all key frames, and what comes next, for six have to be there
         (0.25, [20, 25, 70, 75, 120, 125]),  # five deep, and as far apart as that allows
         (1.0, [12, 37, 62, 87, 112, 137]),
     ],
@@ -109,6 +113,15 @@ def test_a_budget_goes_into_all_groups_alike(budget: float, expected: list[int])
     assert chosen.tolist() == expected
 
 
+def test_overlapping_tracklets_spare_the_same_groups() -> None:
+    groups, costs, keys = stream([10.0 if k % 50 == 0 else 1.0 for k in range(600)], set(range(0, 600, 50)))
+    decoded = set()
+    for start in range(0, 300, 7):  # each with five or six key frames, of which two stay
+        part = slice(start, start + 280)
+        decoded |= set(groups[part][cheap_positions(groups[part], costs[part], keys[part], 6, 0.02)].tolist())
+    assert decoded == {0, 4, 8, 2, 6, 10}
+
+
 def test_of_many_key_frames_those_nearest_to_uniform_are_taken() -> None:
     groups, costs, keys = stream([10.0 if k % 10 == 0 else 1.0 for k in range(300)], set(range(0, 300, 10)))
     assert cheap_positions(groups, costs, keys, 6, 0.05).tolist() == [20, 70, 120, 170, 220, 270]
@@ -118,9 +131,9 @@ def test_a_tracklet_without_key_frames_takes_its_earliest() -> None:
     groups, costs, keys = stream([10.0] + [1.0] * 99, set())
     part = slice(40, 90)
     assert cheap_positions(groups[part], costs[part], keys[part], 4, 0.01).tolist() == [0, 1, 2, 3]
-    # Up to three quarters of what frame 83 takes, which is uniform's last.
+    # Up to three quarters of the way from frame 40, which has to be decoded in any case, to 83, uniform's last.
     deep = cheap_positions(groups[part], costs[part], keys[part], 4, 0.75)
-    assert deep[-1] == int(0.75 * (10 + 83)) - 10 - 40
+    assert deep[-1] == int(0.75 * (83 - 40))
 
 
 def test_frames_that_are_decoded_early_are_reached_early() -> None:

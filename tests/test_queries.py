@@ -1,13 +1,18 @@
-"""The queries of docs/queries.md, run as they stand, against the same questions asked of the rows in plain Python."""
+"""The queries of README and docs/tools, run as they stand, and the same questions asked of the rows in plain Python.
+
+Tools of the extra ``engines`` are asked in `make test-slow`, which installs them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +37,9 @@ FIELDS = [
     pa.field("camera_id", pa.string()),
     pa.field("start_time", pa.timestamp("ms", "UTC")),
 ]
-QUERIES = [block for page in ("README.md", "docs/queries.md") for block in blocks(page) if block.language == "python"]
+TOOLS = sorted(page for page in PAGES if page.startswith("docs/tools/"))
+QUERIES = [(page, block) for page in ("README.md", *TOOLS) for block in blocks(page) if block.language == "python"]
+ENGINES = ("chdb", "daft", "dask", "datafusion", "fastparquet", "lancedb", "pyspark")
 TEN = datetime(2026, 5, 1, 10, tzinfo=UTC)
 
 
@@ -125,9 +132,10 @@ def hours() -> list[dict[str, Any]]:
     ]
 
 
-def nearest() -> list[dict[str, Any]]:
+def nearest(top_color: str | None = None) -> list[dict[str, Any]]:
     this = next(np.array(row["embedding"]) for row in OK if row["tracklet_id"] == "2-8")
-    likeness = {row["tracklet_id"]: float(this @ row["embedding"]) for row in OK if row["tracklet_id"] != "2-8"}
+    others = [row for row in OK if row["tracklet_id"] != "2-8" and top_color in (None, row["top_color"])]
+    likeness = {row["tracklet_id"]: float(this @ row["embedding"]) for row in others}
     best = sorted(likeness, key=lambda name: -likeness[name])[:5]
     return [{"tracklet_id": name, "likeness": pytest.approx(likeness[name], abs=1e-5)} for name in best]
 
@@ -171,6 +179,7 @@ QUESTIONS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "hats": hats,
     "running": running,
     "carried": carried,
+    "red": lambda: nearest("red"),
 }
 
 
@@ -180,7 +189,11 @@ def as_rows(answer: Any) -> list[dict[str, Any]]:
         answer = answer.to_arrow_table()
     if isinstance(answer, pd.DataFrame):
         answer = pa.Table.from_pandas(answer, preserve_index=False)
-    rows = answer.to_pylist() if isinstance(answer, pa.Table) else answer.to_dicts()
+    if hasattr(answer, "to_arrow_table"):  # of DataFusion
+        answer = answer.to_arrow_table()
+    rows = answer.to_pylist() if isinstance(answer, pa.Table) else answer
+    if isinstance(rows, pl.DataFrame):
+        rows = rows.to_dicts()
     for row in rows:
         if row.get("hour"):  # in DuckDB's answer a local time, of UTC
             row["hour"] = row["hour"].replace(tzinfo=UTC)
@@ -197,10 +210,31 @@ def run(block: Block) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("block", QUERIES, ids=lambda block: block.name)
+def engine_of(code: str) -> str | None:
+    """What a query needs of the extra ``engines``."""
+    return next((name for name in ENGINES if re.search(rf"^(import|from) {name}\b", code, re.MULTILINE)), None)
+
+
+def skip_without(engine: str | None) -> None:
+    if engine is not None and find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed: pip install 'par-model[engines]'")
+    if engine == "pyspark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java: apt-get install default-jre-headless")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(
+            block, id=f"{Path(page).stem}-{block.name}", marks=[pytest.mark.slow] if engine_of(block.code) else []
+        )
+        for page, block in QUERIES
+    ],
+)
 def test_a_query_answers_its_question(
     block: Block, place: Path, s3: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_without(engine_of(block.code))
     monkeypatch.chdir(place)
     if "s3://archive/out" in block.code and "statement" not in block.code:
         if not fsspec.filesystem("s3").exists("s3://archive"):
@@ -223,19 +257,22 @@ def test_a_query_answers_its_question(
 def test_every_tool_answers_every_question_that_has_a_name() -> None:
     tools = {"duckdb": duckdb, "polars": pl, "pandas": pd, "pyarrow.dataset": pa}
     for question in ("people", "together", "hours", "nearest", "strict", "each", "cameras"):
-        code = [block.code for block in QUERIES if block.code.endswith(f"print({question})\n")]
+        code = [block.code for _, block in QUERIES if block.code.endswith(f"print({question})\n")]
         for tool in tools:
             assert any(f"import {tool}" in one for one in code), (question, tool)
+
+
+def test_every_engine_has_a_page_and_every_page_is_on_the_overview() -> None:
+    assert {engine_of(block.code) for _, block in QUERIES} - {None} == set(ENGINES)
+    overview = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((tools/\w+\.md)\)", overview)
+    assert sorted(f"docs/{page}" for page in linked) == TOOLS
 
 
 def test_no_page_has_a_query_that_no_test_runs() -> None:
     found = {page: [block for block in blocks(page) if block.language == "python"] for page in PAGES}
     # Those of catalogs run in tests/catalogs/test_page.py.
-    assert {page for page, python in found.items() if python} == {
-        "docs/catalogs.md",
-        "docs/queries.md",
-        "docs/examples.md",
-    }
+    assert {page for page, python in found.items() if python} == {*TOOLS, "docs/catalogs.md", "docs/examples.md"}
     shown = "".join(block.code for block in found["docs/examples.md"])
     # Whole scripts, which tests/test_examples.py runs.
     scripts = sorted(path.name for path in (ROOT / "examples").glob("*.py"))

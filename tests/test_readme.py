@@ -41,10 +41,12 @@ ELSEWHERE = {
 }
 STAND_INS = {
     "make demo": "parjob demo --output parjob-demo",
+    "--detector PekingU/rtdetr_v2_r18vd": "--detector demo",
     "--backbone ViT-B-16 --pretrained openai": "--backbone small.json --pretrained small.pt",
     "--workers 8": "--epochs 1",
     "ray down cluster.yaml": "ray down --help",
 }
+JOBS = ("DEMO", "TRACK", "RUN", "INFER", "TRAIN", "EVALUATE", "DOCTOR")
 FIRST = {  # what makes the output that a command reads, where README's own command for it is one of ELSEWHERE
     "parjob plan": "parjob infer --manifest m.parquet --weights w.safetensors --limit 3 --output sample",
 }
@@ -116,7 +118,7 @@ def test_every_command_and_query_runs(tmp_path: Path, s3: Callable[[], str]) -> 
     write_workspace(tmp_path)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     environment = os.environ | {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment |= {f"PARJOB_{name}_NO_RAY": "1" for name in ("DEMO", "INFER", "TRAIN", "EVALUATE", "DOCTOR")}
+    environment |= {f"PARJOB_{name}_NO_RAY": "1" for name in JOBS}
 
     def run(*words: str) -> str:
         ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

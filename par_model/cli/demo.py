@@ -49,8 +49,13 @@ def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Pat
     show_default=True,
     help="Seed of the street that is rendered; another seed gives another day.",
 )
+@click.option(
+    "--from-video",
+    is_flag=True,
+    help="Begin with the videos alone: find and follow their people, and recognise those. Nothing is scored then.",
+)
 @options.ray
-def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
+def demo(output: Path, seed: int, from_video: bool, address: str | None, no_ray: bool) -> int:
     """Render a small archive, recognise it, score it, and write the report about it.
 
     \b
@@ -66,6 +71,8 @@ def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
     _say(
         "the demo's weights know only the rendered street; other footage needs other weights (README, Your own footage)"
     )
+    if from_video:
+        return _from_video(archive, output, seed, address=address, no_ray=no_ray)
     table = output / f"table-{seed}"
     code = _recognise(manifest, table.absolute(), address=address, no_ray=no_ray)
     if code == 0:
@@ -73,8 +80,29 @@ def demo(output: Path, seed: int, address: str | None, no_ray: bool) -> int:
         page = output / f"report-{seed}.html"
         _report(table.absolute(), output.absolute() / f"scores-{seed}", page.absolute())
         _show_scores(metrics)
-        _show(manifest, table / "attributes", page)
+        _show(archive, manifest, table / "attributes", page)
     return code
+
+
+def _from_video(archive: Path, output: Path, seed: int, **where: Any) -> int:
+    """The same without what the renderer knows of its people."""
+    from par_model.cli.track import track
+
+    tracked, table, page = (output / f"{name}-{seed}" for name in ("tracked", "table-tracked", "report-tracked"))
+    page = page.with_name(f"{page.name}.html")
+    arguments = ["--videos", str(archive / "videos"), "--detector", "demo", "--name-pattern", "{camera}.mp4"]
+    arguments += ["--output", str(tracked.absolute()), *_where(where)]
+    code = int(track.main(arguments, prog_name="parjob track", standalone_mode=False) or 0)
+    if code == 0:
+        code = _recognise(tracked.absolute() / "tracklets.parquet", table.absolute(), **where)
+    if code == 0:
+        _report(table.absolute(), None, page.absolute())
+        _show(archive, tracked / "tracklets.parquet", table / "attributes", page)
+    return code
+
+
+def _where(where: dict[str, Any]) -> list[str]:
+    return [*(["--address", where["address"]] if where["address"] else []), *(["--no-ray"] if where["no_ray"] else [])]
 
 
 def _render(archive: Path, seed: int) -> None:
@@ -100,11 +128,7 @@ def _recognise(manifest: Path, output: Path, **where: Any) -> int:
     from par_model.cli.infer import infer
 
     arguments = ["--manifest", str(manifest), "--weights", "demo", "--output", str(output), "--embedding"]
-    if where["address"]:
-        arguments += ["--address", where["address"]]
-    if where["no_ray"]:
-        arguments += ["--no-ray"]
-    result = infer.main(arguments, prog_name="parjob infer", standalone_mode=False)
+    result = infer.main([*arguments, *_where(where)], prog_name="parjob infer", standalone_mode=False)
     return int(result or 0)
 
 
@@ -114,18 +138,19 @@ def _score(manifest: Path, table: Path, output: Path) -> dict[str, Any]:
     return run_evaluation(EvaluateOptions(manifest=str(manifest), predictions=str(table), output=str(output)))
 
 
-def _report(table: Path, scores: Path, page: Path) -> None:
+def _report(table: Path, scores: Path | None, page: Path) -> None:
     from par_model.progress import Progress
     from par_model.report.job import ReportOptions, run_report
 
     _say("reading the crops again for the report")
+    evaluation = None if scores is None else str(scores)
     bars: list[Progress] = []
 
     def start(total: int) -> Callable[[int], None]:
         bars.append(Progress(total, "tracklets"))
         return bars[0].advance
 
-    run_report(ReportOptions(predictions=str(table), output=str(page), evaluation=str(scores)), start)
+    run_report(ReportOptions(predictions=str(table), output=str(page), evaluation=evaluation), start)
     for bar in bars:
         bar.close()
 
@@ -140,12 +165,12 @@ def _show_scores(metrics: dict[str, Any]) -> None:
     _print_aligned(rows)
 
 
-def _show(manifest: Path, folder: Path, page: Path) -> None:
+def _show(archive: Path, manifest: Path, folder: Path, page: Path) -> None:
     import pyarrow.parquet as pq
 
     table = pq.read_table(folder)
     names = ["tracklet_id", "camera_id", "top_color", "bottom_color", "backpack", "hat", "gait"]
-    click.echo(f"\nThe archive:  {manifest.parent}/videos/*.mp4, {manifest}")
+    click.echo(f"\nThe archive:  {archive}/videos/*.mp4, {manifest}")
     click.echo(f"The table:    {folder}/*.parquet, {len(table)} rows, {table.num_columns} columns; its first rows:\n")
     rows = [names] + [[str(row[name]) for name in names] for row in table.select(names).slice(0, 5).to_pylist()]
     _print_aligned(rows)

@@ -74,6 +74,7 @@ def doctor(s3: str | None, output: str | None, address: str | None, no_ray: bool
         "gpu": _gpu,
         "decoder pyav": lambda: _decoder("pyav"),
         "decoder decord": lambda: _decoder("decord"),
+        "tracking": _tracking,
         "s3": lambda: _s3(s3),
         "output": lambda: _output(output),
         "ray": lambda: _ray(address, no_ray),
@@ -132,6 +133,28 @@ def _extra(name: str, library: str) -> tuple[bool | None, str]:
     if any(one.name == library for one in unmet(requirements([name]))):
         return False, f"{library} {version} is not a version that `parjob table register --{name}` needs: {get}"
     return True, f"{library} {version}"
+
+
+def _tracking() -> tuple[bool | None, str]:
+    """Whether what ``parjob track`` needs beyond the package itself is there, and can be loaded."""
+    from par_model.cli.requirements import requirements, unmet
+    from par_model.tracking.extra import EXTRA, load
+
+    always = {one.name for one in requirements()}
+    asked = [one for one in requirements(["track"]) if one.name not in always]
+    wrong = unmet(asked)
+    missing = [one.name for one, version in wrong.items() if version is None]
+    if not asked:
+        return None, f"not installed; `parjob track` needs it: {EXTRA}"
+    if missing:
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        return None, f"{', '.join(missing)} {are} not installed; `parjob track` needs {them}: {EXTRA}"
+    if wrong:
+        wanted = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
+        return False, f"{', '.join(f'{one.name} {version}' for one, version in wrong.items())}: pip install {wanted}"
+    for module in ("trackers", "openvino", "transformers"):
+        load(module, "parjob track")
+    return True, f"{', '.join(one.name for one in asked)} have the versions that `parjob track` needs, and load"
 
 
 def _time_zones() -> tuple[bool | None, str]:

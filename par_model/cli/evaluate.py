@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.wording import counted
+
+if TYPE_CHECKING:
+    from par_model.evaluation.job import Scored
+    from par_model.labelling.audit import AuditOptions
 
 
 @click.command(cls=Command)
@@ -45,9 +51,24 @@ from par_model.cli.command import Command
     help="How many times the bootstrap samples the tracklets anew, for the intervals.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--audit",
+    metavar="FILE.html",
+    help="Also write a page of the labels that the model disputes most, with crops, and of how far people agree.",
+)
+@click.option(
+    "--audit-limit",
+    type=int,
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Show at most so many labels on that page.",
+)
 @options.ray
 @options.json_output
-def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> int:
+def evaluate(
+    address: str | None, no_ray: bool, as_json: bool, audit: str | None, audit_limit: int, **asked: Any
+) -> int:
     """Score a table against a manifest's labels, by the paper's protocol and beyond it.
 
     The command writes OUTPUT/metrics.json and prints a table. A tracklet that failed, or that the table does not have,
@@ -58,9 +79,37 @@ def evaluate(address: str | None, no_ray: bool, as_json: bool, **asked: Any) -> 
     Example:
       parjob evaluate --manifest tracklets.parquet --predictions out --output scores
     """
-    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+    from par_model.evaluation.job import EvaluateOptions, read_scored, run_evaluation
     from par_model.evaluation.summary import describe
+    from par_model.labelling.audit import AuditOptions
 
-    metrics = run_evaluation(EvaluateOptions(**asked))
+    chosen = EvaluateOptions(**asked)
+    page = None if audit is None else AuditOptions(audit, chosen.predictions, audit_limit)
+    if page is not None:
+        page.page()  # better said before anything is scored
+    scored = read_scored(chosen)
+    metrics = run_evaluation(chosen, scored)
     click.echo(json.dumps(metrics) if as_json else describe(metrics))
+    if page is not None:
+        _audit(scored, page)
     return 0
+
+
+def _audit(scored: Scored, asked: AuditOptions) -> None:
+    from par_model.labelling.audit import run_audit
+    from par_model.progress import Progress
+
+    bars: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        bars.append(Progress(total, "tracklets"))
+        return bars[0].advance
+
+    try:
+        audited = run_audit(scored, asked, start)
+    finally:
+        for bar in bars:
+            bar.close()
+    disputed = f"{counted(audited.disputed, 'label')} disputed, {audited.sure} of them likely wrong"
+    shown = f", {audited.shown} shown" if audited.shown < audited.disputed else ""
+    click.echo(f"{audited.output}: {disputed}{shown}", err=True)

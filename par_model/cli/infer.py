@@ -84,13 +84,13 @@ def infer(
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise
-    report = _report(wanted.output, summary, worked=worked, in_one_process=no_ray)
+    report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(summary) if as_json else report)
     return int(summary["exit_code"])
 
 
-def _report(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
-    """worked: whether this command did anything, or found the output complete."""
+def report_of(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
+    """What a job says at its end. worked: whether this command did anything, or found the output complete."""
     from par_model.inference.work import closing
 
     counts, options, stages = summary["counts"], summary["options"], summary["stages"]

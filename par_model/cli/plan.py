@@ -109,7 +109,7 @@ def plan(
     The plan counts the manifest's frames and scales what a sample of it measured. Give --run of a sample that ran on
     the machines that you mean to use (parjob infer --limit 1000), or --sample N for a quick one in this process. CPU
     nodes are added to GPU nodes until no GPU waits for decoding. The arithmetic is at the top of
-    par_model/inference/forecast.py.
+    par_model/inference/forecast.py. Where parjob track made the manifest, what that takes is planned too.
 
     \b
     Example:
@@ -129,7 +129,8 @@ def plan(
         gpu_node_price=asked["gpu_price"],
         cpu_node_price=asked["cpu_price"],
     )
-    archive = Archive.of_manifest(Manifest.open(manifest), Selection(split, limit))
+    opened = Manifest.open(manifest)
+    archive = Archive.of_manifest(opened, Selection(split, limit))
     if archive.tracklets == 0:
         of_split = "" if split is None else f" of split {split!r}"
         raise ManifestError(f"{manifest} has no tracklet{of_split}: nothing to plan")
@@ -140,16 +141,27 @@ def plan(
     plans = [
         forecast(number, each, measured, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
     ]
+    tracked = _tracked(opened.folder)
+    tracking: list[Forecast] = []
+    if tracked is not None:
+        tracking = [
+            forecast(number, each, tracked, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
+        ]
     if as_json:
         document = {
             "manifest": {"uri": manifest} | asdict(archive),
             "measured": asdict(measured) | {"cpus_per_gpu": cpus_per_gpu(measured)},
             "nodes": asdict(kinds) | {"efficiency": efficiency},
             "plans": [asdict(found) for found in plans],
+            "tracking": None
+            if tracked is None
+            else {"measured": asdict(tracked), "plans": [asdict(found) for found in tracking]},
         }
         click.echo(json.dumps(document))
     else:
         for line in _lines(manifest, archive, measured, cpus_per_gpu(measured), plans):
+            click.echo(line)
+        for line in _lines_of_tracking(tracked, tracking) if tracked is not None else []:
             click.echo(line)
     return 0
 
@@ -180,6 +192,32 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
             f"{run} is not a finished run, it has no run.json: let `parjob infer` finish, or give another"
         )
     return _as_sampled(Measured.of_run(found, where), asked["sampling"], asked["decode_budget"])
+
+
+def _tracked(folder: str) -> Measured | None:
+    """What it took to make the manifest, where ``parjob track`` made it and its record says so."""
+    from par_model import storage
+    from par_model.errors import OutputError
+    from par_model.inference.forecast import Measured
+    from par_model.runs.record import read_summary
+
+    where = storage.join(folder, "_track", "run.json")
+    try:
+        found = read_summary(where)
+        return Measured.of_tracking(found, where) if found is not None else None
+    except OutputError as error:
+        click.echo(f"parjob: warning: {error}; so tracking is not planned", err=True)
+        return None
+
+
+def _lines_of_tracking(tracked: Measured, plans: list[Forecast]) -> Iterator[str]:
+    on = "GPU" if tracked.device == "cuda" else "CPU"
+    yield (
+        f"tracking before that: for each tracklet {tracked.decode_seconds:.3g} s of a CPU to read "
+        f"{tracked.frames_decoded:.3g} frames of {_bytes(tracked.bytes_read)}, and {tracked.model_seconds:.3g} s of a "
+        f"{on} for the detector"
+    )
+    yield from _table(plans)
 
 
 def _as_sampled(measured: Measured, sampling: str | None, decode_budget: float | None) -> Measured:
@@ -215,6 +253,12 @@ def _lines(
         yield f"{measured.failed:.0%} of the sample failed, and may have taken less or more time than a tracklet does"
     if balance is not None:
         yield f"{balance:.1f} CPUs decode as fast as one GPU recognises"
+    yield from _table(plans)
+    if any(p.cost is None for p in plans):
+        yield "for the cost, give --gpu-price and --cpu-price, each of one node's hour"
+
+
+def _table(plans: list[Forecast]) -> Iterator[str]:
     header = ["tracklets", "frames", "read", "CPU hours", "GPU hours", "GPU nodes", "CPU nodes", "hours", "cost"]
     rows = [
         [
@@ -233,8 +277,6 @@ def _lines(
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-    if any(p.cost is None for p in plans):
-        yield "for the cost, give --gpu-price and --cpu-price, each of one node's hour"
 
 
 def _bytes(number: float) -> str:

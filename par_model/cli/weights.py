@@ -3,81 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from par_model.attributes import load_schema
 from par_model.cli.command import Command, option
 from par_model.cli.options import json_output
-from par_model.errors import UsageError
-from par_model.model.config import InteractionMap, format_map, parse_map
-
-_AGGREGATES = click.Choice(["mean", "mlp", "lstm", "gru"])
-_MAP_HELP = (
-    "Which layers the side network reads: 0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
-)
-
-_CHECKPOINT_KEY = option(
-    "--checkpoint-key",
-    metavar="NAME",
-    help="Part of the CLIP file to take, such as ema, if the file has several.",
-)
-
-_MODEL_OPTIONS = (
-    option(
-        "--frames",
-        type=click.IntRange(min=1),
-        default=6,
-        help="How many frames of a tracklet the network sees, unless infer says otherwise.",
-    ),
-    option(
-        "--beyond-depth",
-        type=click.Choice(["refuse", "last"]),
-        default="refuse",
-        help="What happens to frames beyond the temporal network's 8 blocks, since frame f runs through block f: "
-        "'refuse' them, or send each through the 'last' block again.",
-    ),
-    option(
-        "--sides",
-        type=click.Choice(["both", "spatial", "temporal", "none"]),
-        default="both",
-        help="Which side networks there are.",
-    ),
-    option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option(
-        "--spatial-aggregation",
-        type=_AGGREGATES,
-        default="mean",
-        help="How the spatial network makes one vector of a tracklet's frames.",
-    ),
-    option(
-        "--temporal-aggregation",
-        type=_AGGREGATES,
-        default="mean",
-        help="How the temporal network makes one vector of its streams.",
-    ),
-    option(
-        "--spatial-width",
-        type=click.IntRange(min=6),
-        default=240,
-        help="Number of channels of the spatial network.",
-    ),
-    option(
-        "--temporal-width",
-        type=click.IntRange(min=6),
-        default=240,
-        help="Number of channels of the temporal network.",
-    ),
-    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Number of channels of the fusion block."),
-)
-
-
-def _model_options(command: Any) -> Any:
-    for decorate in reversed(_MODEL_OPTIONS):
-        command = decorate(command)
-    return command
+from par_model.cli.weights_init import CHECKPOINT_KEY, MAP_HELP, init, map_or_none
+from par_model.model.config import InteractionMap, format_map
 
 
 @click.group(no_args_is_help=True)
@@ -90,77 +23,7 @@ def weights() -> None:
     """
 
 
-@weights.command("init", cls=Command, short_help="Make a new weights file, from CLIP's weights or without.")
-@option(
-    "--backbone",
-    required=True,
-    metavar="NAME|FILE",
-    help="Image tower: a ViT of open_clip, such as ViT-B-16, or a model configuration as a .json file.",
-)
-@option(
-    "--pretrained",
-    metavar="TAG|FILE",
-    help="CLIP weights: a tag of open_clip's, or a file: OpenAI's .pt, an open_clip checkpoint, or a Hugging Face "
-    "CLIP, file or folder.",
-)
-@_CHECKPOINT_KEY
-@option("--schema", required=True, metavar="NAME|FILE", help="Attribute schema: a shipped name, or a path or URI.")
-@option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
-@option(
-    "--image-size",
-    metavar="SIZE|HEIGHTxWIDTH",
-    help="Size of the network's input in pixels.  [default: the backbone's]",
-)
-@option(
-    "--fit",
-    type=click.Choice(["stretch", "pad"]),
-    default="stretch",
-    help="How a crop is brought to that size: stretched, or padded.",
-)
-@option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
-@_model_options
-def init(
-    backbone: str,
-    pretrained: str | None,
-    checkpoint_key: str | None,
-    schema: str,
-    output: str,
-    image_size: str | None,
-    fit: Any,
-    seed: int,
-    spatial_map: str | None,
-    temporal_map: str | None,
-    **options: Any,
-) -> None:
-    """Make a new weights file, with CLIP's image tower, side networks that still have to be trained, and text features.
-
-    \b
-    Example:
-      parjob weights init --backbone ViT-B-16 --pretrained openai --schema mars --output w.safetensors
-    """
-    known = load_schema(schema)
-    spatial, temporal = _map(spatial_map), _map(temporal_map)
-    size = _image_size(image_size)
-    from par_model.model.initialise import ModelOptions, initialise_weights
-
-    initialise_weights(
-        output,
-        backbone=backbone,
-        pretrained=pretrained,
-        checkpoint_key=checkpoint_key,
-        schema=known,
-        options=ModelOptions(spatial_map=spatial, temporal_map=temporal, **options),
-        image_size=size,
-        fit=fit,
-        seed=seed,
-    )
-    if pretrained is None:
-        click.echo(
-            f"parjob: {output} is UNTRAINED: the image tower is random too (no --pretrained), its scores mean nothing",
-            err=True,
-        )
-    else:
-        click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
+weights.add_command(init)
 
 
 @weights.command("import-openpar", cls=Command, short_help="Make a weights file from a released checkpoint.")
@@ -171,7 +34,7 @@ def init(
     metavar="FILE|NAME",
     help="CLIP model that the checkpoint was trained on: OpenAI's .pt file, or ViT-B-16.",
 )
-@_CHECKPOINT_KEY
+@CHECKPOINT_KEY
 @option(
     "--schema",
     required=True,
@@ -179,8 +42,8 @@ def init(
     help="Attribute schema that the checkpoint was trained on: mars, duke, or a path or URI.",
 )
 @option("--output", required=True, metavar="URI", help="The .safetensors file to write: a path or URI.")
-@option("--spatial-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
-@option("--temporal-map", metavar="MAP", help=f"{_MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--spatial-map", metavar="MAP", help=f"{MAP_HELP}  [default: 2, where the tensors allow several]")
+@option("--temporal-map", metavar="MAP", help=f"{MAP_HELP}  [default: 2, where the tensors allow several]")
 @option(
     "--frames",
     type=click.IntRange(min=1),
@@ -202,7 +65,7 @@ def import_released(
     Example:
       parjob weights import-openpar mars.pth --clip ViT-B-16 --schema mars --output w.safetensors
     """
-    known, spatial, temporal = load_schema(schema), _map(spatial_map), _map(temporal_map)
+    known, spatial, temporal = load_schema(schema), map_or_none(spatial_map), map_or_none(temporal_map)
     from par_model.model.openpar import import_openpar
 
     notes = import_openpar(
@@ -302,16 +165,3 @@ def _limit(exact: int | None, most: int | None) -> str:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return "/".join(f"{value:.4g}" for value in values)
-
-
-def _map(text: str | None) -> InteractionMap | None:
-    return None if text is None else parse_map(text)
-
-
-def _image_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"--image-size {text}: give SIZE or HEIGHTxWIDTH in pixels, such as 224 or 256x128")
-    return int(parts[0]), int(parts[-1])

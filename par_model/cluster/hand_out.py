@@ -35,9 +35,10 @@ _MOST_DEATHS = 20
 
 @dataclass(frozen=True)
 class Served:
-    """Units within reach of every worker. server: keeps count. by_server: whether it reads for workers."""
+    """Units within reach of every worker. server: keeps count. by_server: whether it reads for workers. units: None
+    where work is only counted."""
 
-    units: Units
+    units: Units | None
     server: Any
     by_server: bool
     most_deaths: int
@@ -45,6 +46,7 @@ class Served:
     def fetch(self, numbers: pa.Table) -> Iterator[pa.Table]:
         """What is to be done of the units that ``numbers`` stand for, one after the other."""
         for number in numbers[_NUMBER].to_pylist():
+            assert self.units is not None
             unit = ray.get(self.server.read.remote(number)) if self.by_server else self.units.read(number)
             if len(unit):
                 yield unit
@@ -76,8 +78,9 @@ def blocks(numbers: NDArray[np.int64], workers: int) -> list[pa.Table]:
 
 
 @contextmanager
-def served(units: Units, *, shared: bool) -> Iterator[Served]:
-    """Units that workers fetch until exit. shared: whether workers see the files as this process does."""
+def served(units: Units | None, *, shared: bool) -> Iterator[Served]:
+    """Units that workers fetch until exit. shared: whether workers see the files as this process does. Without units,
+    an actor that keeps count alone."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # The files outlive the actor: one that dies is started again and goes on.
     actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(_Server)  # type: ignore[call-overload]

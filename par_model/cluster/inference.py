@@ -34,7 +34,7 @@ from par_model.model.device import choose_device
 from par_model.runs.spread import Item, Result
 
 _log = logging.getLogger(__name__)
-_PATIENCE_SECONDS = 1800.0
+PATIENCE_SECONDS = 1800.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 BLOCK_BYTES = 32 * 2**20
@@ -65,13 +65,13 @@ class RayRunner:
         Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
         """
         # Decoding may be slow; a GPU that has to be started may take any time.
-        patience = -1.0 if self.pools.device == "cuda" else max(_PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
-        _configure(patience)
+        patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
+        configure(patience)
         try:
             if not len(units):
                 return
             with served(units, shared=self.shares(units.folder)) as within_reach, noticed() as losses:
-                graph = self._graph(within_reach, settings)
+                graph = self._graph(within_reach, units, settings)
                 for block in blocks_of(graph):
                     losses.heard()
                     yield OutcomeBlock(*block)
@@ -99,23 +99,23 @@ class RayRunner:
         """Whether every worker sees a place as this process does."""
         return shares(uri)
 
-    def _graph(self, units: Served, settings: StageSettings) -> ray.data.Dataset:
+    def _graph(self, served_units: Served, units: Units, settings: StageSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"
         versions = versions_here()
         return (
-            ray.data.from_arrow_refs([ray.put(some) for some in blocks(units.units.numbers, self.pools.decode[1])])  # type: ignore[misc]
+            ray.data.from_arrow_refs([ray.put(some) for some in blocks(units.numbers, self.pools.decode[1])])  # type: ignore[misc]
             .map_batches(
                 DecodeUnits,
-                fn_constructor_args=(units, self.decode, settings, versions),
-                compute=_pool(self.pools.decode),
+                fn_constructor_args=(served_units, self.decode, settings, versions),
+                compute=pool(self.pools.decode),
                 num_cpus=1,
                 batch_size=None,
                 batch_format="pyarrow",
             )
             .map_batches(
                 RecogniseCrops,
-                fn_constructor_args=(units, self.recognise, settings, versions),
-                compute=_pool(self.pools.model),
+                fn_constructor_args=(served_units, self.recognise, settings, versions),
+                compute=pool(self.pools.model),
                 num_cpus=0 if on_gpu else 1,
                 num_gpus=1 if on_gpu else 0,
                 # Ray Data wants a size where there are GPUs, and waits until it has that many; on CPUs a block is
@@ -195,22 +195,25 @@ def ray_runner(
         resources = Resources.of_cluster(joined=joined)
         chosen = choose_device(device, has_gpu=resources.has_gpu)
         pools = choose_pools(chosen, resources, decode_workers, model_actors)
-        _announce(pools, resources)
+        announce(pools, resources)
         yield RayRunner(pools)
 
 
-def _pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
+def pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
+    """Actors, from so many to so many."""
     return ActorPoolStrategy(min_size=sizes[0], max_size=sizes[1])
 
 
-def _configure(patience: float) -> None:
+def configure(patience: float) -> None:
+    """Set up Ray Data for a graph of this job. patience: seconds without anything, after which it is given up."""
     context = DataContext.get_current()
     context.execution_no_progress_timeout_s = patience
     context.target_max_block_size = BLOCK_BYTES
     context.enable_progress_bars = False
 
 
-def _announce(pools: Pools, resources: Resources) -> None:
+def announce(pools: Pools, resources: Resources) -> None:
+    """Say on what the job runs."""
     where = "GPU" if pools.device == "cuda" else "CPU"
     if resources.grows:
         sizes = f"decode workers and model actors on {where}, as many as the cluster has room for"

@@ -14,6 +14,8 @@ import numpy as np
 
 from par_model.attributes import AttributeSchema
 
+LIGHT_SHOES = "light_shoes"
+_LIGHT = 0.7  # of every channel: of the shoes, white ones alone
 Colour = tuple[float, float, float]
 Direction = Literal["left", "right", "toward", "away"]
 Gait = Literal["walking", "running", "standing"]
@@ -85,7 +87,7 @@ class Appearance:
     hand_bag_paint: Colour
 
     def labels(self, schema: AttributeSchema, direction: Direction, gait: Gait) -> list[int]:
-        """0 or 1 for each class of the `street` schema, in its order."""
+        """0 or 1 for each class of the schema, in its order; its groups are some of DRAWN."""
         value_of: dict[str, str | bool] = {
             "top_color": self.top_color,
             "bottom_color": self.bottom_color,
@@ -98,6 +100,7 @@ class Appearance:
             "hand_bag": self.hand_bag != "none",
             "direction": direction,
             "gait": gait,
+            LIGHT_SHOES: min(self.shoes) > _LIGHT,
         }
         labels: list[int] = []
         for group in schema.groups:

@@ -15,6 +15,7 @@ silhouette (as drawn, before anything hides it), and at least MIN_PIXELS:
     hand_bag        with: bag 1.5 %; without: half of hands and upper legs, and a hand
     direction       40 % of the silhouette
     gait            half of the legs, and 30 % of the silhouette
+    light_shoes     shoes 1 %; no group of the `street` schema, for schemas that shall know more than it
 
 "Half" is of the region's own pixels in this pose. All classes of an exclusive group share their group's evidence.
 """
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
-from par_model.demo.appearance import Appearance
+from par_model.demo.appearance import LIGHT_SHOES, Appearance
 from par_model.demo.body import Part
 
 MIN_PIXELS = 5
@@ -41,7 +42,7 @@ Counts = NDArray[np.int64]
 
 
 def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]:
-    """For each group of the `street` schema, whether this frame shows what decides it.
+    """For each group of the `street` schema, and for `light_shoes`, whether this frame shows what decides it.
 
     visible, drawn: pixels of each Part [NUM_PARTS], seen in the picture and drawn in all.
     """
@@ -70,6 +71,7 @@ def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]
         else half((Part.HAND, Part.BOTTOM)) and int(visible[Part.HAND]) > 0,
         "direction": seen_share >= 0.4,
         "gait": half(_LEGS) and seen_share >= 0.3,
+        LIGHT_SHOES: shows((Part.SHOE,), 0.01),
     }
 
 

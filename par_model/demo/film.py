@@ -61,8 +61,11 @@ class Film:
         self.config, self.number = config, number
         camera_number = config.first_camera + number
         noise = np.random.default_rng([config.seed, camera_number, 1])
-        self.scene: Scene = scene_of(
-            camera_number, config.width, config.height, np.random.default_rng([config.seed, camera_number, 2])
+        self.scene: Scene = _lit(
+            scene_of(
+                camera_number, config.width, config.height, np.random.default_rng([config.seed, camera_number, 2])
+            ),
+            config.tint,
         )
         traffic = np.random.default_rng([config.seed, camera_number, 3])
         self.walkers: list[Walker] = draw_walkers(traffic, self.scene, config, schema)
@@ -188,6 +191,12 @@ class Film:
 
         shown = np.where(owner[target] == walker, parts[target], np.uint8(0))
         return Sighting(walker, moment, figure.box, count(mine), count(mine[source]), count(shown))
+
+
+def _lit(scene: Scene, tint: tuple[float, float, float]) -> Scene:
+    """The scene in light of another colour."""
+    red, green, blue = (own * more for own, more in zip(scene.light.tint, tint, strict=True))
+    return replace(scene, light=scene.light._replace(tint=(red, green, blue)))
 
 
 def _sprites(scene: Scene) -> list[Sprite]:

@@ -19,10 +19,11 @@ from typing import Any
 import pyarrow as pa
 
 from par_model.attributes import AttributeSchema, load_schema
+from par_model.demo.appearance import LIGHT_SHOES
 from par_model.demo.config import StreetConfig
 from par_model.demo.film import Film
 from par_model.demo.tracks import FilmedTrack, Tracker
-from par_model.errors import StorageError
+from par_model.errors import StorageError, UsageError
 from par_model.manifest.write import write_manifest
 from par_model.video.writer import ClipWriter
 
@@ -34,19 +35,33 @@ _FURTHER = (
     pa.field("visible", pa.list_(pa.int32())),
     pa.field("hidden_frames", pa.int32()),
 )
+# Groups that labels can be of.
+DRAWN = (*(group.name for group in load_schema("street").groups), LIGHT_SHOES)
 _REPORT_EVERY = 24  # frames
 
 
-def render_street(config: StreetConfig, folder: Path, *, workers: int = 2, progress: Progress | None = None) -> Path:
+def render_street(
+    config: StreetConfig,
+    folder: Path,
+    *,
+    schema: AttributeSchema | None = None,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Path:
     """Write the videos and the manifest under ``folder`` and return the manifest's path.
 
+    schema: what is labelled: groups of the `street` schema, which is the default, and `light_shoes`.
     workers: processes, at most one for each camera; with 1 all is done in this process. More start by spawning, so a
     script that calls this needs the usual ``if __name__ == "__main__"``.
     progress: called with the frames done and the frames in all.
 
     The same configuration gives the same manifest and the same pixels, and on one machine the same files.
-    Raises StorageError if the folder cannot be written.
+    Raises StorageError if the folder cannot be written, UsageError on groups that are not drawn.
     """
+    labelled = schema or load_schema("street")
+    unknown = [group.name for group in labelled.groups if group.name not in DRAWN]
+    if unknown:
+        raise UsageError(f"schema {labelled.name}: no street shows {unknown[0]!r}; it shows {', '.join(DRAWN)}")
     videos = folder / "videos"
     try:
         videos.mkdir(parents=True, exist_ok=True)
@@ -56,26 +71,26 @@ def render_street(config: StreetConfig, folder: Path, *, workers: int = 2, progr
     total = config.cameras * config.num_frames
     if min(workers, config.cameras) <= 1:
         for number in range(config.cameras):
-            for done, result in _render_camera(config, number, videos):
+            for done, result in _render_camera(config, labelled, number, videos):
                 if progress is not None:
                     progress(number * config.num_frames + done, total)
                 if result is not None:
                     rows[number] = result
     else:
-        rows = _render_parallel(config, videos, min(workers, config.cameras), progress)
+        rows = _render_parallel(config, labelled, videos, min(workers, config.cameras), progress)
     manifest = folder / "manifest.parquet"
     in_order = [row for number in sorted(rows) for row in rows[number]]
-    write_manifest(str(manifest), in_order, further=_FURTHER, label_schema=load_schema("street"))
+    write_manifest(str(manifest), in_order, further=_FURTHER, label_schema=labelled)
     return manifest
 
 
 def _render_parallel(
-    config: StreetConfig, videos: Path, workers: int, progress: Progress | None
+    config: StreetConfig, schema: AttributeSchema, videos: Path, workers: int, progress: Progress | None
 ) -> dict[int, list[Row]]:
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(workers, mp_context=context) as pool:
         done = manager.dict()
-        futures = {pool.submit(_work, config, n, videos, done): n for n in range(config.cameras)}
+        futures = {pool.submit(_work, config, schema, n, videos, done): n for n in range(config.cameras)}
         waiting = set(futures)
         try:
             while waiting:
@@ -90,19 +105,20 @@ def _render_parallel(
         return {number: future.result() for future, number in futures.items()}
 
 
-def _work(config: StreetConfig, number: int, videos: Path, done: Any) -> list[Row]:
+def _work(config: StreetConfig, schema: AttributeSchema, number: int, videos: Path, done: Any) -> list[Row]:
     """One camera, in a worker process; ``done`` is shared: frames by camera."""
     rows: list[Row] = []
-    for frames, result in _render_camera(config, number, videos):
+    for frames, result in _render_camera(config, schema, number, videos):
         done[number] = frames
         rows = result or rows
     return rows
 
 
-def _render_camera(config: StreetConfig, number: int, videos: Path) -> Iterator[tuple[int, list[Row] | None]]:
+def _render_camera(
+    config: StreetConfig, schema: AttributeSchema, number: int, videos: Path
+) -> Iterator[tuple[int, list[Row] | None]]:
     """Yields the frames done now and then, and at the end the manifest's rows."""
-    schema = load_schema("street")
-    film = Film(config, number, schema)
+    film = Film(config, number, load_schema("street"))
     tracker = Tracker(config, film.scene.camera, film.walkers, schema)
     path = videos / f"{film.scene.name}.mp4"
     options = {"crf": str(config.difficulty.crf)}

@@ -66,13 +66,30 @@ class EvaluateOptions:
             raise UsageError(f"--seed is {self.seed}: must be at least 0")
 
 
-def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
-    """Score, write OUT/metrics.json, and return what it holds. Raises ParError."""
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What is scored: the labelled rows, what is predicted of them row for row, and their split, None for all."""
+
+    manifest: Manifest
+    schema: AttributeSchema
+    labels: Labels
+    predictions: Predictions
+    split: str | None
+
+
+def read_scored(options: EvaluateOptions) -> Scored:
+    """Read labels and predictions. Raises ParError."""
     manifest = Manifest.open(options.manifest)
     refuse_ambiguous(manifest, None)
     schema = _schema(options, manifest)
     labels, split = _scored(options, read_labels(manifest, schema, labelled_by=schema))
-    predictions = read_predictions(options.predictions, schema, labels.ids)
+    return Scored(manifest, schema, labels, read_predictions(options.predictions, schema, labels.ids), split)
+
+
+def run_evaluation(options: EvaluateOptions, scored: Scored | None = None) -> dict[str, Any]:
+    """Score, write OUT/metrics.json, and return what it holds. scored: what ``read_scored`` gave. Raises ParError."""
+    scored = scored or read_scored(options)
+    schema, predictions, split = scored.schema, scored.predictions, scored.split
     metrics = {
         "manifest": storage.absolute(options.manifest),
         "predictions": storage.absolute(options.predictions),
@@ -81,7 +98,7 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         "schema_uri": _schema_uri(options),
         "split": split,
         "threshold": options.threshold,
-    } | score(labels.values, predictions, schema, options)
+    } | score(scored.labels.values, predictions, schema, options)
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
     output = Output(options.output)
     with output.lock() as held:  # OUT may be the folder of a run that is done again

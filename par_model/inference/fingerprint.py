@@ -13,6 +13,8 @@ from par_model.model.weights import WeightsHeader
 from par_model.runs.differences import Fingerprint, differing, refuse_differing
 from par_model.video.options import BEFORE_RECORDED
 
+_BEFORE_RECORDED: dict[str, Any] = {"embedding_type": "list", "sort_by": []}
+
 
 def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manifest, frames: int) -> Fingerprint:
     """Everything that changes results, and nothing that does not (pool and batch sizes, addresses, timeouts).
@@ -30,8 +32,10 @@ def fingerprint_of(options: InferOptions, header: WeightsHeader, manifest: Manif
         "precision": options.precision,
         **options.decode.results(),
         "embedding": options.embedding,
+        "embedding_type": options.embedding_type,
         "zero_shot": options.zero_shot,
         "partition_by": list(options.partition_by),
+        "sort_by": list(options.sort_by),
         "limit": options.limit,
         "split": options.split,
     }
@@ -52,7 +56,7 @@ def is_same(recorded: Fingerprint, wanted: Fingerprint) -> bool:
 
 
 def _comparable(recorded: Fingerprint, wanted: Fingerprint) -> tuple[Fingerprint, Fingerprint]:
-    recorded = BEFORE_RECORDED | recorded
+    recorded = _BEFORE_RECORDED | BEFORE_RECORDED | recorded
     return recorded, wanted | ({"precision": recorded.get("precision")} if wanted["precision"] == "auto" else {})
 
 

@@ -100,6 +100,28 @@ class Measured:
         shares = cheap.get("frames_share"), cheap.get("time_share")
         return cls(tracklets, device, decode, model, frames, read_bytes, failed / (ok + failed), *sampled, *shares)
 
+    @classmethod
+    def of_tracking(cls, record: Mapping[str, Any], where: str) -> Measured:
+        """What it took to make the manifest's tracklets of bare video, from the run.json of ``track``.
+
+        A run that went on after an interruption measured a part of the frames: it stands for all. Raises OutputError if
+        it measured nothing, or is none.
+        """
+        try:
+            stages, counts, device = record["stages"], record["counts"], record["device"]
+            looked, frames, tracklets = int(stages["frames"]), int(counts["frames"]), int(counts["tracklets"])
+            busy = float(stages["decode"]["busy_seconds"]), float(stages["detect"]["busy_seconds"])
+            read = int(stages["bytes_read"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise OutputError(f"{where} is not the run.json of parjob track: it lacks {error}") from error
+        if looked < 1 or tracklets < 1 or min(busy) <= 0 or device not in ("cpu", "cuda"):
+            raise OutputError(
+                f"{where} measured nothing: {looked} frames in its last run, {tracklets} tracklets in all"
+            )
+        each = frames / tracklets
+        decode, detect, read_bytes = (number / looked * each for number in (*busy, read))
+        return cls(tracklets, device, decode, detect, each, read_bytes, sampling="all")
+
     def by_cost(self, decode_budget: float) -> Measured:
         """What the same sample would have measured with ``--sampling cheap``. Raises UsageError where its run.json does
         not tell."""

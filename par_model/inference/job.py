@@ -34,6 +34,7 @@ from par_model.inference.work import TotalWork
 from par_model.runs.lock import Held
 from par_model.runs.record import versions
 from par_model.runs.stripes import stripe_rows
+from par_model.table.engines import unread_columns
 
 _log = logging.getLogger(__name__)
 
@@ -106,9 +107,13 @@ def _run(
         planned = plan_job(
             job, runner, settings, Desk(job.output, held, job_id), begun, partial(kind.accept, job, finished), surveyed
         )
+        begun.table = begun.table.with_times(planned.finer, job.options.output)
     except (ManifestError, UsageError, OutputError):
         withdraw(job.output, held, parts)
         raise
+    if not begun.table.files:
+        for line in unread_columns(begun.table.schema):
+            _log.warning(line)
     work = TotalWork()
     already = recognise_all(job, held, runner, settings, parts, planned, work)
     seconds = time.perf_counter() - clock
@@ -134,6 +139,7 @@ def _run(
             "untrained": [] if job.options.zero_shot else list(job.header.untrained),
             "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
             "toml": job.header.schema.to_toml(),
+            "thresholds": dict(zip(job.header.schema.score_fields, job.reading().thresholds, strict=True)),
         },
         "counts": counts,
         "stages": work.rates(planned.rows - already, seconds),

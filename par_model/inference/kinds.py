@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -144,8 +144,7 @@ class Add(FirstRun):
         return True
 
     def begin(self, job: Job, finished: dict[str, Any] | None, parts: PartStore) -> Begun:
-        table = _complete_table(job, finished)
-        table.refuse_other_types(job.options.output)
+        table = _complete_table(job, finished).as_stored(job.options.output)
         return Begun(table, _rows(job, table.ids(), np.asarray))
 
     def accept(self, job: Job, finished: dict[str, Any] | None, surveyed: Surveyed) -> None:
@@ -169,8 +168,7 @@ def _nothing(job: Job, finished: dict[str, Any], why: str) -> bool:
 def _complete_table(job: Job, finished: dict[str, Any] | None) -> AttributeTable:
     assert finished is not None  # of a kind that works on complete tables alone
     files = tuple(job.output.place(name) for name in finished["files"])
-    named = named_by_catalogs(job.output)
-    return AttributeTable(job.table.folder, job.table.schema, job.table.partition_by, files, named=named)
+    return replace(job.table, files=files, named=named_by_catalogs(job.output))
 
 
 def _rows(job: Job, ids: pa.Array, left_out: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:

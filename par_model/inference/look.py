@@ -21,7 +21,7 @@ from par_model.runs.output import Output
 from par_model.sampling import Sampling
 from par_model.table.attribute_table import AttributeTable
 from par_model.table.results import Reading
-from par_model.table.schema import check_partition_columns, table_schema
+from par_model.table.schema import check_partition_columns, check_sort_columns, table_schema
 
 _BATCH_SIZE = {"cpu": 8, "cuda": 64}
 
@@ -51,8 +51,10 @@ class Job:
         refuse_columns(manifest, header.schema)
         selection = Selection(options.split, options.limit)
         passed_through = [manifest.schema.field(name) for name in manifest.pass_through]
-        schema = table_schema(passed_through, header.schema, embedding=options.embedding)
+        width = header.config.backbone.embed_dim if options.embedding_type == "fixed" else None
+        schema = table_schema(passed_through, header.schema, embedding=options.embedding, embedding_width=width)
         check_partition_columns(options.partition_by, schema)
+        check_sort_columns(options.sort_by, options.partition_by, passed_through)
         folder = storage.join(storage.absolute(options.output), "attributes")
         return cls(
             options=options,
@@ -60,7 +62,7 @@ class Job:
             header=header,
             selection=selection,
             sampling=Sampling(options.sampling, frames, options.seed, options.decode_budget),
-            table=AttributeTable(folder, schema, options.partition_by),
+            table=AttributeTable(folder, schema, options.partition_by, sort_by=options.sort_by),
             fingerprint=fingerprint_of(options, header, manifest, frames),
         )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from par_model.errors import UsageError
 from par_model.model.device import Precision, RealDevice, RealPrecision
 from par_model.options import check_options, option, required
 from par_model.policies import DECODE_BUDGET, Policy
@@ -13,6 +14,9 @@ from par_model.video.options import DecodeOptions
 if TYPE_CHECKING:
     from par_model.sampling import Sampling
     from par_model.types import Preprocess
+
+
+EmbeddingType = Literal["list", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,20 @@ class InferOptions:
     )
     seed: int = option(0, "Seed for random sampling.")
     embedding: bool = option(False, "Add each tracklet's CLIP image embedding.")
+    embedding_type: EmbeddingType = option(
+        "list", "What embeddings are to tools that read Arrow's types: lists, or vectors of a fixed size."
+    )
     zero_shot: bool = option(
         False,
         "Compare CLIP's image embedding with the schema's texts, untrained; for weights of a pre-trained CLIP.",
     )
     partition_by: tuple[str, ...] = option(
         (), "Write Hive folders by this column (may be given several times).", metavar="COLUMN"
+    )
+    sort_by: tuple[str, ...] = option(
+        (),
+        "Sort the rows of each file by this column of the manifest (may be given several times).",
+        metavar="COLUMN",
     )
     max_failure_rate: float = option(
         0.05,
@@ -73,6 +85,8 @@ class InferOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.embedding_type != "list" and not self.embedding:
+            raise UsageError(f"--embedding-type {self.embedding_type}: there are no embeddings without --embedding")
         self.decode.check_sampling(self.sampling)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -116,21 +116,23 @@ class _Recorded:
     rows: int
     digest: str
     files: list[UnitsFile]
+    finer: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Planned:
     """selected: rows of the manifest that are meant. rows: those of them that are to be recognised. digest: of what is
-    meant, for ``run.json``."""
+    meant, for ``run.json``. finer: columns with times that microseconds do not hold."""
 
     selected: int
     rows: int
     digest: str
     units: Units
+    finer: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """As ``read`` reads it."""
-        document = {"selected": self.selected, "rows": self.rows, "digest": self.digest}
+        document = {"selected": self.selected, "rows": self.rows, "digest": self.digest, "finer": self.finer}
         return json.dumps(document | {"files": [asdict(file) for file in self.units.files]}).encode()
 
     @classmethod
@@ -140,7 +142,8 @@ class Planned:
         if found is None:
             return None
         files = tuple(UnitsFile(**file) for file in found["files"])
-        return cls(found["selected"], found["rows"], found["digest"], Units(storage.parent(uri), files))
+        units = Units(storage.parent(uri), files)
+        return cls(found["selected"], found["rows"], found["digest"], units, tuple(found.get("finer", ())))
 
 
 def _are_done(done: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.bool_]:

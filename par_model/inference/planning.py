@@ -85,7 +85,8 @@ class Desk:
         """Write what was found, so that no run of the job plans again."""
         digest = digest_text(surveyed.digest)
         rows = surveyed.selected - surveyed.left_out
-        found = Planned(surveyed.selected, rows, digest, Units(self.folder, tuple(files)))
+        units = Units(self.folder, tuple(files))
+        found = Planned(surveyed.selected, rows, digest, units, tuple(sorted(surveyed.finer)))
         storage.write_bytes(self.place("plan"), found.to_json(), self.held.verify)
         return found
 

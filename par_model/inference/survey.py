@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from par_model import times
-from par_model.errors import ManifestError
+from par_model.errors import ManifestError, UsageError
 from par_model.manifest.database import database
 from par_model.manifest.digest import batch_digests
+from par_model.manifest.plain import coarse
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint, id_complaint, losing_columns, same_id, value_complaint
 from par_model.manifest.schema import DEFECT, ROW
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
-from par_model.table.writer import check_folder_value
+from par_model.table.writer import folder_problem
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,19 +55,21 @@ class Span:
 class RowQuestion:
     """What is asked of every row. columns: those that its digest and the attribute table depend on. split, stop: which
     rows are meant, those of the split before row ``stop``. partition_by: columns of the manifest that become folders.
+    passed: columns that the table repeats.
     """
 
     columns: tuple[str, ...]
     split: str | None
     stop: int
     partition_by: tuple[str, ...]
+    passed: tuple[str, ...]
 
     @classmethod
     def of(cls, manifest: Manifest, split: str | None, stop: int, partition_by: Iterable[str]) -> RowQuestion:
         """For all spans of a manifest."""
         passed = manifest.pass_through
         columns = tuple(dict.fromkeys([*TRACKLET_COLUMNS, *passed]))
-        return cls(columns, split, stop, tuple(name for name in partition_by if name in passed))
+        return cls(columns, split, stop, tuple(name for name in partition_by if name in passed), passed)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Surveyed:
 
     selected: rows that are meant. left_out: those of them that are not to be recognised. digest, digest_left_out: sums
     of their rows' digests, two halves of 64 bits each. longest: frames or stills of the longest tracklet that is meant.
-    no_id, lost_value: the first row that makes the manifest ambiguous so.
+    no_id, lost_value: the first row that makes the manifest ambiguous so. finer: columns with times that microseconds
+    do not hold.
     """
 
     selected: int = 0
@@ -85,6 +89,7 @@ class Surveyed:
     longest: int = 0
     no_id: Complaint | None = None
     lost_value: Complaint | None = None
+    finer: frozenset[str] = frozenset()
 
     def __add__(self, other: Surveyed) -> Surveyed:
         return Surveyed(
@@ -95,6 +100,7 @@ class Surveyed:
             max(self.longest, other.longest),
             _first(self.no_id, other.no_id),
             _first(self.lost_value, other.lost_value),
+            self.finer | other.finer,
         )
 
     def refuse(self, manifest: Manifest, twice: Complaint | None) -> None:
@@ -144,6 +150,7 @@ def survey(
             meant = _meant(batch, question)
             if len(meant):
                 left_out = _left_out(meant, span)
+                _refuse_values(span.manifest, meant, question.partition_by)
                 found += _looked_at(connection, meant, left_out, question)
                 wanted = meant if left_out is None else meant.filter(pa.array(~left_out))
                 deal(connection, wanted.select([*TRACKLET_COLUMNS, ROW, DEFECT]))
@@ -205,16 +212,35 @@ def _left_out(rows: pa.Table, span: Span) -> NDArray[np.bool_] | None:
     return None if span.left_out is None else span.left_out[rows[ROW].to_numpy() - span.start]
 
 
+def _refuse_values(manifest: Manifest, meant: pa.Table, partition_by: Iterable[str]) -> None:
+    """Raise UsageError for a value that no folder can be named after, with the first row that has it."""
+    for name in partition_by:
+        column = coarse(meant[name])
+        if column is None:
+            raise UsageError(
+                f"--partition-by {name}: {manifest.uri} has times finer than a microsecond there, which few tools read "
+                "back from a folder's name; partition by another column"
+            )
+        values = column.unique()
+        for at, value in enumerate(times.to_pylist(values)):
+            problem = folder_problem(name, value)
+            if problem is not None:
+                row = meant[ROW][pc.equal(column, values[at]).index(True).as_py()].as_py()
+                raise UsageError(f"--partition-by {name}: {manifest.where(row)} of {manifest.uri} {problem}")
+
+
 def _looked_at(
     connection: DuckDBPyConnection, meant: pa.Table, left_out: NDArray[np.bool_] | None, question: RowQuestion
 ) -> Surveyed:
     [batch] = meant.combine_chunks().to_batches()
     digests = batch_digests(connection, batch)
-    for name in question.partition_by:
-        for value in times.to_pylist(meant[name].unique()):
-            check_folder_value(name, value)
     lengths = (pc.max(pc.list_value_length(meant[name])).as_py() for name in ("frame_indices", "image_uris"))
-    found = Surveyed(len(meant), digest=_total(digests), longest=max(length or 0 for length in lengths))
+    found = Surveyed(
+        len(meant),
+        digest=_total(digests),
+        longest=max(length or 0 for length in lengths),
+        finer=frozenset(name for name in question.passed if coarse(meant[name]) is None),
+    )
     if left_out is None:
         return found
     return replace(found, left_out=int(left_out.sum()), digest_left_out=_total(digests[left_out]))

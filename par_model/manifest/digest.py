@@ -5,7 +5,7 @@ Every column becomes stretches of bytes, one for each row, which DuckDB hashes: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import duckdb
 import numpy as np
@@ -15,7 +15,6 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from par_model import times
-from par_model.manifest.database import database
 from par_model.manifest.schema import DEFECT, ROW
 
 _OF_FRAMES = ("tracklet_id", "video_uri", "image_uris", "frame_indices", "boxes")
@@ -23,20 +22,15 @@ _UTC = "zoneinfo.ZoneInfo(key='UTC')"
 _NOT_IN_TABLE = ("labels", ROW, DEFECT)
 
 
-def row_digests(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.uint64]]:
-    """128 bits, uint64 [rows, 2], for each row of each batch of ``Manifest.iter_batches``, which have TRACKLET_COLUMNS
-    and any others.
+def batch_digests(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) -> NDArray[np.uint64]:
+    """128 bits, uint64 [rows, 2], for each row of a batch of ``Manifest.iter_batches``, which has TRACKLET_COLUMNS and
+    any others.
 
     They depend on all that the attribute table can depend on: the frames, and the values of the other columns but
     ``labels``. They do not depend on the row's position, the files, the columns' order, or columns that are null.
+
+    connection: of ``database.database``.
     """
-    with database() as connection:
-        for batch in batches:
-            yield batch_digests(connection, batch)
-
-
-def batch_digests(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch) -> NDArray[np.uint64]:
-    """Those of one batch."""
     # What is null leaves no trace, so that a column that is not there counts as one of nulls.
     columns = dict(_columns(batch))
     known = [n for n, values in columns.items() if n == "tracklet_id" or values.null_count < len(values)]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.manifest.plain import common_type, plain_type
+from par_model.manifest.plain import common_type, plain_type, settled_type
 from par_model.manifest.schema import COLUMNS, DEFECT, ROW, SCHEMA_METADATA
 
 READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
@@ -243,8 +243,7 @@ def unified_schema(files: Iterable[ManifestFile]) -> pa.Schema:
                     ) from error
             fields[name] = field
             origin.setdefault(name, file.name)
-    # A column that is null in every row has no type of its own; tables need one.
-    return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in fields.values()])
+    return pa.schema([f.with_type(settled_type(f.type)) for f in fields.values()])
 
 
 def missing_columns(file: ManifestFile) -> list[str]:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from par_model import storage
-from par_model.errors import ManifestError, UsageError
+from par_model.errors import ManifestError
 from par_model.manifest.cast import are_listed
 from par_model.manifest.plain import plain
 from par_model.manifest.read import Manifest
-from par_model.manifest.schema import BOX, BOX_FIELDS, COLUMNS, DEFECT, ROW, SCHEMA_METADATA
+from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
+from par_model.manifest.schema import BOX, BOX_FIELDS, COLUMNS
 
 # xywh: left, top, width, height. xyxy: left, top, right, bottom.
 BoxFormat = Literal["xywh", "xyxy"]
 _FOUR = len(BOX_FIELDS)
-_BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -77,36 +74,25 @@ def convert(uri: str, output: str, box_format: BoxFormat) -> Converted:
     that the manifest's own folder would take for a part of it; StorageError.
     """
     manifest = Manifest.open(uri)
-    _refuse(manifest, output)
+    refuse_own_place(manifest, output)
+    _refuse_other_boxes(manifest)
     names = list(manifest.column_names)
     schema = pa.schema([manifest.schema.field(name) for name in names])
-    if manifest.label_schema is not None:
-        schema = schema.with_metadata({SCHEMA_METADATA: manifest.label_schema.to_toml()})
     boxes = empty = 0
-    with storage.atomic_writer(output) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in _converted(manifest, names, box_format):
+
+    def converted() -> Iterator[pa.RecordBatch]:
+        nonlocal boxes, empty
+        for batch in whole_batches(manifest, names, boxes=lambda values: struct_boxes(values, box_format)):
             sides = batch.column("boxes").flatten()
             boxes += len(sides)
             empty += _count_empty(sides)
-            writer.write_batch(batch.select(names).cast(schema))
+            yield batch
+
+    write_whole(output, schema, converted(), manifest.label_schema)
     return Converted(manifest.num_rows, boxes, empty)
 
 
-def _converted(manifest: Manifest, names: list[str], box_format: BoxFormat) -> Iterator[pa.RecordBatch]:
-    for batch in manifest.iter_batches(names, _BATCH_ROWS, boxes=lambda values: struct_boxes(values, box_format)):
-        for row, defect in zip(batch.column(ROW).to_pylist(), batch.column(DEFECT).to_pylist(), strict=True):
-            if defect is not None:
-                why = defect.split("\n")[0]
-                raise ManifestError(f"manifest {manifest.uri}: {manifest.where(row)}: {why}; nothing was written")
-        yield batch
-
-
-def _refuse(manifest: Manifest, output: str) -> None:
-    if manifest.num_rows == 0:
-        raise ManifestError(f"manifest {manifest.uri}: has no rows")
-    twice = [name for name in manifest.column_names if manifest.all_column_names.count(name) > 1]
-    if twice:
-        raise ManifestError(f"manifest {manifest.uri}: has two columns {twice[0]!r}: rename one")
+def _refuse_other_boxes(manifest: Manifest) -> None:
     kinds = {file.name: file.column_type("boxes") for file in manifest.files}
     listed = {name: kind for name, kind in kinds.items() if kind is not None and not pt.is_null(kind)}
     if not listed:
@@ -118,15 +104,6 @@ def _refuse(manifest: Manifest, output: str) -> None:
                 f"manifest {manifest.uri}: boxes of {name} have type {kind}, no lists of four numbers: "
                 + ("such boxes are not converted" if done else "write lists of four, or x, y, w, h")
             )
-    place, whole = _place(output), _place(manifest.uri)
-    if storage.is_folder(whole) and place.startswith(f"{whole.rstrip('/')}/"):
-        raise UsageError(f"--output {output} is inside the manifest's folder, which would then have every row twice")
-    if storage.is_glob(manifest.uri) and fnmatchcase(place, whole):
-        raise UsageError(f"--output {output} is a file of the manifest's pattern, which would then have rows twice")
-
-
-def _place(uri: str) -> str:
-    return storage.local_path(uri) if storage.is_local(uri) else uri
 
 
 def _lengths(lists: pa.Array) -> NDArray[np.int64]:

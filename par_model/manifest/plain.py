@@ -1,7 +1,7 @@
 """Plain types for a manifest's further columns, so that whatever wrote them, every reader of the table can open it.
 
-Views, dictionaries, UUIDs, JSON and decimals of another width than 128 bits are how a tool keeps values; some readers
-refuse a whole file that has one such column. Their plain types hold the same values.
+Views, dictionaries, runs, UUIDs, JSON, half floats and decimals of another width than 128 bits are how a tool keeps
+values; some readers refuse a whole file that has one such column. Their plain types hold the same values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from par_model.times import with_zone
+from par_model.times import offset_type, with_offset, with_zone
 
 DECIMAL_DIGITS = 38  # what 128 bits, and SQL engines, have
 _DOUBLE_DIGITS = 15  # decimal digits that a double keeps
@@ -47,9 +47,11 @@ def plain(values: pa.Array) -> pa.Array:
     if isinstance(values, pa.DictionaryArray):
         indices, dictionary = values.indices, plain(values.dictionary)
         return pa.DictionaryArray.from_arrays(indices, dictionary).dictionary_decode()
+    if isinstance(values, pa.RunEndEncodedArray):
+        return plain(pc.run_end_decode(values))
     if isinstance(values, pa.ExtensionArray):
         return uuid_text(values.storage) if _is_uuid(kind) else plain(values.storage)
-    if pt.is_string_view(kind) or pt.is_binary_view(kind):
+    if pt.is_string_view(kind) or pt.is_binary_view(kind) or pt.is_float16(kind):
         return values.cast(wanted)
     if pt.is_struct(kind):
         children = [plain(values.field(i)) for i in range(kind.num_fields)]
@@ -98,18 +100,44 @@ def may_lose(found: pa.DataType, wanted: pa.DataType) -> bool:
     return plain_type(found) != wanted or _has_wide_decimal(found)
 
 
+def settled_type(kind: pa.DataType) -> pa.DataType:
+    """A plain type with text for what is null in every row, at any depth, and has no type of its own."""
+    return pa.string() if pt.is_null(kind) else _carried(kind, settled_type)
+
+
+def coarse_type(kind: pa.DataType) -> pa.DataType:
+    """A plain type with microseconds for nanoseconds since an epoch, at any depth."""
+    if pt.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz) if kind.unit == "ns" else kind
+    return _carried(kind, coarse_type)
+
+
+def coarse(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Values of a plain type in its ``coarse_type``, those with a zone as offsets from UTC; None where one is lost."""
+    wanted = coarse_type(values.type)
+    if wanted == values.type:
+        return values
+    try:
+        return with_offset(values).cast(offset_type(wanted))
+    except pa.ArrowInvalid:
+        return None
+
+
 def _same(kind: pa.DataType) -> pa.DataType:
     return _carried(kind, _same)
 
 
 def _carried(found: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """The type without views, dictionaries and extension types. inner: the same for the types within."""
+    """The type without views, dictionaries, runs, half floats and extension types. inner: the same for the types
+    within."""
     if _is_uuid(found) or pt.is_string_view(found):
         return pa.string()
     if isinstance(found, pa.BaseExtensionType):
         return inner(found.storage_type)
-    if pt.is_dictionary(found):
+    if pt.is_dictionary(found) or pt.is_run_end_encoded(found):
         return inner(found.value_type)
+    if pt.is_float16(found):
+        return pa.float32()
     if pt.is_binary_view(found):
         return pa.binary()
     if pt.is_struct(found):
@@ -131,7 +159,9 @@ def is_list_like(found: pa.DataType) -> bool:
 def _inner(found: pa.DataType) -> list[pa.DataType]:
     if isinstance(found, pa.BaseExtensionType):
         return [found.storage_type]
-    return [found.value_type] if pt.is_dictionary(found) else [found.field(i).type for i in range(found.num_fields)]
+    if pt.is_dictionary(found) or pt.is_run_end_encoded(found):
+        return [found.value_type]
+    return [found.field(i).type for i in range(found.num_fields)]
 
 
 def _is_uuid(found: pa.DataType) -> bool:

@@ -42,6 +42,24 @@ def write_manifest(
     return len(clustered)
 
 
+def write_manifest_tables(uri: str, tables: Iterable[pa.Table], schema: pa.Schema, before: storage.Before) -> int:
+    """Write tables of ``schema``, one for each video, in that order; return the number of rows.
+
+    No more than a row group is in memory. before: as of ``storage.atomic_writer``. Raises StorageError.
+    """
+    rows = 0
+    with storage.atomic_writer(uri, before) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for table in tables:
+            waiting.append(table)
+            rows += len(table)
+            if sum(map(len, waiting)) >= _GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting), row_group_size=_GROUP_ROWS_MAX)
+                waiting = []
+        writer.write_table(pa.concat_tables([*waiting, schema.empty_table()]), row_group_size=_GROUP_ROWS_MAX)
+    return rows
+
+
 def _row_groups(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
     for row in rows:

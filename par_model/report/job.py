@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from par_model.manifest.read import Manifest
 from par_model.report.figures import class_figures, group_figures
 from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
-from par_model.report.page import json_in_html, render
+from par_model.report.page import json_in_html, refuse_no_page, render
 from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import Strip, read_strips
 
@@ -145,19 +144,7 @@ def _page_place(options: ReportOptions) -> str:
             f"--output {options.output} lies among the table's files, and readers take every file there: give the page "
             "another folder"
         )
-    if storage.is_local(output) and (path := Path(storage.local_path(output))).exists() and not path.is_file():
-        raise UsageError(f"--output {options.output} exists and is no file: give the page another name")
-    try:
-        with storage.guard(output, "read"), storage.open_reader(output) as file:
-            start = file.read(64)
-    except storage.PlaceError as error:
-        # Who may write to a bucket need not be allowed to read it, or to know what is not there.
-        hidden = error.reason is storage.Reason.ACCESS_DENIED and not storage.is_local(output)
-        if error.reason is not storage.Reason.NOT_FOUND and not hidden:
-            raise
-        return output
-    if start and not start.lstrip().lower().startswith(b"<!doctype html"):
-        raise UsageError(f"--output {options.output} exists and is no HTML page: give the page another name")
+    refuse_no_page(output, options.output)
     return output
 
 

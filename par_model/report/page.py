@@ -11,10 +11,14 @@ import base64
 import hashlib
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
+from par_model import storage
+from par_model.errors import UsageError
 
 _DASH = "\u2013"
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
@@ -36,6 +40,35 @@ def render(context: dict[str, Any]) -> str:
 def render_look(context: dict[str, Any]) -> str:
     """The page of drawn tracks, which has no script. ``context``: what look.html.jinja names."""
     return _render("look.html.jinja", context, style=_file("page.css") + _file("look.css"), scripts={})
+
+
+def render_audit(context: dict[str, Any]) -> str:
+    """The page of labels that a model disputes, which has no script. ``context``: what audit.html.jinja names."""
+    return _render("audit.html.jinja", context, style=_file("page.css") + _file("audit.css"), scripts={})
+
+
+def render_label(context: dict[str, Any]) -> str:
+    """The page on which people answer. ``context``: what label.html.jinja names."""
+    scripts = {"answers": Markup(_file("label_answers.js")), "script": Markup(_file("label.js"))}
+    return _render("label.html.jinja", context, style=_file("page.css") + _file("label.css"), scripts=scripts)
+
+
+def refuse_no_page(uri: str, given: str, option: str = "--output") -> None:
+    """Raises UsageError where something is at ``uri`` that is no page, which would be lost. given: how the user spelt
+    it, as the value of ``option``."""
+    if storage.is_local(uri) and (path := Path(storage.local_path(uri))).exists() and not path.is_file():
+        raise UsageError(f"{option} {given} exists and is no file: give the page another name")
+    try:
+        with storage.guard(uri, "read"), storage.open_reader(uri) as file:
+            start = file.read(64)
+    except storage.PlaceError as error:
+        # Who may write to a bucket need not be allowed to read it, or to know what is not there.
+        hidden = error.reason is storage.Reason.ACCESS_DENIED and not storage.is_local(uri)
+        if error.reason is not storage.Reason.NOT_FOUND and not hidden:
+            raise
+        return
+    if start and not start.lstrip().lower().startswith(b"<!doctype html"):
+        raise UsageError(f"{option} {given} exists and is no HTML page: give the page another name")
 
 
 def _render(template: str, context: dict[str, Any], *, style: str, scripts: dict[str, Markup]) -> str:

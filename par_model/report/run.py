@@ -5,7 +5,7 @@ DuckDB answers them over a stream of the table's files, so that memory does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,6 +90,16 @@ class FinishedRun:
         said = ", ".join(f'CAST("{group.column}" AS VARCHAR) AS "{group.column}"' for group in self.groups)
         with self._connection() as connection:
             return connection.sql(f"SELECT tracklet_id, status, {said} FROM result").to_arrow_table()
+
+    def answers_of(self, ids: Sequence[str]) -> pa.Table:
+        """tracklet_id, and of each group what it says as text, and the score of that, of the recognised tracklets among
+        ``ids``."""
+        said = ", ".join(f'CAST("{g.column}" AS VARCHAR) AS "{g.column}", "{g.column}_score"' for g in self.groups)
+        with self._connection() as connection:
+            connection.register("wanted", pa.table({"tracklet_id": pa.array(ids, pa.string())}))
+            return connection.sql(
+                f"SELECT tracklet_id, {said} FROM result WHERE error IS NULL AND tracklet_id IN (FROM wanted)"
+            ).to_arrow_table()
 
     def sample(self, limit: int, labelled: pa.Table | None) -> pa.Table:
         """At most ``limit`` rows for the gallery, in order of their ids.

@@ -7,7 +7,7 @@ rows replaced (``--retry-failed``). Either can be done again after an interrupti
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import OutputError
-from par_model.manifest.plain import plain_type
+from par_model.manifest.plain import coarse_type, plain_type
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.runs.lock import Held
@@ -34,14 +34,15 @@ from par_model.table.writer import first_free_number, named_anew, remove_others,
 @dataclass(frozen=True)
 class AttributeTable:
     """The table's files below ``folder``, and how they are written. schema: with the columns that are folders. written:
-    what is known of files that were just written. named: files that catalogs name, of this table or of an earlier state
-    of it, which stay as they are; None where it is in no catalog."""
+    what is known of files that were just written. sort_by: as of ``TableWriter``. named: files that catalogs name, of
+    this table or of an earlier state of it, which stay as they are; None where it is in no catalog."""
 
     folder: str
     schema: pa.Schema
     partition_by: tuple[str, ...]
     files: tuple[str, ...] = ()
     written: tuple[WrittenRange, ...] = ()
+    sort_by: tuple[str, ...] = ()
     named: frozenset[str] | None = None
 
     def batches(self, columns: list[str], files: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -61,19 +62,40 @@ class AttributeTable:
         )
         return iter(dataset.to_batches(columns=columns))
 
-    def refuse_other_types(self, output: str) -> None:
-        """Raise OutputError where new files would have another type of a column than the files of earlier versions,
-        which kept views, UUIDs and the like as the manifest had them."""
-        for uri in self.files[:1]:
-            fs, path = storage.arrow_filesystem(uri)
-            stored = pq.read_schema(path, filesystem=fs)
-            for field in stored:
-                wanted = self.schema.field(field.name).type if field.name in self.schema.names else field.type
-                if plain_type(field.type) != field.type and wanted != field.type:
-                    raise OutputError(
-                        f"{output} cannot be added to: an earlier version wrote its column {field.name} as "
-                        f"{field.type}, which is {wanted} now, and a table has one type: give another --output"
-                    )
+    def as_stored(self, output: str) -> Self:
+        """To add to: a column has one type in a table, that of its files where these hold the same values. Raises
+        OutputError where they do not."""
+        if not self.files:
+            return self
+        fs, path = storage.arrow_filesystem(self.files[0])
+        stored = pq.read_schema(path, filesystem=fs)
+        fields = []
+        for field in self.schema:
+            # A column of folders is in no file, and has no finer times.
+            found = stored.field(field.name).type if field.name in stored.names else coarse_type(field.type)
+            is_alike = field.name == "embedding" or coarse_type(found) == coarse_type(field.type)
+            if found != field.type and not (is_alike and plain_type(found) == found):
+                raise OutputError(
+                    f"{output} cannot be added to: its files have the column {field.name} as {found}, which is "
+                    f"{field.type} now, and a table has one type: give another --output"
+                )
+            fields.append(field.with_type(found))
+        return replace(self, schema=pa.schema(fields))
+
+    def with_times(self, finer: Collection[str], output: str) -> Self:
+        """With times to the microsecond, which Spark and Athena need, but for columns ``finer``, whose values would be
+        lost. Types of files that are there stay. Raises OutputError where those hold no finer times."""
+        if not self.files:
+            fields = [f if f.name in finer else f.with_type(coarse_type(f.type)) for f in self.schema]
+            return replace(self, schema=pa.schema(fields))
+        for name in finer:
+            kind = self.schema.field(name).type
+            if kind == coarse_type(kind):
+                raise OutputError(
+                    f"{output} cannot be added to: its files have the column {name} as {kind}, and the manifest has "
+                    f"times in it that are finer: round them, or give another --output"
+                )
+        return self
 
     def ids(self, *, failed_only: bool = False) -> pa.Array:
         """The tracklet_ids of all results, or of the failed ones."""
@@ -123,6 +145,7 @@ class AttributeTable:
             folder=self.folder,
             schema=self.schema,
             partition_by=self.partition_by,
+            sort_by=self.sort_by,
             manifest=manifest,
             selection=selection,
             reading=reading,

@@ -38,7 +38,7 @@ def write_anew(wanted: FileAnew) -> tuple[str, str]:
         ids = old.read(["tracklet_id"])["tracklet_id"]
         if not pc.any(pc.is_in(ids, outcomes["tracklet_id"].combine_chunks())).as_py():
             return wanted.uri, wanted.uri
-        with replacing(wanted.target, old.schema_arrow, wanted.before) as writer:
+        with replacing(old, wanted.target, wanted.before) as writer:
             for group in range(old.num_row_groups):
                 writer.write_table(_replaced(old.read_row_group(group), outcomes, wanted.reading))
     return wanted.uri, wanted.target

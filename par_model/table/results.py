@@ -1,6 +1,6 @@
 """From outcomes to results, the lines of the attribute table, a column at a time.
 
-Dimension letters: B tracklets, C classes, G classes of one group.
+Dimension letters: B tracklets, C classes, G classes of one group, E width of an embedding.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ def table_results(passed_through: pa.Table, outcomes: pa.Table, reading: Reading
         name: passed_through[name] for name in passed_through.column_names if name in schema.names
     }
     columns["status"] = pa.array(np.where(failed_B, "failed", "ok"), pa.string())
-    for name in ("error", "message", "sampled_frames", "num_frames", "run_id", "embedding"):
+    for name in ("error", "message", "sampled_frames", "num_frames", "run_id"):
         if name in schema.names:
             columns[name] = outcomes[name]
+    if "embedding" in schema.names:
+        columns["embedding"] = _embeddings(outcomes["embedding"], schema.field("embedding").type)
     columns["model_id"] = pa.repeat(pa.scalar(reading.model_id), len(outcomes))
     columns["scores"] = _struct(scores_BC, failed_B, reading.schema)
     trained = np.asarray(reading.trained)
@@ -70,6 +72,20 @@ def _scores(column: pa.ChunkedArray, failed_B: NDArray[np.bool_], num_classes: i
     flat = pc.list_flatten(column).to_numpy()
     scores_BC[~failed_B] = flat.reshape(-1, num_classes)
     return scores_BC
+
+
+def _embeddings(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Lists as ``embedding_field`` has them, which Arrow's casts of lists with nulls do not give."""
+    values = pc.list_flatten(column).combine_chunks()
+    valid_B = column.is_valid().to_numpy()
+    mask = pa.array(~valid_B)
+    if pa.types.is_fixed_size_list(kind):
+        values_BE = np.zeros((len(valid_B), kind.list_size), np.float32)
+        values_BE[valid_B] = values.to_numpy().reshape(-1, kind.list_size)
+        return pa.FixedSizeListArray.from_arrays(pa.array(values_BE.ravel()), type=kind, mask=mask)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=mask)
 
 
 def _struct(scores_BC: NDArray[np.float32], failed_B: NDArray[np.bool_], schema: AttributeSchema) -> pa.Array:

@@ -28,10 +28,10 @@ from par_model.table.writer import FILE_BYTES, TableWriter
 class RowRange:
     """What it takes to write the rows ``first`` to ``end - 1``; may be sent to another process.
 
-    folder, schema, partition_by, number: of the table and its files, as in ``TableWriter``. stop: no row from this one
-    on is selected. before: asked before each write. stripe: rows of a stripe, at whose borders ``first`` and ``end``
-    lie. parts: URIs of those that may hold some of the rows. left_out: None, or for each row of the range whether the
-    table has it already, as packed bits.
+    folder, schema, partition_by, sort_by, number: of the table and its files, as in ``TableWriter``. stop: no row from
+    this one on is selected. before: asked before each write. stripe: rows of a stripe, at whose borders ``first`` and
+    ``end`` lie. parts: URIs of those that may hold some of the rows. left_out: None, or for each row of the range
+    whether the table has it already, as packed bits.
     """
 
     folder: str
@@ -48,6 +48,7 @@ class RowRange:
     number: int = 0
     parts: tuple[str, ...] = ()
     left_out: bytes | None = None
+    sort_by: tuple[str, ...] = ()
 
     def between(
         self, first: int, end: int, parts: Sequence[PartFile], left_out: NDArray[np.bool_], number: int
@@ -122,7 +123,7 @@ def cut(whole: RowRange, parts: Sequence[PartFile], left_out: NDArray[np.bool_],
 def write_range(rows: RowRange) -> WrittenRange:
     """Write the files of a range. Can be done again, and by two at a time, with the same result."""
     count, errors = 0, Counter[str]()
-    with TableWriter(rows.folder, rows.schema, rows.partition_by, rows.before, rows.number) as writer:
+    with TableWriter(rows.folder, rows.schema, rows.partition_by, rows.before, rows.number, rows.sort_by) as writer:
         for results in rows.results():
             count += len(results)
             errors.update(results["error"].drop_null().to_pylist())

@@ -17,8 +17,8 @@ TAIL = (
     pa.field("model_id", pa.string()),
     pa.field("run_id", pa.string()),
 )
-EMBEDDING = pa.field("embedding", pa.list_(pa.float32()))
 
+_OF_EACH_ROW = ("message",)
 _PARTITION_TYPES = "strings, integers, booleans, dates and timestamps"
 
 
@@ -33,10 +33,20 @@ def scores_type(schema: AttributeSchema) -> pa.StructType:
     return pa.struct([pa.field(name, pa.float32()) for name in schema.score_fields])
 
 
-def table_schema(passed_through: Sequence[pa.Field], schema: AttributeSchema, *, embedding: bool) -> pa.Schema:
+def embedding_field(width: int | None) -> pa.Field:
+    """Lists of float32, of a fixed size if there is a ``width``. What is in a list is never null, and says so:
+    ClickHouse computes no distance of lists that may hold nulls."""
+    element = pa.field("element", pa.float32(), nullable=False)
+    return pa.field("embedding", pa.list_(element) if width is None else pa.list_(element, width))
+
+
+def table_schema(
+    passed_through: Sequence[pa.Field], schema: AttributeSchema, *, embedding: bool, embedding_width: int | None = None
+) -> pa.Schema:
     """The Arrow schema of every file of the table.
 
     passed_through: the manifest's columns that the table keeps, ``tracklet_id`` among them, in the manifest's order.
+    embedding_width: of lists of a fixed size; None for lists.
 
     Raises ManifestError if a manifest column, or SchemaError if a group, is called like one of the table's own.
     """
@@ -49,7 +59,7 @@ def table_schema(passed_through: Sequence[pa.Field], schema: AttributeSchema, *,
         *groups,
         pa.field("scores", scores_type(schema)),
         *TAIL,
-        *([EMBEDDING] if embedding else []),
+        *([embedding_field(embedding_width)] if embedding else []),
     ]
     seen: set[str] = set()
     for field in fields:
@@ -69,6 +79,13 @@ def check_partition_columns(columns: Sequence[str], schema: pa.Schema) -> None:
             raise UsageError(f"--partition-by {name} is given twice")
         if name not in schema.names:
             raise UsageError(f"--partition-by {name}: the table has no such column")
+        if name.startswith(("_", ".")):
+            raise UsageError(
+                f"--partition-by {name}: pandas, pyarrow and Spark pass over folders whose name begins with "
+                f"{name[0]!r}, and would read no row; rename the column"
+            )
+        if name in _OF_EACH_ROW:
+            raise UsageError(f"--partition-by {name}: its values are sentences, which name no folders")
         if name != quote(name, safe=" "):
             raise UsageError(f"--partition-by {name!r}: a folder cannot spell this column's name; rename the column")
         kind = schema.field(name).type
@@ -84,3 +101,20 @@ def check_partition_columns(columns: Sequence[str], schema: pa.Schema) -> None:
             raise UsageError(f"--partition-by {name}: is {kind}; folders can be made of {_PARTITION_TYPES}, not of ids")
     if len(columns) == len(schema):
         raise UsageError("--partition-by names every column: leave at least one in the files")
+
+
+def check_sort_columns(columns: Sequence[str], folders: Sequence[str], passed_through: Sequence[pa.Field]) -> None:
+    """Raises UsageError for a --sort-by that is no column of the manifest with an order, or that is a folder.
+
+    Results are not sorted by: a failed tracklet that is done again would have to move.
+    """
+    by_name = {field.name: field.type for field in passed_through}
+    for index, name in enumerate(columns):
+        if name in columns[:index]:
+            raise UsageError(f"--sort-by {name} is given twice")
+        if name not in by_name:
+            raise UsageError(f"--sort-by {name}: the manifest has no such column; rows are sorted by its columns alone")
+        if name in folders:
+            raise UsageError(f"--sort-by {name}: it is a folder already, by --partition-by")
+        if pa.types.is_nested(by_name[name]):
+            raise UsageError(f"--sort-by {name}: is {by_name[name]}, which has no order")

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from par_model import storage, times
-from par_model.errors import UsageError
+from par_model.table.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, sorted_by, table_file
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
@@ -27,8 +27,6 @@ _FILE_NAME = re.compile(r"part-(\d+)(?:_\d+)?(?:-[0-9a-f]+)?\.parquet")
 FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 256 * 2**20  # over all partitions
 _OPEN_FILES = 16
-_ROW_GROUP_BYTES = 48 * 2**20
-_ROW_GROUP_ROWS = 65_536
 
 
 @dataclass
@@ -48,7 +46,8 @@ class TableWriter:
 
     partition_by: columns that become folders (``camera_id=3``) and leave the files. before: asked before each write, as
     in ``storage.atomic_writer``. number: what files are called by; where a folder comes to have several, those after
-    the first have a number of their own behind it. files: those that were begun so far.
+    the first have a number of their own behind it. sort_by: columns by which the rows of each file are sorted, null
+    last, those that are alike in the order given; none of ``partition_by``. files: those that were begun so far.
     """
 
     def __init__(
@@ -58,12 +57,14 @@ class TableWriter:
         partition_by: Sequence[str] = (),
         before: storage.Before | None = None,
         number: int = 0,
+        sort_by: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self._partition_by = tuple(partition_by)
         self._schema = pa.schema([f for f in schema if f.name not in self._partition_by])
         self._before = before
         self._number = number
+        self._sort_by = tuple(sort_by)
         self._folders: dict[str, _Folder] = {}
         self._open: dict[str, tuple[ExitStack, pq.ParquetWriter]] = {}  # the one written to last comes last
         self.files: list[str] = []
@@ -96,10 +97,16 @@ class TableWriter:
             folder.waiting.append(part)
             folder.nbytes += part.nbytes
             folder.rows += len(part)
-            if folder.rows >= _ROW_GROUP_ROWS or folder.nbytes >= _ROW_GROUP_BYTES:
+            if self._is_enough(folder):
                 self._flush(name)
         while sum(f.nbytes for f in self._folders.values()) > _BUFFERED_BYTES:
             self._flush(max(self._folders, key=lambda name: self._folders[name].nbytes))
+
+    def _is_enough(self, folder: _Folder) -> bool:
+        """For a row group; where rows are sorted, for a file."""
+        if self._sort_by:
+            return folder.nbytes >= FILE_BYTES
+        return folder.rows >= ROW_GROUP_ROWS or folder.nbytes >= ROW_GROUP_BYTES
 
     def _finish(self) -> None:
         for name in sorted(self._folders):
@@ -123,16 +130,20 @@ class TableWriter:
         return parts
 
     def _flush(self, name: str) -> None:
-        """What waits becomes a row group of the folder's open file."""
+        """What waits becomes a row group of the folder's open file; where rows are sorted, a file."""
         folder = self._folders[name]
         if not folder.waiting:
             return
+        rows = pa.concat_tables(folder.waiting)
+        if self._sort_by:
+            rows = rows.take(pc.sort_indices(rows, [(column, "ascending") for column in self._sort_by]))
         stack, writer = self._open.pop(name) if name in self._open else self._begin(name)
         self._open[name] = stack, writer
-        writer.write_table(pa.concat_tables(folder.waiting), row_group_size=_ROW_GROUP_ROWS)
+        groups = max(-(-len(rows) // ROW_GROUP_ROWS), round(rows.nbytes / ROW_GROUP_BYTES))
+        writer.write_table(rows, row_group_size=-(-len(rows) // groups))
         folder.written += folder.nbytes
         folder.waiting, folder.nbytes, folder.rows = [], 0, 0
-        if folder.written >= FILE_BYTES:
+        if self._sort_by or folder.written >= FILE_BYTES:
             self._close(name)
         elif len(self._open) > _OPEN_FILES:
             self._close(next(iter(self._open)))
@@ -147,7 +158,8 @@ class TableWriter:
         self.files.append(uri)
         stack = ExitStack()
         file = stack.enter_context(storage.atomic_writer(uri, self._before))
-        return stack, stack.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
+        rows = min(ROW_GROUP_ROWS, folder.rows)
+        return stack, stack.enter_context(table_file(file, self._schema, rows, self._sort_by))
 
     def _close(self, name: str) -> None:
         stack, _ = self._open.pop(name)
@@ -185,22 +197,27 @@ def remove_partial(folder: str, before: storage.Before) -> None:
 
 
 @contextmanager
-def replacing(uri: str, schema: pa.Schema, before: storage.Before | None = None) -> Iterator[pq.ParquetWriter]:
-    """A writer of one file of the table, instead of what is there; a reader sees the old file or the new one."""
-    with storage.atomic_writer(uri, before) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+def replacing(old: pq.ParquetFile, uri: str, before: storage.Before | None = None) -> Iterator[pq.ParquetWriter]:
+    """A writer of one file of the table, laid out as ``old``, which is what is there; a reader sees the old file or the
+    new one."""
+    rows = max((old.metadata.row_group(group).num_rows for group in range(old.num_row_groups)), default=1)
+    with storage.atomic_writer(uri, before) as file, table_file(file, old.schema_arrow, rows, sorted_by(old)) as writer:
         yield writer
 
 
-def check_folder_value(column: str, value: object) -> None:
-    """Raise UsageError for a value that no folder can be named after so that it reads back the same."""
+def folder_problem(column: str, value: object) -> str | None:
+    """Why no folder can be named after a value so that every reader finds it again; None if one can."""
     if value == NULL_FOLDER:
-        raise UsageError(f"--partition-by {column}: a row has the value {NULL_FOLDER!r}, which readers take for null")
-    name = f"{quote(column, safe='')}={folder_value(value)}"
+        return f"has the value {NULL_FOLDER!r}, which readers take for null"
+    if value == "":
+        return "has an empty value, and Spark reads no table with an empty folder name: write null, or a text"
+    name = f"{column}={folder_value(value)}"
     if len(name) > _NAME_BYTES:
-        raise UsageError(
-            f"--partition-by {column}: the folder of the value {str(value)[:40]!r}... would have a name of {len(name)} "
-            f"bytes, and file systems take {_NAME_BYTES}: partition by another column"
+        return (
+            f"has the value {str(value)[:40]!r}..., whose folder would have a name of {len(name)} bytes, and file "
+            f"systems take {_NAME_BYTES}: partition by another column"
         )
+    return None
 
 
 def folder_value(value: object) -> str:

@@ -52,7 +52,8 @@ class DecodingCost:
             return None
         starts = self.packet_index.starts_of(frames)
         costs = self._before[self._decoded[frames] + 1] - self._before[self._decoded[starts]]
-        chosen = cheap_positions(starts, costs, self._is_key[frames], sampling.frames, sampling.decode_budget)
+        groups = np.searchsorted(self.packet_index.keys, starts)
+        chosen = cheap_positions(groups, costs, self._is_key[frames], sampling.frames, sampling.decode_budget)
         return None if self.packet_index.refuted.intersection(starts[chosen].tolist()) else chosen
 
     def compare(self, tracklets: Sequence[NDArray[np.int32]], uniform: Sampling) -> Counters:

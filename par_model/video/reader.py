@@ -85,6 +85,11 @@ class VideoReader:
         """The first damage that was met so far."""
         return self._met or self._video.damage.reason
 
+    @property
+    def time_base(self) -> Fraction | None:
+        """Seconds of a tick of the packet index, None if the container does not say."""
+        return self._video.time_base
+
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[ReadFrame]:
         """All frames, or those of ascending indices ``wanted``, as far as there are that many, and some around them.
 
@@ -248,7 +253,7 @@ class VideoReader:
 
     def frame_times(self) -> list[Fraction] | None:
         """When each frame is shown, in seconds of the container's clock, where the packet index can be trusted."""
-        base = self._video.time_base
+        base = self.time_base
         if not self._has_packet_index or base is None:
             return None
         if self._has_moved:

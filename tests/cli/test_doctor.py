@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 
 from par_model.cli import doctor, requirements
 from par_model.errors import StorageError
+from par_model.tracking import extra as extra_module
 
 
 def test_libraries_that_are_too_old_or_missing_are_named_with_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +32,37 @@ def test_libraries_that_are_too_old_or_missing_are_named_with_their_bounds(monke
     assert doctor._libraries() == (True, "all 4 have the versions that this package needs")
     asked.clear()
     assert doctor._libraries()[0] is None
+
+
+def test_what_tracking_needs_is_missing_too_old_or_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    always = [Requirement("click>=8.2")]
+    extra = [Requirement("trackers>=2.6"), Requirement("openvino>=2026.4"), Requirement("click>=8.2")]
+    versions: dict[str, str] = {"click": "8.2", "openvino": "2026.4.1"}
+    loaded: list[str] = []
+    monkeypatch.setattr(requirements, "requirements", lambda extras=(): always + (extra if extras else []))
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise requirements.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(requirements.metadata, "version", version)
+    monkeypatch.setattr(extra_module, "load", lambda module, what: loaded.append(module))
+    assert doctor._tracking() == (
+        None,
+        "trackers is not installed; `parjob track` needs it: pip install 'par-model[track]'",
+    )
+    del versions["openvino"]
+    assert doctor._tracking() == (
+        None,
+        "trackers, openvino are not installed; `parjob track` needs them: pip install 'par-model[track]'",
+    )
+    versions |= {"trackers": "2.5.9", "openvino": "2026.4.1"}
+    assert doctor._tracking() == (False, "trackers 2.5.9: pip install 'trackers>=2.6'")
+    assert loaded == []
+    versions["trackers"] = "2.6.1"
+    assert doctor._tracking() == (True, "trackers, openvino have the versions that `parjob track` needs, and load")
+    assert loaded == ["trackers", "openvino", "transformers"]
 
 
 def test_a_system_without_time_zones_is_told_what_that_means(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

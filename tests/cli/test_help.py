@@ -96,6 +96,7 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
         "gpu",
         "decoder pyav",
         "decoder decord",
+        "tracking",
         "s3",
         "output",
         "ray",

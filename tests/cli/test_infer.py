@@ -186,6 +186,8 @@ def test_weights_that_cannot_be_used(
         (("--video-timeout", "inf"), "timeout"),
         (("--partition-by", "nope"), "nope"),
         (("--partition-by", "scores"), "scores"),
+        (("--sort-by", "hat"), "--sort-by hat"),
+        (("--embedding-type", "fixed"), "no embeddings without --embedding"),
         (("--sampling", "best"), "--sampling"),
         (("--sampling", "cheap", "--decoder", "decord"), "--sampling cheap needs --decoder pyav"),
         (("--sampling", "cheap", "--decode-budget", 0), "--decode-budget"),
@@ -298,11 +300,21 @@ def test_all_frames_of_a_tracklet_that_is_too_long_are_exit_2(
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("place", "x" * 300), ("place", "__HIVE_DEFAULT_PARTITION__"), ("a/b", "x"), ("a=b", "x")]
+    ("column", "value", "said"),
+    [
+        ("place", "x" * 300, "row 2 of {} has the value 'xxx"),
+        ("place", "__HIVE_DEFAULT_PARTITION__", "row 2 of {} has the value '__HIVE"),
+        ("place", "", "row 2 of {} has an empty value, and Spark"),
+        ("a/b", "x", "rename the column"),
+        ("a=b", "x", "rename the column"),
+        ("_place", "x", "would read no row"),
+        (".place", "x", "would read no row"),
+    ],
 )
 def test_partitions_that_no_folder_can_spell_are_refused_before_any_work(
     column: str,
     value: str,
+    said: str,
     manifest: str,
     tiny_weights: Path,
     tmp_path: Path,
@@ -310,7 +322,9 @@ def test_partitions_that_no_folder_can_spell_are_refused_before_any_work(
 ) -> None:
     table = pq.read_table(manifest)
     path = tmp_path / "m.parquet"
-    pq.write_table(table.append_column(column, pa.array([value] * len(table))), path)
+    pq.write_table(table.append_column(column, pa.array(["a", None, *[value] * (len(table) - 2)])), path)
     assert infer(manifest=path, weights=tiny_weights, output=tmp_path / "out", more=("--partition-by", column)) == 2
-    assert "--partition-by" in one_line(capsys)
+    line = one_line(capsys)
+    assert f"--partition-by {column}" in line or f"--partition-by {column!r}" in line
+    assert said.format(path) in line
     assert not (tmp_path / "out").exists()

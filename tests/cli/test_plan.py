@@ -208,3 +208,37 @@ def test_a_sample_of_failures_measures_nothing(
     write_manifest(str(tmp_path / "m.parquet"), rows)
     assert parjob("plan", "--manifest", tmp_path / "m.parquet", "--weights", tiny_weights, "--sample", 200) == 1
     assert "measured nothing: 30 tracklets in its last run, 0 of its table" in capsys.readouterr().err
+
+
+def test_what_tracking_takes_is_planned_too(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a manifest that `parjob track` made: 40 frames a tracklet, each 0.01 s to read and 0.05 s of a GPU."""
+    manifest = write_archive(tmp_path / "archive")
+    record = {
+        "fingerprint": {},
+        "device": "cuda",
+        "counts": {"tracklets": 10, "frames": 400},
+        "stages": {
+            "frames": 200,
+            "bytes_read": 2_000_000,
+            "decode": {"busy_seconds": 2.0},
+            "detect": {"busy_seconds": 10.0},
+        },
+    }
+    (tmp_path / "archive" / "_track").mkdir()
+    (tmp_path / "archive" / "_track" / "run.json").write_text(json.dumps(record))
+    asked = ("plan", "--manifest", manifest, "--run", sample, "--tracklets", 10**6, *PRICES)
+    assert parjob(*asked, "--json") == 0
+    tracking = json.loads(capsys.readouterr().out)["tracking"]
+    measured = tracking["measured"]
+    assert (measured["decode_seconds"], measured["model_seconds"]) == (pytest.approx(0.4), pytest.approx(2.0))
+    assert tracking["plans"][0]["gpu_hours"] == pytest.approx(2e6 / 3600)
+    assert tracking["plans"][0]["bytes_read"] == 400_000 * 10**6
+    assert parjob(*asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "tracking before that: for each tracklet 0.4 s of a CPU to read 40 frames of 400 kB, and 2 s of a GPU for the "
+        "detector"
+    ) in lines
+    (tmp_path / "archive" / "_track" / "run.json").write_text(json.dumps({"fingerprint": {}}))
+    assert parjob(*asked) == 0
+    assert "is not the run.json of parjob track" in capsys.readouterr().err

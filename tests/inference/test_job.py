@@ -15,6 +15,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from par_model.attributes import load_schema
 from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
@@ -260,6 +261,8 @@ def test_thresholds_of_the_weights_decide(good_manifest: str, tmp_path: Path) ->
     infer(good_manifest, weights, tmp_path / "out")
     table = read(tmp_path / "out")
     assert not any(table["hat"].to_pylist())
+    recorded = json.loads((tmp_path / "out" / "run.json").read_text())["schema"]["thresholds"]
+    assert recorded == dict.fromkeys(load_schema("street").score_fields, 0.999)
 
 
 def test_a_table_that_this_job_did_not_begin_is_left_alone(

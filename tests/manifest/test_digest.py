@@ -11,17 +11,26 @@ import pyarrow.parquet as pq
 import pytest
 
 from par_model.manifest import Manifest
-from par_model.manifest.digest import row_digests
+from par_model.manifest.database import database
+from par_model.manifest.digest import batch_digests
 from par_model.manifest.schema import COLUMNS
 from tests.manifest.examples import NOON, box, on_images, on_video, write
 
 ROWS = [on_video("a"), on_video("b", boxes=None), on_images("c", "/1.jpg"), on_video("d", frame_indices=[3, None])]
 
 
+def in_order(uri: str, rows_per_batch: int = 3) -> list[tuple[str, bytes]]:
+    """The rows' ids, each with its digest."""
+    found = []
+    with database() as connection:
+        for batch in Manifest.open(uri).iter_batches(rows_per_batch=rows_per_batch):
+            rows = [row.tobytes() for row in batch_digests(connection, batch)]
+            found += list(zip(batch.column("tracklet_id").to_pylist(), rows, strict=True))
+    return found
+
+
 def digests(uri: str) -> dict[str, bytes]:
-    batches = list(Manifest.open(uri).iter_batches(rows_per_batch=3))
-    ids = [tracklet_id for batch in batches for tracklet_id in batch.column("tracklet_id").to_pylist()]
-    return dict(zip(ids, [row.tobytes() for found in row_digests(batches) for row in found], strict=True))
+    return dict(in_order(uri))
 
 
 def test_position_files_types_null_columns_and_labels_do_not_matter(tmp_path: Path) -> None:
@@ -85,9 +94,6 @@ def test_how_rows_are_cut_into_batches_does_not_matter(tmp_path: Path) -> None:
         on_video(None, camera_id=None, split=None, video_uri=None, frame_indices=None, boxes=None, start_time=None),
     ]
     uri = write(tmp_path / "m.parquet", rows, zone=[None, 1.5, *[None] * (len(rows) - 2)])
-    found = []
-    for size in (1, 3, 100):
-        batches = list(Manifest.open(uri).iter_batches(rows_per_batch=size))
-        found.append([row.tobytes() for of_batch in row_digests(batches) for row in of_batch])
+    found = [[digest for _, digest in in_order(uri, size)] for size in (1, 3, 100)]
     assert found[0] == found[1] == found[2]
     assert len(set(found[0])) == len(rows)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from par_model.errors import ManifestError
 from par_model.manifest import Manifest, refuse_ambiguous
 from par_model.manifest.check import check
-from par_model.manifest.plain import plain, plain_type, uuid_text
+from par_model.manifest.plain import coarse, plain, plain_type, uuid_text
 
 IDS = [uuid.UUID(int=5), uuid.UUID("12345678-1234-5678-1234-56781234ABCD")]
 TEXTS = [str(one) for one in IDS]
@@ -91,6 +91,11 @@ def dictionary(*values: Any) -> pa.DictionaryArray:
         ),
         (pa.array([Decimal("1.5")], pa.decimal32(5, 2)), pa.decimal128(5, 2), [Decimal("1.50")]),
         (pa.array(["a"], pa.large_string()), pa.large_string(), ["a"]),
+        (pa.array([0.5, None, 65504], pa.float16()), pa.float32(), [0.5, None, 65504.0]),
+        (pa.array([[0.25], None], pa.list_(pa.float16())), pa.list_(pa.float32()), [[0.25], None]),
+        (pa.array([{"h": 0.5}], pa.struct([("h", pa.float16())])), pa.struct([("h", pa.float32())]), [{"h": 0.5}]),
+        (pa.array([[], None, [None]], pa.list_(pa.null())), pa.list_(pa.string()), [[], None, [None]]),
+        (pa.array([NOON, None], pa.timestamp("ns", "UTC")), pa.timestamp("ns", "UTC"), [NOON, None]),
         (pa.array([2**63 + 5], pa.uint64()), pa.uint64(), [2**63 + 5]),
         (pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)), pa.list_(pa.float32(), 2), [[1.0, 2.0], None]),
     ],
@@ -249,3 +254,35 @@ def test_plain_keeps_every_value_of_nested_columns_and_of_slices(rows: list[dict
     assert found.type == plain_type(NESTED)
     assert found.to_pylist() == stored.to_pylist()
     found.validate(full=True)
+
+
+def test_runs_become_their_values() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 5], pa.int16()), pa.array(["a", None, "b"]))
+    assert plain_type(runs.type) == pa.string()
+    assert plain(runs).to_pylist() == ["a", "a", None, "b", "b"]
+    assert plain(runs.slice(1, 3)).to_pylist() == ["a", None, "b"]
+    nested = pa.ListArray.from_arrays(pa.array([0, 3, 5], pa.int32()), runs)
+    assert plain(nested).to_pylist() == [["a", "a", None], ["b", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (pa.array([NOON, None], pa.timestamp("ns")), pa.timestamp("us")),
+        (pa.array([NOON], pa.timestamp("ns", "UTC")), pa.timestamp("us", "+00:00")),
+        (pa.array([[{"t": NOON}], None], pa.list_(pa.struct([("t", pa.timestamp("ns"))]))), None),
+        (pa.array([NOON], pa.timestamp("ms")), pa.timestamp("ms")),
+        (pa.array(["a"]), pa.string()),
+    ],
+)
+def test_times_become_coarse_where_no_value_is_lost(values: pa.Array, wanted: pa.DataType | None) -> None:
+    found = coarse(pa.chunked_array([values]))
+    assert found is not None
+    assert found.type == (wanted or pa.list_(pa.struct([("t", pa.timestamp("us"))])))
+    assert found.to_pylist() == values.to_pylist()
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("ns", "UTC")])
+def test_a_time_that_would_lose_something_stays(kind: pa.DataType) -> None:
+    for values in (pa.array([1000, 1, None], kind), pa.array([[1]], pa.list_(kind))):
+        assert coarse(pa.chunked_array([values])) is None

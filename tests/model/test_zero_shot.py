@@ -151,7 +151,9 @@ def test_thresholds_and_what_was_trained_do_not_count(made: dict[str, str], tmp_
     a, b = (pq.read_table(tmp_path / name / "attributes").drop(["run_id", "model_id"]) for name in "ab")
     assert a.equals(b)
     assert True in a["umbrella"].to_pylist()
-    assert json.loads((tmp_path / "b" / "run.json").read_text())["schema"]["untrained"] == []
+    told = json.loads((tmp_path / "b" / "run.json").read_text())["schema"]
+    assert told["untrained"] == []
+    assert set(told["thresholds"].values()) == {0.5}
 
 
 @pytest.mark.parametrize("kind", ["random", "demo", "one-sided"])

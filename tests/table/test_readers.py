@@ -36,7 +36,7 @@ TYPES = {
     "num_frames": ("int32", "INTEGER", pl.Int32),
     "model_id": ("string", "VARCHAR", pl.String),
     "run_id": ("string", "VARCHAR", pl.String),
-    "embedding": ("list<element: float>", "FLOAT[]", pl.List(pl.Float32)),
+    "embedding": ("list<element: float not null>", "FLOAT[]", pl.List(pl.Float32)),
 }
 
 

@@ -25,8 +25,8 @@ PASSED = [pa.field("tracklet_id", pa.string()), pa.field("camera_id", pa.string(
 PASSED_SCHEMA = pa.schema(PASSED)
 
 
-def rows(outcomes: list[dict], *, thresholds=(0.5,) * 4, trained=(True,) * 4, embedding=False) -> pa.Table:
-    schema = table_schema(PASSED, SCHEMA, embedding=embedding)
+def rows(outcomes: list[dict], *, thresholds=(0.5,) * 4, trained=(True,) * 4, embedding=False, width=None) -> pa.Table:
+    schema = table_schema(PASSED, SCHEMA, embedding=embedding, embedding_width=width)
     ids = [f"t{i}" for i in range(len(outcomes))]
     passed = pa.table({"tracklet_id": ids, "camera_id": ["c"] * len(ids)}, schema=PASSED_SCHEMA)
     full = [
@@ -103,10 +103,23 @@ def test_a_group_with_an_untrained_class_is_null_and_its_neighbours_are_not() ->
 def test_embedding_column_only_when_asked_for() -> None:
     table = rows([ok(0, 0, 0, 1, embedding=[0.6, 0.8]), failed()], embedding=True)
     assert table.schema.names[-1] == "embedding"
-    assert str(table.schema.field("embedding").type) == "list<item: float>"
+    assert str(table.schema.field("embedding").type) == "list<element: float not null>"
     assert table["embedding"].to_pylist() == [pytest.approx([0.6, 0.8]), None]
 
 
 def test_reading_refuses_lengths_that_differ_from_the_schema() -> None:
     with pytest.raises(ValueError, match="3 thresholds and 4 trained flags for 4 classes"):
         Reading(SCHEMA, (0.5,) * 3, (True,) * 4, "m")
+
+
+@pytest.mark.parametrize(
+    ("width", "kind"), [(None, "list<element: float not null>"), (2, "fixed_size_list<element: float not null>[2]")]
+)
+def test_embeddings_are_lists_of_what_is_never_null_and_failed_rows_have_none(width: int | None, kind: str) -> None:
+    vectors = [None, [0.6, 0.8], None, [1.0, 0.0], [0.0, -1.0], None]
+    outcomes = [failed() if one is None else ok(0.9, 0.1, 0.2, 0.3, embedding=one) for one in vectors]
+    table = rows(outcomes, embedding=True, width=width)
+    assert str(table.schema.field("embedding").type) == kind
+    assert table["embedding"].to_pylist() == pa.array(vectors, pa.list_(pa.float32())).to_pylist()
+    table.validate(full=True)
+    assert rows([failed(), failed()], embedding=True, width=width)["embedding"].to_pylist() == [None, None]

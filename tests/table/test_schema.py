@@ -4,7 +4,7 @@ import pytest
 from par_model.attributes import load_schema, shipped_schemas
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.schema import reserved_columns
-from par_model.table.schema import check_partition_columns, table_schema
+from par_model.table.schema import check_partition_columns, check_sort_columns, table_schema
 
 ID = pa.field("tracklet_id", pa.string(), nullable=False)
 
@@ -35,10 +35,14 @@ def test_names_that_differ_in_case_only_are_refused() -> None:
         (["hat_score"], "float"),
         (["tracklet_id"], "not of ids"),
         (["hat", "hat"], "twice"),
+        (["hat", "_zone"], "begins with '_', and would read no row; rename"),
+        ([".zone"], "begins with '.', and"),
+        (["message"], "sentences"),
     ],
 )
 def test_partition_columns_that_no_folder_can_be_made_of(columns: list[str], reason: str) -> None:
-    schema = table_schema([ID], load_schema("mars"), embedding=False)
+    hidden = [pa.field(name, pa.string()) for name in ("_zone", ".zone")]
+    schema = table_schema([ID, *hidden], load_schema("mars"), embedding=False)
     with pytest.raises(UsageError, match=reason):
         check_partition_columns(columns, schema)
 
@@ -46,3 +50,19 @@ def test_partition_columns_that_no_folder_can_be_made_of(columns: list[str], rea
 def test_groups_and_texts_can_be_partitioned_by() -> None:
     schema = table_schema([ID, pa.field("camera_id", pa.string())], load_schema("mars"), embedding=False)
     check_partition_columns(["camera_id", "hat", "top_color", "status", "num_frames"], schema)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        (["nope"], "no such column"),
+        (["zone", "zone"], "twice"),
+        (["camera_id"], "a folder already"),
+        (["places"], r"list<.*no order"),
+        (["hat"], "its columns alone"),
+    ],
+)
+def test_sort_columns_that_rows_cannot_be_sorted_by(columns: list[str], reason: str) -> None:
+    texts = [pa.field(name, pa.string()) for name in ("camera_id", "zone")]
+    with pytest.raises(UsageError, match=reason):
+        check_sort_columns(columns, ["camera_id"], [ID, *texts, pa.field("places", pa.list_(pa.int8()))])

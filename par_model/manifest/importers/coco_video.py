@@ -44,18 +44,10 @@ class _Annotations:
         return f"{self.origin}, annotation{'s' if len(rows) > 1 else ''} {' and '.join(named)}"
 
 
-@dataclass(frozen=True, eq=False)
-class CocoVideo:
-    """Boxes of one video, frames counted from 0, and of how many images it is."""
-
-    listed: Listed
-    num_images: int
-
-
 def read_coco_video(
     uri: str, *, people: Sequence[str] = (), sequence: str | None = None, first_frame: int | None = None
-) -> CocoVideo:
-    """Boxes of one video.
+) -> Listed:
+    """Boxes of one video, frames counted from 0.
 
     people: the categories that are people, as ``choose_people`` takes them. sequence: name or id of the video, needed
     if the file has several. first_frame: the number of a video's first frame; without it that of the first image, which
@@ -82,21 +74,17 @@ def read_coco_video(
     chosen, why = choose_people(names, people, uri)
     counts = np.array([not any(a.get(key) for key in _NOT_COUNTED) for _, a in numbered], bool)
     listed = listed.keep(chosen, "box", why).keep(counts[chosen], "box", "not to be counted (iscrowd, ignore)")
-    return CocoVideo(with_ids(listed), len(images))
+    return with_ids(listed)
 
 
-def is_whole_motsynth(num_images: int) -> bool:
-    """Whether annotations are of as many images as each sequence of MOTSynth has."""
-    return num_images == _MOTSYNTH_IMAGES
+def motsynth_shift(num_frames: int) -> int:
+    """How many frames of a MOTSynth video come before that of its first image.
 
-
-def motsynth_shift(num_images: int, num_frames: int) -> int:
-    """How many frames of a published MOTSynth video come before that of its first image.
-
-    A video has more frames than its 1,800 images: the data set's own tool (motsynth-baselines, tools/anns/to_frames.py)
-    passes over two frames before it numbers images. A video that was made of the images has none before them.
+    A published video has more frames than the 1,800 images of a sequence: the data set's own tool (motsynth-baselines,
+    tools/anns/to_frames.py) passes over two frames before it numbers images. A video that was made of the images has
+    none before them.
     """
-    return _MOTSYNTH_SKIPPED if is_whole_motsynth(num_images) and num_frames > num_images else 0
+    return _MOTSYNTH_SKIPPED if num_frames > _MOTSYNTH_IMAGES else 0
 
 
 def _load(uri: str) -> dict[str, Any]:
@@ -114,7 +102,7 @@ def _load(uri: str) -> dict[str, Any]:
 def _refuse_ids(entries: Sequence[Mapping[str, Any]], of: str, uri: str) -> None:
     for number, entry in enumerate(entries):
         for key in _REFERENCES:
-            if not isinstance(entry.get(key), _ID):
+            if not isinstance(entry.get(key), _ID) or isinstance(entry.get(key), bool):
                 raise ManifestError(f"{uri}: {of} {number}: {key} {entry[key]!r} is neither a number nor a text")
         if of == "images" and entry.get("id") is None:
             raise ManifestError(f"{uri}: {of} {number}: has no id, by which annotations are of an image")
@@ -159,7 +147,11 @@ def _stem(name: str) -> str:
 
 
 def _frame(image: Mapping[str, Any], uri: str) -> int:
-    number = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
+    numbers = {key: image[key] for key in _FRAME_KEYS if image.get(key) is not None}
+    number = next(iter(numbers.values()), None)
+    if any(other != number for other in numbers.values()):
+        told = ", ".join(f"{key} {value!r}" for key, value in numbers.items())
+        raise ManifestError(f"{uri}: image {image.get('id')} is several frames at once, {told}: leave one of them in")
     if not is_finite(number) or not isinstance(number, int):
         raise ManifestError(
             f"{uri}: image {image.get('id')} does not say which frame it is: {', '.join(_FRAME_KEYS)}, a whole number"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes
-from par_model.manifest.importers.coco_video import is_whole_motsynth, motsynth_shift, read_coco_video
+from par_model.manifest.importers.coco_video import motsynth_shift, read_coco_video
 from par_model.manifest.importers.columns import Columns, Sheet, SheetTracks, read_sheet, sheet_tracks
 from par_model.manifest.importers.gather import Listed, Numbering
 from par_model.manifest.importers.kitti import read_deepstream, read_kitti
@@ -87,11 +87,14 @@ def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: C
             return Read(read_kitti(uri, people=asked.people), numbering=step)
         case "deepstream-kitti":
             return Read(read_deepstream(uri, people=asked.people), numbering=step)
-        case "coco-video" | "motsynth":
-            coco = read_coco_video(uri, people=asked.people, sequence=asked.sequence, first_frame=asked.first_frame)
-            shifted = preset == "motsynth" and is_whole_motsynth(coco.num_images)
-            shift = motsynth_shift(coco.num_images, len(picture().seconds)) if shifted else 0
-            return Read(coco.listed, numbering=Numbering(-shift, 1) if shift else step, notes=_motsynth(shift))
+        case "coco-video":
+            listed = read_coco_video(uri, people=asked.people, sequence=asked.sequence, first_frame=asked.first_frame)
+            return Read(listed, numbering=step)
+        case "motsynth":
+            first = 1 if asked.first_frame is None else asked.first_frame
+            listed = read_coco_video(uri, people=asked.people, sequence=asked.sequence, first_frame=first)
+            shift = motsynth_shift(len(picture().seconds)) if asked.first_frame is None else 0
+            return Read(listed, numbering=Numbering(-shift, 1), notes=_motsynth(shift))
         case "label-studio":
             first = 1 if asked.first_frame is None else asked.first_frame
             found = read_label_studio(uri, picture(), people=asked.people, sequence=asked.sequence, first_frame=first)
@@ -101,7 +104,7 @@ def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: C
 def _motsynth(shift: int) -> list[str]:
     if not shift:
         return []
-    return [f"the video has more frames than its images: the first image is taken for frame {shift}, as MOTSynth's are"]
+    return [f"the video is longer than 1,800 frames: image 1 is taken for frame {shift}, as in MOTSynth's own videos"]
 
 
 # Options that mean something for a tool; the others are refused, since they would be passed over.

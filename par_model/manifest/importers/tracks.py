@@ -179,9 +179,19 @@ def natural(name: str) -> list[int | str]:
 def _time_of(frame: int, start_time: datetime | None, seconds: Sequence[float]) -> datetime | None:
     if start_time is None or frame >= len(seconds):
         return None
-    start = start_time if start_time.tzinfo is not None else start_time.replace(tzinfo=UTC)
     try:
-        time = start.astimezone(UTC) + timedelta(seconds=seconds[frame])
-        return time + timedelta(microseconds=500) - timedelta(microseconds=(time.microsecond + 500) % 1000)
+        return wall_clock(start_time, seconds[frame])
     except OverflowError as error:
-        raise ManifestError(f"start time {start.isoformat()}: frame {frame} is before year 1 or after 9999") from error
+        raise ManifestError(
+            f"start time {start_time.isoformat()}: frame {frame} is before year 1 or after 9999"
+        ) from error
+
+
+def wall_clock(start_time: datetime, seconds: float) -> datetime:
+    """When it is so many seconds after a start, which is in UTC unless it has a zone, to the nearest millisecond.
+
+    Raises OverflowError before year 1 and after 9999.
+    """
+    start = start_time if start_time.tzinfo is not None else start_time.replace(tzinfo=UTC)
+    time = start.astimezone(UTC) + timedelta(seconds=seconds)
+    return time + timedelta(microseconds=500) - timedelta(microseconds=(time.microsecond + 500) % 1000)

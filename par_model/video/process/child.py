@@ -12,18 +12,30 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.types import Failure, RawCrops
-from par_model.video.collect import Decoded
+from par_model.errors import TrackletError
+from par_model.types import Crops, Failure, RawCrops
 from par_model.video.counters import Counters
 from par_model.video.decode import decode_group
-from par_model.video.process.protocol import SHARED_BYTES, Answer, CropsAt, DecodeTask, PixelsAt
+from par_model.video.passed import PassedFrame
+from par_model.video.passing import pass_video
+from par_model.video.process.protocol import (
+    SHARED_BYTES,
+    Answer,
+    CropsAt,
+    DecodeTask,
+    PassedAt,
+    PassTask,
+    PixelsAt,
+    Result,
+    Told,
+)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,12 +56,22 @@ def main(arguments: Sequence[str]) -> None:
             gc.collect()  # decoders lie in reference cycles, and hold dozens of frames each
 
 
-def _answer(task: DecodeTask, connection: Connection, memory: SharedMemory) -> bool:
+def _results(task: DecodeTask | PassTask, counters: Counters) -> Iterator[Result]:
+    if isinstance(task, DecodeTask):
+        yield from decode_group(task.tracklets, task.preprocess, task.sampling, task.options, counters)
+        return
+    try:
+        yield from pass_video(task.wanted, task.options, counters)
+    except TrackletError as error:
+        yield Failure(0, "", 0, error.code, error.message)
+
+
+def _answer(task: DecodeTask | PassTask, connection: Connection, memory: SharedMemory) -> bool:
     """Answer one task. False if the process should end, since what went wrong may have left it unusable."""
     counters, sent = Counters(), Counters()
     error = None
     try:
-        for result in decode_group(task.tracklets, task.preprocess, task.sampling, task.options, counters):
+        for result in _results(task, counters):
             connection.send(Answer(memory.put(result), counters.since(sent)))
             sent = counters.copy()
     except MemoryError:
@@ -72,12 +94,20 @@ class SharedMemory:
         self._bytes = np.frombuffer(memory, np.uint8)
         self._held: deque[tuple[int, int]] = deque()  # start and end of what is not yet copied, oldest first
 
-    def put(self, result: Decoded) -> CropsAt | Failure:
+    def put(self, result: Result) -> Told:
         """Put a result's pixels into the memory; wait for room if need be."""
-        if isinstance(result, Failure):
-            return result
-        raw = isinstance(result, RawCrops)
-        arrays = result.images if isinstance(result, RawCrops) else (result.pixels,)
+        if isinstance(result, PassedFrame):
+            pixels = None if result.picture is None else self._put([result.picture])[0]
+            return PassedAt(result.index, result.seconds, pixels, result.damage, result.took)
+        if isinstance(result, RawCrops):
+            common = (result.row, result.tracklet_id, result.num_frames, result.sampled_frames)
+            return CropsAt(*common, self._put(result.images), raw=True)
+        if isinstance(result, Crops):
+            common = (result.row, result.tracklet_id, result.num_frames, result.sampled_frames)
+            return CropsAt(*common, self._put([result.pixels]), raw=False)
+        return result
+
+    def _put(self, arrays: Sequence[NDArray[np.uint8]]) -> tuple[PixelsAt, ...]:
         size = sum(array.nbytes for array in arrays)
         offset = self._reserve(size) if size <= SHARED_BYTES // 2 else None
         # What has no room is sent as it is, and acknowledged like the rest.
@@ -87,7 +117,7 @@ class SharedMemory:
         for array in arrays:
             written.append(self._write(array, offset))
             offset = None if offset is None else offset + array.nbytes
-        return CropsAt(result.row, result.tracklet_id, result.num_frames, result.sampled_frames, tuple(written), raw)
+        return tuple(written)
 
     def wait_until_free(self) -> None:
         """Wait until the other side has copied everything."""

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -32,7 +32,18 @@ from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.types import Crops, Failure, RawCrops, Tracklet
 from par_model.video.collect import Decoded, failure
 from par_model.video.counters import Counters
-from par_model.video.process.protocol import SHARED_BYTES, Answer, CropsAt, DecodeTask, PixelsAt
+from par_model.video.options import DecodeOptions
+from par_model.video.passed import Pass, PassedFrame, PassEnd
+from par_model.video.process.protocol import (
+    SHARED_BYTES,
+    Answer,
+    DecodeTask,
+    PassedAt,
+    PassTask,
+    PixelsAt,
+    Result,
+    Told,
+)
 
 _START_SECONDS = 120.0
 # One core, and a heap (of the GNU C library) that keeps the memory of pictures, megabytes each, for the next one:
@@ -66,6 +77,7 @@ def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
         is_new = process.tasks == 0
         try:
             for result in process.results(replace(task, tracklets=list(waiting.values())), counters):
+                assert isinstance(result, Crops | RawCrops | Failure)
                 waiting.pop((result.row, result.tracklet_id), None)
                 yield result
             return
@@ -76,6 +88,37 @@ def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
         except TimeoutError as error:
             yield from _failures(waiting.values(), FailureCode.VIDEO_TIMEOUT, str(error))
             return
+        finally:
+            _put_back(process)
+
+
+def pass_isolated(wanted: Pass, options: DecodeOptions, counters: Counters) -> Iterator[PassedFrame | PassEnd]:
+    """What ``pass_video`` yields, decoded in a child process. Pictures stay valid. Raises TrackletError too where the
+    child crashes (video-crashed), or where it does not come to the next picture in time (video-timeout)."""
+    process = None
+    while True:
+        # As above: what dies in a used process is tried once more in its own, from where it was.
+        process = _take() if process is None else DecodeProcess()
+        is_new = process.tasks == 0
+        failure: Failure | None = None
+        try:
+            for result in process.results(PassTask(wanted, options), counters):
+                if isinstance(result, PassedFrame):
+                    wanted = replace(wanted, skip=result.index // wanted.every + 1)
+                    yield result
+                elif isinstance(result, PassEnd):
+                    yield result
+                elif isinstance(result, Failure):
+                    failure = result  # the last that it says
+            if failure is not None:
+                raise TrackletError(failure.code, failure.message)
+            return
+        except ProcessDiedError as death:
+            if is_new:
+                message = f"cannot read {wanted.uri}: the decoding process {death}"
+                raise TrackletError(FailureCode.VIDEO_CRASHED, message) from None
+        except TimeoutError as error:
+            raise TrackletError(FailureCode.VIDEO_TIMEOUT, f"cannot read {wanted.uri}: {error}") from None
         finally:
             _put_back(process)
 
@@ -165,7 +208,7 @@ class DecodeProcess:
             self._process.kill()
             self._process.wait()
 
-    def results(self, task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
+    def results(self, task: DecodeTask | PassTask, counters: Counters) -> Iterator[Result]:
         """Give the child a task and yield its results. Only time spent waiting for it counts against the deadline.
 
         Raises ProcessDiedError, TimeoutError; the process is idle again only if neither was raised and all were taken.
@@ -179,7 +222,7 @@ class DecodeProcess:
         while True:
             started = time.monotonic()
             answer = self._receive(seconds_left, f"finish within {limit:g} s (--video-timeout)")
-            seconds_left -= time.monotonic() - started
+            seconds_left = limit if task.is_timed_by_answer else seconds_left - (time.monotonic() - started)
             counters.add(answer.counters)
             if answer.error is not None:
                 raise ProcessDiedError(answer.error)
@@ -198,15 +241,23 @@ class DecodeProcess:
             raise ProcessDiedError(self._cause_of_death()) from None
         raise TimeoutError(f"reading did not {purpose}")
 
-    def _fetch(self, result: CropsAt | Failure) -> Decoded:
+    def _fetch(self, result: Told) -> Result:
         """Copy a result out of the shared memory, and free its bytes there."""
-        if isinstance(result, Failure):
+        if isinstance(result, Failure | PassEnd):
             return result
-        arrays = [self._array(at) for at in result.pixels]
-        with suppress(OSError):  # the next answer tells whether the child died
-            self._connection.send_bytes(b"copied")
+        if isinstance(result, PassedAt):
+            pictures = [] if result.pixels is None else self._copied([result.pixels])
+            picture = pictures[0] if pictures else None
+            return PassedFrame(result.index, result.seconds, picture, result.damage, result.took)
+        arrays = self._copied(result.pixels)
         common = (result.row, result.tracklet_id, result.num_frames, result.sampled_frames)
         return RawCrops(*common, tuple(arrays)) if result.raw else Crops(*common, arrays[0])
+
+    def _copied(self, pixels: Sequence[PixelsAt]) -> list[NDArray[np.uint8]]:
+        arrays = [self._array(at) for at in pixels]
+        with suppress(OSError):  # the next answer tells whether the child died
+            self._connection.send_bytes(b"copied")
+        return arrays
 
     def _array(self, at: PixelsAt) -> NDArray[np.uint8]:
         if at.data is not None:

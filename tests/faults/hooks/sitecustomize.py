@@ -7,6 +7,7 @@ FAULT_KILL_AT_PART=N        SIGKILL to the process that writes part N, when it i
                             with FAULT_PART_MARK=MARK once, since it leaves MARK
 FAULT_STOP_AT_PART=N        the same with SIGSTOP
 FAULT_KILL_AT_PLAN=NAME     as FAULT_KILL_AT_PART, at the first file of OUT/_plan whose name begins so
+FAULT_KILL_AT_FOUND=N       as FAULT_KILL_AT_PART, at file N of what a tracking job has found
 FAULT_DISK_FULL_AT_PART=N   no space left when part N is written
 FAULT_KILL_AT_FILE=MARK     SIGKILL to the process that writes the table's file 1, locally or on S3, when it is written
                             but not yet in its place; once, since it leaves MARK
@@ -39,9 +40,9 @@ def _faulty_replace(source, target, **kwargs):  # type: ignore[no-untyped-def]
     _may_end_at_file(target)
     plan = os.environ.get("FAULT_KILL_AT_PLAN", "no file of this name")
     mark = os.environ.get("FAULT_PART_MARK")
-    if name.startswith((f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-", plan)) and (
-        mark is None or _is_first_time(mark)
-    ):
+    part = f"part-{int(os.environ.get('FAULT_KILL_AT_PART', '0')):06d}-"
+    found = f"found-{int(os.environ.get('FAULT_KILL_AT_FOUND', '0')):06d}-"
+    if name.startswith((part, found, plan)) and (mark is None or _is_first_time(mark)):
         with open(source, "r+b") as file:
             file.truncate(os.path.getsize(source) // 2)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -52,14 +52,14 @@ def write(tmp_path: Path, document: Any) -> str:
 def test_one_of_several_videos_is_read(tmp_path: Path) -> None:
     uri = write(tmp_path, SCALABEL)
     for name in ("a", "1"):
-        tracks = gather(read_coco_video(uri, sequence=name).listed)
+        tracks = gather(read_coco_video(uri, sequence=name))
         boxes = {track: list(of) for track, of in tracks.by_id.items()}
         assert boxes == {"1": [TrackBox(0, 10, 20, 51, 121), TrackBox(2, 12, 20, 51, 121)]}
         assert [str(part) for part in tracks.left_out] == [
             "1 box of other videos",
             "1 box of classes that are not people ('car' 1)",
         ]
-    assert list(gather(read_coco_video(uri, sequence="b").listed).by_id["1"]) == [TrackBox(0, 30, 20, 51, 121)]
+    assert list(gather(read_coco_video(uri, sequence="b")).by_id["1"]) == [TrackBox(0, 30, 20, 51, 121)]
     with pytest.raises(ManifestError, match="has 2 videos, say which with --sequence: a, b"):
         read_coco_video(uri)
     with pytest.raises(ManifestError, match="has 2 videos"):
@@ -67,18 +67,33 @@ def test_one_of_several_videos_is_read(tmp_path: Path) -> None:
 
 
 def test_motsynths_keys_and_what_does_not_count(tmp_path: Path) -> None:
-    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH)).listed)
+    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH)))
     assert {name: list(of) for name, of in tracks.by_id.items()} == {
         "77": [TrackBox(0, 1, 2, 30, 40), TrackBox(2, 3, 2, 30, 40)]
     }
     assert [str(part) for part in tracks.left_out] == ["1 box not to be counted (iscrowd, ignore)"]
 
 
+@pytest.mark.parametrize(("frames", "shift"), [(1803, 2), (1802, 2), (1800, 0), (1700, 0)])
+def test_published_motsynth_videos_have_two_frames_before_the_first_image(frames: int, shift: int) -> None:
+    assert motsynth_shift(frames) == shift
+
+
 @pytest.mark.parametrize(
-    ("images", "frames", "shift"), [(1800, 1803, 2), (1800, 1802, 2), (1800, 1800, 0), (900, 1800, 0), (1800, 1700, 0)]
+    ("image", "annotation", "message"),
+    [
+        ({"frame_id": 3, "frame_index": 2}, {}, "image 1 is several frames at once, frame_id 3, frame_index 2"),
+        ({"frame_id": 3, "frame_index": 3}, {"track_id": True}, "annotations 0: track_id True is neither a number"),
+    ],
 )
-def test_published_motsynth_videos_have_two_frames_before_the_first_image(images: int, frames: int, shift: int) -> None:
-    assert motsynth_shift(images, frames) == shift
+def test_what_disagrees_or_is_no_id_is_refused(
+    image: dict[str, Any], annotation: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    box = {"id": 1, "image_id": 1, "track_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]} | annotation
+    people = [{"id": 1, "name": "person"}]
+    document = {"images": [{"id": 1, **image}], "annotations": [box], "categories": people}
+    with pytest.raises(ManifestError, match=message):
+        read_coco_video(write(tmp_path, document), first_frame=0)
 
 
 def test_where_the_images_begin_elsewhere_the_first_frame_is_said(tmp_path: Path) -> None:
@@ -86,7 +101,7 @@ def test_where_the_images_begin_elsewhere_the_first_frame_is_said(tmp_path: Path
     uri = write(tmp_path, document)
     with pytest.raises(ManifestError, match="its images begin with frame 11: say with --first-frame"):
         read_coco_video(uri)
-    assert gather(read_coco_video(uri, first_frame=1).listed).by_id["77"].frames.tolist() == [10, 12]
+    assert gather(read_coco_video(uri, first_frame=1)).by_id["77"].frames.tolist() == [10, 12]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +184,7 @@ def test_images_of_one_frame_or_one_id_are_of_two_videos(tmp_path: Path) -> None
 def test_boxes_on_images_that_are_not_there_are_counted_as_such(tmp_path: Path) -> None:
     document = copy.deepcopy(MOTSYNTH)
     document["annotations"][0]["image_id"] = "11"
-    left_out = read_coco_video(write(tmp_path, document)).listed.left_out
+    left_out = read_coco_video(write(tmp_path, document)).left_out
     assert str(left_out[0]) == "1 box of images that the file does not have"
 
 
@@ -180,7 +195,7 @@ def test_words_for_no_id_are_no_person(tmp_path: Path) -> None:
         {"id": n, "image_id": 11 + n % 3, "category_id": 1, "ped_id": of, "bbox": [n, 2, 30, 40]}
         for n, of in enumerate(ids)
     ]
-    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH | {"annotations": annotations})).listed)
+    tracks = gather(read_coco_video(write(tmp_path, MOTSYNTH | {"annotations": annotations})))
     assert {track: [box.frame for box in of] for track, of in tracks.by_id.items()} == {"77": [0, 1]}
     assert [str(part) for part in tracks.left_out] == ["3 boxes of no track (no track id)"]
     broken = MOTSYNTH | {"annotations": [annotations[0] | {"ped_id": 4.5}]}

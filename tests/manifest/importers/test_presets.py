@@ -97,16 +97,23 @@ def motsynth(tmp_path: Path, images: int) -> Path:
 
 
 def test_motsynths_published_videos_begin_two_frames_before_their_images(tmp_path: Path) -> None:
-    whole = motsynth(tmp_path, 1800)
-    shifted = preset("motsynth", whole, frames=1803)
-    assert [box.frame for box in boxes(shifted)["4"]] == [8]
-    assert shifted.notes == [
-        "the video has more frames than its images: the first image is taken for frame 2, as MOTSynth's are"
-    ]
-    made_of_images = preset("motsynth", whole, frames=1800)
-    assert ([box.frame for box in boxes(made_of_images)["4"]], made_of_images.notes) == ([6], [])
-    assert [box.frame for box in boxes(preset("coco-video", whole))["4"]] == [6]
-    assert [box.frame for box in boxes(preset("motsynth", motsynth(tmp_path, 20)))["4"]] == [6]
+    note = "the video is longer than 1,800 frames: image 1 is taken for frame 2, as in MOTSynth's own videos"
+    for images in (1800, 20):  # or a part of them is annotated
+        file = motsynth(tmp_path, images)
+        shifted = preset("motsynth", file, frames=1803)
+        assert ([box.frame for box in boxes(shifted)["4"]], shifted.notes) == ([8], [note])
+        made_of_images = preset("motsynth", file, frames=1800)
+        assert ([box.frame for box in boxes(made_of_images)["4"]], made_of_images.notes) == ([6], [])
+        told = {first: preset("motsynth", file, frames=1803, first_frame=first) for first in (0, 1)}
+        assert {first: boxes(read)["4"][0].frame for first, read in told.items()} == {0: 7, 1: 6}
+        assert [box.frame for box in boxes(preset("coco-video", file))["4"]] == [6]
+
+
+def test_motsynths_images_count_from_1_whichever_are_annotated(tmp_path: Path) -> None:
+    document = json.loads(motsynth(tmp_path, 20).read_text())
+    document["images"] = document["images"][6:]
+    some = write(tmp_path / "000.json", json.dumps(document))
+    assert [box.frame for box in boxes(preset("motsynth", some, frames=20))["4"]] == [6]
 
 
 def test_kitti_and_deepstream_count_from_0(tmp_path: Path) -> None:

@@ -1,0 +1,195 @@
+"""The tracking graph on Ray Data: videos -> pictures on decode workers -> people on GPU (or CPU) actors -> the driver.
+
+A batch of pictures is one row, so that whatever Ray Data makes of blocks, a detector sees together what it always does.
+On CPUs the detector takes nearly all of the time, so those who decode reserve no CPU beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import ray
+import ray.data
+import ray.exceptions
+from ray.data.exceptions import ExecutionTimeoutError
+
+from par_model.cluster.hand_out import Served, served
+from par_model.cluster.inference import PATIENCE_SECONDS, announce, configure, pool
+from par_model.cluster.losses import noticed
+from par_model.cluster.ray_errors import par_error
+from par_model.cluster.ray_internals import blocks_of
+from par_model.cluster.session import ray_session
+from par_model.cluster.sizing import Pools, Resources, choose_pools
+from par_model.cluster.spread import shares, spread
+from par_model.cluster.versions import Versions, refuse_other_node, versions_here
+from par_model.errors import ClusterError, FailureCode, NodesLostError
+from par_model.model.device import Device, RealDevice, choose_device
+from par_model.runs.spread import Item, Result
+from par_model.tracking.batches import (
+    FoundBatch,
+    PictureBatch,
+    VideoEnd,
+    found_to_table,
+    pictures_to_table,
+    table_to_pictures,
+)
+from par_model.tracking.stages import FindPeople, PassVideos, TrackSettings, VideoUnit
+
+_MOST_BLOCKS = 4096
+# A call of the detector that takes longer, on any device, will never end.
+_HANG_SECONDS = 900.0
+
+
+@dataclass
+class RayTracking:
+    """Runs a tracking job's stages on the cluster that this process is connected to."""
+
+    pools: Pools
+
+    @property
+    def workers(self) -> tuple[int, int]:
+        """Of each stage, at most."""
+        return self.pools.decode[1], self.pools.model[1]
+
+    def device(self) -> RealDevice:
+        """Where the detector runs."""
+        return self.pools.device
+
+    def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
+        """Tables of FOUND_SCHEMA as they come, in no order. Ends early where nodes were lost."""
+        patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
+        configure(patience)
+        try:
+            with served(None, shared=True) as counted, noticed() as losses:
+                for reference, _, _ in blocks_of(self._graph(units, counted, settings)):
+                    losses.heard()
+                    yield ray.get(reference)
+        except NodesLostError:
+            return  # the job sees what is missing
+        except ray.exceptions.RayError as error:
+            raise par_error(error) from error
+        except ExecutionTimeoutError as error:
+            raise ClusterError(
+                f"nothing came out of any worker for {patience:g} s; the same command again goes on from here"
+            ) from error
+
+    def spread(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``work`` makes of each item, by Ray tasks."""
+        return spread(work, items)
+
+    def shares(self, uri: str) -> bool:
+        """Whether every worker sees a place as this process does."""
+        return shares(uri)
+
+    def _graph(self, units: Sequence[VideoUnit], counted: Served, settings: TrackSettings) -> ray.data.Dataset:
+        on_gpu = self.pools.device == "cuda"
+        versions = versions_here()
+        return (
+            ray.data.from_arrow_refs([ray.put(some) for some in _blocks(units)])  # type: ignore[misc]
+            .map_batches(
+                ReadVideos,
+                fn_constructor_args=(counted, settings, versions),
+                compute=pool(self.pools.decode),
+                num_cpus=1 if on_gpu else 0,
+                batch_size=None,
+                batch_format="pyarrow",
+            )
+            .map_batches(
+                FindInPictures,
+                fn_constructor_args=(counted, settings, self.pools.device, versions),
+                compute=pool(self.pools.model),
+                num_cpus=0 if on_gpu else 1,
+                num_gpus=1 if on_gpu else 0,
+                batch_size=1 if on_gpu else None,
+                batch_format="pyarrow",
+            )
+        )
+
+
+def _blocks(units: Sequence[VideoUnit]) -> list[pa.Table]:
+    """Tables of a row a video: each is the work of one task."""
+    rows = [{"video": u.video, "uri": u.uri, "first": u.first, "done": sorted(u.done)} for u in units]
+    schema = pa.schema(
+        [("video", pa.int64()), ("uri", pa.string()), ("first", pa.int64()), ("done", pa.list_(pa.int64()))]
+    )
+    table = pa.Table.from_pylist(rows, schema=schema)
+    parts = np.array_split(np.arange(len(rows)), min(len(rows), _MOST_BLOCKS))
+    return [table.slice(int(part[0]), len(part)) for part in parts]
+
+
+class ReadVideos:
+    """The decode stage: rows of videos in, tables of one batch of pictures out."""
+
+    def __init__(self, counted: Served, settings: TrackSettings, versions: Versions) -> None:
+        refuse_other_node(versions)
+        self._counted, self._passing = counted, PassVideos(settings)
+
+    def __call__(self, videos: pa.Table) -> Iterator[pa.Table]:
+        for row in videos.to_pylist():
+            unit = VideoUnit(row["video"], row["uri"], row["first"], frozenset(row["done"]))
+            name = f"read {unit.video}"
+            if not self._counted.begin(name):
+                message = f"cannot read {unit.uri}: the worker that read it ended, and so did another"
+                end = VideoEnd(0, None, FailureCode.VIDEO_CRASHED, message)
+                yield pictures_to_table(PictureBatch(unit.video, unit.first, end=end))
+                continue
+            for batch in self._passing(unit):
+                yield pictures_to_table(batch)
+            self._counted.end(name)
+
+
+class FindInPictures:
+    """The detector: batches of pictures in, batches of people out."""
+
+    def __init__(self, counted: Served, settings: TrackSettings, device: RealDevice, versions: Versions) -> None:
+        refuse_other_node(versions)
+        self._counted = counted
+        self._find = FindPeople(settings, device, threads=1)
+
+    def __call__(self, pictures: pa.Table) -> pa.Table:
+        return found_to_table([self._tried(batch) for batch in table_to_pictures(pictures)])
+
+    def _tried(self, batch: PictureBatch) -> FoundBatch:
+        name = f"find {batch.video} {batch.number}"
+        if not self._counted.begin(name):
+            message = "the worker that runs the detector ended while it had a picture of this, and so did another"
+            return FoundBatch(batch.video, batch.number, end=VideoEnd(0, None, FailureCode.MODEL_ERROR, message))
+        # A driver that hangs answers nobody: the process ends, and another takes the work.
+        alarm = threading.Timer(_HANG_SECONDS, os._exit, (1,))
+        alarm.daemon = True
+        alarm.start()
+        try:
+            found = self._find(batch)
+        finally:
+            alarm.cancel()
+        self._counted.end(name)
+        return found
+
+
+@contextmanager
+def tracking_runner(
+    address: str | None, device: Device, decode_workers: int | None, model_actors: tuple[int, int] | None
+) -> Iterator[RayTracking]:
+    """A RayTracking on a local Ray, or on the one at ``address`` or RAY_ADDRESS. Raises ClusterError."""
+    with ray_session(address) as joined:
+        resources = Resources.of_cluster(joined=joined)
+        chosen = choose_device(device, has_gpu=resources.has_gpu)
+        pools = _pools(chosen, resources, decode_workers, model_actors)
+        announce(pools, resources)
+        yield RayTracking(pools)
+
+
+def _pools(
+    device: RealDevice, resources: Resources, decode_workers: int | None, model_actors: tuple[int, int] | None
+) -> Pools:
+    pools = choose_pools(device, resources, decode_workers, model_actors)
+    if device == "cuda" or model_actors is not None:
+        return pools
+    most = pools.decode[1] + pools.model[1]  # all CPUs, since who decodes reserves none
+    return Pools(device, pools.decode, (1, most))

@@ -1,0 +1,253 @@
+"""The job, top-down: look, claim, find people in what is missing, follow them, write the manifest and its record.
+
+m.parquet           the manifest, written when nothing is missing
+_videos.parquet     beside it: a row for each video, with its status
+_track/_job.json    what changes results, written before the first detection
+_track/_lock        who is at it
+_track/detections/  what was found so far
+_track/tracks/      tracks of groups of videos
+_track/run.json     what ran, written last
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from par_model import storage
+from par_model.errors import ClusterError, OutputError, StorageError
+from par_model.manifest.write import write_manifest_tables
+from par_model.progress import Progress
+from par_model.runs.differences import differing, refuse_differing
+from par_model.runs.lock import Held
+from par_model.runs.output import CLAIM
+from par_model.runs.pieces import Pieces
+from par_model.runs.record import Fingerprinted, versions
+from par_model.tracking.detector import Detector
+from par_model.tracking.look import TrackJob
+from par_model.tracking.options import TrackOptions
+from par_model.tracking.runner import TrackRunner
+from par_model.tracking.stages import VideoUnit
+from par_model.tracking.store import DetectionStore
+from par_model.tracking.tracks import (
+    TRACKLET_SCHEMA,
+    VIDEO_SCHEMA,
+    GroupToFollow,
+    VideoToFollow,
+    follow_group,
+    group_facts,
+    tracklets_at,
+)
+from par_model.tracking.work import TrackWork, warnings_of
+from par_model.wording import counted
+
+_log = logging.getLogger(__name__)
+
+_DETECTIONS, _TRACKS = "detections", "tracks"
+_GROUP = 64  # videos whose tracks make one file
+
+
+@dataclass(frozen=True)
+class _TrackClaim(Fingerprinted):
+    job_id: str
+
+
+def run_tracking(
+    options: TrackOptions,
+    make_runner: Callable[[], AbstractContextManager[TrackRunner]],
+    load: Callable[..., Detector] | None = None,
+) -> dict[str, Any]:
+    """Do what is missing of a job and return its record, whose ``exit_code`` says how it ended.
+
+    make_runner: called once there is work to do. load: makes another detector than the one that the options name.
+    Raises ParError. KeyboardInterrupt passes through once what is done is on disk.
+    """
+    job = TrackJob.look(options, load)
+    finished = _finished(job)
+    if finished is not None:
+        _sweep(job, finished)
+        return finished
+    if job.output.claim(_TrackClaim) is None and job.output.record() is None:
+        job.refuse_others_files()
+    try:
+        with job.output.lock() as held:
+            finished = _finished(job)  # since the first look another job may have ended
+            if finished is not None:
+                return finished
+            with make_runner() as runner:
+                return _run(job, held, runner)
+    finally:
+        job.output.remove_if_empty()
+
+
+def _finished(job: TrackJob) -> dict[str, Any] | None:
+    """The record, where the job has ended. Raises OutputError where another has."""
+    finished = job.output.record()
+    if finished is None:
+        return None
+    refuse_differing(job.options.output, finished["fingerprint"], job.fingerprint)
+    if not storage.exists(job.places.manifest):
+        return None
+    _log.info(f"{job.places.manifest} is complete: nothing to do")
+    return finished
+
+
+def _sweep(job: TrackJob, finished: dict[str, Any]) -> None:
+    """Remove what a run left that was killed after its record, where nobody is at it and things may be removed."""
+    with suppress(OutputError, StorageError):
+        found = job.output.claim(_TrackClaim)
+        if found is not None and found["job_id"] == finished["job_id"]:
+            with job.output.lock(patient=False) as held:
+                job.output.remove(held, _DETECTIONS, _TRACKS, CLAIM)
+
+
+def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
+    run_id = uuid.uuid4().hex[:12]
+    job_id = _claim(job, held)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    folder = job.output.place(_DETECTIONS)
+    store = DetectionStore(folder, job_id, run_id, len(job.found.footage), held.verify)
+    work = TrackWork(runner.workers)
+    _find_all(job, runner, store, work)
+    seconds = time.perf_counter() - clock
+    _log.info("following people through the videos")
+    groups = _follow_all(job, held, runner, store, job_id)
+    videos = [row for uri, size in groups for row in group_facts(Pieces(uri, size).facts())]
+    tracklets = write_manifest_tables(job.places.manifest, _tables(job, groups), _schema(job), held.verify)
+    _write_videos(job, held, videos)
+    failed = sum(row["status"] == "failed" for row in videos)
+    record = {
+        "command": "track",
+        "exit_code": 3 if failed > job.options.max_failure_rate * len(videos) else 0,
+        "job_id": job_id,
+        "run_id": run_id,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "versions": versions() | {"trackers": job.fingerprint["trackers"]},
+        "device": runner.device(),
+        "manifest": job.places.manifest,
+        "counts": {
+            "videos": len(videos),
+            "status": {"ok": len(videos) - failed, "failed": failed},
+            "error": dict(sorted(Counter(row["error"] for row in videos if row["error"] is not None).items())),
+            "tracklets": tracklets,
+            "boxes": sum(row["boxes"] for row in videos),
+            "frames": sum(row["sampled_frames"] for row in videos),
+            "damaged_frames": sum(row["damaged_frames"] for row in videos),
+        },
+        "warnings": warnings_of(videos, job.options.follow.real_start_score),
+        "stages": work.rates(seconds),
+        "max_failure_rate": job.options.max_failure_rate,
+        "fingerprint": job.fingerprint,
+    }
+    job.output.write_record(held, record)
+    job.output.clear(held, _DETECTIONS, _TRACKS, CLAIM)
+    return record
+
+
+def _claim(job: TrackJob, held: Held) -> str:
+    """The job's id: that of an interrupted run, or a new one. Raises OutputError if something else was begun here."""
+    found = job.output.claim(_TrackClaim)
+    if found is not None:
+        if not differing(found["fingerprint"], job.fingerprint):
+            return str(found["job_id"])
+        if storage.list_files(job.output.place(_DETECTIONS)):
+            refuse_differing(job.options.output, found["fingerprint"], job.fingerprint)
+    job_id = uuid.uuid4().hex
+    job.output.write_claim(held, {"job_id": job_id, "fingerprint": job.fingerprint})
+    return job_id
+
+
+def _find_all(job: TrackJob, runner: TrackRunner, store: DetectionStore, work: TrackWork) -> None:
+    """Have every video's detections in the store, and keep what is done whatever happens."""
+    footage = job.found.footage
+    if store.holds_any:
+        done = sum(state.is_complete for state in store.states)
+        _log.info(f"{done} of {counted(len(footage), 'video')} are done already; going on with the others")
+    while True:
+        units = [
+            VideoUnit(number, footage[number].uri, state.prefix, frozenset(state.beyond))
+            for number, state in enumerate(store.states)
+            if not state.is_complete
+        ]
+        if not units:
+            return
+        progress = Progress(len(footage), "videos", already=len(footage) - len(units))
+        before = sum(state.prefix for state in store.states)
+        try:
+            for found in runner.found(units, job.settings()):
+                store.add(found)
+                work.add(found)
+                progress.reach(len(footage) - len(units) + work.videos, work.note())
+        finally:
+            store.flush()
+            progress.close()
+        left = sum(not state.is_complete for state in store.states)
+        if left == len(units) and sum(state.prefix for state in store.states) == before:
+            raise ClusterError(
+                f"nothing came of {counted(left, 'video')}, {footage[units[0].video].uri} first; the same command "
+                "again goes on from here"
+            )
+        if left:
+            _log.info(f"a worker was lost; {counted(left, 'video')} are missing: once more")
+
+
+def _follow_all(
+    job: TrackJob, held: Held, runner: TrackRunner, store: DetectionStore, job_id: str
+) -> list[tuple[str, int]]:
+    """Files of the tracks of groups of videos, with their sizes, in the order of videos."""
+    footage = job.found.footage
+    is_shared = runner.shares(job.output.place())
+    folder = job.output.place(_TRACKS)
+    stream = job.options.decode.video_stream or None
+    there = {info.uri: info.size for info in storage.list_files(folder)}
+    uris = [storage.join(folder, f"group-{at // _GROUP:06d}-{job_id}") for at in range(0, len(footage), _GROUP)]
+    groups = (
+        GroupToFollow(
+            uri=uri,
+            videos=[
+                VideoToFollow(number, footage[number], store.states[number].pieces)
+                for number in range(at * _GROUP, min(len(footage), (at + 1) * _GROUP))
+            ],
+            every=job.options.every,
+            stream=stream,
+            options=job.options.follow,
+            before=held.look_only() if is_shared else held.verify,
+        )
+        for at, uri in enumerate(uris)
+        if uri not in there
+    )
+    there |= dict(runner.spread(follow_group, groups) if is_shared else map(follow_group, groups))
+    return [(uri, there[uri]) for uri in uris]
+
+
+def _schema(job: TrackJob) -> pa.Schema:
+    if job.options.decode.video_stream:
+        return TRACKLET_SCHEMA
+    return pa.schema([field for field in TRACKLET_SCHEMA if field.name != "video_stream"])
+
+
+def _tables(job: TrackJob, groups: list[tuple[str, int]]) -> Iterator[pa.Table]:
+    """The tracklets of each video."""
+    names = _schema(job).names
+    for uri, size in groups:
+        bounds = Pieces(uri, size).facts()["bounds"]
+        for start, stop in itertools.pairwise(bounds):
+            yield tracklets_at(uri, start, stop).select(names)
+
+
+def _write_videos(job: TrackJob, held: Held, videos: list[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist(videos, schema=VIDEO_SCHEMA)
+    with storage.atomic_writer(job.places.videos, held.verify) as file:
+        pq.write_table(table, file, compression="zstd")

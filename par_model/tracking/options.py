@@ -1,0 +1,150 @@
+"""What a run of ``track`` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from par_model.errors import UsageError
+from par_model.options import check_options, option, required
+from par_model.video.options import DecodeOptions
+
+TrackerName = Literal["bytetrack", "ocsort", "botsort", "sort"]
+
+# OC-SORT has one threshold for both, and its authors' is lower.
+_START_SCORE = {"ocsort": 0.6}
+_HIGH_SCORE = 0.6
+
+
+@dataclass(frozen=True)
+class FollowOptions:
+    """How boxes become tracks. Raises UsageError."""
+
+    tracker: TrackerName = option(
+        "bytetrack",
+        "What follows people from picture to picture. botsort is without its step that makes up for a moving camera.",
+    )
+    start_score: float | None = option(
+        None,
+        "A track begins with a box of at least this score.",
+        metavar="SCORE",
+        otherwise="0.7, with ocsort 0.6",
+        at_least=0,
+        at_most=1,
+    )
+    keep_lost: float = option(
+        1.0,
+        "For so long a track may be out of sight, and go on when its person is seen again.",
+        metavar="SECONDS",
+        at_least=0,
+        at_most=3600,
+    )
+    frame_rate: float | None = option(
+        None,
+        "Frames of the videos in a second, by which --keep-lost is counted in those that are looked at.",
+        metavar="FPS",
+        otherwise="as their times say, else 25",
+        above=0,
+        at_most=10_000,
+    )
+    min_length: int = option(1, "Leave out tracks that have fewer boxes.", metavar="N", at_least=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def real_start_score(self) -> float:
+        """The score that a track begins with."""
+        return _START_SCORE.get(self.tracker, 0.7) if self.start_score is None else self.start_score
+
+    @property
+    def high_score(self) -> float:
+        """Boxes of at least this score are matched first; tracks begin with none but those."""
+        return min(_HIGH_SCORE, self.real_start_score)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions:
+    """Everything but where it runs; None means "choose". Raises UsageError."""
+
+    videos: tuple[str, ...] = option(
+        (), "A video, a folder of videos, or a quoted pattern (may be given several times).", metavar="URI"
+    )
+    detector: str = option(
+        required,
+        "What finds people: a folder or a Hugging Face name of an object detector of transformers, an OpenVINO "
+        "(.xml) or ONNX (.onnx) file, or 'demo' for the rendered street.",
+        metavar="NAME",
+    )
+    output: str = option(
+        required,
+        "The manifest: a .parquet file, or a folder, in which it is tracklets.parquet. Beside it lies _videos.parquet.",
+        metavar="URI",
+    )
+    every: int = option(1, "Look at every Nth frame of a video only.", metavar="N", at_least=1, at_most=2**20)
+    person_class: str | None = option(
+        None,
+        "The detector's class that is people, by its name or number.",
+        metavar="CLASS",
+        otherwise="as its own labels say",
+    )
+    detector_input: Literal["bgr255", "rgb255", "rgb01", "imagenet"] | None = option(
+        None,
+        "How a network file wants its pictures: colours in which order, and in which range.",
+        otherwise="as the file says",
+    )
+    min_score: float = option(0.1, "Boxes of a lower score do not count.", metavar="SCORE", at_least=0, at_most=1)
+    camera: str | None = option(None, "The camera_id that all tracklets get.", metavar="NAME")
+    id_prefix: str | None = option(
+        None,
+        "Prefix of tracklet ids, which are PREFIX-TRACK.",
+        metavar="PREFIX",
+        otherwise="of one video its camera, else its stem; of several the name that tells it from the others",
+    )
+    max_failure_rate: float = option(
+        0.05, "Exit with 3 when a larger share of the videos failed.", metavar="SHARE", at_least=0, at_most=1
+    )
+    start_time: str | None = option(
+        None,
+        "Time at which the video's first frame was taken: ISO 8601, in UTC unless a zone is named.",
+        metavar="TIME",
+    )
+    name_pattern: str | None = option(
+        None,
+        "Take camera and start time from the videos' file names, as in '{camera}_{time:%Y%m%d-%H%M%S}.mp4'; {} is "
+        "anything.",
+        metavar="PATTERN",
+    )
+    follow: FollowOptions = field(default_factory=FollowOptions)
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if not self.videos:
+            raise UsageError("--videos: give at least one video, a folder of them, or a pattern")
+        if self.decode.decoder != "pyav":
+            raise UsageError(f"--decoder {self.decode.decoder}: track reads with pyav alone, which is exact everywhere")
+
+    @property
+    def start(self) -> datetime | None:
+        """The start time. Raises UsageError where it is none."""
+        try:
+            return None if self.start_time is None else datetime.fromisoformat(self.start_time)
+        except ValueError as error:
+            raise UsageError(
+                f"--start-time is {self.start_time!r}: must be an ISO 8601 time such as 2026-05-01T08:30:00Z"
+            ) from error
+
+    def results(self) -> dict[str, Any]:
+        """The options that change results, but for the videos and the detector."""
+        return {
+            "every": self.every,
+            "min_score": self.min_score,
+            "camera": self.camera,
+            "id_prefix": self.id_prefix,
+            "start_time": self.start_time,
+            "name_pattern": self.name_pattern,
+            **asdict(self.follow),
+            **{name: value for name, value in self.decode.results().items() if name != "decoder"},
+        }

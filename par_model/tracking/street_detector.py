@@ -1,0 +1,101 @@
+"""The small detector that ships: it knows the rendered street, and nothing else.
+
+``python -m benchmarks.street_detector --train`` makes its weights anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.ops import nms
+
+from par_model.errors import UsageError
+from par_model.model.device import Device, local_device
+from par_model.tracking.detections import FLOOR, Detections
+from par_model.tracking.detector import BATCH
+from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
+
+_SAME = 0.6  # overlap from which two boxes are one person's
+_MOST = 100  # persons in a picture
+
+
+class StreetDetector:
+    """See ``Detector``. Raises UsageError for options that are about files of others."""
+
+    def __init__(
+        self,
+        *,
+        person_class: str | None = None,
+        input_style: str | None = None,
+        device: Device = "auto",
+        threads: int | None = None,
+    ) -> None:
+        if person_class is not None or input_style is not None:
+            raise UsageError(
+                "--detector demo finds persons and nothing else: leave out --person-class and --detector-input"
+            )
+        self.device = torch.device(local_device(device))
+        self.batch_size = BATCH
+        if threads is not None:
+            torch.set_num_threads(threads)
+        content = weights_file().read_bytes()
+        self._sha256 = hashlib.sha256(content).hexdigest()
+        network = StreetNetwork().fused()
+        network.load_state_dict({name: tensor.float() for name, tensor in safetensors.torch.load(content).items()})
+        self._network = network.to(self.device).to(memory_format=torch.channels_last)
+
+    def describe(self) -> dict[str, Any]:
+        told = {"kind": "demo", "sha256": self._sha256, "person_class": "person", "precision": "float32"}
+        return told | {"batch_size": self.batch_size}
+
+    @torch.inference_mode()
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        if self.device.type == "cpu":
+            return [self._detect([picture])[0] for picture in pictures]
+        return self._detect(pictures) if pictures else []
+
+    def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        height, width, _ = pictures[0].shape
+        scaled = scaled_down(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2))
+        rows, columns = scaled.shape[-2:]
+        logits, boxes = self._network(filled_up(scaled.to(self.device).float() / 255))
+        back = torch.tensor([width / columns, height / rows] * 2, device=self.device)
+        return [
+            Detections.in_picture(
+                *(found.cpu().numpy() for found in persons(one, four, back)), height=height, width=width
+            )
+            for one, four in zip(logits, boxes, strict=True)
+        ]
+
+
+def weights_file() -> Any:
+    """Where the weights lie, wherever this package lies."""
+    return resources.files("par_model").joinpath("tracking", "street_detector.safetensors")
+
+
+def scaled_down(pictures: Tensor) -> Tensor:
+    """uint8 pictures [M, 3, H, W] in the size that the network takes."""
+    size = taken_size(*pictures.shape[-2:])
+    return F.interpolate(pictures, size, mode="bilinear", antialias=True)
+
+
+def persons(logits: Tensor, boxes: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes [n, 4] in pixels of the video's picture and scores [n], of logits [H, W] and boxes [4, H, W] of one
+    picture: cells that are surer than their neighbours, each person once. back: what a pixel of the network's picture
+    is in the video's, for x, y, x, y."""
+    peaks = logits == F.max_pool2d(logits[None, None], 3, 1, 1)[0, 0]
+    scores, cells = torch.where(peaks, logits.sigmoid(), 0.0).flatten().topk(min(_MOST, logits.numel()))
+    cells = cells[scores >= FLOOR]
+    scores = scores[: len(cells)]
+    found = boxes.flatten(1)[:, cells].T * back
+    kept = nms(found, scores, _SAME)
+    return found[kept], scores[kept]

@@ -1,0 +1,89 @@
+"""The network of the small detector: one score and one box for each cell of a grid over the picture.
+
+A residual network down to a sixteenth of the picture that it takes, two steps up again with what was finer beside, and
+two heads on cells of 4 pixels: how sure it is that a person's middle lies there ("Objects as points", arXiv
+1904.07850), and how far that person's four sides are from the cell's middle ("FCOS", arXiv 1904.01355).
+
+Dimension letters: M images, H and W pixels of an image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HEIGHT = 180  # of the picture that it takes: half of the demo's videos
+MULTIPLE = 16  # of pixels; less is filled up
+STRIDE = 4
+
+
+class Convolution(nn.Sequential):
+    """3x3 (or 1x1), batch normalisation, ReLU."""
+
+    def __init__(self, width: int, out: int, *, stride: int = 1, size: int = 3, active: bool = True) -> None:
+        super().__init__(
+            nn.Conv2d(width, out, size, stride, size // 2, bias=False),
+            nn.BatchNorm2d(out),
+            *([nn.ReLU(inplace=True)] if active else []),
+        )
+
+
+class Residual(nn.Module):
+    """Two convolutions beside the way past them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = Convolution(width, width), Convolution(width, width, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+class StreetNetwork(nn.Module):
+    """Float pictures [M, 3, H, W], RGB from 0 to 1, both sides multiples of 16; out come logits [M, H/4, W/4] and boxes
+    [M, 4, H/4, W/4], as x1, y1, x2, y2 in pixels of the picture taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(Convolution(3, 16, stride=2), Convolution(16, 32, stride=2), Residual(32))
+        self.middle = nn.Sequential(Convolution(32, 64, stride=2), Residual(64), Residual(64))
+        self.coarse = nn.Sequential(Convolution(64, 80, stride=2), Residual(80), Residual(80))
+        self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
+        self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
+        self.score, self.sides = nn.Conv2d(48, 1, 1), nn.Conv2d(48, 4, 1)
+        assert self.score.bias is not None
+        nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.stem(pictures - 0.45)
+        middle = self.middle(fine)
+        up = F.interpolate(self.from_coarse(self.coarse(middle)), scale_factor=2.0)
+        middle = self.mix_middle(middle + up)
+        fine = self.mix_fine(fine + F.interpolate(self.from_middle(middle), scale_factor=2.0))
+        left, top, right, bottom = (STRIDE * F.softplus(self.sides(fine))).unbind(1)
+        y, x = (STRIDE * (torch.arange(n, device=fine.device, dtype=fine.dtype) + 0.5) for n in fine.shape[-2:])
+        y = y[:, None]
+        return self.score(fine)[:, 0], torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
+
+    def fused(self) -> StreetNetwork:
+        """The same network for inference: each normalisation is made part of the convolution before it."""
+        self.eval()
+        for part in self.modules():
+            if isinstance(part, Convolution):
+                convolution, normalisation = part[0], part[1]
+                assert isinstance(convolution, nn.Conv2d)
+                assert isinstance(normalisation, nn.BatchNorm2d)
+                part[0], part[1] = nn.utils.fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
+        return self
+
+
+def taken_size(height: int, width: int) -> tuple[int, int]:
+    """To which height and width a picture is scaled, before it is filled up to whole multiples."""
+    return HEIGHT, max(1, round(width * HEIGHT / height))
+
+
+def filled_up(pictures: Tensor) -> Tensor:
+    """Pictures [M, 3, H, W] with grey below and to the right, so that both sides are multiples of 16."""
+    height, width = pictures.shape[-2:]
+    return F.pad(pictures, (0, -width % MULTIPLE, 0, -height % MULTIPLE), value=0.45)

@@ -1,0 +1,163 @@
+"""Following people from picture to picture: the trackers of the ``trackers`` package, run over a whole video at once.
+
+The detections of a video are kept until its manifest is written, and a tracker needs a small part of the time that
+found them. So it always begins at the video's start: nothing of its state is stored or read back, and the same
+detections give the same ids, whatever was interrupted.
+
+Trackers give a track its id only once it has been matched some times, and give its boxes out as nobody's until then. So
+boxes are not taken from what a tracker gives out: each of its tracks keeps what it was matched with, in its state
+estimator, which the package lets its user choose.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from par_model.tracking.extra import load
+from par_model.tracking.options import FollowOptions
+
+_WHO = "parjob track"
+_ASSUMED_RATE = 25.0
+_PACKAGE_RATE = 30.0  # what the package counts its buffer of lost tracks in
+
+
+@dataclass(frozen=True, eq=False)
+class Sightings:
+    """What was found in a video's sampled frames, in order.
+
+    frames: int64 [n], strictly increasing. seconds: float64 [n], when each is shown, NaN where that is not known.
+    counts: int64 [n], how many boxes each has. boxes: float32 [m, 4], left, top, right, bottom; scores: float32 [m].
+    """
+
+    frames: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def rate(self) -> float | None:
+        """Sampled frames a second, as most of them follow each other; None where the video does not tell."""
+        steps = np.diff(self.seconds)
+        steps = steps[np.isfinite(steps) & (steps > 0)]
+        return float(1 / np.median(steps)) if len(steps) else None
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedTrack:
+    """One person. frames: int64 [n], strictly increasing. boxes: float32 [n, 4], left, top, right, bottom."""
+
+    frames: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+
+
+def trackers_version() -> str:
+    """Raises UsageError where the package is not installed."""
+    load("trackers", _WHO)
+    return metadata.version("trackers")
+
+
+def follow(seen: Sightings, every: int, options: FollowOptions) -> list[FollowedTrack]:
+    """The tracks of one video, in the order in which they got their ids.
+
+    every: frames from one that was looked at to the next; those that are missing in between, because they were damaged,
+    count as frames without anybody.
+    """
+    if not len(seen.frames):
+        return []
+    measured = seen.rate() or _ASSUMED_RATE / every
+    tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
+    made = _Tracks()
+    ends = np.cumsum(seen.counts)
+    place = int(seen.frames[0]) // every
+    for frame, count, end in zip(seen.frames.tolist(), seen.counts.tolist(), ends.tolist(), strict=True):
+        for _ in range(place, frame // every):
+            _update(tracker, seen.boxes[:0], seen.scores[:0])
+        place = frame // every + 1
+        part = slice(end - count, end)
+        _update(tracker, seen.boxes[part], seen.scores[part])
+        made.add(frame, tracker.tracks)
+    return [track for track in made.finished() if len(track.frames) >= options.min_length]
+
+
+def _tracker(options: FollowOptions, rate: float) -> Any:
+    package = load("trackers", _WHO)
+    start, high = options.real_start_score, options.high_score
+    common = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
+    if options.tracker == "ocsort":
+        return package.OCSORTTracker(
+            **common, high_conf_det_threshold=start, state_estimator_class=_remembering("XCYCSRStateEstimator")
+        )
+    common["track_activation_threshold"] = start
+    if options.tracker == "sort":
+        return package.SORTTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
+    common["high_conf_det_threshold"] = high
+    if options.tracker == "botsort":
+        # Its step against the camera's own motion wants every picture again, in order.
+        return package.BoTSORTTracker(
+            **common, enable_cmc=False, state_estimator_class=_remembering("XCYCWHStateEstimator")
+        )
+    return package.ByteTrackTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
+
+
+@cache
+def _remembering(name: str) -> type[Any]:
+    """A state estimator of the package that keeps the box that it was last matched with, and those held back so far."""
+    base: Any = getattr(load("trackers.utils.state_representations", _WHO), name)
+
+    class Remembering(base):  # type: ignore[misc]
+        def __init__(self, bbox: NDArray[np.float32], *more: Any, **others: Any) -> None:
+            super().__init__(bbox, *more, **others)
+            self.matched = np.array(bbox, np.float32)
+            self.held: list[tuple[int, NDArray[np.float32]]] = []
+
+        def update(self, bbox: NDArray[np.float32] | None, *more: Any, **others: Any) -> None:
+            super().update(bbox, *more, **others)
+            if bbox is not None:
+                self.matched = np.array(bbox, np.float32)
+
+    return Remembering
+
+
+def _update(tracker: Any, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
+    detections = load("supervision", _WHO).Detections
+    given = detections(xyxy=boxes, confidence=scores) if len(boxes) else detections.empty()
+    given.confidence = scores  # where there is none, trackers take it for 1
+    tracker.update(given)
+
+
+class _Tracks:
+    """Boxes of tracks so far, by the tracker's ids, in the order in which these came up."""
+
+    def __init__(self) -> None:
+        self._frames: dict[int, array[int]] = {}
+        self._sides: dict[int, array[float]] = {}
+
+    def add(self, frame: int, tracklets: Sequence[Any]) -> None:
+        """What was matched at a frame. tracklets: those that the tracker keeps.
+
+        OC-SORT gives some boxes of a track that was lost to nobody, as all do with the first ones; matched they were.
+        """
+        for tracklet in tracklets:
+            if tracklet.time_since_update:
+                continue
+            memory = tracklet.state_estimator
+            memory.held.append((frame, memory.matched))
+            if tracklet.tracker_id >= 0:
+                for earlier, box in memory.held:
+                    self._frames.setdefault(tracklet.tracker_id, array("q")).append(earlier)
+                    self._sides.setdefault(tracklet.tracker_id, array("f")).extend(box.tolist())
+                memory.held = []
+
+    def finished(self) -> list[FollowedTrack]:
+        return [
+            FollowedTrack(np.asarray(self._frames[name], np.int64), np.asarray(sides, np.float32).reshape(-1, 4))
+            for name, sides in self._sides.items()
+        ]

@@ -1,0 +1,119 @@
+"""What the stages of a tracking job did: rates and busy shares, and what its user should know of the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from par_model.wording import counted
+
+_BUSY = 0.6
+_TELLING_SECONDS = 10.0
+
+
+@dataclass
+class TrackWork:
+    """Sums over a run's batches. workers: of decoding and of the detector. Make it when the stages start.
+
+    videos: how many came to their end. startup_seconds: from then to the first batch, less the work that it took.
+    """
+
+    workers: tuple[int, int]
+    frames: int = 0
+    videos: int = 0
+    bytes_read: int = 0
+    decode_seconds: float = 0.0
+    detect_seconds: float = 0.0
+    startup_seconds: float | None = None
+    _started: float = field(default_factory=time.perf_counter)
+
+    def add(self, found: pa.Table) -> None:
+        """Add what rides in a table of batches."""
+        decode, detect = (float(np.sum(found[name].to_numpy())) for name in ("decode_seconds", "detect_seconds"))
+        if self.startup_seconds is None:
+            self.startup_seconds = max(0.0, time.perf_counter() - self._started - decode - detect)
+        self.frames += sum(map(len, found["frames"].to_pylist()))
+        self.videos += int(np.sum(found["is_end"].to_numpy(zero_copy_only=False)))
+        self.bytes_read += int(np.sum(found["bytes_read"].to_numpy()))
+        self.decode_seconds += decode
+        self.detect_seconds += detect
+
+    def note(self) -> str:
+        """How many frames so far, and how fast."""
+        seconds = max(1e-9, time.perf_counter() - self._started)
+        return f"{self.frames} frames, {self.frames / seconds:.1f} frames/s"
+
+    def rates(self, seconds: float) -> dict[str, Any]:
+        """For the record. seconds: from the start to the last batch."""
+        startup = self.startup_seconds or 0.0
+        working = max(0.0, seconds - startup)
+        return {
+            "frames": self.frames,
+            "working_seconds": round(working, 3),
+            "startup_seconds": round(startup, 3),
+            "frames_per_second": round(self.frames / working, 3) if working and self.frames else None,
+            "bytes_read": self.bytes_read,
+            "decode": _stage(self.decode_seconds, self.workers[0], working),
+            "detect": _stage(self.detect_seconds, self.workers[1], working),
+        }
+
+
+def _stage(busy: float, workers: int, working: float) -> dict[str, Any]:
+    share = round(min(1.0, busy / (workers * working)), 3) if workers and working else None
+    return {"workers": workers, "busy_seconds": round(busy, 3), "busy_share": share}
+
+
+def closing(stages: dict[str, Any], *, device: str, in_one_process: bool) -> list[str]:
+    """Lines on how fast a run was and, where its figures can tell, what would make it faster. stages: of ``rates``."""
+    if not stages["frames"]:
+        return []
+    startup, working = stages["startup_seconds"], stages["working_seconds"]
+    line = f"{counted(stages['frames'], 'frame')} in {startup + working:.1f} s: {startup:.1f} s to start"
+    if stages["frames_per_second"] is not None:
+        line += f", then {stages['frames_per_second']:.1f} a second"
+    found = _advice(stages, device=device, in_one_process=in_one_process)
+    return [line] if found is None else [line, found]
+
+
+def _advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str | None:
+    if stages["working_seconds"] < _TELLING_SECONDS:
+        return None
+    decode, detect = stages["decode"]["busy_share"] or 0.0, stages["detect"]["busy_share"] or 0.0
+    busy = f"reading pictures was busy {decode:.0%} of the time, the detector {detect:.0%}"
+    if max(decode, detect) < _BUSY:
+        return f"{busy}: neither held the job back, starting or storage did"
+    if in_one_process:
+        return f"{busy}: without --no-ray several run side by side; --every N looks at fewer frames"
+    if decode > detect:
+        return f"{busy}: reading held the job back; more CPUs, or --decode-workers, make it faster"
+    more = "more GPUs, or --model-actors, make" if device == "cuda" else "a GPU, or more CPUs, make"
+    return f"{busy}: the detector held the job back; {more} it faster, and --every N looks at fewer frames"
+
+
+def warnings_of(videos: Sequence[dict[str, Any]], start_score: float) -> list[str]:
+    """What a user should know of the videos (rows of ``_videos.parquet``), a line each."""
+    said = []
+    silent = [row for row in videos if row["detections"] and not row["tracks"] and row["status"] == "ok"]
+    if silent:
+        best = max(row["best_score"] for row in silent)
+        why = (
+            f"the best score is {best:.2f}, and tracks begin at {start_score:g}: lower --start-score"
+            if best < start_score
+            else "no person was found in frames that follow each other: look at more of them with a lower --every"
+        )
+        said.append(f"{counted(len(silent), 'video')} with boxes of people, but no tracks; {why}")
+    empty = sum(not row["detections"] and row["status"] == "ok" for row in videos)
+    if empty:
+        said.append(f"{counted(empty, 'video')} without any person found")
+    damaged = [row for row in videos if row["damaged_frames"]]
+    if damaged:
+        frames = sum(row["damaged_frames"] for row in damaged)
+        said.append(
+            f"{counted(frames, 'damaged frame')} of {counted(len(damaged), 'video')} not looked at; --damaged use does"
+        )
+    return said

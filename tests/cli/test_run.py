@@ -1,0 +1,48 @@
+"""``parjob run``: from bare video to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.run import parjob
+from tests.tracking.colours import ColourDetector, UnsureDetector, write_walks
+
+
+def asked(folder: Path, weights: Path) -> list[object]:
+    words: list[object] = ["run", "--no-ray", "--device", "cpu", "--detector", "colours", "--weights", weights]
+    return [*words, "--output", folder / "out", "--videos", folder / "a.mp4", "--frames", "2"]
+
+
+def test_track_infer_and_report_each_once(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: ColourDetector())
+    write_walks(tmp_path / "a.mp4")
+    assert parjob(*asked(tmp_path, tiny_weights)) == 0
+    out, err = capsys.readouterr()
+    assert f"{tmp_path}/out/manifest/tracklets.parquet: 3 tracklets" in out
+    assert f"{tmp_path}/out/table/attributes: 3 tracklets, 0 of them failed" in out
+    assert out.splitlines()[-1] == f"{tmp_path}/out/report.html"
+    table = pq.read_table(tmp_path / "out" / "table" / "attributes")
+    assert table["tracklet_id"].to_pylist() == ["a-0", "a-1", "a-2"]
+    assert table["status"].to_pylist() == ["ok"] * 3
+    assert {len(frames) for frames in table["sampled_frames"].to_pylist()} == {2}
+    assert "a-2" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert parjob(*asked(tmp_path, tiny_weights)) == 0
+    err = capsys.readouterr().err
+    assert err.count("nothing to do") == 2
+
+
+def test_videos_in_which_nobody_is_found_say_why(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: UnsureDetector())
+    write_walks(tmp_path / "a.mp4")
+    assert parjob(*asked(tmp_path, tiny_weights)) == 1
+    out, err = capsys.readouterr()
+    assert "boxes of people, but no tracks" in out
+    assert "nobody was found in the videos" in err
+    assert not (tmp_path / "out" / "table").exists()

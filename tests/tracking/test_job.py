@@ -1,0 +1,265 @@
+"""From bare video to a manifest, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from par_model import storage
+from par_model.errors import OutputError
+from par_model.manifest.check import check
+from par_model.manifest.read import Manifest
+from par_model.tracking import job as job_module
+from par_model.tracking import store as store_module
+from par_model.tracking.job import run_tracking
+from par_model.tracking.options import FollowOptions, TrackOptions
+from par_model.tracking.runner import LocalTracking, TrackRunner
+from par_model.tracking.stages import TrackSettings, VideoUnit
+from tests.tracking.colours import (
+    CROWD,
+    BrokenDetector,
+    ColourDetector,
+    UnsureDetector,
+    Walk,
+    write_walks,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_decoding_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all jobs of this module: its start takes most of the time of a small one."""
+    monkeypatch.setattr("par_model.tracking.stages.close_processes", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two videos, and a file that is none."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_walks(folder / "north_20260501-080000.mp4")
+    write_walks(folder / "south_20260501-090000.mp4", [Walk("green", 3, 30, 20, 2)], frames=41)
+    return str(folder)
+
+
+def here() -> AbstractContextManager[TrackRunner]:
+    return nullcontext(LocalTracking("cpu", 1))
+
+
+def options(archive: str, output: Path | str, **more: Any) -> TrackOptions:
+    return TrackOptions(videos=(archive,), detector="colours", output=str(output), **more)
+
+
+def run(archive: str, output: Path | str, load: Callable[..., Any] = ColourDetector, **more: Any) -> dict[str, Any]:
+    return run_tracking(options(archive, output, **more), here, load)
+
+
+def by_id(manifest: Path | str) -> dict[str, dict[str, Any]]:
+    return {row["tracklet_id"]: row for row in pq.read_table(str(manifest)).to_pylist()}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+SLOW = pytest.mark.slow
+PATTERN = "{camera}_{time:%Y%m%d-%H%M%S}.mp4"
+
+
+def test_a_manifest_of_who_walks_through_the_videos(archive: str, tmp_path: Path) -> None:
+    record = run(archive, tmp_path / "m.parquet", name_pattern=PATTERN)
+    rows = by_id(tmp_path / "m.parquet")
+    north, south = "north_20260501-080000", "south_20260501-090000"
+    assert list(rows) == [f"{north}-0", f"{north}-1", f"{north}-2", f"{south}-0"]
+    for name, walk in zip(rows, (*CROWD, Walk("green", 3, 30, 20, 2)), strict=True):
+        row = rows[name]
+        assert row["frame_indices"] == list(range(walk.first, walk.last + 1)), name
+        assert row["video_uri"].startswith(f"{archive}/{row['camera_id']}_")
+        for frame, box in zip(row["frame_indices"], row["boxes"], strict=True):
+            assert box["x"] == pytest.approx(max(0, walk.left(frame) or 0), abs=2)
+    assert [row["start_time"] for row in rows.values()] == [
+        datetime(2026, 5, 1, 8, 0, 0, tzinfo=UTC),
+        datetime(2026, 5, 1, 8, 0, 0, 500_000, tzinfo=UTC),
+        datetime(2026, 5, 1, 8, 0, 3, tzinfo=UTC),
+        datetime(2026, 5, 1, 9, 0, 0, 300_000, tzinfo=UTC),
+    ]
+    assert list(check(Manifest.open(str(tmp_path / "m.parquet")), None)) == []
+    assert record["exit_code"] == 0
+    assert record["counts"]["tracklets"] == 4
+    assert record["counts"]["frames"] == 101
+    assert names(tmp_path) == ["_track/run.json", "_videos.parquet", "m.parquet"]
+    videos = pq.read_table(tmp_path / "_videos.parquet").to_pylist()
+    assert [(v["status"], v["frames"], v["sampled_frames"], v["tracks"]) for v in videos] == [
+        ("ok", 60, 60, 3),
+        ("ok", 41, 41, 1),
+    ]
+    assert videos[0]["detections"] == videos[0]["boxes"] == sum(w.last - w.first + 1 for w in CROWD)
+    assert (videos[0]["width"], videos[0]["height"], videos[0]["frame_rate"]) == (192, 128, pytest.approx(10))
+    assert videos[0]["best_score"] == pytest.approx(0.9, abs=1e-3)
+
+
+def test_every_third_frame_and_a_folder_as_output(archive: str, tmp_path: Path) -> None:
+    run(archive, tmp_path / "out", every=3, id_prefix="x", camera="c")
+    manifest = Manifest.open(str(tmp_path / "out"))
+    assert manifest.num_rows == 4
+    rows = by_id(tmp_path / "out" / "tracklets.parquet")
+    assert {row["camera_id"] for row in rows.values()} == {"c"}
+    first, *_, last = rows.values()
+    assert first["tracklet_id"] == "x-north_20260501-080000-0"
+    assert first["frame_indices"] == list(range(0, 50, 3))
+    assert last["frame_indices"] == list(range(3, 31, 3))
+
+
+def test_a_bad_video_is_a_failed_row_and_its_neighbours_lose_nothing(archive: str, tmp_path: Path) -> None:
+    run(archive, tmp_path / "good" / "m.parquet")
+    (tmp_path / "text.mp4").write_text("no video")
+    bad = TrackOptions(
+        videos=(archive, str(tmp_path / "text.mp4"), f"{archive}/gone.mp4"),
+        detector="colours",
+        output=str(tmp_path / "bad" / "m.parquet"),
+    )
+    record = run_tracking(bad, here, ColourDetector)
+    assert record["exit_code"] == 3
+    assert record["counts"]["status"] == {"ok": 2, "failed": 2}
+    assert record["counts"]["error"] == {"video-not-found": 1, "video-unreadable": 1}
+    rows = [row for row in pq.read_table(tmp_path / "bad" / "_videos.parquet").to_pylist() if row["status"] == "failed"]
+    assert [row["error"] for row in rows] == ["video-not-found", "video-unreadable"]
+    assert all(row["message"] and row["frames"] is None and row["tracks"] == 0 for row in rows)
+    good, other = (by_id(tmp_path / place / "m.parquet") for place in ("good", "bad"))
+    assert good == other
+
+
+def test_what_the_detector_cannot_do_costs_that_video_alone(archive: str, tmp_path: Path) -> None:
+    record = run(archive, tmp_path / "m.parquet", BrokenDetector)
+    assert record["counts"]["error"] == {"model-error": 1}
+    assert {row["video_uri"].rpartition("/")[2][:5] for row in by_id(tmp_path / "m.parquet").values()} == {"south"}
+    failed = pq.read_table(tmp_path / "_videos.parquet").to_pylist()[0]
+    assert "ValueError: green is beyond it" in failed["message"]
+
+
+class Interrupted(LocalTracking):
+    """Ctrl-C after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__("cpu", 1)
+        self._left = batches
+
+    def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
+        for table in super().found(units, settings):
+            if self._left == 0:
+                raise KeyboardInterrupt
+            self._left -= 1
+            yield table
+
+
+class Counting(LocalTracking):
+    """Counts the batches that were found."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu", 1)
+        self.batches = 0
+
+    def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
+        for table in super().found(units, settings):
+            self.batches += len(table)
+            yield table
+
+
+@pytest.mark.parametrize("done", [pytest.param(0, marks=SLOW), 3, *(pytest.param(n, marks=SLOW) for n in (8, 9, 12))])
+def test_a_job_that_was_interrupted_goes_on_to_the_same_manifest(archive: str, tmp_path: Path, done: int) -> None:
+    """North has eight batches and its end, south six and its own."""
+    whole, parts = tmp_path / "whole" / "m.parquet", tmp_path / "parts" / "m.parquet"
+    run(archive, whole)
+    with pytest.raises(KeyboardInterrupt):
+        run_tracking(options(archive, parts), lambda: nullcontext(Interrupted(done)), ColourDetector)
+    assert not parts.exists()
+    runner = Counting()
+    run_tracking(options(archive, parts), lambda: nullcontext(runner), ColourDetector)
+    assert runner.batches == 16 - done
+    assert parts.read_bytes() == whole.read_bytes()
+    assert names(tmp_path / "parts") == ["_track/run.json", "_videos.parquet", "m.parquet"]
+
+
+def test_a_complete_manifest_is_left_alone(archive: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    record = run(archive, tmp_path / "m.parquet")
+
+    def nobody() -> AbstractContextManager[TrackRunner]:
+        raise AssertionError("there is nothing to do")
+
+    assert run_tracking(options(archive, tmp_path / "m.parquet"), nobody, ColourDetector) == record
+    assert "is complete: nothing to do" in capfd.readouterr().err
+    (tmp_path / "m.parquet").unlink()
+    assert run(archive, tmp_path / "m.parquet")["run_id"] != record["run_id"]
+    assert len(by_id(tmp_path / "m.parquet")) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"every": 2}, r"every \(1 there, 2 now\)"),
+        pytest.param({"min_score": 0.3}, "min_score", marks=SLOW),
+        pytest.param(
+            {"follow": FollowOptions(tracker="ocsort")}, r"tracker \('bytetrack' there, 'ocsort' now\)", marks=SLOW
+        ),
+    ],
+)
+def test_another_job_is_refused_before_and_after_the_end(
+    archive: str, tmp_path: Path, more: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_tracking(options(archive, tmp_path), lambda: nullcontext(Interrupted(2)), ColourDetector)
+    with pytest.raises(OutputError, match=said):
+        run(archive, tmp_path, **more)
+    run(archive, tmp_path)
+    with pytest.raises(OutputError, match=said):
+        run(archive, tmp_path, **more)
+
+
+def test_a_file_that_is_there_is_not_written_over(archive: str, tmp_path: Path) -> None:
+    (tmp_path / "m.parquet").write_text("somebody's")
+    with pytest.raises(OutputError, match=r"m\.parquet is there already"):
+        run(archive, tmp_path / "m.parquet")
+    assert names(tmp_path) == ["m.parquet"]
+    assert (tmp_path / "m.parquet").read_text() == "somebody's"
+
+
+def test_a_second_manifest_beside_the_first_is_refused(archive: str, tmp_path: Path) -> None:
+    """A folder of Parquet files is one manifest, and has one table of videos."""
+    run(archive, tmp_path / "a.parquet")
+    with pytest.raises(OutputError, match=r"manifest_name \('a.parquet' there, 'b.parquet' now\)"):
+        run(archive, tmp_path / "b.parquet")
+
+
+def test_boxes_without_tracks_are_said_with_what_to_do(archive: str, tmp_path: Path) -> None:
+    record = run(archive, tmp_path / "a" / "m.parquet", UnsureDetector)
+    assert record["counts"]["tracklets"] == 0
+    (warning,) = record["warnings"]
+    assert "2 videos with boxes of people, but no tracks" in warning
+    assert "the best score is 0.50, and tracks begin at 0.7: lower --start-score" in warning
+    assert Manifest.open(str(tmp_path / "a" / "m.parquet")).num_rows == 0
+    surer = run(archive, tmp_path / "b" / "m.parquet", UnsureDetector, follow=FollowOptions(start_score=0.5))
+    assert surer["counts"]["tracklets"] == 4
+    assert surer["warnings"] == []
+
+
+def test_s3_gives_the_manifest_that_local_files_give(
+    archive: str, s3: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(job_module, "_GROUP", 1)
+    bucket = s3()
+    for path in Path(archive).iterdir():
+        storage.write_bytes(f"{bucket}/v/{path.name}", path.read_bytes())
+    run(archive, tmp_path / "m.parquet")
+    run(f"{bucket}/v", f"{bucket}/out/m.parquet")
+    local = pq.read_table(tmp_path / "m.parquet")
+    remote = pq.read_table(pa.BufferReader(storage.read_bytes(f"{bucket}/out/m.parquet")))
+    uris = [uri.replace(f"{bucket}/v", archive) for uri in remote["video_uri"].to_pylist()]
+    assert local.equals(remote.set_column(1, "video_uri", pa.array(uris)))
+    below = [f.uri.removeprefix(f"{bucket}/out/") for f in storage.list_files(f"{bucket}/out")]
+    assert below == ["_track/run.json", "_videos.parquet", "m.parquet"]

@@ -1,0 +1,93 @@
+"""The small detector that ships, on a street that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import box_iou, clip_boxes_to_image
+
+from par_model.attributes import load_schema
+from par_model.demo.config import StreetConfig
+from par_model.demo.film import Film
+from par_model.errors import UsageError
+from par_model.tracking.detector import load_detector
+from par_model.tracking.street_detector import StreetDetector, persons, weights_file
+from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
+
+
+def test_it_is_small() -> None:
+    assert Path(str(weights_file())).stat().st_size < 1_200_000
+
+
+def test_it_finds_the_people_of_a_street_that_it_has_not_seen() -> None:
+    """Whoever is well in view, in pictures of two cameras; and what it is sure of are people."""
+    detector = load_detector("demo", device="cpu", threads=1)
+    config = StreetConfig(seed=3003, cameras=4, seconds=40, fps=0.1, min_boxes=1)
+    true = found = sure = right = 0
+    for number in (1, 2):
+        for frame in Film(config, number, load_schema("street")).frames():
+            whole = torch.tensor([[x, y, x + w, y + h] for x, y, w, h in (s.box for s in frame.sightings)])
+            people = clip_boxes_to_image(whole.reshape(-1, 4), (config.height, config.width))
+            clear = torch.tensor([s.visible.sum() > 0.5 * s.drawn.sum() and s.box[3] > 50 for s in frame.sightings])
+            (given,) = detector.detect([frame.picture])
+            overlap = box_iou(people, torch.from_numpy(given.boxes[given.scores > 0.4]))
+            true, found = true + int(clear.sum()), found + int((overlap[clear.bool()] > 0.5).any(1).sum())
+            sure, right = sure + overlap.shape[1], right + int((overlap > 0.3).any(0).sum())
+    assert true > 20
+    assert found >= 0.9 * true
+    assert right >= 0.9 * sure
+
+
+def test_it_takes_no_options_of_others() -> None:
+    for options in ({"person_class": "1"}, {"input_style": "rgb01"}):
+        with pytest.raises(UsageError, match="finds persons and nothing else"):
+            load_detector("demo", **options)  # type: ignore[arg-type]
+
+
+def test_what_it_says_does_not_hang_on_threads_or_on_what_is_beside() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
+    one = StreetDetector(device="cpu", threads=1).detect([picture])[0]
+    (two, _) = StreetDetector(device="cpu", threads=2).detect([picture, picture[::-1].copy()])
+    assert one.boxes == pytest.approx(two.boxes, abs=0.05)
+    assert one.scores == pytest.approx(two.scores, abs=1e-3)
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (1080, 1920), (64, 64), (720, 576)])
+def test_pictures_of_any_size_are_taken(height: int, width: int) -> None:
+    (found,) = load_detector("demo", device="cpu").detect([np.full((height, width, 3), 120, np.uint8)])
+    assert len(found) == 0
+    rows, columns = taken_size(height, width)
+    assert rows == 180
+    assert columns == round(180 * width / height)
+    assert [side % 16 for side in filled_up(torch.zeros(1, 3, rows, columns)).shape[-2:]] == [0, 0]
+
+
+def test_fusing_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network, picture = StreetNetwork(), torch.rand(1, 3, 48, 64)
+    network.train()(torch.rand(4, 3, 48, 64))  # gives the normalisations something to remember
+    with torch.inference_mode():
+        before = network.eval()(picture)
+        after = network.fused()(picture)
+    for one, other in zip(before, after, strict=True):
+        assert one.numpy() == pytest.approx(other.numpy(), abs=1e-3)
+
+
+def test_a_person_is_given_once_and_neighbours_apart() -> None:
+    logits = torch.full((6, 8), -9.0)
+    boxes = torch.zeros(4, 6, 8)
+    for (y, x), logit, box in [
+        ((1, 1), 3.0, [0, 0, 8, 16]),
+        ((1, 2), 2.0, [0, 0, 8, 16]),  # beside a surer cell
+        ((3, 1), 1.0, [0, 0, 8, 17]),  # the same person, found again
+        ((1, 6), 0.0, [20, 0, 28, 16]),
+    ]:
+        logits[y, x] = logit
+        boxes[:, y, x] = torch.tensor(box)
+    found, scores = persons(logits, boxes, torch.tensor([2.0, 3.0, 2.0, 3.0]))
+    assert found.tolist() == [[0, 0, 16, 48], [40, 0, 56, 48]]
+    assert scores.tolist() == pytest.approx([0.9526, 0.5], abs=1e-4)

@@ -1,0 +1,97 @@
+"""Boxes to tracks: which get an id, from which frame on, and what happens between."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from par_model.tracking.options import FollowOptions, TrackerName
+from par_model.tracking.tracker import Sightings, follow
+
+TRACKERS: tuple[TrackerName, ...] = ("bytetrack", "ocsort", "botsort", "sort")
+
+
+def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Sightings:
+    """boxes_of: frame -> boxes as left, top, right, bottom and score."""
+    frames = sorted(boxes_of)
+    flat = np.asarray([box for frame in frames for box in boxes_of[frame]], np.float32).reshape(-1, 5)
+    return Sightings(
+        np.asarray(frames, np.int64),
+        np.asarray(frames, np.float64) / fps,
+        np.asarray([len(boxes_of[frame]) for frame in frames], np.int64),
+        flat[:, :4],
+        flat[:, 4],
+    )
+
+
+def walker(frame: int, x: float, speed: float, score: float = 0.9) -> tuple[float, ...]:
+    left = x + speed * frame
+    return (left, 20.0, left + 40, 120.0, score)
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_two_who_walk_are_two_tracks_from_their_first_box_on(tracker: TrackerName) -> None:
+    """Trackers hold the first boxes back; they are the detector's own, to the bit."""
+    boxes = {k: [walker(k, 0, 3), *([walker(k, 500, -3)] if k >= 5 else [])] for k in range(30)}
+    first, second = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert first.frames.tolist() == list(range(30))
+    assert second.frames.tolist() == list(range(5, 30))
+    assert first.boxes.tolist() == [list(walker(k, 0, 3)[:4]) for k in range(30)]
+    assert second.boxes.tolist() == [list(walker(k, 500, -3)[:4]) for k in range(5, 30)]
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_one_box_alone_is_nobody(tracker: TrackerName) -> None:
+    boxes: dict[int, list[tuple[float, ...]]] = {k: [walker(k, 0, 3)] for k in range(30)}
+    boxes[15].append(walker(15, 400, 0))
+    (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert len(only.frames) == 30
+
+
+@pytest.mark.parametrize("tracker", ["bytetrack", "botsort"])
+def test_a_weak_box_goes_on_with_a_track_and_begins_none(tracker: TrackerName) -> None:
+    boxes = {k: [walker(k, 0, 3, 0.3 if 10 <= k < 14 else 0.9), walker(k, 500, 0, 0.5)] for k in range(30)}
+    (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert only.frames.tolist() == list(range(30))
+    assert len(follow(seen(boxes), 1, FollowOptions(tracker=tracker, start_score=0.5))) == 2
+
+
+@pytest.mark.parametrize(("keep_lost", "tracks"), [(1.0, 1), (0.3, 2)])
+def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lost: float, tracks: int) -> None:
+    """Seven frames of ten a second, also where every second one is looked at."""
+    for every in (1, 2):
+        frames = [k for k in range(0, 60, every) if not 30 <= k < 37]
+        boxes = {k: [walker(k, 0, 1)] if k in frames else [] for k in range(0, 60, every)}
+        assert len(follow(seen(boxes), every, FollowOptions(keep_lost=keep_lost))) == tracks
+
+
+def test_a_frame_rate_that_is_given_counts_instead_of_the_times() -> None:
+    boxes = {k: [walker(k, 0, 1)] if not 30 <= k < 37 else [] for k in range(60)}
+    assert len(follow(seen(boxes), 1, FollowOptions(keep_lost=0.3))) == 2
+    assert len(follow(seen(boxes), 1, FollowOptions(keep_lost=0.3, frame_rate=100))) == 1
+    assert len(follow(seen(boxes, fps=100), 1, FollowOptions(keep_lost=0.3, frame_rate=10))) == 2
+
+
+def test_frames_that_a_damaged_video_lost_are_time_that_passes() -> None:
+    frames = [*range(20), *range(40, 60)]
+    boxes = {k: [walker(k, 0, 1)] for k in frames}
+    assert len(follow(seen(boxes), 1, FollowOptions())) == 2
+    assert len(follow(seen(boxes), 1, FollowOptions(keep_lost=5))) == 1
+
+
+def test_short_tracks_are_left_out_and_the_others_keep_their_order() -> None:
+    boxes: dict[int, list[tuple[float, ...]]] = {k: [walker(k, 500, 0)] if k < 4 else [] for k in range(40)}
+    for k in range(10, 40):
+        boxes[k] = [walker(k, 0, 3)]
+    assert [len(t.frames) for t in follow(seen(boxes), 1, FollowOptions())] == [4, 30]
+    assert [len(t.frames) for t in follow(seen(boxes), 1, FollowOptions(min_length=5))] == [30]
+
+
+def test_a_video_without_boxes_or_frames_has_no_tracks() -> None:
+    assert follow(seen({0: [], 5: []}), 5, FollowOptions()) == []
+    assert follow(seen({}), 1, FollowOptions()) == []
+
+
+def test_the_rate_is_that_of_most_frames() -> None:
+    assert seen({k: [] for k in (0, 5, 10, 15, 95)}, fps=10).rate() == pytest.approx(2.0)
+    assert seen({7: []}).rate() is None
