@@ -145,11 +145,11 @@ def test_a_retry_that_stopped_while_it_wrote_goes_on_and_leaves_the_catalogs_fil
     provide_missing_video(archive)
     written: list[str] = []
 
-    def stopped(uri: str, schema: pa.Schema, before: Any) -> Any:
+    def stopped(old: pq.ParquetFile, uri: str, before: Any) -> Any:
         if written:
             raise KeyboardInterrupt
         written.append(uri)
-        return writer.replacing(uri, schema, before)
+        return writer.replacing(old, uri, before)
 
     with monkeypatch.context() as patch:
         patch.setattr(file_anew, "replacing", stopped)
