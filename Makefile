@@ -28,7 +28,7 @@ setup: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev,track]'
+	$(BIN)/pip install --quiet --editable '.[dev,track,bench]'
 	@touch $@
 
 demo: setup
@@ -41,7 +41,7 @@ test-house: setup
 test: setup .venv/catalogs-installed
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
 
-test-slow: .venv/engines-installed .venv/catalogs-installed
+test-slow: .venv/engines-installed .venv/catalogs-installed .venv-daft/installed
 	$(BIN)/pytest -m slow $(SIDE_BY_SIDE)
 
 .venv/engines-installed: .venv/installed
@@ -50,6 +50,12 @@ test-slow: .venv/engines-installed .venv/catalogs-installed
 
 .venv/catalogs-installed: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[iceberg,delta,catalogs-test]'
+	@touch $@
+
+# daft 0.7 and par-model need different versions of pyarrow.
+.venv-daft/installed:
+	$(PYTHON) -m venv .venv-daft
+	.venv-daft/bin/pip install --quiet 'daft==0.7.26'
 	@touch $@
 
 # What touches each library: a wrong bound shows in one of these.
@@ -108,4 +114,4 @@ demo-weights: setup
 	$(BIN)/python -m benchmarks.demo_weights --train
 
 clean:
-	rm -rf .venv .venv-lowest .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site parjob-demo
+	rm -rf .venv .venv-lowest .venv-daft .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site parjob-demo

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.demo_weights import SHOWN, parjob
@@ -96,7 +97,7 @@ def prepare(work: Path) -> Archive:
     if not found.shared.exists():
         manifest = render_street(STREET, work / "street", schema=own, workers=os.cpu_count() or 1)
         rows = only_visible(pq.read_table(manifest))
-        pool, test = (rows.filter(pa.compute.equal(rows["split"], split)) for split in ("train", "test"))
+        pool, test = (rows.filter(pc.equal(rows["split"], split)) for split in ("train", "test"))
         pq.write_table(pool.drop_columns(["labels", "visible"]).replace_schema_metadata(None), found.pool)
         pq.write_table(pool, found.truth)
         pq.write_table(test, found.test)
@@ -136,7 +137,7 @@ def run(cell: Cell, archive: Archive, work: Path, epochs: int) -> dict[str, Any]
     asked = ("--by", cell.policy, "--count", cell.size, "--seed", cell.seed)
     parjob("label", "choose", "--manifest", archive.pool, "--predictions", archive.guesses, "--output", chosen, *asked)
     truth, ids = pq.read_table(archive.truth), pq.read_table(chosen, columns=["tracklet_id"])["tracklet_id"]
-    pq.write_table(truth.filter(pa.compute.is_in(truth["tracklet_id"], ids.combine_chunks())), labelled)
+    pq.write_table(truth.filter(pc.is_in(truth["tracklet_id"], ids.combine_chunks())), labelled)
     parjob("weights", "init", "--from", DEMO, "--schema", archive.schema, "--output", start, "--seed", cell.seed)
     began = time.perf_counter()
     asked = ("--epochs", epochs, "--seed", cell.seed, *TRAINING)

@@ -41,7 +41,7 @@ from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import read_header
 from par_model.tracking.detector import load_detector
 
-HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=40, splits=(0.0, 0.0, 1.0))
+HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=24, splits=(0.0, 0.0, 1.0))
 CROWDED = "market"
 GOAL_IDF1, GOAL_F1, GOAL_RATE = 0.90, 0.03, 1.6
 

@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", ["infer", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["infer", "train", "evaluate", "track"])
 def test_help_is_that_of_the_command(command: str, home: Path) -> None:
     alone = on_the_head(home, f"{command}.py", "--help", COLUMNS="100")
     assert alone.returncode == 0, alone.stderr

@@ -26,16 +26,17 @@ pytestmark = pytest.mark.slow
 
 PAGE = "docs/own-cameras.md"
 SODIUM = (1.25, 0.95, 0.55)
-STREET = StreetConfig(seed=77, cameras=3, seconds=24, fps=1, min_boxes=2, people_per_minute=60, tint=SODIUM)
+STREET = StreetConfig(seed=77, cameras=3, seconds=14, fps=1, min_boxes=2, people_per_minute=70, tint=SODIUM)
 CAMERAS = (201, 205)  # the first of three each, so that the crowded market is not among them
 # What the page leaves to its defaults, for a small network and few minutes.
 OPTIONS = {
     "PARJOB_INFER_NO_RAY": "1",
-    "PARJOB_INFER_FRAMES": "4",
+    "PARJOB_INFER_FRAMES": "3",
     "PARJOB_TRAIN_NO_RAY": "1",
-    "PARJOB_TRAIN_FRAMES": "3",
+    "PARJOB_TRAIN_FRAMES": "2",
     "PARJOB_TRAIN_CACHE_FRAMES": "4",
-    "PARJOB_TRAIN_EPOCHS": "10",
+    "PARJOB_TRAIN_EPOCHS": "8",
+    "PARJOB_TRAIN_BATCH_SIZE": "8",
     "PARJOB_TRAIN_SCHEDULE": "step",
     "PARJOB_TRAIN_TUNE": "full",
 }
@@ -86,12 +87,16 @@ def answer_page(folder: Path, truth: dict[str, dict[str, str | None]]) -> None:
     (folder / "answers-eva.json").write_text(json.dumps(file))
 
 
-def right(table: Path, ids: set[str], truth: dict[str, dict[str, str | None]], group: str) -> float:
-    """The share of right answers to a group among the tracklets that show it."""
+def recall(table: Path, ids: set[str], truth: dict[str, dict[str, str | None]], group: str) -> float:
+    """The mean over a group's answers of how many of those of whom it is true and seen get it: a constant answer has
+    one over the number of answers."""
     rows = pq.read_table(table / "attributes", columns=["tracklet_id", group]).to_pylist()
     said = {r["tracklet_id"]: {True: "yes", False: "no"}.get(r[group], r[group]) for r in rows}
-    known = [i for i in sorted(ids) if truth[i][group] is not None]
-    return float(np.mean([said[i] == truth[i][group] for i in known]))
+    hits: dict[str, list[bool]] = {}
+    for i in sorted(ids):
+        if (answer := truth[i][group]) is not None:
+            hits.setdefault(answer, []).append(said[i] == answer)
+    return float(np.mean([np.mean(of) for of in hits.values()]))
 
 
 def test_six_commands_make_the_numbers_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +105,7 @@ def test_six_commands_make_the_numbers_better(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(name, value)
     schema, commands = written(tmp_path)
     truth = render(tmp_path, schema)
-    assert len(truth) > 150
+    assert len(truth) > 120
     for words in commands:
         if words[:2] == ["label", "apply"]:
             answer_page(tmp_path, truth)
@@ -110,14 +115,12 @@ def test_six_commands_make_the_numbers_better(tmp_path: Path, monkeypatch: pytes
     cameras = [{r["camera_id"] for r in labelled if r["split"] == split} for split in ("train", "val", "test")]
     assert sum(map(len, cameras)) == len(set().union(*cameras)) == 6
     ids = {r["tracklet_id"] for r in labelled if r["split"] == "test"}
-    found = {
-        (table, group): right(tmp_path / table, ids, truth, group)
-        for table, group in (
-            *(("guesses", "top_color"), ("tested", "top_color")),
-            *(("guesses", "backpack"), ("tested", "backpack")),
-            ("tested", "light_shoes"),
-        )
-    }
-    dark = np.mean([truth[i]["light_shoes"] == "no" for i in ids if truth[i]["light_shoes"] is not None])
-    print(len(truth), len(ids), found, dark, json.loads(Path("scores/metrics.json").read_text())["means"])
+    known = ("top_color", "backpack")
+    before, after = (
+        np.mean([recall(tmp_path / t, ids, truth, group) for group in known]) for t in ("guesses", "tested")
+    )
+    new = recall(tmp_path / "tested", ids, truth, "light_shoes")
+    print(len(truth), len(ids), before, after, new)
+    assert after > before
+    assert new > 0.5
     assert Manifest.open("labelled.parquet").label_schema == schema

@@ -8,7 +8,7 @@ import pytest
 
 from par_model.manifest.write import write_manifest
 
-pytest.importorskip("trackeval", reason="trackeval is not installed: pip install -e .[dev]")
+pytest.importorskip("trackeval", reason="trackeval is not installed: pip install -e .[bench]")
 from benchmarks.street_detector import boxes_of
 from benchmarks.tracking import Frames, matches, scored, sequence
 

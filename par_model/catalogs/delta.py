@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.catalogs.held_types import held_type
 from par_model.catalogs.layout import TABLE, Layout, TableFile
-from par_model.catalogs.needs import needed
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError
+from par_model.extras import needed
 from par_model.object_stores import object_store_options
 
-with needed("delta"):
+with needed("delta", "a Delta table"):
     from deltalake import CommitProperties, DeltaTable, Schema, Transaction
     from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
     from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions

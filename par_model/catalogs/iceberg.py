@@ -21,11 +21,11 @@ import pyarrow as pa
 from par_model import storage
 from par_model.catalogs.held_types import held_type
 from par_model.catalogs.layout import Layout, TableFile
-from par_model.catalogs.needs import needed
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError, OutputError, StorageError, UsageError
+from par_model.extras import needed
 
-with needed("iceberg"):
+with needed("iceberg", "Iceberg"):
     from pyiceberg.catalog import Catalog, load_catalog
     from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
     from pyiceberg.io.pyarrow import parquet_file_to_data_file

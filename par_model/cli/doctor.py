@@ -67,14 +67,14 @@ def doctor(s3: str | None, output: str | None, address: str | None, no_ray: bool
             click.echo(f"{'':8}{name:16} {version}")
     checks: dict[str, Callable[[], tuple[bool | None, str]]] = {
         "libraries": _libraries,
-        "iceberg": lambda: _extra("iceberg", "pyiceberg"),
-        "delta": lambda: _extra("delta", "deltalake"),
+        "tracking": lambda: _extra("track", "parjob track", "trackers", "openvino", "transformers"),
+        "iceberg": lambda: _extra("iceberg", "parjob table register --iceberg", "pyiceberg"),
+        "delta": lambda: _extra("delta", "parjob table register --delta", "deltalake"),
         "time zones": _time_zones,
         "uv": lambda: _uv(address),
         "gpu": _gpu,
         "decoder pyav": lambda: _decoder("pyav"),
         "decoder decord": lambda: _decoder("decord"),
-        "tracking": _tracking,
         "s3": lambda: _s3(s3),
         "output": lambda: _output(output),
         "ray": lambda: _ray(address, no_ray),
@@ -119,42 +119,28 @@ def _libraries() -> tuple[bool | None, str]:
     return False, f"{found}: pip install {wanted}"
 
 
-def _extra(name: str, library: str) -> tuple[bool | None, str]:
-    """A library of an extra of this package, which one option needs."""
-    from importlib import metadata
-
+def _extra(name: str, command: str, *modules: str) -> tuple[bool | None, str]:
+    """Whether what a command needs beyond the package itself, an extra of it, is there, and can be loaded."""
     from par_model.cli.requirements import requirements, unmet
+    from par_model.extras import install, load
 
-    get = f"pip install 'par-model[{name}]'"
-    try:
-        version = metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None, f"{library} is not installed, and only `parjob table register --{name}` needs it: {get}"
-    if any(one.name == library for one in unmet(requirements([name]))):
-        return False, f"{library} {version} is not a version that `parjob table register --{name}` needs: {get}"
-    return True, f"{library} {version}"
-
-
-def _tracking() -> tuple[bool | None, str]:
-    """Whether what ``parjob track`` needs beyond the package itself is there, and can be loaded."""
-    from par_model.cli.requirements import requirements, unmet
-    from par_model.tracking.extra import EXTRA, load
-
+    get = install(name)
     always = {one.name for one in requirements()}
-    asked = [one for one in requirements(["track"]) if one.name not in always]
+    asked = [one for one in requirements([name]) if one.name not in always]
     wrong = unmet(asked)
     missing = [one.name for one, version in wrong.items() if version is None]
     if not asked:
-        return None, f"not installed; `parjob track` needs it: {EXTRA}"
+        return None, f"not installed; `{command}` needs it: {get}"
     if missing:
         are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-        return None, f"{', '.join(missing)} {are} not installed; `parjob track` needs {them}: {EXTRA}"
+        return None, f"{', '.join(missing)} {are} not installed; `{command}` needs {them}: {get}"
     if wrong:
         wanted = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
         return False, f"{', '.join(f'{one.name} {version}' for one, version in wrong.items())}: pip install {wanted}"
-    for module in ("trackers", "openvino", "transformers"):
-        load(module, "parjob track")
-    return True, f"{', '.join(one.name for one in asked)} have the versions that `parjob track` needs, and load"
+    for module in modules:
+        load(module, f"`{command}`", name)
+    have, do = ("has", "loads") if len(asked) == 1 else ("have", "load")
+    return True, f"{', '.join(one.name for one in asked)} {have} the versions that `{command}` needs, and {do}"
 
 
 def _time_zones() -> tuple[bool | None, str]:

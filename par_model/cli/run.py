@@ -12,7 +12,7 @@ from par_model.cli.command import Command
 from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.options import stated_options
-from par_model.tracking.options import FollowOptions, TrackOptions
+from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
 
 if TYPE_CHECKING:
     from par_model.inference.runner import Runner
@@ -26,6 +26,7 @@ _TRACKING = tuple(name for name in stated_options(TrackOptions) if name != "outp
 @click.argument("more_videos", nargs=-1, metavar="[URI]...")
 @options_of(TrackOptions, *_TRACKING)
 @options_of(FollowOptions)
+@options_of(JoinOptions)
 @options_of(InferOptions, "weights")
 @click.option(
     "--output",

@@ -13,7 +13,7 @@ from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.cli.fields import options_of
 from par_model.options import stated_options
-from par_model.tracking.options import FollowOptions, TrackOptions
+from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.argument("more_videos", nargs=-1, metavar="[URI]...")
 @options_of(TrackOptions)
 @options_of(FollowOptions)
+@options_of(JoinOptions)
 @options.tracked_decoding
+@click.option("--retry-failed", is_flag=True, help="Do the failed videos of a complete manifest again.")
 @options.device
 @click.option(
     "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
@@ -48,6 +50,7 @@ def track(
     decode_workers: int | None,
     model_actors: str | None,
     preview: str | None,
+    retry_failed: bool,
     as_json: bool,
     **asked: Any,
 ) -> int:
@@ -82,7 +85,7 @@ def track(
         return track_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     try:
-        record = run_tracking(wanted, runner)
+        record = run_tracking(wanted, runner, retry_failed=retry_failed)
     except KeyboardInterrupt:
         click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
         raise
@@ -99,8 +102,9 @@ def track_options(asked: dict[str, Any], more_videos: tuple[str, ...] = ()) -> T
     asked = dict(asked)
     decode = DecodeOptions(**{name: asked.pop(name) for name in options.TRACKED_DECODING})
     follow = FollowOptions(**{name: asked.pop(name) for name in stated_options(FollowOptions)})
+    join = JoinOptions(**{name: asked.pop(name) for name in stated_options(JoinOptions)})
     videos = (*asked.pop("videos"), *more_videos)
-    return TrackOptions(videos=videos, follow=follow, decode=decode, **asked)
+    return TrackOptions(videos=videos, follow=follow, join=join, decode=decode, **asked)
 
 
 def track_runner(

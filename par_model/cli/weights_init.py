@@ -123,10 +123,7 @@ def _model_options(command: Any) -> Any:
 )
 @option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
 @_model_options
-@click.pass_context
 def init(
-    ctx: click.Context,
-    /,
     backbone: str | None,
     source: str | None,
     pretrained: str | None,
@@ -151,10 +148,10 @@ def init(
       parjob weights init --from demo --schema street --output own.safetensors
     """
     if source is not None:
-        _extend(ctx, source, schema, output, backbone, pretrained, checkpoint_key, seed)
+        _extend(source, schema, output, backbone, pretrained, checkpoint_key, seed)
         return
     if backbone is None:
-        raise click.UsageError("missing option --backbone: give --backbone, or --from to take over other weights", ctx)
+        raise click.UsageError("missing option --backbone: give --backbone, or --from to take over other weights")
     known = load_schema(schema)
     spatial, temporal = map_or_none(spatial_map), map_or_none(temporal_map)
     size = _image_size(image_size)
@@ -184,7 +181,6 @@ _WITH_FROM = {"source", "backbone", "pretrained", "checkpoint_key", "schema", "o
 
 
 def _extend(
-    ctx: click.Context,
     source: str,
     schema: str,
     output: str,
@@ -193,14 +189,15 @@ def _extend(
     checkpoint_key: str | None,
     seed: int,
 ) -> None:
+    ctx = click.get_current_context()
     for param in ctx.command.params:
         given = ctx.get_parameter_source(param.name or "") not in (ParameterSource.DEFAULT, None)
         if given and param.expose_value and param.name not in _WITH_FROM:
             raise click.UsageError(
-                f"{param.opts[0]} and --from: the network is that of {source} as it is: leave out {param.opts[0]}", ctx
+                f"{param.opts[0]} and --from: the network is that of {source} as it is: leave out {param.opts[0]}"
             )
     if backbone is None and (pretrained is not None or checkpoint_key is not None):
-        raise click.UsageError("--pretrained and --checkpoint-key with --from are about a --backbone: give it too", ctx)
+        raise click.UsageError("--pretrained and --checkpoint-key with --from are about a --backbone: give it too")
     known = load_schema(schema)
     from par_model.model.extend import extend_weights
 

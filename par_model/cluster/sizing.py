@@ -133,6 +133,25 @@ def choose_pools(
     return Pools(device, decode, model)
 
 
+def choose_tracking_pools(
+    device: Literal["cpu", "cuda"],
+    resources: Resources,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+) -> Pools:
+    """Pools for tracking. As ``choose_pools`` on GPUs; on CPUs each has a detector, beside which those who decode,
+    with little to do, take none of their own. Raises ClusterError when a set size can never fit."""
+    if device == "cuda":
+        return choose_pools(device, resources, decode_workers, model_actors)
+    cpus = _ANY if resources.grows else max(1, resources.most_cpus)
+    model = model_actors or (1, cpus)
+    if model[0] > cpus:
+        raise ClusterError(
+            f"{model[0]} detectors need as many CPUs, the cluster has at most {cpus}: lower --model-actors"
+        )
+    return Pools(device, (decode_workers or 1, decode_workers or max(1, cpus // 4)), model)
+
+
 def parse_model_actors(text: str | None) -> tuple[int, int] | None:
     """``MIN[:MAX]``. Raises UsageError."""
     if text is None:

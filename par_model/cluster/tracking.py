@@ -25,7 +25,7 @@ from par_model.cluster.losses import noticed
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.ray_internals import blocks_of
 from par_model.cluster.session import ray_session
-from par_model.cluster.sizing import Pools, Resources, choose_pools
+from par_model.cluster.sizing import Pools, Resources, choose_tracking_pools
 from par_model.cluster.spread import shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, FailureCode, NodesLostError
@@ -180,16 +180,6 @@ def tracking_runner(
     with ray_session(address) as joined:
         resources = Resources.of_cluster(joined=joined)
         chosen = choose_device(device, has_gpu=resources.has_gpu)
-        pools = _pools(chosen, resources, decode_workers, model_actors)
+        pools = choose_tracking_pools(chosen, resources, decode_workers, model_actors)
         announce(pools, resources)
         yield RayTracking(pools)
-
-
-def _pools(
-    device: RealDevice, resources: Resources, decode_workers: int | None, model_actors: tuple[int, int] | None
-) -> Pools:
-    pools = choose_pools(device, resources, decode_workers, model_actors)
-    if device == "cuda" or model_actors is not None:
-        return pools
-    most = pools.decode[1] + pools.model[1]  # all CPUs, since who decodes reserves none
-    return Pools(device, pools.decode, (1, most))

@@ -67,9 +67,9 @@ def extend_weights(
     """
     recogniser, header = load_weights(weights_uri(source))
     old, wanted = _identities(header.schema), _identities(schema)
-    places = {identity: i for i, identity in enumerate(old)}
-    from_C = [places.get(identity) for identity in wanted]
-    new = [i for i, place in enumerate(from_C) if place is None]
+    at_of = {identity: i for i, identity in enumerate(old)}
+    from_C = [at_of.get(identity) for identity in wanted]
+    new = [i for i, at in enumerate(from_C) if at is None]
     generator = torch.Generator().manual_seed(seed)
 
     clip = None if backbone is None else _clip(backbone, pretrained, checkpoint_key, recogniser, header)
@@ -95,8 +95,8 @@ def extend_weights(
         made.eval(),
         schema=schema,
         preprocess=header.preprocess,
-        thresholds=[0.5 if place is None else header.thresholds[place] for place in from_C],
-        trained=[place is not None and header.trained[place] for place in from_C],
+        thresholds=[0.5 if at is None else header.thresholds[at] for at in from_C],
+        trained=[at is not None and header.trained[at] for at in from_C],
         training={"state": "extended", "from": header.model_id, "backbone": backbone, "seed": seed},
     )
     return _summary(header.schema, schema, from_C, orthogonal=clip is None and bool(new), lost=header.config.zero_shot)
@@ -111,18 +111,18 @@ def _identities(schema: AttributeSchema) -> list[tuple[str, str, str]]:
 
 def _copy(source: Recogniser, made: Recogniser, from_C: Sequence[int | None]) -> None:
     """All that both have: whole tensors, and of those with a row for each class the rows of the classes that stay."""
-    kept = [i for i, place in enumerate(from_C) if place is not None]
-    places = [place for place in from_C if place is not None]
+    kept = [i for i, at in enumerate(from_C) if at is not None]
+    olds = [at for at in from_C if at is not None]
     there, state = source.state_dict(), made.state_dict()
     for name, tensor in state.items():
         if name.startswith(_OF_A_CLASS) and tensor.ndim:
-            tensor[kept] = there[name][places]
+            tensor[kept] = there[name][olds]
         else:
             tensor.copy_(there[name])
 
 
 def _known(features_CE: Tensor, from_C: Sequence[int | None]) -> Tensor:
-    return features_CE[[i for i, place in enumerate(from_C) if place is not None]]
+    return features_CE[[i for i, at in enumerate(from_C) if at is not None]]
 
 
 def _orthogonal(known_CE: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -177,11 +177,11 @@ def _summary(
     old: AttributeSchema, wanted: AttributeSchema, from_C: Sequence[int | None], *, orthogonal: bool, lost: bool
 ) -> Extended:
     fields = list(zip(wanted.score_fields, wanted.classes, from_C, strict=True))
-    stayed = {place for place in from_C if place is not None}
+    stayed = {at for at in from_C if at is not None}
     return Extended(
-        kept=tuple(name for name, _, place in fields if place is not None),
-        reworded=tuple(name for name, c, place in fields if place is not None and old.classes[place].text != c.text),
-        new=tuple(name for name, _, place in fields if place is None),
+        kept=tuple(name for name, _, at in fields if at is not None),
+        reworded=tuple(name for name, c, at in fields if at is not None and old.classes[at].text != c.text),
+        new=tuple(name for name, _, at in fields if at is None),
         dropped=tuple(name for i, name in enumerate(old.score_fields) if i not in stayed),
         orthogonal=orthogonal,
         zero_shot_lost=lost and orthogonal,

@@ -131,13 +131,17 @@ class Answers {
     const places = new Map(this.data.tracklets.map(({ id }, t) => [id, t]));
     const known = found.answers.filter((about) => places.has(about.tracklet_id));
     if (!known.length) throw Error("it has no answer for a tracklet of this page");
-    for (const { tracklet_id: id, time, groups } of known) {
-      const changes = this.data.groups.flatMap(({ name, answers }, g) => {
-        if (!Object.hasOwn(groups, name)) return [];
-        const place = groups[name] === null ? UNSEEN : answers.indexOf(groups[name]);
-        return place === UNSEEN && groups[name] !== null ? [] : [[g, place]];
-      });
-      this.change(places.get(id), changes, 0, time);
-    }
+    const read = known.map(({ tracklet_id: id, time, groups }) => [places.get(id), this.changes(groups), 0, time]);
+    for (const step of read) this.change(...step); // all, or none where one is no answer
+  }
+
+  changes(given) {
+    return this.data.groups.flatMap(({ name, answers }, g) => {
+      if (!Object.hasOwn(given, name)) return [];
+      if (given[name] === null) return [[g, UNSEEN]];
+      const place = answers.indexOf(given[name]);
+      if (place < 0) throw Error(`${given[name]} is no answer of ${name}`);
+      return [[g, place]];
+    });
   }
 }

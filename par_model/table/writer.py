@@ -158,8 +158,7 @@ class TableWriter:
         self.files.append(uri)
         stack = ExitStack()
         file = stack.enter_context(storage.atomic_writer(uri, self._before))
-        rows = min(ROW_GROUP_ROWS, folder.rows)
-        return stack, stack.enter_context(table_file(file, self._schema, rows, self._sort_by))
+        return stack, stack.enter_context(table_file(file, self._schema, self._sort_by))
 
     def _close(self, name: str) -> None:
         stack, _ = self._open.pop(name)
@@ -200,8 +199,7 @@ def remove_partial(folder: str, before: storage.Before) -> None:
 def replacing(old: pq.ParquetFile, uri: str, before: storage.Before | None = None) -> Iterator[pq.ParquetWriter]:
     """A writer of one file of the table, laid out as ``old``, which is what is there; a reader sees the old file or the
     new one."""
-    rows = max((old.metadata.row_group(group).num_rows for group in range(old.num_row_groups)), default=1)
-    with storage.atomic_writer(uri, before) as file, table_file(file, old.schema_arrow, rows, sorted_by(old)) as writer:
+    with storage.atomic_writer(uri, before) as file, table_file(file, old.schema_arrow, sorted_by(old)) as writer:
         yield writer
 
 

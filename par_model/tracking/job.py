@@ -11,44 +11,31 @@ _track/run.json     what ran, written last
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from par_model import storage
 from par_model.errors import ClusterError, OutputError, StorageError
-from par_model.manifest.write import write_manifest_tables
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM
-from par_model.runs.pieces import Pieces
 from par_model.runs.record import Fingerprinted, versions
 from par_model.tracking.detector import Detector
+from par_model.tracking.finish import KeptVideos, kept_of, write_all
 from par_model.tracking.look import TrackJob
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
 from par_model.tracking.stages import VideoUnit
 from par_model.tracking.store import DetectionStore
-from par_model.tracking.tracks import (
-    TRACKLET_SCHEMA,
-    VIDEO_SCHEMA,
-    GroupToFollow,
-    VideoToFollow,
-    follow_group,
-    group_facts,
-    tracklets_at,
-)
+from par_model.tracking.tracks import GroupToFollow, VideoToFollow, follow_group
 from par_model.tracking.work import TrackWork, warnings_of
 from par_model.wording import counted
 
@@ -61,21 +48,28 @@ _GROUP = 64  # videos whose tracks make one file
 @dataclass(frozen=True)
 class _TrackClaim(Fingerprinted):
     job_id: str
+    retry: bool
 
 
 def run_tracking(
     options: TrackOptions,
     make_runner: Callable[[], AbstractContextManager[TrackRunner]],
     load: Callable[..., Detector] | None = None,
+    *,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Do what is missing of a job and return its record, whose ``exit_code`` says how it ended.
 
     make_runner: called once there is work to do. load: makes another detector than the one that the options name.
+    retry_failed: do the failed videos of a complete manifest again; the others keep their tracklets as they are.
     Raises ParError. KeyboardInterrupt passes through once what is done is on disk.
     """
     job = TrackJob.look(options, load)
     finished = _finished(job)
-    if finished is not None:
+    if retry_failed and finished is None:
+        raise OutputError(f"{job.files.manifest} is not complete: run the same command without --retry-failed first")
+    if finished is not None and not (retry_failed and finished["counts"]["status"]["failed"]):
+        _log.info(f"{job.files.manifest} is complete: {'no video failed' if retry_failed else 'nothing to do'}")
         _sweep(job, finished)
         return finished
     if job.output.claim(_TrackClaim) is None and job.output.record() is None:
@@ -83,10 +77,10 @@ def run_tracking(
     try:
         with job.output.lock() as held:
             finished = _finished(job)  # since the first look another job may have ended
-            if finished is not None:
+            if finished is not None and not (retry_failed and finished["counts"]["status"]["failed"]):
                 return finished
             with make_runner() as runner:
-                return _run(job, held, runner)
+                return _run(job, held, runner, finished)
     finally:
         job.output.remove_if_empty()
 
@@ -97,9 +91,8 @@ def _finished(job: TrackJob) -> dict[str, Any] | None:
     if finished is None:
         return None
     refuse_differing(job.options.output, finished["fingerprint"], job.fingerprint)
-    if not storage.exists(job.places.manifest):
+    if not storage.exists(job.files.manifest):
         return None
-    _log.info(f"{job.places.manifest} is complete: nothing to do")
     return finished
 
 
@@ -112,20 +105,21 @@ def _sweep(job: TrackJob, finished: dict[str, Any]) -> None:
                 job.output.remove(held, _DETECTIONS, _TRACKS, CLAIM)
 
 
-def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
+def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any] | None) -> dict[str, Any]:
+    """finished: the record of the complete manifest whose failed videos are done again."""
     run_id = uuid.uuid4().hex[:12]
-    job_id = _claim(job, held)
+    job_id = _claim(job, held, finished)
+    kept = KeptVideos() if finished is None else kept_of(job)
+    wanted = [number for number in range(len(job.found.footage)) if number not in kept.rows]
     started, clock = datetime.now(UTC), time.perf_counter()
     folder = job.output.place(_DETECTIONS)
     store = DetectionStore(folder, job_id, run_id, len(job.found.footage), held.verify)
     work = TrackWork(runner.workers)
-    _find_all(job, runner, store, work)
+    _find_all(job, runner, store, wanted, work)
     seconds = time.perf_counter() - clock
     _log.info("following people through the videos")
-    groups = _follow_all(job, held, runner, store, job_id)
-    videos = [row for uri, size in groups for row in group_facts(Pieces(uri, size).facts())]
-    tracklets = write_manifest_tables(job.places.manifest, _tables(job, groups), _schema(job), held.verify)
-    _write_videos(job, held, videos)
+    groups = _follow_all(job, held, runner, store, wanted, job_id)
+    tracklets, videos = write_all(job, groups, kept, held.verify)
     failed = sum(row["status"] == "failed" for row in videos)
     record = {
         "command": "track",
@@ -136,7 +130,7 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - clock, 3),
         "versions": versions() | {"trackers": job.fingerprint["trackers"]},
         "device": runner.device(),
-        "manifest": job.places.manifest,
+        "manifest": job.files.manifest,
         "counts": {
             "videos": len(videos),
             "status": {"ok": len(videos) - failed, "failed": failed},
@@ -156,44 +150,47 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner) -> dict[str, Any]:
     return record
 
 
-def _claim(job: TrackJob, held: Held) -> str:
+def _claim(job: TrackJob, held: Held, finished: dict[str, Any] | None) -> str:
     """The job's id: that of an interrupted run, or a new one. Raises OutputError if something else was begun here."""
     found = job.output.claim(_TrackClaim)
-    if found is not None:
-        if not differing(found["fingerprint"], job.fingerprint):
+    retry = finished is not None
+    if found is not None and (finished is None or found["job_id"] != finished["job_id"]):
+        if found["retry"] == retry and not differing(found["fingerprint"], job.fingerprint):
             return str(found["job_id"])
         if storage.list_files(job.output.place(_DETECTIONS)):
             refuse_differing(job.options.output, found["fingerprint"], job.fingerprint)
     job_id = uuid.uuid4().hex
-    job.output.write_claim(held, {"job_id": job_id, "fingerprint": job.fingerprint})
+    job.output.write_claim(held, {"job_id": job_id, "retry": retry, "fingerprint": job.fingerprint})
     return job_id
 
 
-def _find_all(job: TrackJob, runner: TrackRunner, store: DetectionStore, work: TrackWork) -> None:
-    """Have every video's detections in the store, and keep what is done whatever happens."""
+def _find_all(
+    job: TrackJob, runner: TrackRunner, store: DetectionStore, wanted: Sequence[int], work: TrackWork
+) -> None:
+    """Have the detections of the wanted videos in the store, and keep what is done whatever happens."""
     footage = job.found.footage
     if store.holds_any:
-        done = sum(state.is_complete for state in store.states)
-        _log.info(f"{done} of {counted(len(footage), 'video')} are done already; going on with the others")
+        done = sum(store.states[number].is_complete for number in wanted)
+        _log.info(f"{done} of {counted(len(wanted), 'video')} are done already; going on with the others")
     while True:
         units = [
-            VideoUnit(number, footage[number].uri, state.prefix, frozenset(state.beyond))
-            for number, state in enumerate(store.states)
-            if not state.is_complete
+            VideoUnit(number, footage[number].uri, store.states[number].prefix, frozenset(store.states[number].beyond))
+            for number in wanted
+            if not store.states[number].is_complete
         ]
         if not units:
             return
-        progress = Progress(len(footage), "videos", already=len(footage) - len(units))
+        progress = Progress(len(wanted), "videos", already=len(wanted) - len(units))
         before = sum(state.prefix for state in store.states)
         try:
             for found in runner.found(units, job.settings()):
                 store.add(found)
                 work.add(found)
-                progress.reach(len(footage) - len(units) + work.videos, work.note())
+                progress.reach(len(wanted) - len(units) + work.videos, work.note())
         finally:
             store.flush()
             progress.close()
-        left = sum(not state.is_complete for state in store.states)
+        left = sum(not store.states[number].is_complete for number in wanted)
         if left == len(units) and sum(state.prefix for state in store.states) == before:
             raise ClusterError(
                 f"nothing came of {counted(left, 'video')}, {footage[units[0].video].uri} first; the same command "
@@ -204,21 +201,21 @@ def _find_all(job: TrackJob, runner: TrackRunner, store: DetectionStore, work: T
 
 
 def _follow_all(
-    job: TrackJob, held: Held, runner: TrackRunner, store: DetectionStore, job_id: str
+    job: TrackJob, held: Held, runner: TrackRunner, store: DetectionStore, wanted: Sequence[int], job_id: str
 ) -> list[tuple[str, int]]:
-    """Files of the tracks of groups of videos, with their sizes, in the order of videos."""
+    """Files of the tracks of groups of the wanted videos, with their sizes, in the order of videos."""
     footage = job.found.footage
     is_shared = runner.shares(job.output.place())
     folder = job.output.place(_TRACKS)
     stream = job.options.decode.video_stream or None
     there = {info.uri: info.size for info in storage.list_files(folder)}
-    uris = [storage.join(folder, f"group-{at // _GROUP:06d}-{job_id}") for at in range(0, len(footage), _GROUP)]
+    uris = [storage.join(folder, f"group-{at // _GROUP:06d}-{job_id}") for at in range(0, len(wanted), _GROUP)]
     groups = (
         GroupToFollow(
             uri=uri,
             videos=[
                 VideoToFollow(number, footage[number], store.states[number].pieces)
-                for number in range(at * _GROUP, min(len(footage), (at + 1) * _GROUP))
+                for number in wanted[at * _GROUP : (at + 1) * _GROUP]
             ],
             every=job.options.every,
             stream=stream,
@@ -230,24 +227,3 @@ def _follow_all(
     )
     there |= dict(runner.spread(follow_group, groups) if is_shared else map(follow_group, groups))
     return [(uri, there[uri]) for uri in uris]
-
-
-def _schema(job: TrackJob) -> pa.Schema:
-    if job.options.decode.video_stream:
-        return TRACKLET_SCHEMA
-    return pa.schema([field for field in TRACKLET_SCHEMA if field.name != "video_stream"])
-
-
-def _tables(job: TrackJob, groups: list[tuple[str, int]]) -> Iterator[pa.Table]:
-    """The tracklets of each video."""
-    names = _schema(job).names
-    for uri, size in groups:
-        bounds = Pieces(uri, size).facts()["bounds"]
-        for start, stop in itertools.pairwise(bounds):
-            yield tracklets_at(uri, start, stop).select(names)
-
-
-def _write_videos(job: TrackJob, held: Held, videos: list[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist(videos, schema=VIDEO_SCHEMA)
-    with storage.atomic_writer(job.places.videos, held.verify) as file:
-        pq.write_table(table, file, compression="zstd")

@@ -52,7 +52,7 @@ class TrackJob:
     """What was looked at. load: makes the detector."""
 
     options: TrackOptions
-    places: TrackFiles
+    files: TrackFiles
     found: Found
     load: Load
     fingerprint: Fingerprint
@@ -76,13 +76,14 @@ class TrackJob:
             "detector": dict(made("cpu", 1).describe()),
             "trackers": version,
             **options.results(),
+            **({} if options.join.join is None else {"join": _digest(options.join.join)}),
         }
         return cls(options, TrackFiles.of(options.output), found, made, fingerprint)
 
     @property
     def output(self) -> Output:
         """The side folder, which the job locks."""
-        return Output(self.places.side)
+        return Output(self.files.side)
 
     def settings(self) -> TrackSettings:
         """What the stages need to know."""
@@ -91,9 +92,17 @@ class TrackJob:
 
     def refuse_others_files(self) -> None:
         """Raise OutputError where a manifest, or a table of videos, is there that no job of this kind began."""
-        for uri in (self.places.manifest, self.places.videos):
+        for uri in (self.files.manifest, self.files.videos):
             if storage.exists(uri):
                 raise OutputError(
-                    f"{uri} is there already, and the job that wrote it left no record in {self.places.side}: give "
+                    f"{uri} is there already, and the job that wrote it left no record in {self.files.side}: give "
                     "another --output, or remove it"
                 )
+
+
+def _digest(weights: str) -> str:
+    """What tells a weights file from others."""
+    from par_model.model.shipped import weights_uri
+    from par_model.model.weights import read_header
+
+    return read_header(weights_uri(weights)).sha256

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import UsageError, WeightsError
+from par_model.extras import load
 from par_model.model.device import Device
 from par_model.tracking.detections import Detections
 from par_model.tracking.detector import BATCH
-from par_model.tracking.extra import load
 from par_model.tracking.network_answer import NetworkAnswer, NetworkOutput, answer_of
 from par_model.tracking.person_class import person_class_of
 

@@ -64,6 +64,27 @@ class FollowOptions:
         return min(_HIGH_SCORE, self.real_start_score)
 
 
+@dataclass(frozen=True)
+class JoinOptions:
+    """Whether fragments of one person are joined, and when. Raises UsageError."""
+
+    join: str | None = option(
+        None,
+        "Join tracks of a video that look like one person who was hidden for a while, by the image embedding of this "
+        "weights file, or of 'demo'.",
+        metavar="URI",
+    )
+    join_similarity: float = option(
+        0.9, "With --join, how alike two embeddings must be, by their cosine.", metavar="COSINE", at_least=-1, at_most=1
+    )
+    join_gap: float = option(
+        10.0, "With --join, for how long somebody may be hidden.", metavar="SECONDS", above=0, at_most=3600
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrackOptions:
     """Everything but where it runs; None means "choose". Raises UsageError."""
@@ -117,6 +138,7 @@ class TrackOptions:
         metavar="PATTERN",
     )
     follow: FollowOptions = field(default_factory=FollowOptions)
+    join: JoinOptions = field(default_factory=JoinOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
@@ -146,5 +168,6 @@ class TrackOptions:
             "start_time": self.start_time,
             "name_pattern": self.name_pattern,
             **asdict(self.follow),
+            **(asdict(self.join) if self.join.join is not None else {"join": None}),
             **{name: value for name, value in self.decode.results().items() if name != "decoder"},
         }

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.tracking.extra import load
+from par_model.extras import load
 from par_model.tracking.options import FollowOptions
 
 _WHO = "parjob track"
-_ASSUMED_RATE = 25.0
+ASSUMED_RATE = 25.0
 _PACKAGE_RATE = 30.0  # what the package counts its buffer of lost tracks in
 
 
@@ -72,7 +72,7 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     """
     if not len(seen.frames):
         return []
-    measured = seen.rate() or _ASSUMED_RATE / every
+    measured = seen.rate() or ASSUMED_RATE / every
     tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
     made = _Tracks()
     ends = np.cumsum(seen.counts)

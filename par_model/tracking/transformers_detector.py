@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import UsageError, WeightsError
+from par_model.extras import load
 from par_model.model.device import Device, local_device
 from par_model.scratch import scratch_folder
 from par_model.tracking.detections import FLOOR, Detections
 from par_model.tracking.detector import BATCH
-from par_model.tracking.extra import load
 from par_model.tracking.person_class import person_class_of
 
 _WANTED = re.compile(r"[^/]+\.(json|safetensors)")
@@ -142,9 +142,7 @@ def _loaded(transformers: Any, folder: Path, location: str) -> tuple[Any, Any]:
         model, report = transformers.AutoModelForObjectDetection.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
-        processor = transformers.AutoImageProcessor.from_pretrained(
-            folder, local_files_only=True, backend="torchvision"
-        )
+        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise WeightsError(f"{location}: transformers cannot load it: {_first_line(error)}") from error
     lacking = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})

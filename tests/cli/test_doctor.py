@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from par_model import extras as extras_module
 from par_model.cli import doctor, requirements
 from par_model.errors import StorageError
-from par_model.tracking import extra as extra_module
 
 
 def test_libraries_that_are_too_old_or_missing_are_named_with_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +35,9 @@ def test_libraries_that_are_too_old_or_missing_are_named_with_their_bounds(monke
 
 
 def test_what_tracking_needs_is_missing_too_old_or_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tracking() -> tuple[bool | None, str]:
+        return doctor._extra("track", "parjob track", "trackers", "openvino", "transformers")
+
     always = [Requirement("click>=8.2")]
     extra = [Requirement("trackers>=2.6"), Requirement("openvino>=2026.4"), Requirement("click>=8.2")]
     versions: dict[str, str] = {"click": "8.2", "openvino": "2026.4.1"}
@@ -47,21 +50,21 @@ def test_what_tracking_needs_is_missing_too_old_or_there(monkeypatch: pytest.Mon
         return versions[name]
 
     monkeypatch.setattr(requirements.metadata, "version", version)
-    monkeypatch.setattr(extra_module, "load", lambda module, what: loaded.append(module))
-    assert doctor._tracking() == (
+    monkeypatch.setattr(extras_module, "load", lambda module, what, extra: loaded.append(module))
+    assert tracking() == (
         None,
         "trackers is not installed; `parjob track` needs it: pip install 'par-model[track]'",
     )
     del versions["openvino"]
-    assert doctor._tracking() == (
+    assert tracking() == (
         None,
         "trackers, openvino are not installed; `parjob track` needs them: pip install 'par-model[track]'",
     )
     versions |= {"trackers": "2.5.9", "openvino": "2026.4.1"}
-    assert doctor._tracking() == (False, "trackers 2.5.9: pip install 'trackers>=2.6'")
+    assert tracking() == (False, "trackers 2.5.9: pip install 'trackers>=2.6'")
     assert loaded == []
     versions["trackers"] = "2.6.1"
-    assert doctor._tracking() == (True, "trackers, openvino have the versions that `parjob track` needs, and load")
+    assert tracking() == (True, "trackers, openvino have the versions that `parjob track` needs, and load")
     assert loaded == ["trackers", "openvino", "transformers"]
 
 

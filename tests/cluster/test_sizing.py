@@ -4,6 +4,7 @@ from par_model.cluster.sizing import (
     Pools,
     Resources,
     choose_pools,
+    choose_tracking_pools,
     most_of_node_types,
     parse_model_actors,
 )
@@ -87,3 +88,28 @@ def test_pools_on_what_is_left_begin_smaller_and_may_grow_as_before(
     left = pools.within(cpus)
     assert (left.decode[0], left.model[0]) == lower_ends
     assert (left.decode[1], left.model[1]) == (pools.decode[1], pools.model[1])
+
+
+@pytest.mark.parametrize(
+    ("device", "resources", "decode_workers", "model_actors", "expected"),
+    [
+        ("cpu", LAPTOP, None, None, Pools("cpu", (1, 1), (1, 2))),
+        ("cpu", LAPTOP, None, (2, 2), Pools("cpu", (1, 1), (2, 2))),
+        ("cpu", Resources(16, 0, 16, 0), None, None, Pools("cpu", (1, 4), (1, 16))),
+        ("cpu", Resources(16, 0, 16, 0), 6, None, Pools("cpu", (6, 6), (1, 16))),
+        ("cuda", FROM_ZERO, 20, (4, 4), Pools("cuda", (20, 20), (4, 4))),
+    ],
+)
+def test_detectors_get_all_cpus(
+    device: str,
+    resources: Resources,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+    expected: Pools,
+) -> None:
+    assert choose_tracking_pools(device, resources, decode_workers, model_actors) == expected  # type: ignore[arg-type]
+
+
+def test_more_detectors_than_cpus_are_refused() -> None:
+    with pytest.raises(ClusterError, match="at most 2: lower --model-actors"):
+        choose_tracking_pools("cpu", LAPTOP, None, (3, 4))

@@ -82,6 +82,16 @@ def test_pixels_depend_on_the_seed_alone(schema: AttributeSchema) -> None:
     assert not np.array_equal(first[0], other.picture)
 
 
+def test_a_tint_is_the_colour_of_the_light(schema: AttributeSchema) -> None:
+    """Of a part of the picture, most of which is lit."""
+    config = replace(SPARSE, seconds=1.0, width=320, height=180, people_per_minute=0.01)
+    plain, tinted = (
+        next(Film(c, 1, schema).frames()).picture[60:120, 100:220].reshape(-1, 3).mean(axis=0)
+        for c in (config, replace(config, tint=(1.1, 1.0, 0.6)))
+    )
+    assert tinted / plain == pytest.approx([1.1, 1.0, 0.6], rel=0.1)
+
+
 def test_noise_is_as_strong_as_configured(schema: AttributeSchema) -> None:
     config = replace(SPARSE, seconds=2.0, people_per_minute=0.01)
     first, second = (frame.picture.astype(np.float64) for frame in Film(config, 1, schema).frames())

@@ -111,6 +111,36 @@ def test_another_seed_gives_other_people(street: Rendered, tmp_path: Path) -> No
     assert other["labels"].to_pylist()[:5] != mine["labels"].to_pylist()[:5]
 
 
+SHOES = """
+name = "shoes"
+[[groups]]
+name = "light_shoes"
+kind = "binary"
+text = "white shoes"
+[[groups]]
+name = "gait"
+kind = "exclusive"
+classes = [{ value = "running", text = "r" }, { value = "walking", text = "w" }, { value = "standing", text = "s" }]
+"""
+
+
+def test_labels_can_be_of_another_schema(street: Rendered, schema: AttributeSchema, tmp_path: Path) -> None:
+    """The people are the same, whatever is labelled of them."""
+    short = replace(street.config, cameras=1)
+    shoes = AttributeSchema.parse(SHOES, "test")
+    other = pq.read_table(render_street(short, tmp_path, schema=shoes, workers=1))
+    mine = pq.read_table(street.manifest).filter(pa.compute.field("camera_id") == "market")
+    assert other["tracklet_id"] == mine["tracklet_id"]
+    walking, running, standing = (schema.score_fields.index(f"gait_{g}") for g in ("walking", "running", "standing"))
+    assert [row[1:] for row in other["labels"].to_pylist()] == [
+        [row[running], row[walking], row[standing]] for row in mine["labels"].to_pylist()
+    ]
+    assert {row[0] for row in other["labels"].to_pylist()} == {0, 1}
+    assert Manifest.open(str(tmp_path / "manifest.parquet")).label_schema == shoes
+    with pytest.raises(UsageError, match="no street shows 'umbrella'; it shows top_color, "):
+        render_street(short, tmp_path, schema=AttributeSchema.parse(SHOES.replace("gait", "umbrella"), "test"))
+
+
 def test_a_person_is_in_one_split(street: Rendered) -> None:
     pairs = pq.read_table(street.manifest, columns=["person_id", "split"]).to_pylist()
     splits: dict[str, set[str]] = {}
@@ -128,7 +158,15 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("cameras", 0), ("seconds", 0.0), ("fps", 0), ("width", 641), ("splits", (0.5, 0.5, 0.5)), ("run_share", 1.5)],
+    [
+        ("cameras", 0),
+        ("seconds", 0.0),
+        ("fps", 0),
+        ("tint", (0.0, 1.0, 1.0)),
+        ("width", 641),
+        ("splits", (0.5, 0.5, 0.5)),
+        ("run_share", 1.5),
+    ],
 )
 def test_configurations_out_of_range_are_refused(name: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"street configuration: {name} is"):

@@ -263,3 +263,36 @@ def test_s3_gives_the_manifest_that_local_files_give(
     assert local.equals(remote.set_column(1, "video_uri", pa.array(uris)))
     below = [f.uri.removeprefix(f"{bucket}/out/") for f in storage.list_files(f"{bucket}/out")]
     assert below == ["_track/run.json", "_videos.parquet", "m.parquet"]
+
+
+def test_failed_videos_are_done_again_and_the_others_are_left_alone(
+    archive: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also after an interruption; the manifest is then that of a run in which nothing had failed."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for path in Path(archive).iterdir():
+        (videos / path.name).symlink_to(path)
+    (videos / "middle.mp4").write_text("no video yet")
+
+    def again(runner: TrackRunner) -> dict[str, Any]:
+        wanted = options(str(videos), tmp_path / "out")
+        return run_tracking(wanted, lambda: nullcontext(runner), ColourDetector, retry_failed=True)
+
+    with pytest.raises(OutputError, match="is not complete: run the same command without --retry-failed first"):
+        again(Counting())
+    assert run(str(videos), tmp_path / "out")["counts"]["status"] == {"ok": 2, "failed": 1}
+    write_walks(videos / "middle.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        again(Interrupted(3))
+    assert len(by_id(tmp_path / "out" / "tracklets.parquet")) == 4
+    counting = Counting()
+    record = again(counting)
+    assert counting.batches == 9 - 3
+    assert record["counts"]["status"] == {"ok": 3, "failed": 0}
+    run(str(videos), tmp_path / "whole")
+    for name in ("tracklets.parquet", "_videos.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert again(Counting()) == record
+    assert "is complete: no video failed" in capfd.readouterr().err
+    assert names(tmp_path / "out") == ["_track/run.json", "_videos.parquet", "tracklets.parquet"]

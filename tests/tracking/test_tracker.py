@@ -41,6 +41,15 @@ def test_two_who_walk_are_two_tracks_from_their_first_box_on(tracker: TrackerNam
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
+def test_who_was_hidden_loses_no_box_when_seen_again(tracker: TrackerName) -> None:
+    """OC-SORT gives out the first boxes after a gap as nobody's."""
+    boxes = {k: [walker(k, 0, 2)] if not 20 <= k < 25 else [] for k in range(40)}
+    (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert only.frames.tolist() == [*range(20), *range(25, 40)]
+    assert only.boxes.tolist() == [list(walker(k, 0, 2)[:4]) for k in only.frames.tolist()]
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
 def test_one_box_alone_is_nobody(tracker: TrackerName) -> None:
     boxes: dict[int, list[tuple[float, ...]]] = {k: [walker(k, 0, 3)] for k in range(30)}
     boxes[15].append(walker(15, 400, 0))

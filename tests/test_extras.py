@@ -1,4 +1,4 @@
-"""Libraries of the extra ``track``, where one is missing."""
+"""Libraries of extras, where one is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from par_model.errors import UsageError
-from par_model.tracking.extra import load
+from par_model.extras import load
 
 
 def test_a_library_that_is_there_is_given() -> None:

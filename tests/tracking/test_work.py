@@ -1,0 +1,64 @@
+"""What a tracking job says of its speed and of its result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from par_model.tracking.work import closing, warnings_of
+
+
+def stages(decode: float, detect: float, *, seconds: float = 20.0) -> dict[str, Any]:
+    return {
+        "frames": 200,
+        "startup_seconds": 2.0,
+        "working_seconds": seconds,
+        "frames_per_second": 10.0,
+        "decode": {"busy_share": decode},
+        "detect": {"busy_share": detect},
+    }
+
+
+@pytest.mark.parametrize(
+    ("decode", "detect", "device", "alone", "said"),
+    [
+        (0.1, 0.9, "cpu", False, "the detector held the job back; a GPU, or more CPUs, make it faster, and --every N"),
+        (0.1, 0.9, "cuda", False, "the detector held the job back; more GPUs, or --model-actors, make it faster"),
+        (0.9, 0.3, "cuda", False, "reading held the job back; more CPUs, or --decode-workers, make it faster"),
+        (0.2, 0.2, "cpu", False, "neither held the job back, starting or storage did"),
+        (0.2, 0.9, "cpu", True, "without --no-ray several run side by side; --every N looks at fewer frames"),
+    ],
+)
+def test_what_held_a_job_back(decode: float, detect: float, device: str, alone: bool, said: str) -> None:
+    rate, advice = closing(stages(decode, detect), device=device, in_one_process=alone)
+    assert rate == "200 frames in 22.0 s: 2.0 s to start, then 10.0 a second"
+    assert advice.startswith(f"reading pictures was busy {decode:.0%} of the time, the detector {detect:.0%}: ")
+    assert said in advice
+
+
+def test_figures_of_some_seconds_tell_nothing() -> None:
+    assert len(closing(stages(0.1, 0.9, seconds=5), device="cpu", in_one_process=False)) == 1
+    assert closing(stages(0.1, 0.9) | {"frames": 0}, device="cpu", in_one_process=False) == []
+
+
+def row(**more: Any) -> dict[str, Any]:
+    return {"status": "ok", "detections": 10, "tracks": 1, "best_score": 0.9, "damaged_frames": 0} | more
+
+
+def test_nothing_is_said_of_videos_in_which_all_went_well() -> None:
+    assert warnings_of([row(), row()], 0.7) == []
+
+
+def test_what_a_user_should_know() -> None:
+    weak = row(tracks=0, best_score=0.42)
+    assert warnings_of([row(), weak], 0.7) == [
+        "1 video with boxes of people, but no tracks; the best score is 0.42, and tracks begin at 0.7: lower "
+        "--start-score"
+    ]
+    assert "lower --every" in warnings_of([row(tracks=0)], 0.7)[0]
+    assert warnings_of([row(detections=0, tracks=0, best_score=None)] * 2, 0.7) == ["2 videos without any person found"]
+    assert warnings_of([row(damaged_frames=1), row(damaged_frames=2)], 0.7) == [
+        "3 damaged frames of 2 videos not looked at; --damaged use does"
+    ]
+    assert warnings_of([row(status="failed", detections=0, tracks=0, best_score=None)], 0.7) == []
