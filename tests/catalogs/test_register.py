@@ -26,6 +26,7 @@ from tests.inference.test_again import grown, infer, provide_missing_video
 
 pytest.importorskip("pyiceberg", reason="the extra iceberg is not installed")
 pytest.importorskip("deltalake", reason="the extra delta is not installed")
+from par_model.catalogs.layout import Layout
 from par_model.catalogs.register import register
 
 pytestmark = pytest.mark.usefixtures("warehouse")
@@ -245,6 +246,21 @@ def test_a_compacted_table_takes_what_is_added_and_refuses_what_is_anew(tmp_path
     with pytest.raises(CatalogError, match="were rewritten there, so that rows would count twice"):
         register(out, catalog_of(DELTA))
     assert len(rows_in(DELTA, out)) == 75
+
+
+def test_a_vacuum_removes_what_was_swapped_and_a_full_one_the_record(tmp_path: Path) -> None:
+    """docs/catalogs.md warns of the full one."""
+    by = ("camera_id",)
+    out = write_output(tmp_path / "out", made_rows(), by)
+    register(out, catalog_of(DELTA))
+    first = [file.name for file in Layout.of(out).files]
+    rewritten(out, by, SECOND, "anew")
+    register(out, catalog_of(DELTA))
+    now = {"retention_hours": 0, "enforce_retention_duration": False}
+    assert sorted(delta_table(out).vacuum(full=True, **now)) == sorted([*first, "run.json"])
+    assert sorted(delta_table(out).vacuum(dry_run=False, **now)) == sorted(first)
+    assert rows_in(DELTA, out)["message"].to_pylist() == ["anew"] * 25
+    assert register(out, catalog_of(DELTA)).snapshot is None
 
 
 def write_more(out: str) -> None:
