@@ -25,7 +25,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.feather
-import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import load_schema
