@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyarrow.feather
 import pytest
 
