@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyarrow.feather
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import load_schema
