@@ -74,7 +74,8 @@ def choose(as_json: bool, **asked: Any) -> None:
 @option(
     "--schema",
     metavar="NAME|FILE",
-    help="Attribute schema that the answers have to follow.  [default: the answers' own]",
+    help="Attribute schema of the answers, and of labels in a manifest that does not say theirs.  [default: the "
+    "answers' own]",
 )
 @option(
     "--split-shares",

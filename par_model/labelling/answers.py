@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -39,6 +39,7 @@ FIELD = pa.field(
         )
     ),
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNSEEN = "cannot be seen"  # how an answer of None is called
 
 
@@ -73,6 +74,10 @@ class _DocumentAnswer:
     def __post_init__(self) -> None:
         if self.time.tzinfo is None:
             raise ValueError(f"time {self.time.isoformat()} has no zone: write 2026-11-28T17:45:00Z")
+        try:
+            self.time.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError(f"time {self.time.isoformat()} is before the year 1 or after 9999 in UTC") from error
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ class _AnswerDocument:
     answers: tuple[_DocumentAnswer, ...]
 
     def __post_init__(self) -> None:
-        if not self.author.strip():
-            raise ValueError("author must be a text that is not empty: whoever answered")
+        if not _is_name(self.author):
+            raise ValueError(f"author must be one line of text, whoever answered: got {self.author!r}")
 
 
 def read_answers(uri: str) -> AnswerFile:
@@ -96,7 +101,7 @@ def read_answers(uri: str) -> AnswerFile:
         found = read_document(_AnswerDocument, document)
     except DocumentError as error:
         raise ManifestError(f"answers {uri}: {error}; give a file that `parjob label page` saved") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"answers {uri}: is not valid JSON ({error})") from error
     schema = AttributeSchema.parse(found.schema, f"in {uri}")
     answers = tuple(
@@ -148,26 +153,44 @@ def labels_of(group: AttributeGroup, answer: str | None) -> list[int]:
 
 
 def from_column(ids: Sequence[str], column: pa.Array, schema: AttributeSchema, uri: str) -> Iterator[LabelAnswer]:
-    """The answers that a manifest's rows keep. Raises ManifestError where the column is another one, or says what the
+    """The answers that a manifest's rows keep, also where another library has written them as a large_list of
+    large_string or with other units of time. Raises ManifestError where the column is another one, or says what the
     schema does not know."""
-    kind = column.type
-    wanted = {field.name for field in FIELD.type.value_type}
-    if not (
-        pa.types.is_list(kind)
-        and pa.types.is_struct(kind.value_type)
-        and wanted <= {field.name for field in kind.value_type}
-    ):
-        raise ManifestError(f"{uri}: column {COLUMN} is {kind}, not what `parjob label apply` writes: rename it")
-    parts = column.flatten()
-    texts = {name: parts.field(parts.type.get_field_index(name)) for name in ("group", "answer", "author")}
-    times = parts.field(parts.type.get_field_index("time")).cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
-    values = zip(*(text.to_pylist() for text in texts.values()), times.to_pylist(), strict=True)
+    if column.null_count == len(column):
+        return  # of whatever type: a column without values has none of its own in many libraries
+    parts = _parts(column, uri)
+    values = zip(*(parts[name].to_pylist() for name in ("group", "answer", "author", "time")), strict=True)
     for tracklet_id, length in zip(ids, column.value_lengths().fill_null(0).to_pylist(), strict=True):
         for _ in range(length):
             group, answer, author, time = next(values)
-            said = LabelAnswer(tracklet_id, group, answer, author, datetime.fromtimestamp(time / 1000, UTC))
+            if group is None or time is None or author is None or not _is_name(author):
+                raise ManifestError(
+                    f"{uri}: tracklet {tracklet_id!r}: an answer in column {COLUMN} lacks its group, author or time: "
+                    "remove it, or the column"
+                )
+            said = LabelAnswer(tracklet_id, group, answer, author, _EPOCH + timedelta(milliseconds=time))
             refuse_unknown([said], schema, uri)
             yield said
+
+
+def _parts(column: pa.Array, uri: str) -> dict[str, pa.Array]:
+    """Each field of all entries, in the type that ``FIELD`` has, times as whole milliseconds. Raises ManifestError."""
+    kind = column.type
+    problem = f"{uri}: column {COLUMN} is {kind}, not what `parjob label apply` writes: rename it"
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    wanted = list(FIELD.type.value_type)
+    if not is_list or not pa.types.is_struct(kind.value_type):
+        raise ManifestError(problem)
+    entries = column.flatten()
+    if not {field.name for field in wanted} <= {field.name for field in entries.type}:
+        raise ManifestError(problem)
+    # Unlike StructArray.field, flatten knows that fields of an entry that is null are null.
+    fields = dict(zip((field.name for field in entries.type), entries.flatten(), strict=True))
+    try:
+        parts = {field.name: fields[field.name].cast(field.type) for field in wanted}
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ManifestError(problem) from error
+    return parts | {"time": parts["time"].cast(pa.int64())}
 
 
 def to_column(answers: Sequence[Sequence[LabelAnswer]]) -> pa.Array:
@@ -177,6 +200,11 @@ def to_column(answers: Sequence[Sequence[LabelAnswer]]) -> pa.Array:
         for row in answers
     ]
     return pa.array(rows, FIELD.type)
+
+
+def _is_name(author: str) -> bool:
+    """Whether it can stand in a line that tells people apart."""
+    return bool(author.strip()) and author.strip().isprintable()
 
 
 def _whole(time: datetime) -> datetime:

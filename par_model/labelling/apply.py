@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema, load_schema
-from par_model.errors import ManifestError, SchemaError
+from par_model.errors import ManifestError, SchemaError, UsageError
 from par_model.labelling.agreement import GroupAgreement, agreements
 from par_model.labelling.answers import (
     COLUMN,
@@ -32,7 +32,7 @@ from par_model.labelling.splits import Divided, divide
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
+from par_model.manifest.rewrite import place, refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import COLUMNS, ROW, SPLITS
 
 _LABELS, _SPLIT = COLUMNS.field("labels"), COLUMNS.field("split")
@@ -66,8 +66,10 @@ def run_apply(options: ApplyOptions) -> Applied:
     manifest = Manifest.open(options.manifest)
     refuse_ambiguous(manifest, None)
     refuse_own_place(manifest, options.output)
+    if place(options.output) in map(place, options.answers):
+        raise UsageError(f"--output {options.output} is a file of answers, which would be lost")
     schema = _schema(options, manifest, common_schema(files))
-    before = _labels_before(manifest, schema)
+    before = _labels_before(manifest, schema, is_given=options.schema is not None)
     known = set(before.ids)
     for file in files:
         _refuse_strangers(file.uri, file.answers, known, options.manifest)
@@ -100,12 +102,12 @@ def _schema(options: ApplyOptions, manifest: Manifest, of_answers: AttributeSche
     return of_answers
 
 
-def _labels_before(manifest: Manifest, schema: AttributeSchema) -> Labels:
+def _labels_before(manifest: Manifest, schema: AttributeSchema, *, is_given: bool) -> Labels:
     labels = read_labels(manifest, schema, labelled_by=schema)
-    if manifest.label_schema is None and labels.annotated.any():
+    if manifest.label_schema is None and not is_given and labels.annotated.any():
         raise ManifestError(
-            f"manifest {manifest.uri}: has labels and does not say of which schema: leave out the column labels, or "
-            "write the schema into its metadata as par.schema"
+            f"manifest {manifest.uri}: has labels and does not say of which schema: if they follow that of the "
+            f"answers, say so with --schema ({schema.name}); else leave out the column labels"
         )
     return labels
 

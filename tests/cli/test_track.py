@@ -97,6 +97,7 @@ def test_the_command_says_what_came_of_it(archive: Path, tmp_path: Path, capsys:
 
 
 @pytest.mark.usefixtures("colours")
+@pytest.mark.slow
 def test_too_many_failed_videos_are_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_walks(tmp_path / "a.mp4", frames=4)
     words = ["track", "--no-ray", "--device", "cpu", "--detector", "colours", "--output", tmp_path / "out"]
@@ -107,6 +108,7 @@ def test_too_many_failed_videos_are_exit_code_3(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.usefixtures("colours")
+@pytest.mark.slow
 def test_a_preview_shows_the_tracks(tmp_path: Path) -> None:
     write_walks(tmp_path / "a.mp4", [Walk("red", 10, 39, 4, 2)])
     words = ["track", "--no-ray", "--device", "cpu", "--detector", "colours", "--output", tmp_path / "out"]

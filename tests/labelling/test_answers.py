@@ -66,7 +66,14 @@ def test_a_file_of_answers(tmp_path: Path) -> None:
         ([], "must be an object of names and values"),
         (document(format="other"), "format must be 'parjob-answers', got 'other'"),
         (document(version=2), "version must be 1, got 2"),
-        (document(author="  "), "author must be a text that is not empty"),
+        ("[" * 100_000, "is not valid JSON"),
+        (document(author="  "), "author must be one line of text, whoever answered"),
+        (
+            document(author="e\nva\x1b[31m"),
+            "author must be one line of text, whoever answered: got",
+        ),
+        (document(answers=answer(time="9999-12-31T23:59:59-10:00")), "is before the year 1 or after 9999 in UTC"),
+        (document(answers=answer(time="0001-01-01T00:00:00+10:00")), "is before the year 1 or after 9999 in UTC"),
         (document(answers=[]), "has no answers"),
         (document(answers=answer(time="yesterday")), "answers[0], time"),
         (document(answers=answer(time="2026-11-28T17:45:00")), "has no zone"),
@@ -115,3 +122,40 @@ def test_the_column_gives_back_what_it_was_given() -> None:
         list(from_column(["a"], pa.array(["x"]), SCHEMA, "m"))
     with pytest.raises(ManifestError, match="m: tracklet 'b': 'shoes' is no group"):
         list(from_column(["b"], to_column([[LabelAnswer("b", "shoes", "yes", "eva", time)]]), SCHEMA, "m"))
+
+
+def test_the_column_is_read_as_other_libraries_write_it() -> None:
+    time = datetime(2026, 11, 28, 16, 45, 0, 123_000, tzinfo=UTC)
+    said = [LabelAnswer("b", "hat", "yes", "eva", time), LabelAnswer("c", "top_color", None, "tom", time)]
+    text = pa.large_string()
+    fields = [("time", pa.timestamp("us", "UTC")), ("author", text), ("group", text), ("more", text), ("answer", text)]
+    rows = [
+        [{"group": of.group, "answer": of.answer, "author": of.author, "time": of.time, "more": "x"}] for of in said
+    ]
+    column = pa.array([None, *rows], pa.large_list(pa.struct(fields)))
+    assert list(from_column(["a", "b", "c"], column, SCHEMA, "m")) == said
+    assert list(from_column(["b", "c"], column[1:], SCHEMA, "m")) == said
+    assert list(from_column(["a"], pa.array([None], pa.string()), SCHEMA, "m")) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        {"group": "hat", "answer": "yes", "author": "eva", "time": None},
+        {"group": None, "answer": "yes", "author": "eva", "time": datetime(2026, 11, 28, tzinfo=UTC)},
+        {"group": "hat", "answer": "yes", "author": None, "time": datetime(2026, 11, 28, tzinfo=UTC)},
+        {"group": "hat", "answer": "yes", "author": " ", "time": datetime(2026, 11, 28, tzinfo=UTC)},
+    ],
+)
+def test_an_entry_of_the_column_that_lacks_something_is_refused_by_its_tracklet(entry: Any) -> None:
+    column = pa.array([None, [entry]], FIELD.type)
+    with pytest.raises(ManifestError, match="m: tracklet 'b': an answer in column label_answers lacks its group"):
+        list(from_column(["a", "b"], column, SCHEMA, "m"))
+
+
+def test_a_column_whose_fields_are_of_other_kinds_is_refused() -> None:
+    kind = pa.list_(pa.struct([(name, pa.binary()) for name in ("group", "answer", "author", "time")]))
+    column = pa.array([[dict.fromkeys(("group", "answer", "author", "time"), b"\xff")]], kind)
+    with pytest.raises(ManifestError, match="not what `parjob label apply` writes: rename it"):
+        list(from_column(["a"], column, SCHEMA, "m"))

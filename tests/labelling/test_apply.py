@@ -7,10 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from par_model.errors import ManifestError, SchemaError
+from par_model.errors import ManifestError, SchemaError, UsageError
 from par_model.labelling.apply import Applied, run_apply
 from par_model.labelling.options import LEAKS, ApplyOptions
 from par_model.manifest.write import write_manifest
@@ -166,3 +167,27 @@ def test_answers_that_fit_neither_manifest_nor_schema_change_nothing(tmp_path: P
     with pytest.raises(ManifestError, match="has 2 labels, the schema 5 classes"):
         apply(write_people(tmp_path / "n.parquet", rows), tmp_path / "l.parquet", own)
     assert not (tmp_path / "l.parquet").exists()
+
+
+def test_the_output_is_no_file_of_answers(tmp_path: Path) -> None:
+    manifest = write_people(tmp_path / "m.parquet")
+    eva = write_answers(tmp_path / "e.json", "eva", {"t00": {"hat": "yes"}})
+    tom = write_answers(tmp_path / "t.json", "tom", {"t00": {"hat": "yes"}})
+    before = Path(tom).read_bytes()
+    with pytest.raises(UsageError, match=r"t\.json is a file of answers, which would be lost"):
+        apply(manifest, Path(tom), eva, f"file://{tom}")
+    assert Path(tom).read_bytes() == before
+
+
+def test_labels_of_a_manifest_that_lost_its_metadata_follow_the_given_schema(tmp_path: Path) -> None:
+    labelled = tmp_path / "l.parquet"
+    eva = write_answers(tmp_path / "e.json", "eva", {"t00": {"hat": "yes"}})
+    apply(write_people(tmp_path / "m.parquet"), labelled, eva)
+    pl.read_parquet(labelled).write_parquet(tmp_path / "p.parquet")
+    tom = write_answers(tmp_path / "t.json", "tom", {"t00": {"hat": "yes"}, "t01": {"hat": "no"}})
+    with pytest.raises(ManifestError, match=r"say so with --schema \(small\)"):
+        apply(str(tmp_path / "p.parquet"), tmp_path / "n.parquet", tom)
+    (tmp_path / "small.toml").write_text(SCHEMA.to_toml())
+    applied, rows = apply(str(tmp_path / "p.parquet"), tmp_path / "n.parquet", tom, schema=str(tmp_path / "small.toml"))
+    assert applied.authors == {"tom": 2, "eva": 1}
+    assert [rows[name]["labels"] for name in ("t00", "t01", "t02")] == [[-1] * 4 + [1], [-1] * 4 + [0], None]
