@@ -18,6 +18,7 @@ import shutil
 import statistics
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from benchmarks.results import table, write_section
 from benchmarks.street_detector import SAME, boxes_of
 from par_model.attributes import load_schema
 from par_model.demo.config import StreetConfig
-from par_model.evaluation.measures import answer, measure
+from par_model.evaluation.measures import Answers, answer, measure
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import read_header
 from par_model.tracking.detector import load_detector
@@ -137,16 +138,14 @@ def attribute_rows(true: Path, tracked: Path, work: Path) -> tuple[list[list[str
     with_true, with_tracked = recognised(true, work / "table-true"), recognised(tracked, work / "table-tracked")
     whose = matches(true, tracked)
 
-    def answers(table_of: dict[str, dict[str, Any]], names: list[str | None]) -> NDArray[np.bool_]:
-        given = [table_of.get(name) if name is not None else None for name in names]
-        known = np.array([one is not None and one["scores"] is not None for one in given])
-        scores = np.array(
-            [
-                list(one["scores"].values()) if ok else [0.0] * labels.shape[1]
-                for one, ok in zip(given, known, strict=True)
-            ]
-        )
-        return np.where(known[:, None], answer(scores.astype(np.float32), schema, header.thresholds), 0).astype(bool)
+    def answers(table_of: dict[str, dict[str, Any]], names: list[str | None]) -> Answers:
+        """Of a tracklet without a match, or that failed, nothing."""
+        given = [table_of[name]["scores"] if name is not None else None for name in names]
+        nothing = [0.0] * labels.shape[1]
+        scores = np.array([list(one.values()) if one is not None else nothing for one in given], np.float32)
+        known = np.array([one is not None for one in given])
+        found = answer(scores, schema, header.thresholds)
+        return replace(found, decided=found.decided & known[:, None], answered=known)
 
     names = [row["tracklet_id"] for row in rows]
     first = measure(labels, answers(with_true, names), schema)

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.slow
 
 PAGE = "docs/own-cameras.md"
 SODIUM = (1.25, 0.95, 0.55)
-STREET = StreetConfig(seed=77, cameras=3, seconds=14, fps=1, min_boxes=2, people_per_minute=70, tint=SODIUM)
+STREET = StreetConfig(
+    seed=77, cameras=3, seconds=16, fps=1, min_boxes=2, people_per_minute=80, tint=SODIUM, vest_share=0.3
+)
 CAMERAS = (201, 205)  # the first of three each, so that the crowded market is not among them
 # What the page leaves to its defaults, for a small network and few minutes.
 OPTIONS = {
@@ -110,7 +112,7 @@ def test_six_commands_make_the_numbers_better(tmp_path: Path, monkeypatch: pytes
         if words[:2] == ["label", "apply"]:
             answer_page(tmp_path, truth)
         assert parjob(*words) == 0, words
-    assert read_header("start.safetensors").untrained == ("light_shoes",)
+    assert read_header("start.safetensors").untrained == ("vest",)
     labelled = pq.read_table("labelled.parquet", columns=["tracklet_id", "camera_id", "split"]).to_pylist()
     cameras = [{r["camera_id"] for r in labelled if r["split"] == split} for split in ("train", "val", "test")]
     assert sum(map(len, cameras)) == len(set().union(*cameras)) == 6
@@ -119,8 +121,7 @@ def test_six_commands_make_the_numbers_better(tmp_path: Path, monkeypatch: pytes
     before, after = (
         np.mean([recall(tmp_path / t, ids, truth, group) for group in known]) for t in ("guesses", "tested")
     )
-    new = recall(tmp_path / "tested", ids, truth, "light_shoes")
-    print(len(truth), len(ids), before, after, new)
+    new = recall(tmp_path / "tested", ids, truth, "vest")
     assert after > before
-    assert new > 0.5
+    assert new > 0.6  # of two answers a constant one gets 0.5
     assert Manifest.open("labelled.parquet").label_schema == schema

@@ -262,19 +262,12 @@ def test_a_query_answers_its_question(
 ) -> None:
     skip_without(engine_of(block.code))
     monkeypatch.chdir(place)
-    if "s3://archive/out" in block.code and "statement" not in block.code:
+    if "s3://archive/out" in block.code:
         if not fsspec.filesystem("s3").exists("s3://archive"):
             fsspec.filesystem("s3").mkdir("s3://archive")
         write("s3://archive/out/attributes")
     question = block.code.strip().splitlines()[-1].removeprefix("print(").removesuffix(")")
     names = run_by_daft(block, question) if engine_of(block.code) == "daft" else run(block)
-    if question == "statement":
-        columns = [line.split("`")[1] for line in names["statement"].splitlines() if line.startswith("  `")]
-        assert columns == pq.read_schema(next((place / "out" / "attributes").glob("*.parquet"))).names
-        assert "`top_color` string,\n  `top_color_score` float" in names["statement"]
-        assert "`start_time` timestamp," in names["statement"]
-        assert "`scores` struct<top_color_black:float," in names["statement"]
-        return
     wanted = QUESTIONS[question]()
     assert len(wanted) > 1
     assert as_rows(names[question]) == wanted
@@ -297,8 +290,9 @@ def test_every_engine_has_a_page_and_every_page_is_on_the_overview() -> None:
 
 def test_no_page_has_a_query_that_no_test_runs() -> None:
     found = {page: [block for block in blocks(page) if block.language == "python"] for page in PAGES}
-    # Those of catalogs run in tests/catalogs/test_page.py.
-    assert {page for page, python in found.items() if python} == {*TOOLS, "docs/catalogs.md", "docs/examples.md"}
+    # Those of catalogs run in tests/catalogs/test_page.py; Athena's has a command.
+    wanted = {*TOOLS, "docs/catalogs.md", "docs/examples.md"} - {"docs/tools/athena.md"}
+    assert {page for page, python in found.items() if python} == wanted
     shown = "".join(block.code for block in found["docs/examples.md"])
     # Whole scripts, which tests/test_examples.py runs.
     scripts = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -311,6 +305,27 @@ def test_the_query_of_the_first_commands_counts_who_was_recognised(
     (query,) = re.findall(r'duckdb\.sql\(\\"(.*?)\\"\)', (ROOT / "README.md").read_text(encoding="utf-8"))
     monkeypatch.chdir(place)
     assert dict(duckdb.sql(query).fetchall()) == {row["top_color"]: row["people"] for row in QUESTIONS["colors"]()}
+
+
+@pytest.mark.slow
+def test_what_the_page_of_clickhouse_warns_of_happens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_without("chdb")
+    from chdb import session
+
+    monkeypatch.chdir(place)
+    ask = session.Session().query
+    source = "file('out/attributes/*.parquet', Parquet)"
+    counted = ask(f"SELECT count() AS n FROM {source} WHERE scores IS NULL", "ArrowTable").to_pylist()
+    assert counted == [{"n": 0}]
+    assert len(OK) < len(ROWS)
+    optional = pa.list_(pa.float32())
+    ok = pq.read_table("out/attributes", columns=["embedding"], filters=[("status", "=", "ok")])
+    pq.write_table(pa.table({"embedding": pa.array(ok["embedding"].to_pylist(), optional)}), "earlier.parquet")
+    asked = "SELECT sum(cosineDistance({}, {})) AS d FROM file('earlier.parquet', Parquet)"
+    with pytest.raises(RuntimeError, match="Nullable"):
+        ask(asked.format("embedding", "embedding"), "ArrowTable")
+    cast = "CAST(embedding, 'Array(Float32)')"
+    assert ask(asked.format(cast, cast), "ArrowTable").to_pylist()[0]["d"] == pytest.approx(0, abs=1e-3)
 
 
 def test_what_the_pages_warn_of_happens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,9 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -94,7 +97,18 @@ def _spark(layout: Layout, name: list[str], location: str) -> str:
         f"CREATE TABLE {_name(name, types)} (\n  {_lines([*columns.files, *columns.folders])}\n)\n"
         f"USING parquet{by}\nLOCATION {types.text(place)};\n"
     )
-    return made + _find_folders(columns, name, types)
+    return made + _find_folders(layout, place, _name(name, types), _spark_value, types)
+
+
+def _spark_value(value: Any, text: str, types: SqlTypes) -> str:
+    """A partition's value as a literal; it has no literal of a text for null."""
+    if value is None:
+        return "null"
+    if isinstance(value, datetime):
+        return f"timestamp{types.text(value.isoformat(' '))}"
+    if isinstance(value, date):
+        return f"date{types.text(text)}"
+    return types.text(text) if isinstance(value, str) else text
 
 
 def _athena(layout: Layout, name: list[str], location: str) -> str:
@@ -107,11 +121,33 @@ def _athena(layout: Layout, name: list[str], location: str) -> str:
         f"CREATE EXTERNAL TABLE {_name(name, types)} (\n  {_lines(columns.files)}\n)\n{by}"
         f"STORED AS PARQUET\nLOCATION {types.text(location.rstrip('/') + '/')};\n"
     )
-    return made + _find_folders(columns, name, types)
+    return made + _find_folders(layout, location, _name(name, types), _hive_value, types)
 
 
-def _find_folders(columns: SqlColumns, name: list[str], types: SqlTypes) -> str:
-    return f"MSCK REPAIR TABLE {_name(name, types)};\n" if columns.folders else ""
+def _hive_value(value: Any, text: str, types: SqlTypes) -> str:
+    return types.text(text)
+
+
+def _find_folders(
+    layout: Layout, location: str, table: str, literal: Callable[[Any, str, SqlTypes], str], types: SqlTypes
+) -> str:
+    """The statement after which the table has its folders: the engine's own search, or, where it would take the bytes
+    of a letter outside ASCII for a letter each, a list of them."""
+    if not len(layout.partitions):
+        return ""
+    if all(text.isascii() for file in layout.files for text in _texts(file.name)):
+        return f"MSCK REPAIR TABLE {table};\n"
+    folders: dict[str, None] = {}  # each once, in order
+    for file, place in zip(layout.files, _files(layout, location), strict=True):
+        named = zip(layout.partitions.names, file.values, _texts(file.name), strict=True)
+        values = [f"{types.name(name)} = {literal(value, text, types)}" for name, value, text in named]
+        folders[f"PARTITION ({', '.join(values)}) LOCATION {types.text(storage.parent(place))}"] = None
+    return f"ALTER TABLE {table} ADD IF NOT EXISTS\n  " + "\n  ".join(folders) + ";\n"
+
+
+def _texts(name: str) -> list[str]:
+    """What a file's folders are named after, outermost first."""
+    return [unquote(part.partition("=")[2]) for part in name.split("/")[1:-1]]
 
 
 def _trino(layout: Layout, name: list[str], location: str) -> str:

@@ -28,6 +28,7 @@ from par_model.extras import needed
 with needed("iceberg", "Iceberg"):
     from pyiceberg.catalog import Catalog, load_catalog
     from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+    from pyiceberg.io import PY_IO_IMPL
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table, TableProperties, Transaction
@@ -60,7 +61,7 @@ class Iceberg:
     def look(self, layout: Layout) -> State:
         """See ``register.Catalog``."""
         with self._told():
-            table = _load(self._open(), self.table)
+            table = _load(self._open(layout), self.table)
             if table is None:
                 return State()
             files = tuple(_named(file, name) for file, name in _below(table, layout))
@@ -69,7 +70,7 @@ class Iceberg:
     def commit(self, layout: Layout, change: Change, before: storage.Before) -> str:
         """See ``register.Catalog``."""
         with self._told():
-            catalog = self._open()
+            catalog = self._open(layout)
             table = _load(catalog, self.table)
             removed = set() if table is None else self._removed(table, layout, change)
             with self._begun(catalog, table, layout) as transaction:
@@ -79,8 +80,12 @@ class Iceberg:
             assert snapshot is not None  # of the commit
             return str(snapshot.snapshot_id)
 
-    def _open(self) -> Catalog:
-        return load_catalog(self.catalog)
+    def _open(self, layout: Layout) -> Catalog:
+        catalog = load_catalog(self.catalog)
+        if layout.output.startswith("s3://"):
+            # s3fs finds what botocore finds; pyiceberg's own choice asks AWS itself, whatever AWS_ENDPOINT_URL says.
+            catalog.properties.setdefault(PY_IO_IMPL, "pyiceberg.io.fsspec.FsspecFileIO")
+        return catalog
 
     @contextmanager
     def _begun(self, catalog: Catalog, table: Table | None, layout: Layout) -> Iterator[Transaction]:

@@ -57,14 +57,14 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     import polars as pl
 
     options: dict[str, Any] = {"storage_options": object_store_options(layout.folder)}
-    source: Any = layout.folder
+    source: Any = f"{layout.folder}/"  # without the slash, an object of that name where it is remote
     if told:
         options |= {"hive_partitioning": len(layout.partitions) > 0}
         if len(layout.partitions):
             empty = pl.from_arrow(layout.partitions.empty_table())
             assert isinstance(empty, pl.DataFrame)
             options["hive_schema"] = empty.schema
-        source = [file.uri for file in layout.files] if layout.registrations else layout.folder
+        source = [file.uri for file in layout.files] if layout.registrations else source
     return pl.scan_parquet(source, **options).select(columns).collect().to_arrow()
 
 

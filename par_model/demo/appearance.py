@@ -14,8 +14,8 @@ import numpy as np
 
 from par_model.attributes import AttributeSchema
 
-LIGHT_SHOES = "light_shoes"
-_LIGHT = 0.7  # of every channel: of the shoes, white ones alone
+VEST = "vest"
+VEST_PAINT = (0.78, 0.95, 0.16)  # fluorescent, between the yellow and the green of cloth
 Colour = tuple[float, float, float]
 Direction = Literal["left", "right", "toward", "away"]
 Gait = Literal["walking", "running", "standing"]
@@ -62,7 +62,7 @@ _GOODS: tuple[Colour, ...] = (  # hats and bags
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person's body, clothes and things. ``height_m`` without hat."""
+    """One person's body, clothes and things. ``height_m`` without hat. ``vest``: a warning vest over the top."""
 
     height_m: float
     build: float
@@ -85,6 +85,7 @@ class Appearance:
     backpack_paint: Colour
     shoulder_bag_paint: Colour
     hand_bag_paint: Colour
+    vest: bool = False
 
     def labels(self, schema: AttributeSchema, direction: Direction, gait: Gait) -> list[int]:
         """0 or 1 for each class of the schema, in its order; its groups are some of DRAWN."""
@@ -100,7 +101,7 @@ class Appearance:
             "hand_bag": self.hand_bag != "none",
             "direction": direction,
             "gait": gait,
-            LIGHT_SHOES: min(self.shoes) > _LIGHT,
+            VEST: self.vest,
         }
         labels: list[int] = []
         for group in schema.groups:

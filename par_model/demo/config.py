@@ -31,6 +31,7 @@ class StreetConfig:
     cameras: how many; the first four are the market (crowded), the crossing, the avenue and the evening corner.
     first_camera: number of the first one, so that an archive can show other scenes than the demo does.
     tint: red, green and blue of the light, which multiply those of each scene's own.
+    vest_share: share of people who wear a warning vest, which is no attribute of the `street` schema.
     people_per_minute: new people a minute and camera, before the scene's own factor.
     splits: shares of people in train, val and test; a person is in one of them, on all their tracklets.
     min_height_px: smaller people are in the picture, but not in the tracks. Raises UsageError on values out of range.
@@ -44,6 +45,7 @@ class StreetConfig:
     width: int = 640
     height: int = 360
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    vest_share: float = 0.0
     people_per_minute: float = 22.0
     stop_share: float = 0.22
     run_share: float = 0.24
@@ -62,6 +64,7 @@ class StreetConfig:
             ("width", self.width, self.width >= 64 and self.width % 2 == 0, "an even number from 64"),
             ("height", self.height, self.height >= 64 and self.height % 2 == 0, "an even number from 64"),
             ("tint", self.tint, min(self.tint) > 0 and max(self.tint) <= 2, "three numbers above 0 and at most 2"),
+            ("vest_share", self.vest_share, 0 <= self.vest_share <= 1, "from 0 to 1"),
             ("people_per_minute", self.people_per_minute, self.people_per_minute > 0, "above 0"),
             ("stop_share", self.stop_share, 0 <= self.stop_share <= 1, "from 0 to 1"),
             ("run_share", self.run_share, 0 <= self.run_share <= 1, "from 0 to 1"),

@@ -4,7 +4,7 @@ A frame shows evidence for a class when enough pixels of the body region that de
 another person, by a thing, by the person's own body or by the picture's edge. "Enough" is a share of the person's whole
 silhouette (as drawn, before anything hides it), and at least MIN_PIXELS:
 
-    top_color       top and sleeves                                 5 %
+    top_color       top and sleeves 5 %; under a vest: sleeves       2 %
     bottom_color    trousers or shorts, lower legs if covered       5 %
     short_sleeves   forearms, bare or covered                       1 %
     short_bottoms   lower legs, bare or covered                     2 %
@@ -15,7 +15,7 @@ silhouette (as drawn, before anything hides it), and at least MIN_PIXELS:
     hand_bag        with: bag 1.5 %; without: half of hands and upper legs, and a hand
     direction       40 % of the silhouette
     gait            half of the legs, and 30 % of the silhouette
-    light_shoes     shoes 1 %; no group of the `street` schema, for schemas that shall know more than it
+    vest            trunk 5 %; no group of the `street` schema, for streets that shall show more than it knows
 
 "Half" is of the region's own pixels in this pose. All classes of an exclusive group share their group's evidence.
 """
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
-from par_model.demo.appearance import LIGHT_SHOES, Appearance
+from par_model.demo.appearance import VEST, Appearance
 from par_model.demo.body import Part
 
 MIN_PIXELS = 5
@@ -42,7 +42,7 @@ Counts = NDArray[np.int64]
 
 
 def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]:
-    """For each group of the `street` schema, and for `light_shoes`, whether this frame shows what decides it.
+    """For each group of the `street` schema, and for `vest`, whether this frame shows what decides it.
 
     visible, drawn: pixels of each Part [NUM_PARTS], seen in the picture and drawn in all.
     """
@@ -58,7 +58,7 @@ def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]
     seen_share = float(visible[1:].sum()) / max(1, whole)
     bottom = (Part.BOTTOM,) if who.short_bottoms else (Part.BOTTOM, Part.SHIN)
     return {
-        "top_color": shows((Part.TOP, Part.SLEEVE), 0.05),
+        "top_color": shows((Part.SLEEVE,), 0.02) if who.vest else shows((Part.TOP, Part.SLEEVE), 0.05),
         "bottom_color": shows(bottom, 0.05),
         "short_sleeves": shows((Part.FOREARM,), 0.01),
         "short_bottoms": shows((Part.SHIN,), 0.02),
@@ -71,7 +71,7 @@ def evidence(who: Appearance, visible: Counts, drawn: Counts) -> dict[str, bool]
         else half((Part.HAND, Part.BOTTOM)) and int(visible[Part.HAND]) > 0,
         "direction": seen_share >= 0.4,
         "gait": half(_LEGS) and seen_share >= 0.3,
-        LIGHT_SHOES: shows((Part.SHOE,), 0.01),
+        VEST: shows((Part.TOP,), 0.05),
     }
 
 

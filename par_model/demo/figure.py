@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from par_model.demo.appearance import Appearance, Colour
+from par_model.demo.appearance import VEST_PAINT, Appearance, Colour
 from par_model.demo.body import NUM_PARTS, Body, Part, Stance
 from par_model.demo.camera import Camera, Light
 
@@ -65,11 +65,12 @@ class Figure:
 
 def paint(who: Appearance, light: Light) -> bytes:
     """The palette of the index image: RGBA for each of 256 values."""
+    trunk = VEST_PAINT if who.vest else who.top
     sleeve = who.skin if who.short_sleeves else who.top
     leg = who.skin if who.short_bottoms else who.bottom
     colour_of: dict[Part, Colour] = {
         Part.FACE: who.skin, Part.EYES: _scaled(who.skin, 0.30), Part.NECK: _scaled(who.skin, 0.92),
-        Part.HAIR: who.hair, Part.HAT: who.hat_paint, Part.TOP: who.top, Part.SLEEVE: _scaled(who.top, 0.94),
+        Part.HAIR: who.hair, Part.HAT: who.hat_paint, Part.TOP: trunk, Part.SLEEVE: _scaled(who.top, 0.94),
         Part.FOREARM: sleeve, Part.HAND: who.skin, Part.BOTTOM: who.bottom, Part.SHIN: _scaled(leg, 0.97),
         Part.SHOE: who.shoes, Part.BACKPACK: who.backpack_paint, Part.BACKPACK_TRIM: _scaled(who.backpack_paint, 0.78),
         Part.BACKPACK_STRAP: _scaled(who.backpack_paint, 0.92), Part.SHOULDER_BAG: who.shoulder_bag_paint,

@@ -68,7 +68,11 @@ class Film:
             config.tint,
         )
         traffic = np.random.default_rng([config.seed, camera_number, 3])
-        self.walkers: list[Walker] = draw_walkers(traffic, self.scene, config, schema)
+        lots = np.random.default_rng([config.seed, camera_number, 4])
+        self.walkers: list[Walker] = [
+            replace(walker, who=replace(walker.who, vest=bool(lots.random() < config.vest_share)))
+            for walker in draw_walkers(traffic, self.scene, config, schema)
+        ]
         scene = self.scene
         self._palettes = [paint(walker.who, scene.light) for walker in self.walkers]
         self._sprites = _sprites(scene)

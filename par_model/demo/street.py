@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from par_model.attributes import AttributeSchema, load_schema
-from par_model.demo.appearance import LIGHT_SHOES
+from par_model.demo.appearance import VEST
 from par_model.demo.config import StreetConfig
 from par_model.demo.film import Film
 from par_model.demo.tracks import FilmedTrack, Tracker
@@ -36,7 +36,7 @@ _FURTHER = (
     pa.field("hidden_frames", pa.int32()),
 )
 # Groups that labels can be of.
-DRAWN = (*(group.name for group in load_schema("street").groups), LIGHT_SHOES)
+DRAWN = (*(group.name for group in load_schema("street").groups), VEST)
 _REPORT_EVERY = 24  # frames
 
 
@@ -50,7 +50,7 @@ def render_street(
 ) -> Path:
     """Write the videos and the manifest under ``folder`` and return the manifest's path.
 
-    schema: what is labelled: groups of the `street` schema, which is the default, and `light_shoes`.
+    schema: what is labelled: groups of the `street` schema, which is the default, and `vest`.
     workers: processes, at most one for each camera; with 1 all is done in this process. More start by spawning, so a
     script that calls this needs the usual ``if __name__ == "__main__"``.
     progress: called with the frames done and the frames in all.

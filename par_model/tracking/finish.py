@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from par_model.tracking.tracks import TRACKLET_SCHEMA, VIDEO_SCHEMA, group_facts
 _log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+Followed = Generator[tuple[Row, pa.Table], None, None]
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def write_all(
             videos.append(row)
             yield table.select(names)
 
-    tracklets = write_manifest_tables(job.files.manifest, tables(), _schema(job), before)
-    fresh.close()
+    with closing(fresh):
+        tracklets = write_manifest_tables(job.files.manifest, tables(), _schema(job), before)
     with storage.atomic_writer(job.files.videos, before) as file:
         pq.write_table(pa.Table.from_pylist(videos, schema=VIDEO_SCHEMA), file, compression="zstd")
     return tracklets, videos
@@ -91,7 +93,7 @@ def _read(uri: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(storage.read_bytes(uri)))
 
 
-def _fresh(groups: Sequence[tuple[str, int]]) -> Generator[tuple[Row, pa.Table], None, None]:
+def _fresh(groups: Sequence[tuple[str, int]]) -> Followed:
     """Row and tracklets (TRACKLET_SCHEMA) of each video that was followed."""
     for uri, size in groups:
         facts = Pieces(uri, size).facts()
@@ -99,7 +101,7 @@ def _fresh(groups: Sequence[tuple[str, int]]) -> Generator[tuple[Row, pa.Table],
             yield row, tracklets_at(uri, start, stop)
 
 
-def _joined(job: TrackJob, groups: Sequence[tuple[str, int]]) -> Generator[tuple[Row, pa.Table], None, None]:
+def _joined(job: TrackJob, groups: Sequence[tuple[str, int]]) -> Followed:
     """The same, fragments of one person joined."""
     from par_model.tracking.join import Joining
 

@@ -24,10 +24,11 @@ def catalog_of(kind: str) -> Any:
     return Delta()
 
 
-def iceberg_table() -> Any:
+def iceberg_table(options: dict[str, str] | None = None) -> Any:
+    """options: of pyiceberg, beyond those of its configuration."""
     from pyiceberg.catalog import load_catalog
 
-    return load_catalog("local").load_table("street.attributes")
+    return load_catalog("local", **(options or {})).load_table("street.attributes")
 
 
 def delta_table(out: str) -> Any:
@@ -38,7 +39,9 @@ def delta_table(out: str) -> Any:
 
 def rows_in(kind: str, out: str) -> pa.Table:
     """All rows that the catalog's table has now, by id."""
-    found = iceberg_table().scan().to_arrow() if kind == ICEBERG else delta_table(out).to_pyarrow_table()
+    # As docs/catalogs.md says of S3.
+    options = {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"} if out.startswith("s3://") else {}
+    found = iceberg_table(options).scan().to_arrow() if kind == ICEBERG else delta_table(out).to_pyarrow_table()
     return found.sort_by("tracklet_id")
 
 

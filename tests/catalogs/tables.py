@@ -85,11 +85,10 @@ def rewritten(out: str, partition_by: tuple[str, ...], run_id: str, message: str
     files = []
     for name in record["files"]:
         fs, path = storage.arrow_filesystem(storage.join(out, name))
-        with fs.open_input_file(path) as file:
-            table = pq.ParquetFile(file).read()
-        column = table.schema.get_field_index("message")
         anew = named_anew(storage.join(out, name), run_id)
-        with replacing(anew, table.schema) as writer:
+        with pq.ParquetFile(path, filesystem=fs) as old, replacing(old, anew) as writer:
+            table = old.read()
+            column = table.schema.get_field_index("message")
             writer.write_table(table.set_column(column, "message", pa.repeat(pa.scalar(message), len(table))))
         files.append(anew.removeprefix(out).lstrip("/"))
     write_record(out, files, record["counts"]["tracklets"], partition_by, run_id)

@@ -76,6 +76,19 @@ def test_statements_parse(engine: str, tmp_path: Path) -> None:
             assert columns == [*layout.schema.names, *folders]
 
 
+def test_folders_whose_names_engines_would_decode_wrongly_are_listed(tmp_path: Path) -> None:
+    rows = [row for row in made_rows() if row["camera_id"] in ("a b/ü", None)]
+    layout = Layout.of(write_output(tmp_path / "out", rows, ("camera_id",)))
+    assert statement(layout, "athena", "t", "s3://b/out").partition(";\n")[2] == (
+        "ALTER TABLE `t` ADD IF NOT EXISTS\n"
+        "  PARTITION (`camera_id` = '__HIVE_DEFAULT_PARTITION__') LOCATION 's3://b/out/camera_id=__HIVE_DEFAULT_PARTITION__'\n"
+        "  PARTITION (`camera_id` = 'a b/ü') LOCATION 's3://b/out/camera_id=a%20b%2F%C3%BC';\n"
+    )
+    assert "  PARTITION (`camera_id` = null) LOCATION 's3a://b/out/" in statement(layout, "spark", "t", "s3://b/out")
+    plain = Layout.of(write_output(tmp_path / "plain", made_rows(2), ("camera_id",)))
+    assert statement(plain, "athena", "t", "s3://b/out").endswith(";\nMSCK REPAIR TABLE `t`;\n")
+
+
 @pytest.mark.slow  # since only `make test-slow` installs engines
 @pytest.mark.parametrize("by", BY, ids="+".join)
 def test_clickhouse_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path) -> None:

@@ -45,6 +45,22 @@ def test_every_line_works_and_both_catalogs_answer_alike(
     ] * 2
 
 
+def test_the_line_for_athena_gives_the_columns_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_output(tmp_path / "out", made_rows(5))
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks("docs/tools/athena.md") if block.language == "sh"]
+    assert parjob(*shlex.split(block.code)[1:]) == 0
+    made = capsys.readouterr().out
+    assert made.startswith("CREATE EXTERNAL TABLE `people` (\n  `tracklet_id` string,\n  `camera_id` string,\n")
+    assert "`top_color` string,\n  `top_color_score` float" in made
+    assert "`start_time` timestamp," in made
+    assert "`sampled_frames` array<int>," in made
+    assert "`scores` struct<`top_color_black`:float, " in made
+    assert made.endswith("STORED AS PARQUET\nLOCATION 's3://archive/out/attributes/';\n")
+
+
 CATALOG = {"TYPE": "sql", "URI": "sqlite:///{}/prod.db", "WAREHOUSE": "file://{}"}
 
 

@@ -19,7 +19,7 @@ from par_model.catalogs.register import register
 
 
 @pytest.mark.parametrize("kind", BOTH)
-@pytest.mark.parametrize("by", [(), ("camera_id",)], ids="+".join)
+@pytest.mark.parametrize("by", [("camera_id",), pytest.param((), marks=pytest.mark.slow)], ids="+".join)
 def test_each_run_is_registered_once(
     kind: str, by: tuple[str, ...], s3: Callable[[], str], warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

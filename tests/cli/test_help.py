@@ -89,6 +89,7 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
     checks = {check["check"]: check for check in found["checks"]}
     assert list(checks) == [
         "libraries",
+        "tracking",
         "iceberg",
         "delta",
         "time zones",
@@ -96,7 +97,6 @@ def test_the_doctor_says_what_works(s3: Callable[[], str], capsys: pytest.Captur
         "gpu",
         "decoder pyav",
         "decoder decord",
-        "tracking",
         "s3",
         "output",
         "ray",

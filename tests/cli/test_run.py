@@ -36,6 +36,7 @@ def test_track_infer_and_report_each_once(
     assert err.count("nothing to do") == 2
 
 
+@pytest.mark.slow
 def test_videos_in_which_nobody_is_found_say_why(
     tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

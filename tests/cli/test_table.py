@@ -52,11 +52,15 @@ def test_wrong_usage_is_said(words: list[str], said: str, capsys: pytest.Capture
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("library", "words"), [("deltalake", "--delta"), ("pyiceberg", "--iceberg=a.b.c")])
-def test_a_library_that_is_not_there_is_named(library: str, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("library", "words", "what"),
+    [("deltalake", "--delta", "a Delta table"), ("pyiceberg", "--iceberg=a.b.c", "Iceberg")],
+)
+def test_a_library_that_is_not_there_is_named(library: str, words: str, what: str, tmp_path: Path) -> None:
     code = f"import sys; sys.modules['{library}'] = None\nfrom par_model.cli import main\nmain()"
     command = [sys.executable, "-c", code, "table", "register", str(tmp_path), words]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     extra = words[2:].partition("=")[0]
-    assert ended.returncode == 1
-    assert ended.stderr == f"parjob: {library} is not installed: pip install 'par-model[{extra}]'\n"
+    assert ended.returncode == 2
+    get = f"pip install 'par-model[{extra}]'"
+    assert ended.stderr == f"parjob: {what} needs the library {library}, which is not installed: {get}\n"

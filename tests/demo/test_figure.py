@@ -11,6 +11,7 @@ from par_model.attributes import AttributeSchema
 from par_model.demo.appearance import Appearance, draw_appearance
 from par_model.demo.body import NUM_PARTS, Part, Stance, build_body
 from par_model.demo.camera import Camera
+from par_model.demo.evidence import evidence
 from par_model.demo.figure import SHADES, Figure, capsule_outlines, draw_figure, paint
 from par_model.demo.lens import smear, soften
 from par_model.demo.pose import pose
@@ -91,6 +92,21 @@ def test_sleeves_are_skin_or_cloth(schema: AttributeSchema) -> None:
             (Part.SHIN, who.skin if bare else who.bottom),
         ):
             assert table[part * SHADES + SHADES - 1, :3] / 255 == pytest.approx(np.array(colour), abs=0.04)
+
+
+def test_a_vest_covers_the_trunk_and_leaves_the_sleeves(schema: AttributeSchema) -> None:
+    """So the colour of the top is to be seen where the sleeves are."""
+    plain, vested = person(schema), person(schema, vest=True)
+    tables = [np.frombuffer(paint(who, PLAIN), np.uint8).reshape(-1, SHADES, 4) for who in (plain, vested)]
+    changed = [part for part in range(NUM_PARTS) if not np.array_equal(tables[0][part], tables[1][part])]
+    assert changed == [Part.TOP]
+    counts = figure(vested, 0.0).parts()
+    drawn = np.bincount(counts.ravel(), minlength=NUM_PARTS)
+    trunk_alone = np.where(np.arange(NUM_PARTS) == Part.SLEEVE, 0, drawn)
+    assert evidence(plain, trunk_alone, drawn)["top_color"]
+    assert not evidence(vested, trunk_alone, drawn)["top_color"]
+    assert evidence(vested, drawn, drawn)["top_color"]
+    assert evidence(vested, drawn, drawn)["vest"]
 
 
 def test_the_box_is_tight_around_the_silhouette(schema: AttributeSchema) -> None:

@@ -111,12 +111,12 @@ def test_another_seed_gives_other_people(street: Rendered, tmp_path: Path) -> No
     assert other["labels"].to_pylist()[:5] != mine["labels"].to_pylist()[:5]
 
 
-SHOES = """
-name = "shoes"
+WORK = """
+name = "work"
 [[groups]]
-name = "light_shoes"
+name = "vest"
 kind = "binary"
-text = "white shoes"
+text = "a vest"
 [[groups]]
 name = "gait"
 kind = "exclusive"
@@ -126,9 +126,9 @@ classes = [{ value = "running", text = "r" }, { value = "walking", text = "w" },
 
 def test_labels_can_be_of_another_schema(street: Rendered, schema: AttributeSchema, tmp_path: Path) -> None:
     """The people are the same, whatever is labelled of them."""
-    short = replace(street.config, cameras=1)
-    shoes = AttributeSchema.parse(SHOES, "test")
-    other = pq.read_table(render_street(short, tmp_path, schema=shoes, workers=1))
+    short = replace(street.config, cameras=1, vest_share=0.4)
+    work = AttributeSchema.parse(WORK, "test")
+    other = pq.read_table(render_street(short, tmp_path, schema=work, workers=1))
     mine = pq.read_table(street.manifest).filter(pa.compute.field("camera_id") == "market")
     assert other["tracklet_id"] == mine["tracklet_id"]
     walking, running, standing = (schema.score_fields.index(f"gait_{g}") for g in ("walking", "running", "standing"))
@@ -136,9 +136,9 @@ def test_labels_can_be_of_another_schema(street: Rendered, schema: AttributeSche
         [row[running], row[walking], row[standing]] for row in mine["labels"].to_pylist()
     ]
     assert {row[0] for row in other["labels"].to_pylist()} == {0, 1}
-    assert Manifest.open(str(tmp_path / "manifest.parquet")).label_schema == shoes
+    assert Manifest.open(str(tmp_path / "manifest.parquet")).label_schema == work
     with pytest.raises(UsageError, match="no street shows 'umbrella'; it shows top_color, "):
-        render_street(short, tmp_path, schema=AttributeSchema.parse(SHOES.replace("gait", "umbrella"), "test"))
+        render_street(short, tmp_path, schema=AttributeSchema.parse(WORK.replace("gait", "umbrella"), "test"))
 
 
 def test_a_person_is_in_one_split(street: Rendered) -> None:

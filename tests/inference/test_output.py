@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from par_model.inference.kinds import Add, Retry
 from par_model.inference.local import LocalRunner
 from par_model.runs import output as output_module
 from par_model.runs.lock import OutputLock
+from par_model.table.read import run_table
 from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
 from tests.inference.test_again import grown, infer, provide_missing_video
@@ -31,6 +32,21 @@ def archive(tmp_path: Path) -> Path:
 
 def names(uri: str) -> set[str]:
     return {file.uri.removeprefix(uri).split("/")[1] for file in storage.list_files(uri)}
+
+
+@pytest.mark.slow
+def test_an_output_keeps_its_table_however_its_scheme_is_spelled(
+    archive: Path, tiny_weights: Path, s3: Callable[[], str]
+) -> None:
+    """What is there beside the table's files goes, as it is told from them by its URI."""
+    output = s3().replace("s3://", "s3a://") + "/out"
+    summary = infer(archive, tiny_weights, output=output)
+    table = f"{output}/{summary['files'][0]}"
+    assert [file.uri for file in storage.list_files(output)] == [table, f"{output}/run.json"]
+    provide_missing_video(archive)
+    again = infer(archive, tiny_weights, Retry(), output=output)
+    assert again["counts"]["status"] == {"ok": 11, "failed": 3}
+    assert run_table(output, again).count_rows() == 14
 
 
 @pytest.mark.slow

@@ -103,6 +103,7 @@ def test_a_manifest_of_who_walks_through_the_videos(archive: str, tmp_path: Path
     assert videos[0]["best_score"] == pytest.approx(0.9, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_every_third_frame_and_a_folder_as_output(archive: str, tmp_path: Path) -> None:
     run(archive, tmp_path / "out", every=3, id_prefix="x", camera="c")
     manifest = Manifest.open(str(tmp_path / "out"))
@@ -134,6 +135,7 @@ def test_a_bad_video_is_a_failed_row_and_its_neighbours_lose_nothing(archive: st
     assert good == other
 
 
+@pytest.mark.slow
 def test_what_the_detector_cannot_do_costs_that_video_alone(archive: str, tmp_path: Path) -> None:
     record = run(archive, tmp_path / "m.parquet", BrokenDetector)
     assert record["counts"]["error"] == {"model-error": 1}
@@ -185,6 +187,7 @@ def test_a_job_that_was_interrupted_goes_on_to_the_same_manifest(archive: str, t
     assert names(tmp_path / "parts") == ["_track/run.json", "_videos.parquet", "m.parquet"]
 
 
+@pytest.mark.slow
 def test_a_complete_manifest_is_left_alone(archive: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     record = run(archive, tmp_path / "m.parquet")
 
@@ -228,6 +231,7 @@ def test_a_file_that_is_there_is_not_written_over(archive: str, tmp_path: Path) 
     assert (tmp_path / "m.parquet").read_text() == "somebody's"
 
 
+@pytest.mark.slow
 def test_a_second_manifest_beside_the_first_is_refused(archive: str, tmp_path: Path) -> None:
     """A folder of Parquet files is one manifest, and has one table of videos."""
     run(archive, tmp_path / "a.parquet")
@@ -247,6 +251,7 @@ def test_boxes_without_tracks_are_said_with_what_to_do(archive: str, tmp_path: P
     assert surer["warnings"] == []
 
 
+@pytest.mark.slow
 def test_s3_gives_the_manifest_that_local_files_give(
     archive: str, s3: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

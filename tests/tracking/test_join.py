@@ -57,6 +57,7 @@ def test_a_chain_of_three_in_order_of_time_whatever_the_order_of_tracks() -> Non
     assert chains(three, 0.95, 5.0) == [[1, 2, 0]]
 
 
+@pytest.mark.slow
 def test_who_was_hidden_is_one_tracklet_again(tiny_weights: Path, tmp_path: Path) -> None:
     """Red is out of sight for 1.8 s of ten frames a second, which is longer than the tracker waits."""
     hidden = range(20, 38)

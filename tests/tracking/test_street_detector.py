@@ -33,7 +33,7 @@ def test_it_finds_the_people_of_a_street_that_it_has_not_seen() -> None:
             people = clip_boxes_to_image(whole.reshape(-1, 4), (config.height, config.width))
             clear = torch.tensor([s.visible.sum() > 0.5 * s.drawn.sum() and s.box[3] > 50 for s in frame.sightings])
             (given,) = detector.detect([frame.picture])
-            overlap = box_iou(people, torch.from_numpy(given.boxes[given.scores > 0.4]))
+            overlap = box_iou(people, torch.from_numpy(given.boxes[given.scores > 0.5]))
             true, found = true + int(clear.sum()), found + int((overlap[clear.bool()] > 0.5).any(1).sum())
             sure, right = sure + overlap.shape[1], right + int((overlap > 0.3).any(0).sum())
     assert true > 20
@@ -59,7 +59,7 @@ def test_what_it_says_does_not_hang_on_threads_or_on_what_is_beside() -> None:
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (1080, 1920), (64, 64), (720, 576)])
 def test_pictures_of_any_size_are_taken(height: int, width: int) -> None:
     (found,) = load_detector("demo", device="cpu").detect([np.full((height, width, 3), 120, np.uint8)])
-    assert len(found) == 0
+    assert (found.scores < 0.5).all()
     rows, columns = taken_size(height, width)
     assert rows == 180
     assert columns == round(180 * width / height)
@@ -81,10 +81,11 @@ def test_a_person_is_given_once_and_neighbours_apart() -> None:
     logits = torch.full((6, 8), -9.0)
     boxes = torch.zeros(4, 6, 8)
     for (y, x), logit, box in [
-        ((1, 1), 3.0, [0, 0, 8, 16]),
-        ((1, 2), 2.0, [0, 0, 8, 16]),  # beside a surer cell
-        ((3, 1), 1.0, [0, 0, 8, 17]),  # the same person, found again
-        ((1, 6), 0.0, [20, 0, 28, 16]),
+        ((1, 1), 2.0, [0, 0, 8, 16]),
+        ((1, 2), 1.0, [0, 0, 8, 16]),  # beside a surer cell
+        ((3, 1), 0.0, [0, 0, 8, 17]),  # the same person, found again
+        ((4, 3), -2.0, [0, 0, 40, 6]),  # too little
+        ((1, 6), -1.0, [20, 0, 28, 16]),
     ]:
         logits[y, x] = logit
         boxes[:, y, x] = torch.tensor(box)
