@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from par_model.inference.options import InferOptions
 from par_model.options import stated_options
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
+
+if TYPE_CHECKING:
+    from par_model.inference.runner import Runner
 
 
 @click.command(cls=Command)
@@ -55,7 +58,6 @@ def infer(
     from par_model.errors import UsageError
     from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry
-    from par_model.inference.runner import Runner
 
     decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:
@@ -71,13 +73,7 @@ def infer(
     def runner() -> AbstractContextManager[Runner]:
         nonlocal worked
         worked = True
-        if no_ray:
-            from par_model.inference.local import LocalRunner
-
-            return nullcontext(LocalRunner(device))
-        from par_model.cluster.inference import ray_runner
-
-        return ray_runner(address, device, decode_workers, actors)
+        return infer_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     try:
         summary = run_inference(wanted, runner, kind)
@@ -87,6 +83,24 @@ def infer(
     report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(summary) if as_json else report)
     return int(summary["exit_code"])
+
+
+def infer_runner(
+    device: Any,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+    *,
+    address: str | None,
+    no_ray: bool,
+) -> AbstractContextManager[Runner]:
+    """Where the job runs."""
+    if no_ray:
+        from par_model.inference.local import LocalRunner
+
+        return nullcontext(LocalRunner(device))
+    from par_model.cluster.inference import ray_runner
+
+    return ray_runner(address, device, decode_workers, model_actors)
 
 
 def report_of(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
