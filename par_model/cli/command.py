@@ -12,7 +12,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -23,6 +24,16 @@ INTERRUPTED = 130
 DEBUG = "PARJOB_DEBUG"
 HELP = ["-h", "--help"]
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+@contextmanager
+def resumable(kept: str = "what is done is kept. The same command again goes on from here") -> Iterator[None]:
+    """Within, Ctrl-C says that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"parjob: stopped; {kept}", err=True)
+        raise
 
 
 class Command(click.Command):

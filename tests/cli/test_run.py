@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow.parquet as pq
 import pytest
@@ -47,3 +48,17 @@ def test_videos_in_which_nobody_is_found_say_why(
     assert "boxes of people, but no tracks" in out
     assert "nobody was found in the videos" in err
     assert not (tmp_path / "out" / "table").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stopped(ColourDetector):
+        def detect(self, *given: object) -> NoReturn:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: Stopped())
+    write_walks(tmp_path / "a.mp4")
+    assert parjob(*asked(tmp_path, tiny_weights)) == 130
+    err = capsys.readouterr().err
+    assert "parjob: stopped; what is done is kept. The same command again goes on from here\n" in err
