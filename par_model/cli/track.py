@@ -76,7 +76,7 @@ def track(
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
     wanted = track_options(asked, more_videos)
     if preview is not None:
-        check_place(preview)
+        check_place(preview, wanted.videos)
     worked = False
 
     def runner() -> AbstractContextManager[TrackRunner]:
