@@ -87,9 +87,10 @@ def test_the_command_says_what_came_of_it(archive: Path, tmp_path: Path, capsys:
     words += ["--videos", archive / "a.mp4", archive / "b.mp4", tmp_path / "none.mp4", "--max-failure-rate", "0.5"]
     assert parjob(*words) == 0
     out, err = capsys.readouterr()
-    first, second, third = out.splitlines()
+    first, second, why, third = out.splitlines()
     assert first == f"{tmp_path}/m.parquet: 6 tracklets, {2 * (50 + 55 + 30)} boxes of 3 videos, 1 of them failed"
     assert second == "  video-not-found: 1"
+    assert why == f"  {tmp_path}/_videos.parquet says of each why"
     assert third.startswith("  120 frames in ")
     assert parjob(*words, "--json") == 0
     out, err = capsys.readouterr()
