@@ -76,7 +76,7 @@ def track(
         raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
     wanted = track_options(asked, more_videos)
     if preview is not None:
-        check_place(preview)
+        check_place(preview, wanted.videos)
     worked = False
 
     def runner() -> AbstractContextManager[TrackRunner]:
@@ -124,6 +124,8 @@ def track_runner(
 
 def report_of(record: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
     """What a job says at its end. worked: whether this command did anything, or found the manifest complete."""
+    from par_model import storage
+    from par_model.tracking.look import VIDEOS
     from par_model.tracking.work import closing
 
     counts = record["counts"]
@@ -133,6 +135,8 @@ def report_of(record: dict[str, Any], *, worked: bool, in_one_process: bool) -> 
         f"of {counted(counts['videos'], 'video')}, {failed} of them failed"
     ]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
+    if failed:
+        lines.append(f"  {storage.join(storage.parent(record['manifest']), VIDEOS)} says of each why")
     lines += [f"  {line}" for line in record["warnings"]]
     if worked:
         told = closing(record["stages"], device=record["device"], in_one_process=in_one_process)

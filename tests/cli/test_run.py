@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,9 +33,23 @@ def test_track_infer_and_report_each_once(
     assert table["status"].to_pylist() == ["ok"] * 3
     assert {len(frames) for frames in table["sampled_frames"].to_pylist()} == {2}
     assert "a-2" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert parjob(*asked(tmp_path, tiny_weights)) == 0
-    err = capsys.readouterr().err
+    assert parjob(*asked(tmp_path, tiny_weights), "--json") == 0
+    out, err = capsys.readouterr()
     assert err.count("nothing to do") == 2
+    told = json.loads(out)
+    assert told["track"]["counts"]["tracklets"] == sum(told["infer"]["counts"]["status"].values()) == 3
+    assert told["report"] == f"{tmp_path}/out/report.html"
+
+
+def test_an_empty_output_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (
+        parjob("run", "--no-ray", "--detector", "demo", "--weights", "demo", "--videos", "a.mp4", "--output", "") == 2
+    )
+    assert "--output is empty" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
