@@ -13,6 +13,7 @@ What is not answered is not there. Keys that are not named here mean nothing.
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,7 +90,7 @@ class _AnswerDocument:
     answers: tuple[_DocumentAnswer, ...]
 
     def __post_init__(self) -> None:
-        if not _is_name(self.author):
+        if not is_name(self.author):
             raise ValueError(f"author must be one line of text, whoever answered: got {self.author!r}")
 
 
@@ -163,7 +164,7 @@ def from_column(ids: Sequence[str], column: pa.Array, schema: AttributeSchema, u
     for tracklet_id, length in zip(ids, column.value_lengths().fill_null(0).to_pylist(), strict=True):
         for _ in range(length):
             group, answer, author, time = next(values)
-            if group is None or time is None or author is None or not _is_name(author):
+            if group is None or time is None or author is None or not is_name(author):
                 raise ManifestError(
                     f"{uri}: tracklet {tracklet_id!r}: an answer in column {COLUMN} lacks its group, author or time: "
                     "remove it, or the column"
@@ -202,9 +203,10 @@ def to_column(answers: Sequence[Sequence[LabelAnswer]]) -> pa.Array:
     return pa.array(rows, FIELD.type)
 
 
-def _is_name(author: str) -> bool:
-    """Whether it can stand in a line that tells people apart."""
-    return bool(author.strip()) and author.strip().isprintable()
+def is_name(author: str) -> bool:
+    """Whether it can stand in a line that tells people apart: one line of text, without control characters."""
+    name = author.strip()
+    return bool(name) and not any(unicodedata.category(ch) in ("Cc", "Zl", "Zp") for ch in name)
 
 
 def _whole(time: datetime) -> datetime:

@@ -18,6 +18,7 @@ from par_model.labelling.pool import Pool, Said
 Pick = tuple[int, str]  # a position in a pool, and why it is wanted
 
 _HALF = 0.5
+_SEEDS = 2**32  # scikit-learn takes no larger ones
 
 
 def uncertain(said: Said, rng: np.random.Generator) -> list[Iterator[Pick]]:
@@ -43,7 +44,7 @@ def diverse(embeddings_BE: NDArray[np.float32], pool: Sequence[int], count: int,
     position of each of the B embeddings, which have length 1.
     """
     total = len(embeddings_BE)
-    _, drawn = kmeans_plusplus(embeddings_BE, min(count, total), random_state=seed)
+    _, drawn = kmeans_plusplus(embeddings_BE, min(count, total), random_state=seed % _SEEDS)
     # Where tracklets look the same to the last bit, one may be drawn twice: the others follow.
     order = list(dict.fromkeys([*drawn.tolist(), *range(total)]))[:count]
     for i, at in enumerate(order):

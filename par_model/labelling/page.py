@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -21,6 +22,7 @@ from PIL import Image
 from par_model import __version__, storage, times
 from par_model.attributes import AttributeGroup, AttributeSchema, load_schema
 from par_model.errors import ManifestError, UsageError
+from par_model.labelling.answers import is_name
 from par_model.labelling.choose import BY, RANK, WHY
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
@@ -40,7 +42,7 @@ _QUALITY = 80
 
 @dataclass(frozen=True)
 class LabelPageOptions:
-    """Values as in the command's help. Raises UsageError where ``crops`` is not at least 1."""
+    """Values as in the command's help. Raises UsageError for ``crops`` below 1, or an ``author`` that is no name."""
 
     manifest: str
     output: str
@@ -53,6 +55,8 @@ class LabelPageOptions:
     def __post_init__(self) -> None:
         if self.crops < 1:
             raise UsageError(f"--crops is {self.crops}: must be at least 1")
+        if self.author.strip() and not is_name(self.author):
+            raise UsageError(f"--author is {self.author!r}: must be one line of text, whoever labels")
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,6 @@ def _webp(pixels: NDArray[np.uint8]) -> bytes:
 
 def _context(options: LabelPageOptions, schema: AttributeSchema, cards: Sequence[_Card]) -> dict[str, Any]:
     toml = schema.to_toml()
-    ids = "".join(f"{card.tracklet.tracklet_id}\n" for card in cards)
     return {
         "version": __version__,
         "count": len(cards),
@@ -222,7 +225,7 @@ def _context(options: LabelPageOptions, schema: AttributeSchema, cards: Sequence
             "schema_name": schema.name,
             "schema_sha256": hashlib.sha256(toml.encode()).hexdigest(),
             "manifest": options.manifest,
-            "manifest_sha256": hashlib.sha256(ids.encode()).hexdigest(),
+            "tracklets_sha256": _fingerprint(cards),
             "blind": options.blind,
             "groups": [{"name": group.name, "answers": answers_in_order(group)} for group in schema.groups],
             "tracklets": [
@@ -234,6 +237,21 @@ def _context(options: LabelPageOptions, schema: AttributeSchema, cards: Sequence
         },
         "blocks": list(_blocks(cards)),
     }
+
+
+def _fingerprint(cards: Sequence[_Card]) -> str:
+    """Of these tracklets, under which the browser keeps their answers. Ids alone do not tell two days of a camera
+    apart; folders are left out, since an archive may move."""
+    found = hashlib.sha256()
+    for card in cards:
+        of = card.tracklet
+        uris: Sequence[str] = ()
+        parts: list[Any] = []
+        if isinstance(of, Tracklet):
+            uris = of.image_uris or ([of.video_uri] if of.video_uri else ())
+            parts = [None if told is None else told.tolist() for told in (of.frame_indices, of.boxes)]
+        found.update(json.dumps([of.tracklet_id, [storage.name(uri) for uri in uris], *parts]).encode() + b"\n")
+    return found.hexdigest()
 
 
 def answers_in_order(group: AttributeGroup) -> list[str]:

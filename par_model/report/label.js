@@ -171,7 +171,7 @@
     if (!answers.author) return askWho();
     const file = answers.toFile();
     const address = URL.createObjectURL(new Blob([JSON.stringify(file, null, 1)], { type: "application/json" }));
-    const name = answers.author.replace(/[^A-Za-z0-9_-]+/g, "-");
+    const name = answers.author.replace(/[^\p{L}\p{M}\p{N}_-]+/gu, "-");
     make("a", { href: address, download: `answers-${name}.json` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     answers.unsaved = false;

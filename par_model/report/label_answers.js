@@ -16,7 +16,7 @@ class Answers {
     this.given = data.tracklets.map(() => data.groups.map(() => null));
     this.times = data.tracklets.map(() => null);
     this.steps = []; // the answers of one tracklet before each step, for undo
-    this.prefix = ["parjob-label", data.manifest_sha256, data.schema_sha256, data.blind, data.author].join(" ");
+    this.prefix = ["parjob-label", data.tracklets_sha256, data.schema_sha256, data.blind, data.author].join(" ");
     this.storage = null;
     try {
       window.localStorage.setItem(`${this.prefix} test`, "");
@@ -110,8 +110,8 @@ class Answers {
 
   // ---- the file
   toFile() {
-    const { schema, schema_name, schema_sha256, manifest, manifest_sha256, blind, tool, tracklets } = this.data;
-    const about = { schema, schema_name, schema_sha256, manifest, manifest_sha256, blind, tool, keys: this.keys };
+    const { schema, schema_name, schema_sha256, manifest, tracklets_sha256, blind, tool, tracklets } = this.data;
+    const about = { schema, schema_name, schema_sha256, manifest, tracklets_sha256, blind, tool, keys: this.keys };
     const answers = tracklets.flatMap(({ id }, t) => this.told(id, t));
     return { format: Answers.FORMAT, version: 1, author: this.author, ...about, answers };
   }
@@ -128,10 +128,16 @@ class Answers {
   take(found) {
     if (found?.format !== Answers.FORMAT || !Array.isArray(found.answers)) throw Error("it is not a file of answers");
     if (found.schema !== this.data.schema) throw Error(`its answers are by another schema, ${found.schema_name}`);
+    const author = typeof found.author === "string" ? found.author.trim() : "";
+    if (author && this.author && author !== this.author) {
+      throw Error(`it has answers of ${author}, and here ${this.author} labels: if that is one person, change the name first`);
+    }
     const places = new Map(this.data.tracklets.map(({ id }, t) => [id, t]));
     const known = found.answers.filter((about) => places.has(about.tracklet_id));
     if (!known.length) throw Error("it has no answer for a tracklet of this page");
     const read = known.map(({ tracklet_id: id, time, groups }) => [places.get(id), this.changes(groups), 0, time]);
+    this.author ||= author;
+    if (Number.isInteger(found.keys)) this.keys = found.keys;
     for (const step of read) this.change(...step); // all, or none where one is no answer
   }
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 ROW_GROUP_ROWS = 65_536
-ROW_GROUP_BYTES = 48 * 2**20  # in memory
+ROW_GROUP_BYTES = 12 * 2**20  # in memory
 _FALSE_POSITIVES = 0.01
 
 

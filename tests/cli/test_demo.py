@@ -48,21 +48,3 @@ def test_what_cannot_be_rendered_is_refused_and_nothing_is_made(
     assert parjob("demo", *wrong) == 2
     assert wrong[0] in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_the_demo_from_its_videos_alone(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*PARJOB, "demo", "--output", "street", "--no-ray", "--from-video"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    tracked = pq.read_table(tmp_path / "street" / "tracked-0" / "tracklets.parquet")
-    table = pq.read_table(tmp_path / "street" / "table-tracked-0" / "attributes")
-    assert table["tracklet_id"].to_pylist() == tracked["tracklet_id"].to_pylist()
-    truth = pq.read_table(tmp_path / "street" / "street-0" / "manifest.parquet")
-    assert set(tracked["camera_id"].to_pylist()) == set(truth["camera_id"].to_pylist())
-    assert 0.5 * len(truth) < len(tracked) < 3 * len(truth)
-    assert "street/report-tracked-0.html" in done.stdout

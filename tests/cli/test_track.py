@@ -20,7 +20,7 @@ from tests.tracking.colours import ColourDetector, Walk, write_walks
 STAND_IN = """
 from par_model.tracking import look, store
 from tests.tracking.colours import ColourDetector
-look.load_detector = lambda location, **more: ColourDetector()
+look.load_named = lambda location, more, device, threads: ColourDetector()
 store._FLUSH_SECONDS = 0.0
 """
 
@@ -65,14 +65,15 @@ def test_sigkill_on_the_way_then_the_same_command_gives_the_same_bytes(
 ) -> None:
     """In the middle of a write, with one video done and one begun. What was on disk is not looked at again."""
     more = [] if ray else ["--no-ray"]
+    at = 2 if ray else 12  # Ray Data brings several batches at a time
     ended(started(archive, tmp_path / "whole" / "m.parquet", *more))
     output = tmp_path / "killed"
-    process = started(archive, output / "m.parquet", *more, FAULT_KILL_AT_FOUND=12)
+    process = started(archive, output / "m.parquet", *more, FAULT_KILL_AT_FOUND=at)
     process.communicate(timeout=240)
     assert process.returncode == -signal.SIGKILL
     assert not (output / "m.parquet").exists()
     kept = len(list((output / "_track" / "detections").iterdir()))
-    assert kept >= 11
+    assert kept >= at - 1
     _, err = ended(started(archive, output / "m.parquet", *more))
     assert "are done already; going on with the others" in err
     assert (output / "m.parquet").read_bytes() == (tmp_path / "whole" / "m.parquet").read_bytes()

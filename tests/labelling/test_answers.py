@@ -94,6 +94,11 @@ def test_what_is_no_file_of_answers(value: Any, problem: str, tmp_path: Path) ->
     assert uri in str(caught.value)
 
 
+@pytest.mark.parametrize("author", ["eva", " Eva M. ", "\u0645\u06cc\u200c\u0646\u0627", "O'Neill <3"])
+def test_names_of_people_are_taken(author: str, tmp_path: Path) -> None:
+    assert read_answers(write(tmp_path / "a.json", document(author=author))).author == author.strip()
+
+
 def test_files_of_two_schemas_are_not_merged(tmp_path: Path) -> None:
     other = SCHEMA.to_toml().replace("small", "large")
     files = [

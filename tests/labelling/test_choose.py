@@ -114,6 +114,8 @@ def test_the_same_seed_chooses_the_same_and_another_one_does_not(run: tuple[Path
             for seed in (0, 0, 1)
         ]
         assert ids[0] == ids[1] != ids[2], by
+    chosen, _ = choose(run, tmp_path / "c.parquet", count=10, seed=2**40)
+    assert chosen.count == 10
 
 
 def test_what_is_labelled_is_not_chosen_again_nor_its_person(run: tuple[Path, Path], tmp_path: Path) -> None:

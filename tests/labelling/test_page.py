@@ -85,7 +85,6 @@ def test_tracklets_come_in_the_order_of_their_ranks_with_predictions_and_reasons
         *("eva", False),
     )
     assert data["schema_sha256"] == hashlib.sha256(SCHEMA.to_toml().encode()).hexdigest()
-    assert data["manifest_sha256"] == hashlib.sha256(b"x\nt0\nt1\n").hexdigest()
 
 
 def test_who_is_blind_sees_no_predictions_and_no_reasons(out: Path, tmp_path: Path) -> None:
@@ -144,10 +143,32 @@ def test_what_cannot_be_read_is_on_the_page_with_the_reason(tmp_path: Path) -> N
     assert [len(element(page, f"crops-{i}")) for i in range(3)] == [0, 0, 1]
 
 
+def test_tracklets_of_the_same_ids_on_another_day_are_others(tmp_path: Path) -> None:
+    def fingerprint(day: str, name: str, frames: list[int], x: float, **more: Any) -> str:
+        box = {"x": x, "y": 0.0, "w": 9.0, "h": 9.0}
+        row = {"video_uri": f"{day}/{name}", "frame_indices": frames, "boxes": [box] * len(frames)} | more
+        write_manifest(str(tmp_path / "m.parquet"), [{"tracklet_id": "cam1-1"} | row])
+        page = str(tmp_path / "p.html")
+        run_label_page(LabelPageOptions(str(tmp_path / "m.parquet"), page, schema="street"))
+        return str(element(Path(page).read_text(), "data")["tracklets_sha256"])
+
+    one = fingerprint("monday", "cam1.mp4", [1, 2], 0.0)
+    assert one == fingerprint("moved", "cam1.mp4", [1, 2], 0.0)
+    others = [
+        fingerprint("monday", "cam1.mp4", [1, 3], 0.0),
+        fingerprint("monday", "cam1.mp4", [1, 2], 1.0),
+        fingerprint("monday", "cam2.mp4", [1, 2], 0.0),
+        fingerprint("monday", "", [], 0.0, video_uri=None, frame_indices=None, boxes=None, image_uris=["a.png"]),
+    ]
+    assert len({one, *others}) == 5
+
+
 def test_what_is_refused(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = str(tmp_path / "manifest.parquet")
     with pytest.raises(UsageError, match="exists and is no HTML page"):
         run_label_page(LabelPageOptions(manifest, manifest))
+    with pytest.raises(UsageError, match=r"--author is 'e\\nva': must be one line of text"):
+        LabelPageOptions(manifest, str(tmp_path / "p.html"), author="e\nva")
     monkeypatch.setattr(page_module, "MOST", 2)
     with pytest.raises(ManifestError, match="has 3 tracklets, and a page takes 2 at most: choose"):
         run_label_page(LabelPageOptions(manifest, str(tmp_path / "p.html")))

@@ -203,6 +203,29 @@ def test_a_saved_file_is_gone_on_from(browser: Chrome, tmp_path: Path) -> None:
     assert note == "wrong.json is not taken: maybe is no answer of hat"
 
 
+def test_a_file_of_somebody_else_is_not_taken_for_ones_own(browser: Chrome, tmp_path: Path) -> None:
+    browser.get(make_page(tmp_path, author=""))
+    press(browser, "Ева", "Enter", "Enter", "s")
+    file = saved(tmp_path, "Ева")
+    (tmp_path / "tom.json").write_text(json.dumps(file | {"author": "tom", "keys": 7}))
+    opened = browser.find_element(By.ID, "open")
+    opened.send_keys(str(tmp_path / "tom.json"))
+    end = time.monotonic() + 5
+    while not (note := browser.find_element(By.ID, "note").text) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert note.startswith("tom.json is not taken: it has answers of tom, and here Ева labels")
+    browser.execute_script("localStorage.clear()")
+    browser.refresh()
+    press(browser, Keys.ESCAPE)
+    browser.find_element(By.ID, "open").send_keys(str(tmp_path / "tom.json"))
+    end = time.monotonic() + 5
+    while (now := seen(browser))["done"] != "1 of 4" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert now["rate"] == "7.0 keys a tracklet"
+    press(browser, "s")
+    assert saved(tmp_path, "tom")["answers"] == file["answers"]
+
+
 def test_the_page_asks_who_labels(browser: Chrome, tmp_path: Path) -> None:
     browser.get(make_page(tmp_path, author=""))
     assert browser.switch_to.active_element.get_attribute("id") == "author"

@@ -84,6 +84,7 @@ def test_a_person_is_given_once_and_neighbours_apart() -> None:
         ((1, 1), 2.0, [0, 0, 8, 16]),
         ((1, 2), 1.0, [0, 0, 8, 16]),  # beside a surer cell
         ((3, 1), 0.0, [0, 0, 8, 17]),  # the same person, found again
+        ((4, 3), -2.0, [0, 0, 40, 6]),  # too little
         ((1, 6), -1.0, [20, 0, 28, 16]),
     ]:
         logits[y, x] = logit
