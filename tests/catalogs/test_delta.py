@@ -1,4 +1,4 @@
-"""What deltalake says of a log that it cannot read."""
+"""What is said of records that cannot be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from par_model.errors import CatalogError
+from par_model.errors import CatalogError, OutputError
 from tests.catalogs.seen import DELTA, catalog_of
 from tests.catalogs.tables import made_rows, write_output
 
@@ -29,3 +29,14 @@ def test_a_log_that_is_damaged_is_one_plain_line(tmp_path: Path) -> None:
     log.write_text("no folder")
     with pytest.raises(CatalogError, match=r"Unable to open file [^\x1b]* Not a directory"):
         register(out, catalog_of(DELTA))
+
+
+@pytest.mark.parametrize("text", ["{", '{"registrations": [{"catalog": 3}]}'])
+def test_a_record_of_catalogs_that_is_damaged_is_not_for_giving_up(text: str, tmp_path: Path) -> None:
+    out = write_output(tmp_path / "out", made_rows())
+    (tmp_path / "out/_catalogs.json").write_text(text)
+    with pytest.raises(
+        OutputError, match=r"_catalogs\.json .*: restore it, .* register anew before any --retry-failed$"
+    ):
+        register(out, catalog_of(DELTA))
+    assert not (tmp_path / "out/_delta_log").exists()
