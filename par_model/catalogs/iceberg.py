@@ -61,10 +61,12 @@ class Iceberg:
     def look(self, layout: Layout) -> State:
         """See ``register.Catalog``."""
         with self._told():
+            _held(layout)  # what can never be committed is refused before OUT records it
             table = _load(self._open(layout), self.table)
             if table is None:
                 return State()
             self._refuse_moved(table, layout)
+            self._refuse_other_folders(table, layout)
             files = tuple(_named(file, name) for file, name in _below(table, layout))
             return State(files, table.properties.get(_run_property(layout)))
 
@@ -80,6 +82,14 @@ class Iceberg:
             snapshot = catalog.load_table(self.table).current_snapshot()
             assert snapshot is not None  # of the commit
             return str(snapshot.snapshot_id)
+
+    def _refuse_other_folders(self, table: Table, layout: Layout) -> None:
+        by = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]
+        if by != layout.partitions.names:
+            raise CatalogError(
+                f"{self.name} is partitioned by {', '.join(map(str, by)) or 'nothing'}, {layout.output} by "
+                f"{', '.join(layout.partitions.names) or 'nothing'}: register it in another table"
+            )
 
     def _refuse_moved(self, table: Table, layout: Layout) -> None:
         """Raise CatalogError where the table names files of OUT in the folder that it was moved or copied from."""
@@ -117,12 +127,7 @@ class Iceberg:
                         spec.add_identity(name)
                 yield transaction
             return
-        by = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]
-        if by != layout.partitions.names:
-            raise CatalogError(
-                f"{self.name} is partitioned by {', '.join(map(str, by)) or 'nothing'}, {layout.output} by "
-                f"{', '.join(layout.partitions.names) or 'nothing'}: register it in another table"
-            )
+        self._refuse_other_folders(table, layout)
         with table.transaction() as transaction:
             with transaction.update_schema() as update:
                 update.union_by_name(schema)
