@@ -147,6 +147,7 @@ def init(
       parjob weights init --backbone ViT-B-16 --pretrained openai --schema mars --output w.safetensors
       parjob weights init --from demo --schema street --output own.safetensors
     """
+    _refuse_input(output, schema=schema, backbone=backbone, pretrained=pretrained, **{"from": source})
     if source is not None:
         _extend(source, schema, output, backbone, pretrained, checkpoint_key, seed)
         return
@@ -175,6 +176,15 @@ def init(
         )
     else:
         click.echo(f"parjob: {output}: image tower from {pretrained}; train the rest with `parjob train`", err=True)
+
+
+def _refuse_input(output: str, **inputs: str | None) -> None:
+    """Raises UsageError where the output would replace one of the files that it is made of."""
+    from par_model import storage
+
+    for name, uri in inputs.items():
+        if uri is not None and storage.canonical(uri) == storage.canonical(output):
+            raise UsageError(f"--output {output} is the file of --{name}, which would be lost")
 
 
 _WITH_FROM = {"source", "backbone", "pretrained", "checkpoint_key", "schema", "output", "seed"}

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError, UsageError
 from par_model.labelling.agreement import GroupAgreement, agreements
@@ -32,7 +33,7 @@ from par_model.labelling.splits import Divided, divide
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.manifest.rewrite import place, refuse_own_place, whole_batches, write_whole
+from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import COLUMNS, ROW, SPLITS
 
 _LABELS, _SPLIT = COLUMNS.field("labels"), COLUMNS.field("split")
@@ -66,7 +67,7 @@ def run_apply(options: ApplyOptions) -> Applied:
     manifest = Manifest.open(options.manifest)
     refuse_ambiguous(manifest, None)
     refuse_own_place(manifest, options.output)
-    if place(options.output) in map(place, options.answers):
+    if storage.canonical(options.output) in map(storage.canonical, options.answers):
         raise UsageError(f"--output {options.output} is a file of answers, which would be lost")
     schema = _schema(options, manifest, common_schema(files))
     before = _labels_before(manifest, schema, is_given=options.schema is not None)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from par_model import storage
 from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.labelling import orders
 from par_model.labelling.options import ChooseOptions
@@ -66,6 +67,8 @@ def run_choose(options: ChooseOptions) -> Chosen:
     refuse_own_place(manifest, options.output)
     if place(options.output) == place(options.manifest):
         raise UsageError(f"--output {options.output} is the manifest itself: what is not chosen would be lost")
+    if options.predictions is not None:
+        _refuse_table(options.output, options.predictions)
     pool = read_pool(manifest, predictions=options.predictions, split=options.split)
     chosen = choose(pool, options)
     if not chosen:
@@ -84,6 +87,13 @@ def run_choose(options: ChooseOptions) -> Chosen:
         pool=len(pool),
         left_out={why: count for why, count in pool.left_out.items() if count},
     )
+
+
+def _refuse_table(output: str, predictions: str) -> None:
+    """Raises UsageError for an output that would replace the table's record, or be read as a part of the table."""
+    there, out = storage.canonical(output), storage.canonical(predictions)
+    if there == storage.join(out, "run.json") or there.startswith(storage.join(out, "attributes") + "/"):
+        raise UsageError(f"--output {output} is among the files of the table {predictions}: give another place")
 
 
 def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:

@@ -98,10 +98,19 @@ def _too_few(
     uri: str, empty: Sequence[str], groups: Sequence[Sequence[int]], sizes: Sequence[int], tracklets: Sequence[Divided]
 ) -> str:
     labelled = [group for group, size in zip(groups, sizes, strict=True) if size]
+    nothing = f"manifest {uri}: nothing is left for split {' and '.join(empty)}: "
+    if not labelled:
+        return f"{nothing}no tracklet has a label of 1 or 0; label some before you divide them"
+    undivided = [group for group in labelled if all(tracklets[at].split is None for at in group)]
+    if not undivided:
+        return (
+            f"{nothing}all labelled tracklets, or others of their person or camera, have a "
+            "split, which they keep; empty the column split to divide anew"
+        )
     most, largest = max(zip(sizes, groups, strict=True), key=lambda pair: pair[0])
     example = _named(tracklets[largest[0]])
     return (
-        f"manifest {uri}: nothing is left for split {' and '.join(empty)}: the labelled tracklets hang together in "
+        f"{nothing}the labelled tracklets hang together in "
         f"{counted(len(labelled), 'group')}, of which the largest has {most} (such as {example}); "
         "divide by less, as with --split-by person, or give a share of 0"
     )

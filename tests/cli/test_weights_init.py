@@ -243,3 +243,21 @@ def test_what_from_cannot_do(
 def test_without_backbone_and_from(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parjob("weights", "init", "--schema", own, "--output", tmp_path / "own") == 2
     assert "give --backbone, or --from" in capsys.readouterr().err
+
+
+def test_the_output_is_none_of_the_files_that_it_is_made_of(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = tmp_path / "given.toml"
+    schema.write_text(Path(own).read_text())
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"old")
+    before = {path: path.read_bytes() for path in (schema, weights)}
+    for name, given in (("schema", schema), ("schema", "given.toml"), ("from", weights), ("from", f"file://{weights}")):
+        asked = {"from": "demo", "schema": str(schema)} | {name: str(given)}
+        output = str(weights) if name == "from" else str(schema)
+        more = [word for key, value in asked.items() for word in (f"--{key}", value)]
+        assert parjob("weights", "init", *more, "--output", output) == 2
+        assert capsys.readouterr().err == f"parjob: --output {output} is the file of --{name}, which would be lost\n"
+    assert {path: path.read_bytes() for path in before} == before

@@ -180,6 +180,14 @@ def test_a_row_with_a_value_that_would_be_lost_is_no_matter_unless_it_is_chosen(
     assert pq.read_table(tmp_path / "c.parquet").num_rows == 5
 
 
+def test_the_files_of_the_table_are_neither_replaced_nor_joined(run: tuple[Path, Path]) -> None:
+    before = {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()}
+    for name in ("run.json", "attributes/chosen.parquet", "attributes/part-00000.parquet"):
+        with pytest.raises(UsageError, match="is among the files of the table"):
+            choose(run, run[0] / name, count=3)
+    assert {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()} == before
+
+
 def test_the_manifest_is_not_replaced_by_the_choice(run: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the manifest itself"):
         choose(run, run[1])

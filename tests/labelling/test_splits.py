@@ -80,6 +80,23 @@ def test_people_who_walk_past_all_cameras_leave_nothing_to_divide() -> None:
     assert "--split-by person" in said
 
 
+@pytest.mark.parametrize(
+    ("tracklets", "problem"),
+    [
+        (
+            [of("a", split="train"), of("b", split="train")],
+            r"val and test: all labelled tracklets.*empty the column",
+        ),
+        ([of("a", split="train", counts=False), of("a")], r"val and test: all labelled tracklets.*empty the column"),
+        ([of("a", counts=False)], "train and val and test: no tracklet has a label of 1 or 0"),
+        ([of("a", split="train"), of("b")], "(val|test): the labelled tracklets hang together in 2 groups"),
+    ],
+)
+def test_an_empty_split_is_said_with_its_reason(tracklets: list[Divided], problem: str) -> None:
+    with pytest.raises(ManifestError, match=f"nothing is left for split .*{problem}"):
+        divide(tracklets, SHARES, 0, "m")
+
+
 def test_three_cameras_are_three_splits_though_the_largest_would_take_all() -> None:
     sizes = {"a": 10, "b": 9, "c": 8}
     tracklets = [of(f"{camera}{i}", camera) for camera, size in sizes.items() for i in range(size)]
