@@ -44,7 +44,7 @@ def test_what_is_refused_is_not_recorded_as_registered(tmp_path: Path) -> None:
         CatalogError, match=r"is partitioned by camera_id, .*/out by zone: register it in another table"
     ):
         register(out, catalog_of(ICEBERG))
-    odd = write_output(tmp_path / "odd", made_rows())
+    odd = write_output(tmp_path / "odd", made_rows(), (), "00000000000d")
     file = f"{odd}/attributes/part-00000.parquet"
     rows = pq.read_table(file)
     pq.write_table(rows.append_column("seen", pa.nulls(len(rows), pa.duration("us"))), file)
