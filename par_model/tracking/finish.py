@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.errors import OutputError
 from par_model.manifest.write import write_manifest_tables
-from par_model.model.device import local_device
+from par_model.model.device import Device, local_device
 from par_model.runs.pieces import Pieces
 from par_model.tracking.look import TrackJob
 from par_model.tracking.tracker import ASSUMED_RATE
@@ -57,14 +57,15 @@ def kept_of(job: TrackJob) -> KeptVideos:
 
 
 def write_all(
-    job: TrackJob, groups: Sequence[tuple[str, int]], kept: KeptVideos, before: storage.Before
+    job: TrackJob, groups: Sequence[tuple[str, int]], kept: KeptVideos, before: storage.Before, device: Device
 ) -> tuple[int, list[Row]]:
-    """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept.
+    """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept. device: where
+    weights compare people, if fragments are joined; ``auto`` is a GPU of this process, if it has one.
 
     Returns the number of tracklets, and the rows of ``_videos.parquet``.
     """
     videos: list[Row] = []
-    fresh = _joined(job, groups) if job.options.join.join is not None else _fresh(groups)
+    fresh = _joined(job, groups, device) if job.options.join.join is not None else _fresh(groups)
     names = _schema(job).names
 
     def tables() -> Iterator[pa.Table]:
@@ -101,12 +102,12 @@ def _fresh(groups: Sequence[tuple[str, int]]) -> Followed:
             yield row, tracklets_at(uri, start, stop)
 
 
-def _joined(job: TrackJob, groups: Sequence[tuple[str, int]]) -> Followed:
+def _joined(job: TrackJob, groups: Sequence[tuple[str, int]], device: Device) -> Followed:
     """The same, fragments of one person joined."""
     from par_model.tracking.join import Joining
 
     _log.info("joining fragments of one person")
-    joining = Joining(job.options.join, local_device("auto"), job.options.decode)
+    joining = Joining(job.options.join, local_device(device), job.options.decode)
     try:
         for row, table in _fresh(groups):
             rate = (row["frame_rate"] or ASSUMED_RATE / job.options.every) * job.options.every

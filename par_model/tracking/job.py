@@ -119,7 +119,7 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
     seconds = time.perf_counter() - clock
     _log.info("following people through the videos")
     groups = _follow_all(job, held, runner, store, wanted, job_id)
-    tracklets, videos = write_all(job, groups, kept, held.verify)
+    tracklets, videos = write_all(job, groups, kept, held.verify, "cpu" if runner.device() == "cpu" else "auto")
     failed = sum(row["status"] == "failed" for row in videos)
     record = {
         "command": "track",
