@@ -59,8 +59,8 @@ def kept_of(job: TrackJob) -> KeptVideos:
 def write_all(
     job: TrackJob, groups: Sequence[tuple[str, int]], kept: KeptVideos, before: storage.Before, device: Device
 ) -> tuple[int, list[Row]]:
-    """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept. device: where
-    weights compare people, if fragments are joined; ``auto`` is a GPU of this process, if it has one.
+    """Write the manifest, then the table of videos. groups: files of the tracks of those that are not kept. device:
+    where weights compare people, if fragments are joined; ``auto`` is a GPU of this process, if it has one.
 
     Returns the number of tracklets, and the rows of ``_videos.parquet``.
     """
