@@ -24,7 +24,7 @@ from par_model.labelling.orders import Pick
 from par_model.labelling.pool import Pool, read_embeddings, read_pool
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
-from par_model.manifest.rewrite import place, refuse_own_place, whole_batches, write_whole
+from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import ROW
 
 RANK = pa.field("chosen_rank", pa.int32())
@@ -32,7 +32,7 @@ BY = pa.field("chosen_by", pa.string())
 WHY = pa.field("chosen_why", pa.string())
 _FIELDS = (RANK, BY, WHY)
 _MIXED = ("uncertain", "diverse", "stratified")
-_POLICIES = (*_MIXED, "random")  # the place of each is part of its seed
+_POLICIES = (*_MIXED, "random")  # which of them it is, is part of each one's seed
 # Comparing takes time by the square: of larger pools a random part is compared.
 _MOST_COMPARED = 20_000
 
@@ -65,7 +65,7 @@ def run_choose(options: ChooseOptions) -> Chosen:
     manifest = Manifest.open(options.manifest)
     refuse_ambiguous(manifest, None)
     refuse_own_place(manifest, options.output)
-    if place(options.output) == place(options.manifest):
+    if storage.canonical(options.output) == storage.canonical(options.manifest):
         raise UsageError(f"--output {options.output} is the manifest itself: what is not chosen would be lost")
     if options.predictions is not None:
         _refuse_table(options.output, options.predictions)

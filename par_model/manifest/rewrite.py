@@ -52,13 +52,8 @@ def refuse_own_place(manifest: Manifest, output: str) -> None:
     twice = [name for name in manifest.column_names if manifest.all_column_names.count(name) > 1]
     if twice:
         raise ManifestError(f"manifest {manifest.uri}: has two columns {twice[0]!r}: rename one")
-    own, whole = place(output), place(manifest.uri)
+    own, whole = storage.canonical(output), storage.canonical(manifest.uri)
     if storage.is_folder(whole) and own.startswith(f"{whole.rstrip('/')}/"):
         raise UsageError(f"--output {output} is inside the manifest's folder, which would then have every row twice")
     if storage.is_glob(manifest.uri) and fnmatchcase(own, whole):
         raise UsageError(f"--output {output} is a file of the manifest's pattern, which would then have rows twice")
-
-
-def place(uri: str) -> str:
-    """A URI so that two that name one local file are equal."""
-    return storage.local_path(uri) if storage.is_local(uri) else uri
