@@ -6,7 +6,7 @@ Dimension letters: B tracklets, G classes of one group.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from par_model.labelling.answers import COLUMN, UNSEEN, LabelAnswer, from_column
 from par_model.labelling.disputes import Dispute, disputes, model_confusion, people_confusion
 from par_model.labelling.merge import Voices, gather_voices
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.progress import Start, unseen
 from par_model.report.page import refuse_no_page, render_audit
 from par_model.report.thumbnails import MOST_FRAMES, Strip, read_strips
 from par_model.sampling import positions
@@ -67,7 +68,7 @@ class Audited:
 def run_audit(
     scored: Scored,
     options: AuditOptions,
-    start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None,
+    start: Start = unseen,
 ) -> Audited:
     """Write the page. scored: what was evaluated. start: is told how many tracklets' crops will be read, and gives what
     counts them. Crops that cannot be read are said so on the page. Raises ParError."""
@@ -165,9 +166,7 @@ def _decoding(predictions: str) -> dict[str, Any]:
     return asdict(DecodeOptions()) | told | {"damaged": "use"}
 
 
-def _strips(
-    scored: Scored, ids: Sequence[str], decoding: dict[str, Any], start: Callable[[int], Callable[[int], None]]
-) -> dict[str, Strip]:
+def _strips(scored: Scored, ids: Sequence[str], decoding: dict[str, Any], start: Start) -> dict[str, Strip]:
     """Crops of these tracklets, spread evenly over each."""
     wanted = list(dict.fromkeys(ids))
     found: dict[str, Strip] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from par_model import storage
@@ -13,6 +13,7 @@ from par_model.manifest.importers.videos import stem
 from par_model.manifest.labels import read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.progress import Start, unseen
 from par_model.video.survey import survey
 
 _BEYOND_ALL = 2**31 - 1  # no frame index is larger, so that the survey counts to the end
@@ -40,7 +41,7 @@ def export_cvat(
     manifest_uri: str,
     output: str,
     schema: str | None = None,
-    start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None,
+    start: Start = unseen,
 ) -> Exports:
     """Write a file of "CVAT for video 1.1" for each video below the folder ``output``, called after the video.
 

@@ -27,6 +27,7 @@ from par_model.labelling.choose import BY, RANK, WHY
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.progress import Start, unseen
 from par_model.report.page import json_in_html, refuse_no_page, render_label
 from par_model.report.run import FinishedRun
 from par_model.sampling import Sampling
@@ -86,9 +87,7 @@ class _Card:
     predicted: list[tuple[int, float] | None] = field(default_factory=list)
 
 
-def run_label_page(
-    options: LabelPageOptions, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
-) -> LabelPage:
+def run_label_page(options: LabelPageOptions, start: Start = unseen) -> LabelPage:
     """Write the page. ``start`` is told the number of tracklets whose crops will be read, and gives what counts them.
 
     Tracklets whose crops cannot be read are on the page too, with the reason. Raises ManifestError where the manifest
