@@ -25,7 +25,7 @@ _TABLE_NAME = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
 @dataclass(frozen=True)
 class SqlColumns:
-    """SqlColumns that an engine has a type for, as ``name type``, in order: of the files, then of the folders."""
+    """Columns that an engine has a type for, as ``name type``, in order: of the files, then of the folders."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
