@@ -17,7 +17,7 @@ from par_model import storage
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import OutputError, SchemaError
 from par_model.evaluation.measures import Answers
-from par_model.table.read import finished_run, open_table, readable, run_table
+from par_model.table.read import FOLDER, finished_run, open_table, readable, run_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def _rows(uri: str, schema: AttributeSchema, table: ds.Dataset) -> pa.Table:
             f"weights follow another schema than {schema.name!r}"
         )
     columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
-    with readable(storage.join(storage.absolute(uri), "attributes")):
+    with readable(storage.join(storage.absolute(uri), FOLDER)):
         return table.to_table(columns=columns)
 
 

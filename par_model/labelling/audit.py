@@ -28,7 +28,7 @@ from par_model.progress import Start, unseen
 from par_model.report.page import refuse_no_page, render_audit
 from par_model.report.thumbnails import MOST_FRAMES, Strip, read_strips
 from par_model.sampling import positions
-from par_model.table.read import finished_run
+from par_model.table.read import finished_run, refuse_among_files
 from par_model.types import Tracklet
 from par_model.video.options import DecodeOptions
 
@@ -50,6 +50,7 @@ class AuditOptions:
 
     def page(self) -> str:
         """Where the page goes. Raises UsageError rather than replace something that is no page."""
+        refuse_among_files(self.output, self.predictions, "--audit")
         uri = storage.absolute(self.output)
         refuse_no_page(uri, self.output, "--audit")
         return uri

@@ -31,6 +31,7 @@ from par_model.progress import Start, unseen
 from par_model.report.page import json_in_html, refuse_no_page, render_label
 from par_model.report.run import FinishedRun
 from par_model.sampling import Sampling
+from par_model.table.read import refuse_among_files
 from par_model.types import Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
@@ -94,6 +95,8 @@ def run_label_page(options: LabelPageOptions, start: Start = unseen) -> LabelPag
     cannot be labelled, SchemaError, OutputError where the predictions are none, StorageError.
     """
     output = storage.absolute(options.output)
+    if options.predictions is not None:
+        refuse_among_files(options.output, options.predictions)
     refuse_no_page(output, options.output)
     manifest = Manifest.open(options.manifest)
     schema = _schema(options, manifest)

@@ -22,6 +22,7 @@ from par_model.report.labels import NOTHING, Truth, read_truth
 from par_model.report.page import json_in_html, refuse_no_page, render
 from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import Strip, read_strips
+from par_model.table.read import refuse_among_files
 
 LIMIT = 2000
 
@@ -135,13 +136,8 @@ def read_metrics(uri: str) -> dict[str, Any]:
 def _page_place(options: ReportOptions) -> str:
     """Where the page goes. Raises UsageError rather than replace something that is no page, as the run's own
     files, the evaluation or the manifest."""
+    refuse_among_files(options.output, options.predictions)
     output = storage.absolute(options.output)
-    table = storage.join(storage.absolute(options.predictions), "attributes")
-    if output.startswith(f"{table}/"):
-        raise UsageError(
-            f"--output {options.output} lies among the table's files, and readers take every file there: give the page "
-            "another folder"
-        )
     refuse_no_page(output, options.output)
     return output
 

@@ -98,5 +98,8 @@ def test_pictures_that_are_gone_are_said_so_and_other_files_are_kept(
     assert audit(run, "--audit", notes) == 2
     assert "--audit" in capsys.readouterr().err
     assert notes.read_text() == "mine"
+    assert audit(run, "--audit", run / "attributes" / "audit.html") == 2
+    assert "--audit" in (said := capsys.readouterr().err)
+    assert "lies among the table's files" in said
     assert audit(run, "--audit", run.parent / "audit.html", "--audit-limit", 0) == 2
     assert not (run.parent / "scores" / "metrics.json").exists(), "refused before it is scored"

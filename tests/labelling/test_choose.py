@@ -182,8 +182,12 @@ def test_a_row_with_a_value_that_would_be_lost_is_no_matter_unless_it_is_chosen(
 
 def test_the_files_of_the_table_are_neither_replaced_nor_joined(run: tuple[Path, Path]) -> None:
     before = {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()}
-    for name in ("run.json", "attributes/chosen.parquet", "attributes/part-00000.parquet"):
-        with pytest.raises(UsageError, match="is among the files of the table"):
+    for name, problem in (
+        ("run.json", "is the table's record, which would be lost"),
+        ("attributes/chosen.parquet", "lies among the table's files"),
+        ("attributes/part-00000.parquet", "lies among the table's files"),
+    ):
+        with pytest.raises(UsageError, match=problem):
             choose(run, run[0] / name, count=3)
     assert {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()} == before
 

@@ -167,6 +167,8 @@ def test_what_is_refused(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     manifest = str(tmp_path / "manifest.parquet")
     with pytest.raises(UsageError, match="exists and is no HTML page"):
         run_label_page(LabelPageOptions(manifest, manifest))
+    with pytest.raises(UsageError, match="lies among the table's files"):
+        run_label_page(LabelPageOptions(manifest, str(out / "attributes" / "p.html"), predictions=str(out)))
     with pytest.raises(UsageError, match=r"--author is 'e\\nva': must be one line of text"):
         LabelPageOptions(manifest, str(tmp_path / "p.html"), author="e\nva")
     monkeypatch.setattr(page_module, "MOST", 2)
