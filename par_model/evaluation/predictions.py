@@ -35,6 +35,11 @@ class Predictions:
     run_id: str | None
 
 
+def is_other_models(uri: str) -> bool:
+    """Whether ``uri`` names another model's table, and not the output folder of ``infer``."""
+    return storage.is_glob(uri) or uri.endswith(".parquet")
+
+
 def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
     """What the table at ``uri`` says of the tracklets ``ids``.
 
@@ -45,7 +50,7 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
 
     Raises OutputError, SchemaError where it is no such table, StorageError where it cannot be read.
     """
-    if storage.is_glob(uri) or uri.endswith(".parquet"):
+    if is_other_models(uri):
         return _of_other_model(uri, schema, ids)
     try:
         summary = finished_run(uri)

@@ -19,6 +19,7 @@ from par_model import __version__, storage
 from par_model.attributes import AttributeGroup
 from par_model.errors import ParError, UsageError
 from par_model.evaluation.job import Scored
+from par_model.evaluation.predictions import is_other_models
 from par_model.labelling.agreement import agreements
 from par_model.labelling.answers import COLUMN, UNSEEN, LabelAnswer, from_column
 from par_model.labelling.disputes import Dispute, disputes, model_confusion, people_confusion
@@ -162,8 +163,7 @@ def _card(dispute: Dispute, tracklet_id: str, strips: dict[str, Strip], voices: 
 
 def _decoding(predictions: str) -> dict[str, Any]:
     """How the run read its frames, as far as its record tells; damaged frames are shown as they are."""
-    is_other_table = storage.is_glob(predictions) or predictions.endswith(".parquet")
-    told = {} if is_other_table else finished_run(predictions).get("options", {})
+    told = {} if is_other_models(predictions) else finished_run(predictions).get("options", {})
     return asdict(DecodeOptions()) | told | {"damaged": "use"}
 
 

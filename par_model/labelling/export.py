@@ -10,7 +10,7 @@ from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError
 from par_model.manifest.exporters.cvat import CvatTrack, CvatVideo, cvat_tracks, write_cvat
 from par_model.manifest.importers.videos import stem
-from par_model.manifest.labels import read_labels
+from par_model.manifest.labels import read_labels, schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.progress import Start, unseen
@@ -70,11 +70,7 @@ def export_cvat(
 
 def _schema(manifest: Manifest, given: str | None) -> AttributeSchema:
     own = manifest.label_schema
-    schema = load_schema(given) if given is not None else own
-    if schema is None:
-        raise ManifestError(
-            f"manifest {manifest.uri}: does not say which schema its labels follow: give it with --schema"
-        )
+    schema = schema_of_labels(manifest, None if given is None else load_schema(given))
     if own is not None and own != schema:
         raise SchemaError(f"manifest {manifest.uri}: its labels follow schema {own.name!r}, not {schema.name!r}")
     read_labels(manifest, schema, labelled_by=schema)  # refuses labels of another number of classes, with the row

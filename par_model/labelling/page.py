@@ -24,6 +24,7 @@ from par_model.attributes import AttributeGroup, AttributeSchema, load_schema
 from par_model.errors import ManifestError, UsageError
 from par_model.labelling.answers import is_name
 from par_model.labelling.choose import BY, RANK, WHY
+from par_model.manifest.labels import schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
@@ -99,7 +100,7 @@ def run_label_page(options: LabelPageOptions, start: Start = unseen) -> LabelPag
         refuse_among_files(options.output, options.predictions)
     refuse_no_page(output, options.output)
     manifest = Manifest.open(options.manifest)
-    schema = _schema(options, manifest)
+    schema = schema_of_labels(manifest, None if options.schema is None else load_schema(options.schema))
     refuse_ambiguous(manifest, None)
     if manifest.num_rows > MOST:
         raise ManifestError(
@@ -124,14 +125,6 @@ def run_label_page(options: LabelPageOptions, start: Start = unseen) -> LabelPag
         predicted_tracklets=len(predicted),
         predicted_groups=sum(any(of) for of in zip(*predicted, strict=True)),
     )
-
-
-def _schema(options: LabelPageOptions, manifest: Manifest) -> AttributeSchema:
-    if options.schema is not None:
-        return load_schema(options.schema)
-    if manifest.label_schema is None:
-        raise UsageError(f"--schema is missing: manifest {options.manifest} does not say what its labels mean")
-    return manifest.label_schema
 
 
 def _cards(manifest: Manifest, *, blind: bool) -> list[_Card]:

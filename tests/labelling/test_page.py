@@ -177,7 +177,7 @@ def test_what_is_refused(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     still = {"image_uris": [str(tmp_path / "a.png")]}
     write_manifest(manifest, [{"tracklet_id": "t", **still}])
-    with pytest.raises(UsageError, match="--schema is missing"):
+    with pytest.raises(ManifestError, match="does not say which schema its labels follow: give it with --schema"):
         run_label_page(LabelPageOptions(manifest, str(tmp_path / "p.html")))
     pq.write_table(pa.Table.from_pylist([{"tracklet_id": "t", **still}] * 2), manifest)
     with pytest.raises(ManifestError, match="'t'"):
