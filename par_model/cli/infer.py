@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from par_model.options import stated_options
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 
+if TYPE_CHECKING:
+    from par_model.inference.runner import Runner
+
 
 @click.command(cls=Command)
 @options_of(InferOptions)
@@ -23,10 +26,7 @@ from par_model.wording import counted
 @click.option("--retry-failed", is_flag=True, help="Do the failed tracklets of a complete output again.")
 @click.option("--add", is_flag=True, help="Do the new tracklets of a complete output whose manifest has grown.")
 @options.device
-@click.option(
-    "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
-)
-@click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: as many as fit the cluster]")
+@options.workers("model")
 @options.ray
 @options.json_output
 def infer(
@@ -51,19 +51,17 @@ def infer(
     Example:
       parjob infer --manifest tracklets.parquet --weights w.safetensors --output out
     """
-    from par_model.cluster.sizing import parse_model_actors
+    from par_model.cluster.sizing import check_decode_workers, parse_model_actors
     from par_model.errors import UsageError
     from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry
-    from par_model.inference.runner import Runner
 
     decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
     if retry_failed and add:
         raise UsageError("--retry-failed and --add are two runs: give one, then the other")
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
-    if decode_workers is not None and decode_workers < 1:
-        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
+    check_decode_workers(decode_workers)
     wanted = InferOptions(decode=decode, **asked)
 
     worked = False
@@ -71,13 +69,7 @@ def infer(
     def runner() -> AbstractContextManager[Runner]:
         nonlocal worked
         worked = True
-        if no_ray:
-            from par_model.inference.local import LocalRunner
-
-            return nullcontext(LocalRunner(device))
-        from par_model.cluster.inference import ray_runner
-
-        return ray_runner(address, device, decode_workers, actors)
+        return infer_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     try:
         summary = run_inference(wanted, runner, kind)
@@ -87,6 +79,24 @@ def infer(
     report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(summary) if as_json else report)
     return int(summary["exit_code"])
+
+
+def infer_runner(
+    device: Any,
+    decode_workers: int | None,
+    model_actors: tuple[int, int] | None,
+    *,
+    address: str | None,
+    no_ray: bool,
+) -> AbstractContextManager[Runner]:
+    """Where the job runs."""
+    if no_ray:
+        from par_model.inference.local import LocalRunner
+
+        return nullcontext(LocalRunner(device))
+    from par_model.cluster.inference import ray_runner
+
+    return ray_runner(address, device, decode_workers, model_actors)
 
 
 def report_of(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:

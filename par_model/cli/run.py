@@ -103,7 +103,7 @@ def _track(wanted: TrackOptions, device: Any, address: str | None, *, no_ray: bo
 
 
 def _infer(wanted: InferOptions, device: Any, address: str | None, *, no_ray: bool) -> dict[str, Any]:
-    from par_model.cli.infer import report_of
+    from par_model.cli.infer import infer_runner, report_of
     from par_model.inference.job import run_inference
 
     worked = False
@@ -111,13 +111,7 @@ def _infer(wanted: InferOptions, device: Any, address: str | None, *, no_ray: bo
     def runner() -> AbstractContextManager[Runner]:
         nonlocal worked
         worked = True
-        if no_ray:
-            from par_model.inference.local import LocalRunner
-
-            return nullcontext(LocalRunner(device))
-        from par_model.cluster.inference import ray_runner
-
-        return ray_runner(address, device, None, None)
+        return infer_runner(device, None, None, address=address, no_ray=no_ray)
 
     summary = run_inference(wanted, runner)
     click.echo(report_of(wanted.output, summary, worked=worked, in_one_process=no_ray))
