@@ -17,6 +17,7 @@ from par_model.errors import ManifestError, SchemaError
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, LABEL_VALUES, ROW
 from par_model.times import with_offset
+from par_model.wording import listed
 
 PERSON = "person_id"
 _NAMED = 3  # of the classes that differ, so many are named
@@ -105,18 +106,13 @@ def _class_order(theirs: AttributeSchema, wanted: AttributeSchema, uri: str) -> 
         only = [name for name in wanted.score_fields if name not in theirs.score_fields]
         other = [name for name in theirs.score_fields if name not in wanted.score_fields]
         differences = [
-            f"{who} has {_some(names)}" for who, names in ((wanted.name, only), (theirs.name, other)) if names
+            f"{who} has {listed(names, _NAMED)}" for who, names in ((wanted.name, only), (theirs.name, other)) if names
         ]
         raise SchemaError(
             f"manifest {uri}: its labels follow schema {theirs.name!r}, not {wanted.name!r}: only "
             f"{', only '.join(differences)}"
         )
     return [theirs.score_fields.index(name) for name in wanted.score_fields]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _values(manifest: Manifest, batch: pa.RecordBatch, classes: int) -> NDArray[np.int8]:
