@@ -53,8 +53,8 @@ class Layout:
         Raises OutputError where no run is finished, or where a file of it is missing or damaged; StorageError.
         """
         summary = finished_run(uri)
-        if summary.get("command") != "infer" or "files" not in summary:
-            raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
+        if "files" not in summary:
+            raise OutputError(f"{uri} is of a version that recorded no files: run the job into another --output")
         output = Output(storage.canonical(uri))
         partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
         found = zip(summary["files"], run_files(uri, summary), strict=True)

@@ -34,7 +34,7 @@ class FinishedRun:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         summary = finished_run(uri)
-        if summary.get("command") != "infer" or not summary.keys() >= _SUMMARY_KEYS:
+        if not summary.keys() >= _SUMMARY_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
         self.summary = summary
         self.groups = schema_of(summary).groups

@@ -18,10 +18,12 @@ FOLDER = "attributes"  # below OUT: all that lies there are files of the table
 
 
 def finished_run(uri: str) -> dict[str, Any]:
-    """run.json of OUT. Raises OutputError where no run is finished there."""
+    """run.json of OUT. Raises OutputError where no run is finished there, or one of another command."""
     summary = read_summary(storage.join(storage.absolute(uri), "run.json"))
     if summary is None:
         raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+    if summary.get("command") != "infer":
+        raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
     return summary
 
 
