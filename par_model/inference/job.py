@@ -34,7 +34,7 @@ from par_model.inference.work import TotalWork
 from par_model.runs.lock import Held
 from par_model.runs.record import versions
 from par_model.runs.stripes import stripe_rows
-from par_model.table.engines import unread_columns
+from par_model.table.unread import unread_columns
 
 _log = logging.getLogger(__name__)
 
