@@ -22,6 +22,7 @@ from par_model.labelling.page import LabelPageOptions, run_label_page
 from par_model.manifest import write_manifest
 from tests.cli.run import parjob
 from tests.report.results import SCHEMA, failed_row, ok_row, write_result
+from tests.report.test_page import policy_hashes
 
 OTHER = """
 name = "other"
@@ -85,6 +86,13 @@ def test_tracklets_come_in_the_order_of_their_ranks_with_predictions_and_reasons
         *("eva", False),
     )
     assert data["schema_sha256"] == hashlib.sha256(SCHEMA.to_toml().encode()).hexdigest()
+
+
+def test_the_page_asks_nobody_and_runs_nothing_but_its_own(out: Path, tmp_path: Path) -> None:
+    page = written(tmp_path, predictions=str(out))
+    allowed, own = policy_hashes(page)
+    assert allowed == own
+    assert not re.search(r"https?://", page)
 
 
 def test_who_is_blind_sees_no_predictions_and_no_reasons(out: Path, tmp_path: Path) -> None:
