@@ -12,7 +12,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -138,6 +139,16 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         line = _one_line(str(error)) or "no message"
         _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def resumable(kept: str) -> Iterator[None]:
+    """Says at Ctrl-C that the same command goes on. kept: what has not to be done again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"parjob: stopped; {kept} kept. The same command again goes on from there", err=True)
+        raise
 
 
 def option(*names: str, **kwargs: Any) -> Callable[[Any], Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli import options
-from par_model.cli.command import Command
+from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.options import stated_options
@@ -71,11 +71,8 @@ def infer(
         worked = True
         return infer_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
-    try:
+    with resumable("what is done is"):
         summary = run_inference(wanted, runner, kind)
-    except KeyboardInterrupt:
-        click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
-        raise
     report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(summary) if as_json else report)
     return int(summary["exit_code"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli import options
-from par_model.cli.command import Command
+from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.options import stated_options
@@ -66,7 +66,7 @@ def run(more_videos: tuple[str, ...], output: str, address: str | None, no_ray: 
         max_failure_rate=tracking.max_failure_rate,
         **recognising,
     )
-    with _session(address, no_ray=no_ray):
+    with resumable("what is done is"), _session(address, no_ray=no_ray):
         tracked = _track(tracking, device, address, no_ray=no_ray)
         if not tracked["counts"]["tracklets"]:
             raise ManifestError(f"{tracked['manifest']} has no tracklet: nobody was found in the videos, see above")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli import options
-from par_model.cli.command import Command
+from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
 from par_model.options import stated_options
 from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
@@ -77,11 +77,8 @@ def track(
         worked = True
         return track_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
-    try:
+    with resumable("what is done is"):
         record = run_tracking(wanted, runner, retry_failed=retry_failed)
-    except KeyboardInterrupt:
-        click.echo("parjob: stopped; what is done is kept. The same command again goes on from here", err=True)
-        raise
     report = report_of(record, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(record) if as_json else report)
     if preview is not None and record["counts"]["tracklets"]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from par_model.cli import options
-from par_model.cli.command import Command
+from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
 from par_model.options import stated_options
 from par_model.training.options import TrainOptions
@@ -55,11 +55,8 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
 
         return ray_trainer(address, device, wanted)
 
-    try:
+    with resumable("whole epochs are"):
         summary = run_training(wanted, trainer)
-    except KeyboardInterrupt:
-        click.echo("parjob: stopped; whole epochs are kept. The same command again goes on from there", err=True)
-        raise
     click.echo(json.dumps(summary) if as_json else _report(wanted.output, summary))
     return int(summary["exit_code"])
 

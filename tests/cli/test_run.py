@@ -47,3 +47,25 @@ def test_videos_in_which_nobody_is_found_say_why(
     assert "boxes of people, but no tracks" in out
     assert "nobody was found in the videos" in err
     assert not (tmp_path / "out" / "table").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "job", "kept"),
+    [
+        ("infer --manifest m --weights w --output o", "inference.job.run_inference", "what is done is kept"),
+        ("track --videos v --detector demo --output o", "tracking.job.run_tracking", "what is done is kept"),
+        ("train --manifest m --weights w --output o", "training.job.run_training", "whole epochs are kept"),
+        ("run --videos v --detector demo --weights w --output o", "tracking.job.run_tracking", "what is done is kept"),
+    ],
+)
+def test_who_stops_a_job_is_told_that_it_goes_on(
+    words: str, job: str, kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"par_model.{job}", stopped)
+    assert parjob(*words.split(), "--no-ray") == 130
+    lines = capsys.readouterr().err.split("\n")
+    assert lines[0] == f"parjob: stopped; {kept}. The same command again goes on from there"
+    assert lines[-2:] == ["parjob: interrupted", ""]
