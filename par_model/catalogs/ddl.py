@@ -72,10 +72,28 @@ def _duckdb(layout: Layout, name: list[str], location: str) -> str:
         source = f"[\n    {_lines(files, 4)}\n  ]"
     # Said in both cases: left to itself, DuckDB makes columns of whatever folders lie above the table.
     options = [source, f"hive_partitioning = {str(has_folders).lower()}"]
+    selected = "*"
     if has_folders:
+        if above := _folders_above(layout, location):
+            selected = f"* EXCLUDE ({', '.join(map(types.name, above))})"
         told = [f"{types.text(field.name)}: {_spelled(field, types, 'duckdb')}" for field in layout.partitions]
         options.append(f"hive_types = {{{', '.join(told)}}}")
-    return f"CREATE OR REPLACE VIEW {_name(name, types)} AS\nSELECT * FROM read_parquet(\n  {_lines(options)}\n);\n"
+    made = f"CREATE OR REPLACE VIEW {_name(name, types)} AS\n"
+    return f"{made}SELECT {selected} FROM read_parquet(\n  {_lines(options)}\n);\n"
+
+
+def _folders_above(layout: Layout, location: str) -> list[str]:
+    """What DuckDB makes columns of, beside the table's own: Hive folders in which the table's folder lies."""
+    parts = [part.partition("=") for part in location.split("/")]
+    names = list(dict.fromkeys(unquote(name) for name, sign, _ in parts if sign))
+    lower = {field.name.lower() for field in layout.columns()}
+    for name in names:
+        if name.lower() in lower:
+            raise UsageError(
+                f"--for duckdb would read the column {name} from a folder above the table, {name}=... in {location}: "
+                f"move the table, or give the --location of a copy"
+            )
+    return names
 
 
 def glob_escaped(path: str) -> str:
@@ -172,6 +190,11 @@ def _trino(layout: Layout, name: list[str], location: str) -> str:
 def _clickhouse(layout: Layout, name: list[str], location: str) -> str:
     types = sql_types.CLICKHOUSE
     columns = SqlColumns.of(layout, types, "clickhouse")
+    if found := re.search(r"[*?{]", location):
+        raise UsageError(
+            f"--for clickhouse takes {found[0]} in {location} for a pattern, and has no other spelling of it: move the "
+            f"table, or give the --location of a copy"
+        )
     pattern = f"{location.rstrip('/')}/{'*/' * len(layout.partitions)}*.parquet"
     if layout.registrations:
         below = [place.removeprefix(f"{location.rstrip('/')}/") for place in _files(layout, location)]
@@ -184,14 +207,18 @@ def _clickhouse(layout: Layout, name: list[str], location: str) -> str:
         raise UsageError(f"--for clickhouse reads local paths, s3:// and https://, not {location}: give --location")
     source += f", {types.text(', '.join(columns.files))})"
     listed = [types.name(field.name) for field in layout.schema if types.of(field.type) is not None]
-    listed += [f"{_from_path(field, types)} AS {types.name(field.name)}" for field in layout.partitions]
-    # Read as Hive folders, `03` would be 3 and the folder of null a text, and what is URL-encoded would stay so.
-    end = "\nSETTINGS use_hive_partitioning = 0" if len(layout.partitions) else ""
+    listed += [f"{_from_path(layout, at, types)} AS {types.name(f.name)}" for at, f in enumerate(layout.partitions)]
+    # Read as Hive folders, `03` would be 3, the folder of null a text, and what is URL-encoded would stay so; folders
+    # above the table would take the place of columns of the files.
+    end = "\nSETTINGS use_hive_partitioning = 0"
     return f"CREATE OR REPLACE VIEW {_name(name, types)} AS\nSELECT\n  " + _lines(listed) + f"\nFROM {source}{end};\n"
 
 
-def _from_path(folder: pa.Field, types: SqlTypes) -> str:
-    found = f"extract(_path, {types.text(f'/{re.escape(folder.name)}=([^/]*)/')})"
+def _from_path(layout: Layout, at: int, types: SqlTypes) -> str:
+    """What a file's folder of one partition column says; the table may lie in a folder of the same name itself."""
+    folder = layout.partitions.field(at)
+    below = "[^/]*/" * (len(layout.partitions) - at - 1)
+    found = f"extract(_path, {types.text(f'/{re.escape(folder.name)}=([^/]*)/{below}[^/]*$')})"
     value = f"nullIf(decodeURLComponent({found}), {types.text(NULL_FOLDER)})"
     return f"CAST({value}, {types.text(_spelled(folder, types, 'clickhouse'))})"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,7 @@ def _told(layout: Layout) -> Iterator[None]:
     except TableNotFoundError:
         raise
     except (DeltaError, OSError) as error:
-        line = " ".join(str(error).split())[:300]
+        # Colours for a terminal, and a backtrace of its own.
+        line = " ".join(re.sub(r"\x1b\[\d*m", "", re.split(r"\n\s+0: ", str(error))[0]).split())[:300]
         kind = ConflictError if isinstance(error, CommitFailedError) else CatalogError
         raise kind(f"the Delta table at {layout.output}: {line}") from error

@@ -61,9 +61,12 @@ class Iceberg:
     def look(self, layout: Layout) -> State:
         """See ``register.Catalog``."""
         with self._told():
+            _held(layout)  # what can never be committed is refused before OUT records it
             table = _load(self._open(layout), self.table)
             if table is None:
                 return State()
+            self._refuse_moved(table, layout)
+            self._refuse_other_folders(table, layout)
             files = tuple(_named(file, name) for file, name in _below(table, layout))
             return State(files, table.properties.get(_run_property(layout)))
 
@@ -80,8 +83,33 @@ class Iceberg:
             assert snapshot is not None  # of the commit
             return str(snapshot.snapshot_id)
 
+    def _refuse_other_folders(self, table: Table, layout: Layout) -> None:
+        by = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]
+        if by != layout.partitions.names:
+            raise CatalogError(
+                f"{self.name} is partitioned by {', '.join(map(str, by)) or 'nothing'}, {layout.output} by "
+                f"{', '.join(layout.partitions.names) or 'nothing'}: register it in another table"
+            )
+
+    def _refuse_moved(self, table: Table, layout: Layout) -> None:
+        """Raise CatalogError where the table names files of OUT in the folder that it was moved or copied from."""
+        known = layout.registrations.get(self.name)
+        runs = {layout.run_id} if known is None else {layout.run_id, known.run_id}
+        for name, run_id in table.properties.items():
+            if name.startswith(f"{_RUN}.") and name != _run_property(layout) and run_id in runs:
+                raise CatalogError(
+                    f"{self.name} names the files of run {run_id} in another folder than {layout.output}, which was "
+                    f"moved or copied: register it where it was, or drop the table there, and register anew"
+                )
+
     def _open(self, layout: Layout) -> Catalog:
-        catalog = load_catalog(self.catalog)
+        try:
+            catalog = load_catalog(self.catalog)
+        except Exception as error:  # what is wrong in a configuration is said in many ways
+            raise CatalogError(
+                f"{self.name}: pyiceberg's configuration gives no catalog {self.catalog} that can be opened: "
+                f"{' '.join(str(error).split())[:300]}"
+            ) from error
         if layout.output.startswith("s3://"):
             # s3fs finds what botocore finds; pyiceberg's own choice asks AWS itself, whatever AWS_ENDPOINT_URL says.
             catalog.properties.setdefault(PY_IO_IMPL, "pyiceberg.io.fsspec.FsspecFileIO")
@@ -99,12 +127,7 @@ class Iceberg:
                         spec.add_identity(name)
                 yield transaction
             return
-        by = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]
-        if by != layout.partitions.names:
-            raise CatalogError(
-                f"{self.name} is partitioned by {', '.join(map(str, by)) or 'nothing'}, {layout.output} by "
-                f"{', '.join(layout.partitions.names) or 'nothing'}: register it in another table"
-            )
+        self._refuse_other_folders(table, layout)
         with table.transaction() as transaction:
             with transaction.update_schema() as update:
                 update.union_by_name(schema)

@@ -32,12 +32,13 @@ def _kind(kind: pa.DataType) -> str:
 @dataclass(frozen=True)
 class SqlTypes:
     """One engine's spelling. scalars: by kind, or by Arrow's own name of it; a kind that is not there has no type.
-    array, struct, field: of a list, a struct and a field of it. quote: what names stand in, twice where it ends one.
-    escape: what stands before a quote within a string, and before itself if it is no quote. nullable: how a value that
-    may be null is spelled."""
+    array, struct, field: of a list, a struct and a field of it. map: of keys and values, None where there is no such
+    type. quote: what names stand in, twice where it ends one. escape: what stands before a quote within a string, and
+    before itself if it is no quote. nullable: how a value that may be null is spelled."""
 
     scalars: Mapping[str, str]
     array: str = "array<{}>"
+    map: str | None = "map<{},{}>"
     struct: str = "struct<{}>"
     field: str = "{}:{}"
     quote: str = "`"
@@ -63,6 +64,9 @@ class SqlTypes:
         if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
             spelled = self.of(kind.value_type, nullable=kind.value_field.nullable)
             return None if spelled is None else self.array.format(spelled)
+        if pa.types.is_map(kind):
+            key, value = self.of(kind.key_type, nullable=False), self.of(kind.item_type)
+            return None if self.map is None or key is None or value is None else self.map.format(key, value)
         scalar = self.scalars.get(_kind(kind))
         if scalar is None:
             return None
@@ -103,6 +107,7 @@ TRINO = SqlTypes(
         "timestamp": "timestamp(3)",
     },
     array="array({})",
+    map="map({}, {})",
     struct="row({})",
     field="{} {}",
     quote='"',
@@ -139,6 +144,7 @@ CLICKHOUSE = SqlTypes(
         "decimal": "Decimal({}, {})",
     },
     array="Array({})",
+    map="Map({}, {})",
     struct="Tuple({})",
     field="{} {}",
     escape="\\",
@@ -159,6 +165,7 @@ BIGQUERY = SqlTypes(
         "decimal": "NUMERIC({}, {})",
     },
     array="ARRAY<{}>",
+    map=None,
     struct="STRUCT<{}>",
     field="{} {}",
     escape="\\",

@@ -26,6 +26,16 @@ HELP = ["-h", "--help"]
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
+@contextmanager
+def resumable(kept: str = "what is done is kept. The same command again goes on from here") -> Iterator[None]:
+    """Within, Ctrl-C says that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"parjob: stopped; {kept}", err=True)
+        raise
+
+
 class Command(click.Command):
     """A command whose options also come from ``PARJOB_<COMMAND>_<OPTION>``, and which has ``--debug``."""
 
@@ -139,16 +149,6 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         line = _one_line(str(error)) or "no message"
         _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)")
     sys.exit(code if isinstance(code, int) else 0)
-
-
-@contextmanager
-def resumable(kept: str) -> Iterator[None]:
-    """Says at Ctrl-C that the same command goes on. kept: what has not to be done again."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(f"parjob: stopped; {kept} kept. The same command again goes on from there", err=True)
-        raise
 
 
 def option(*names: str, **kwargs: Any) -> Callable[[Any], Any]:

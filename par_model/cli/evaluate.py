@@ -58,15 +58,13 @@ if TYPE_CHECKING:
 @click.option(
     "--audit-limit",
     type=int,
-    default=200,
-    show_default=True,
     metavar="N",
-    help="Show at most so many labels on that page.",
+    help="Show at most so many labels on that page.  [default: 200]",
 )
 @options.ray
 @options.json_output
 def evaluate(
-    address: str | None, no_ray: bool, as_json: bool, audit: str | None, audit_limit: int, **asked: Any
+    address: str | None, no_ray: bool, as_json: bool, audit: str | None, audit_limit: int | None, **asked: Any
 ) -> int:
     """Score a table against a manifest's labels, by the paper's protocol and beyond it.
 
@@ -78,12 +76,19 @@ def evaluate(
     Example:
       parjob evaluate --manifest tracklets.parquet --predictions out --output scores
     """
+    from par_model.errors import UsageError
     from par_model.evaluation.job import EvaluateOptions, read_scored, run_evaluation
     from par_model.evaluation.summary import describe
-    from par_model.labelling.audit import AuditOptions
+    from par_model.labelling.audit import LIMIT, AuditOptions
 
     chosen = EvaluateOptions(**asked)
-    page = None if audit is None else AuditOptions(audit, chosen.predictions, audit_limit)
+    if audit is None and audit_limit is not None:
+        raise UsageError("--audit-limit is of the page that --audit FILE.html writes: give that too")
+    page = (
+        None
+        if audit is None
+        else AuditOptions(audit, chosen.predictions, LIMIT if audit_limit is None else audit_limit)
+    )
     if page is not None:
         page.page()  # better said before anything is scored
     scored = read_scored(chosen)

@@ -71,7 +71,7 @@ def infer(
         worked = True
         return infer_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
-    with resumable("what is done is"):
+    with resumable():
         summary = run_inference(wanted, runner, kind)
     report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(summary) if as_json else report)

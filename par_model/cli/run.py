@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +41,16 @@ _TRACKING = tuple(name for name in stated_options(TrackOptions) if name != "outp
 @options.tracked_decoding
 @options.device
 @options.ray
-def run(more_videos: tuple[str, ...], output: str, address: str | None, no_ray: bool, device: Any, **asked: Any) -> int:
+@options.json_output
+def run(
+    more_videos: tuple[str, ...],
+    output: str,
+    address: str | None,
+    no_ray: bool,
+    device: Any,
+    as_json: bool,
+    **asked: Any,
+) -> int:
     """Track the people in videos, recognise them, and write the report, one after the other.
 
     What parjob track, parjob infer and parjob report would write lies below OUT, and each step goes on where it was
@@ -52,8 +64,10 @@ def run(more_videos: tuple[str, ...], output: str, address: str | None, no_ray: 
     """
     from par_model import storage
     from par_model.cli.track import track_options
-    from par_model.errors import ManifestError
+    from par_model.errors import ManifestError, UsageError
 
+    if not output.strip():
+        raise UsageError("--output is empty: give a name")
     weights = asked.pop("weights")
     recognising = {name: asked.pop(name) for name in _RECOGNISING}
     place = storage.absolute(output)
@@ -66,14 +80,18 @@ def run(more_videos: tuple[str, ...], output: str, address: str | None, no_ray: 
         max_failure_rate=tracking.max_failure_rate,
         **recognising,
     )
-    with resumable("what is done is"), _session(address, no_ray=no_ray):
-        tracked = _track(tracking, device, address, no_ray=no_ray)
+    tell = partial(click.echo, err=as_json)  # JSON has the standard output to itself
+    with resumable(), _session(address, no_ray=no_ray):
+        tracked = _track(tracking, device, address, no_ray=no_ray, tell=tell)
         if not tracked["counts"]["tracklets"]:
             raise ManifestError(f"{tracked['manifest']} has no tracklet: nobody was found in the videos, see above")
-        found = _infer(recognised, device, address, no_ray=no_ray)
+        found = _infer(recognised, device, address, no_ray=no_ray, tell=tell)
     page = storage.join(place, "report.html")
     _report(recognised.output, page)
-    click.echo(page)
+    if as_json:
+        click.echo(json.dumps({"track": tracked, "infer": found, "report": page}))
+    else:
+        click.echo(page)
     return max(int(tracked["exit_code"]), int(found["exit_code"]))
 
 
@@ -86,7 +104,9 @@ def _session(address: str | None, *, no_ray: bool) -> AbstractContextManager[Any
     return ray_session(address)
 
 
-def _track(wanted: TrackOptions, device: Any, address: str | None, *, no_ray: bool) -> dict[str, Any]:
+def _track(
+    wanted: TrackOptions, device: Any, address: str | None, *, no_ray: bool, tell: Callable[[str], None]
+) -> dict[str, Any]:
     from par_model.cli.track import report_of, track_runner
     from par_model.tracking.job import run_tracking
 
@@ -98,11 +118,13 @@ def _track(wanted: TrackOptions, device: Any, address: str | None, *, no_ray: bo
         return track_runner(device, None, None, address=address, no_ray=no_ray)
 
     record = run_tracking(wanted, runner)
-    click.echo(report_of(record, worked=worked, in_one_process=no_ray))
+    tell(report_of(record, worked=worked, in_one_process=no_ray))
     return record
 
 
-def _infer(wanted: InferOptions, device: Any, address: str | None, *, no_ray: bool) -> dict[str, Any]:
+def _infer(
+    wanted: InferOptions, device: Any, address: str | None, *, no_ray: bool, tell: Callable[[str], None]
+) -> dict[str, Any]:
     from par_model.cli.infer import infer_runner, report_of
     from par_model.inference.job import run_inference
 
@@ -114,7 +136,7 @@ def _infer(wanted: InferOptions, device: Any, address: str | None, *, no_ray: bo
         return infer_runner(device, None, None, address=address, no_ray=no_ray)
 
     summary = run_inference(wanted, runner)
-    click.echo(report_of(wanted.output, summary, worked=worked, in_one_process=no_ray))
+    tell(report_of(wanted.output, summary, worked=worked, in_one_process=no_ray))
     return summary
 
 

@@ -69,7 +69,7 @@ def track(
     check_decode_workers(decode_workers)
     wanted = track_options(asked, more_videos)
     if preview is not None:
-        check_place(preview)
+        check_place(preview, wanted.videos)
     worked = False
 
     def runner() -> AbstractContextManager[TrackRunner]:
@@ -77,7 +77,7 @@ def track(
         worked = True
         return track_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
-    with resumable("what is done is"):
+    with resumable():
         record = run_tracking(wanted, runner, retry_failed=retry_failed)
     report = report_of(record, worked=worked, in_one_process=no_ray)
     click.echo(json.dumps(record) if as_json else report)
@@ -117,6 +117,8 @@ def track_runner(
 
 def report_of(record: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
     """What a job says at its end. worked: whether this command did anything, or found the manifest complete."""
+    from par_model import storage
+    from par_model.tracking.look import VIDEOS
     from par_model.tracking.work import closing
 
     counts = record["counts"]
@@ -126,6 +128,8 @@ def report_of(record: dict[str, Any], *, worked: bool, in_one_process: bool) -> 
         f"of {counted(counts['videos'], 'video')}, {failed} of them failed"
     ]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
+    if failed:
+        lines.append(f"  {storage.join(storage.parent(record['manifest']), VIDEOS)} says of each why")
     lines += [f"  {line}" for line in record["warnings"]]
     if worked:
         told = closing(record["stages"], device=record["device"], in_one_process=in_one_process)

@@ -55,7 +55,7 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
 
         return ray_trainer(address, device, wanted)
 
-    with resumable("whole epochs are"):
+    with resumable("whole epochs are kept. The same command again goes on from there"):
         summary = run_training(wanted, trainer)
     click.echo(json.dumps(summary) if as_json else _report(wanted.output, summary))
     return int(summary["exit_code"])

@@ -72,7 +72,9 @@ def _schema(manifest: Manifest, given: str | None) -> AttributeSchema:
     own = manifest.label_schema
     schema = schema_of_labels(manifest, None if given is None else load_schema(given))
     if own is not None and own != schema:
-        raise SchemaError(f"manifest {manifest.uri}: its labels follow schema {own.name!r}, not {schema.name!r}")
+        raise SchemaError(
+            f"manifest {manifest.uri}: its labels follow schema {own.name!r}, not {schema.name!r}: leave out --schema"
+        )
     read_labels(manifest, schema, labelled_by=schema)  # refuses labels of another number of classes, with the row
     return schema
 

@@ -14,6 +14,7 @@ from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.read import CastBoxes, Manifest
 from par_model.manifest.schema import DEFECT, ROW, SCHEMA_METADATA
+from par_model.manifest.write import refuse_no_manifest
 
 _BATCH_ROWS = 4096
 
@@ -36,7 +37,8 @@ def write_whole(
     output: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table], labels: AttributeSchema | None
 ) -> None:
     """Write batches, of which the columns of ``schema`` count, as one file, all or nothing. labels: the schema that
-    they follow. Raises StorageError."""
+    they follow. Raises StorageError, and UsageError where ``output`` is a file that is no Parquet."""
+    refuse_no_manifest(output)
     if labels is not None:
         schema = schema.with_metadata({SCHEMA_METADATA: labels.to_toml()})
     with storage.atomic_writer(output) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -11,10 +11,16 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.manifest.schema import COLUMNS, SCHEMA_METADATA
+from par_model.overwriting import refuse_other_kind
 
 # A row group ends with a video once it has so many rows, and at the latest at the maximum.
 _GROUP_ROWS = 512
 _GROUP_ROWS_MAX = 4096
+
+
+def refuse_no_manifest(uri: str) -> None:
+    """Raises UsageError where something is at ``uri`` that is no Parquet file, and would be lost."""
+    refuse_other_kind(uri, f"output {uri}", "Parquet file", lambda start: start.startswith(b"PAR1"))
 
 
 def write_manifest(
@@ -24,12 +30,14 @@ def write_manifest(
     further: Sequence[pa.Field] = (),
     label_schema: AttributeSchema | None = None,
 ) -> int:
-    """Write rows (column -> value; what is absent is null) over whatever is at ``uri``; return their number.
+    """Write rows (column -> value; what is absent is null) over the manifest that is at ``uri``; return their number.
 
     Rows come out clustered by video, in the order given within one. further: fields of columns beyond the
     manifest's own, of which ``video_stream`` is written only where a row has it.
-    label_schema: kept in the file's metadata, so that the labels are known by name. Raises StorageError.
+    label_schema: kept in the file's metadata, so that the labels are known by name. Raises StorageError, and UsageError
+    where ``uri`` is a file that is no Parquet.
     """
+    refuse_no_manifest(uri)
     rows = list(rows)
     has_streams = any(row.get("video_stream") is not None for row in rows)
     schema = pa.schema([field for field in [*COLUMNS, *further] if has_streams or field.name != "video_stream"])

@@ -11,14 +11,12 @@ import base64
 import hashlib
 import json
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from par_model import storage
-from par_model.errors import UsageError
+from par_model.overwriting import refuse_other_kind
 
 _DASH = "\u2013"
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
@@ -56,19 +54,11 @@ def render_label(context: dict[str, Any]) -> str:
 def refuse_no_page(uri: str, given: str, option: str = "--output") -> None:
     """Raises UsageError where something is at ``uri`` that is no page, which would be lost. given: how the user spelt
     it, as the value of ``option``."""
-    if storage.is_local(uri) and (path := Path(storage.local_path(uri))).exists() and not path.is_file():
-        raise UsageError(f"{option} {given} exists and is no file: give the page another name")
-    try:
-        with storage.guard(uri, "read"), storage.open_reader(uri) as file:
-            start = file.read(64)
-    except storage.PlaceError as error:
-        # Who may write to a bucket need not be allowed to read it, or to know what is not there.
-        hidden = error.reason is storage.Reason.ACCESS_DENIED and not storage.is_local(uri)
-        if error.reason is not storage.Reason.NOT_FOUND and not hidden:
-            raise
-        return
-    if start and not start.lstrip().lower().startswith(b"<!doctype html"):
-        raise UsageError(f"{option} {given} exists and is no HTML page: give the page another name")
+    refuse_other_kind(uri, f"{option} {given}", "HTML page", _is_page)
+
+
+def _is_page(start: bytes) -> bool:
+    return start.lstrip().lower().startswith(b"<!doctype html")
 
 
 def _render(template: str, context: dict[str, Any], *, style: str, scripts: dict[str, Markup]) -> str:

@@ -26,10 +26,11 @@ def read_summary(uri: str) -> dict[str, Any] | None:
     return read_record(uri, Fingerprinted)
 
 
-def read_record(uri: str, kind: type[Any]) -> dict[str, Any] | None:
+def read_record(uri: str, kind: type[Any], advice: str | None = None) -> dict[str, Any] | None:
     """A JSON object that a job wrote, None if there is none. Raises OutputError if what ``kind`` names is not in it.
 
-    kind: a dataclass of the keys that are needed, with their types.
+    kind: a dataclass of the keys that are needed, with their types. advice: what to do where it has them not, if that
+    is not to give another output.
     """
     try:
         document = json.loads(storage.read_bytes(uri))
@@ -38,14 +39,18 @@ def read_record(uri: str, kind: type[Any]) -> dict[str, Any] | None:
             return None
         raise
     except ValueError as error:
-        raise OutputError(f"{uri} is not valid JSON ({error}): give another --output, or remove it") from error
+        raise OutputError(
+            f"{uri} is not valid JSON ({error}): {advice or 'give another --output, or remove it'}"
+        ) from error
     needed = {field.name for field in fields(kind)}
     try:
         read_document(
             kind, {k: v for k, v in document.items() if k in needed} if isinstance(document, dict) else document
         )
     except DocumentError as error:
-        raise OutputError(f"{uri} was not written by this version ({error}): give another --output") from error
+        raise OutputError(
+            f"{uri} was not written by this version ({error}): {advice or 'give another --output'}"
+        ) from error
     return cast("dict[str, Any]", document)
 
 

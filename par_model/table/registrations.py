@@ -16,6 +16,11 @@ from par_model.runs.record import read_record
 
 NAME = "_catalogs.json"
 
+_ADVICE = (
+    "restore it, since it says which files catalogs name; where that cannot be, remove it, and register anew before "
+    "any --retry-failed"
+)
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -38,7 +43,7 @@ class _Registrations:
 
 def read_registrations(output: Output) -> dict[str, Registration]:
     """By catalog; empty where the table is in none. Raises OutputError, StorageError."""
-    found = read_record(output.place(NAME), _Registrations)
+    found = read_record(output.place(NAME), _Registrations, advice=_ADVICE)
     if found is None:
         return {}
     told = [

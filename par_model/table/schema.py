@@ -113,7 +113,9 @@ def check_sort_columns(columns: Sequence[str], folders: Sequence[str], passed_th
         if name in columns[:index]:
             raise UsageError(f"--sort-by {name} is given twice")
         if name not in by_name:
-            raise UsageError(f"--sort-by {name}: the manifest has no such column; rows are sorted by its columns alone")
+            raise UsageError(
+                f"--sort-by {name}: is no column that the table has from the manifest, and rows are sorted by those"
+            )
         if name in folders:
             raise UsageError(f"--sort-by {name}: it is a folder already, by --partition-by")
         if pa.types.is_nested(by_name[name]):

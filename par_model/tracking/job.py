@@ -140,7 +140,7 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
             "frames": sum(row["sampled_frames"] for row in videos),
             "damaged_frames": sum(row["damaged_frames"] for row in videos),
         },
-        "warnings": warnings_of(videos, job.options.follow.real_start_score),
+        "warnings": warnings_of(videos, job.options),
         "stages": work.rates(seconds),
         "max_failure_rate": job.options.max_failure_rate,
         "fingerprint": job.fingerprint,

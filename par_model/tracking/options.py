@@ -145,6 +145,9 @@ class TrackOptions:
         check_options(self)
         if not self.videos:
             raise UsageError("--videos: give at least one video, a folder of them, or a pattern")
+        for name, places in (("--videos", self.videos), ("--output", (self.output,)), ("--detector", (self.detector,))):
+            if not all(place.strip() for place in places):
+                raise UsageError(f"{name} is empty: give a name")
         if self.decode.decoder != "pyav":
             raise UsageError(f"--decoder {self.decode.decoder}: track reads with pyav alone, which is exact everywhere")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import colorsys
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from glob import escape
 from itertools import groupby
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from par_model.errors import ManifestError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.scratch import scratch_folder
+from par_model.tracking.footage import Naming, find_footage
 from par_model.types import Tracklet
 from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
@@ -31,10 +34,26 @@ _SUFFIXES = (".mp4", ".mkv", ".mov")
 _BATCH = 512
 
 
-def check_place(output: str) -> None:
-    """Raise UsageError where no clip can be written under this name."""
+def check_place(output: str, videos: Sequence[str]) -> None:
+    """Raise UsageError where no clip can be written under this name, or it would be one of the videos.
+
+    videos: files, folders and patterns. Raises as ``find_footage`` does.
+    """
     if not output.lower().endswith(_SUFFIXES):
         raise UsageError(f"--preview {output!r}: must end with {', '.join(_SUFFIXES)}")
+    place = _real(output)
+    if place in {_real(video.uri) for video in find_footage(videos, Naming()).footage}:
+        raise UsageError(f"--preview {output}: is one of the videos, and would be written over: give another name")
+    for given in videos:
+        among = storage.is_glob(given) or storage.is_folder(storage.absolute(given))
+        pattern = _real(given) if storage.is_glob(given) else f"{escape(_real(given).rstrip('/'))}/*"
+        if among and not storage.name(place).startswith(("_", ".")) and fnmatchcase(place, pattern):
+            raise UsageError(f"--preview {output}: would be one more video of --videos {given}: give another folder")
+
+
+def _real(place: str) -> str:
+    """One spelling of a place, links followed."""
+    return os.path.realpath(storage.local_path(place)) if storage.is_local(place) else storage.absolute(place)
 
 
 def write_preview(manifest: str, output: str, every: int, decode: DecodeOptions) -> int:

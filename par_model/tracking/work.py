@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from par_model.tracking.options import TrackOptions
 from par_model.wording import counted
 
 _BUSY = 0.6
@@ -95,17 +96,20 @@ def _advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str
     return f"{busy}: the detector held the job back; {more} it faster, and --every N looks at fewer frames"
 
 
-def warnings_of(videos: Sequence[dict[str, Any]], start_score: float) -> list[str]:
+def warnings_of(videos: Sequence[dict[str, Any]], options: TrackOptions) -> list[str]:
     """What a user should know of the videos (rows of ``_videos.parquet``), a line each."""
+    start_score, min_length = options.follow.real_start_score, options.follow.min_length
     said = []
     silent = [row for row in videos if row["detections"] and not row["tracks"] and row["status"] == "ok"]
     if silent:
         best = max(row["best_score"] for row in silent)
-        why = (
-            f"the best score is {best:.2f}, and tracks begin at {start_score:g}: lower --start-score"
-            if best < start_score
-            else "no person was found in frames that follow each other: look at more of them with a lower --every"
-        )
+        if best < start_score:
+            why = f"the best score is {best:.2f}, and tracks begin at {start_score:g}: lower --start-score"
+        elif min_length > 1:
+            why = f"no track has the {min_length} boxes that --min-length asks for: lower it"
+        else:
+            why = "no person was found in frames that follow each other"
+            why += ": look at more of them with a lower --every" if options.every > 1 else ""
         said.append(f"{counted(len(silent), 'video')} with boxes of people, but no tracks; {why}")
     empty = sum(not row["detections"] and row["status"] == "ok" for row in videos)
     if empty:

@@ -24,11 +24,16 @@ def catalog_of(kind: str) -> Any:
     return Delta()
 
 
-def iceberg_table(options: dict[str, str] | None = None) -> Any:
+def iceberg_catalog(options: dict[str, str] | None = None) -> Any:
     """options: of pyiceberg, beyond those of its configuration."""
     from pyiceberg.catalog import load_catalog
 
-    return load_catalog("local", **(options or {})).load_table("street.attributes")
+    return load_catalog("local", **(options or {}))
+
+
+def iceberg_table(options: dict[str, str] | None = None) -> Any:
+    """options: as of ``iceberg_catalog``."""
+    return iceberg_catalog(options).load_table("street.attributes")
 
 
 def delta_table(out: str) -> Any:

@@ -53,6 +53,23 @@ def test_duckdb_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path)
     assert {name: found.schema.field(name).type for name in kinds} == kinds
 
 
+def test_folders_above_the_table_are_no_columns_of_it(tmp_path: Path) -> None:
+    """DuckDB makes columns of them too, and takes the first of two that have one name."""
+    rows = made_rows()
+    out = write_output(tmp_path / "month=5" / "out", rows, ("camera_id",))
+    with duckdb.connect() as connection:
+        connection.execute(statement(Layout.of(out), "duckdb"))
+        names = connection.sql("SELECT * FROM attributes").columns
+        cameras = connection.sql("SELECT tracklet_id, camera_id FROM attributes").fetchall()
+    assert sorted(names) == sorted(field.name for field in Layout.of(out).columns())
+    assert dict(cameras) == {row["tracklet_id"]: row["camera_id"] for row in rows}
+    for above in ("camera_id=77", "Zone=5"):
+        out = write_output(tmp_path / above / "out", rows, ("camera_id",))
+        said = f"would read the column {above[:-2].rstrip('=')} from a folder above the table"
+        with pytest.raises(UsageError, match=said):
+            statement(Layout.of(out), "duckdb")
+
+
 NAMES = {"trino": "hive.video.table", "bigquery": "project.video.table"}
 PLACES = {"athena": "s3://b/out/attributes", "trino": "s3://b/out/attributes", "bigquery": "gs://b/out/attributes"}
 
@@ -94,7 +111,8 @@ def test_folders_whose_names_engines_would_decode_wrongly_are_listed(tmp_path: P
 def test_clickhouse_reads_every_value_as_it_was(by: tuple[str, ...], tmp_path: Path) -> None:
     chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
     rows = made_rows()
-    out = write_output(tmp_path / "it's" / "out", rows, by)
+    # Folders above it are none of the table's own.
+    out = write_output(tmp_path / "it's" / "camera_id=77" / "out", rows, by)
     session = chdb.Session(str(tmp_path / "chdb"))
     try:
         session.query("CREATE DATABASE video")
@@ -151,6 +169,11 @@ def test_what_an_engine_cannot_read_is_said(tmp_path: Path, caplog: pytest.LogCa
         statement(layout, "trino", "people", "s3://b/out")
     with pytest.raises(UsageError, match="names without blanks"):
         statement(layout, "duckdb", "a b")
+    for sign in "*?{":
+        with pytest.raises(
+            UsageError, match=f"clickhouse takes {re.escape(sign)} in /a{re.escape(sign)} for a pattern"
+        ):
+            statement(layout, "clickhouse", "t", f"/a{sign}")
     odd = replace(layout, schema=layout.schema.append(pa.field("seen", pa.time64("us"))))
     monitored = logging.getLogger("par_model")
     monitored.addHandler(caplog.handler)
@@ -161,6 +184,21 @@ def test_what_an_engine_cannot_read_is_said(tmp_path: Path, caplog: pytest.LogCa
     folders = replace(layout, partitions=pa.schema([("seen", pa.time64("us"))]))
     with pytest.raises(UsageError, match=r"--for athena has no type for time64\[us\], which the folders of seen are"):
         statement(folders, "athena", location="s3://b/out")
+
+
+@pytest.mark.parametrize(
+    ("engine", "spelled"),
+    [
+        ("spark", "`seen` map<string,int>"),
+        ("athena", "`seen` map<string,int>"),
+        ("trino", '"seen" map(varchar, integer)'),
+        ("clickhouse", "`seen` Map(String, Nullable(Int32))"),
+    ],
+)
+def test_maps_have_a_type(engine: str, spelled: str, tmp_path: Path) -> None:
+    layout = Layout.of(write_output(tmp_path / "out", made_rows(5)))
+    odd = replace(layout, schema=layout.schema.append(pa.field("seen", pa.map_(pa.string(), pa.int32()))))
+    assert spelled in statement(odd, engine, NAMES.get(engine, "t"), PLACES.get(engine))
 
 
 def test_statements_for_a_registered_table_name_its_files(tmp_path: Path) -> None:

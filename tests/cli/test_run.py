@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow.parquet as pq
 import pytest
@@ -31,9 +33,23 @@ def test_track_infer_and_report_each_once(
     assert table["status"].to_pylist() == ["ok"] * 3
     assert {len(frames) for frames in table["sampled_frames"].to_pylist()} == {2}
     assert "a-2" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert parjob(*asked(tmp_path, tiny_weights)) == 0
-    err = capsys.readouterr().err
+    assert parjob(*asked(tmp_path, tiny_weights), "--json") == 0
+    out, err = capsys.readouterr()
     assert err.count("nothing to do") == 2
+    told = json.loads(out)
+    assert told["track"]["counts"]["tracklets"] == sum(told["infer"]["counts"]["status"].values()) == 3
+    assert told["report"] == f"{tmp_path}/out/report.html"
+
+
+def test_an_empty_output_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (
+        parjob("run", "--no-ray", "--detector", "demo", "--weights", "demo", "--videos", "a.mp4", "--output", "") == 2
+    )
+    assert "--output is empty" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -50,16 +66,15 @@ def test_videos_in_which_nobody_is_found_say_why(
 
 
 @pytest.mark.parametrize(
-    ("words", "job", "kept"),
+    ("words", "job", "kept", "where"),
     [
-        ("infer --manifest m --weights w --output o", "inference.job.run_inference", "what is done is kept"),
-        ("track --videos v --detector demo --output o", "tracking.job.run_tracking", "what is done is kept"),
-        ("train --manifest m --weights w --output o", "training.job.run_training", "whole epochs are kept"),
-        ("run --videos v --detector demo --weights w --output o", "tracking.job.run_tracking", "what is done is kept"),
+        ("infer --manifest m --weights w --output o", "inference.job.run_inference", "what is done is", "here"),
+        ("track --videos v --detector demo --output o", "tracking.job.run_tracking", "what is done is", "here"),
+        ("train --manifest m --weights w --output o", "training.job.run_training", "whole epochs are", "there"),
     ],
 )
 def test_who_stops_a_job_is_told_that_it_goes_on(
-    words: str, job: str, kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: str, job: str, kept: str, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -67,5 +82,19 @@ def test_who_stops_a_job_is_told_that_it_goes_on(
     monkeypatch.setattr(f"par_model.{job}", stopped)
     assert parjob(*words.split(), "--no-ray") == 130
     lines = capsys.readouterr().err.split("\n")
-    assert lines[0] == f"parjob: stopped; {kept}. The same command again goes on from there"
+    assert lines[0] == f"parjob: stopped; {kept} kept. The same command again goes on from {where}"
     assert lines[-2:] == ["parjob: interrupted", ""]
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stopped(ColourDetector):
+        def detect(self, *given: object) -> NoReturn:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: Stopped())
+    write_walks(tmp_path / "a.mp4")
+    assert parjob(*asked(tmp_path, tiny_weights)) == 130
+    err = capsys.readouterr().err
+    assert "parjob: stopped; what is done is kept. The same command again goes on from here\n" in err

@@ -87,9 +87,10 @@ def test_the_command_says_what_came_of_it(archive: Path, tmp_path: Path, capsys:
     words += ["--videos", archive / "a.mp4", archive / "b.mp4", tmp_path / "none.mp4", "--max-failure-rate", "0.5"]
     assert parjob(*words) == 0
     out, err = capsys.readouterr()
-    first, second, third = out.splitlines()
+    first, second, why, third = out.splitlines()
     assert first == f"{tmp_path}/m.parquet: 6 tracklets, {2 * (50 + 55 + 30)} boxes of 3 videos, 1 of them failed"
     assert second == "  video-not-found: 1"
+    assert why == f"  {tmp_path}/_videos.parquet says of each why"
     assert third.startswith("  120 frames in ")
     assert parjob(*words, "--json") == 0
     out, err = capsys.readouterr()
@@ -136,6 +137,11 @@ def test_a_preview_shows_the_tracks(tmp_path: Path) -> None:
         (("--videos", "a.mp4", "--start-time", "soon"), "--start-time is 'soon'"),
         (("--videos", "a.mp4", "--name-pattern", "x"), "--name-pattern 'x'"),
         (("--videos", "a.mp4", "--preview", "x.txt"), "--preview 'x.txt'"),
+        (("--videos", "a.mp4", "--preview", "./a.mp4"), "--preview ./a.mp4: is one of the videos"),
+        (("--videos", ".", "--preview", "p.mp4"), "--preview p.mp4: would be one more video of --videos ."),
+        (("--videos", "*.mp4", "--preview", "p.mp4"), "--preview p.mp4: would be one more video of --videos *.mp4"),
+        (("--videos", ""), "--videos is empty"),
+        (("--videos", "a.mp4", "--output", ""), "--output is empty"),
         (("--videos", "a.mp4", "--decode-workers", "0"), "--decode-workers is 0"),
         (("--videos", "a.mp4", "--tracker", "magic"), "'magic' is not one of"),
     ],
@@ -149,8 +155,10 @@ def test_wrong_usage_is_exit_code_2_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_walks(tmp_path / "a.mp4", frames=2)
+    footage = (tmp_path / "a.mp4").read_bytes()
     assert parjob("track", "--detector", "colours", "--output", "out", "--no-ray", *words) == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+    assert (tmp_path / "a.mp4").read_bytes() == footage
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]

@@ -102,4 +102,6 @@ def test_pictures_that_are_gone_are_said_so_and_other_files_are_kept(
     assert "--audit" in (said := capsys.readouterr().err)
     assert "lies among the table's files" in said
     assert audit(run, "--audit", run.parent / "audit.html", "--audit-limit", 0) == 2
+    assert audit(run, "--audit-limit", 5) == 2
+    assert "--audit-limit is of the page that --audit FILE.html writes" in capsys.readouterr().err
     assert not (run.parent / "scores" / "metrics.json").exists(), "refused before it is scored"

@@ -55,11 +55,12 @@ def test_groups_and_texts_can_be_partitioned_by() -> None:
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        (["nope"], "no such column"),
+        (["nope"], "nope: is no column that the table has from the manifest"),
+        (["frame_indices"], "is no column that the table has from the manifest"),
         (["zone", "zone"], "twice"),
         (["camera_id"], "a folder already"),
         (["places"], r"list<.*no order"),
-        (["hat"], "its columns alone"),
+        (["hat"], "rows are sorted by those"),
     ],
 )
 def test_sort_columns_that_rows_cannot_be_sorted_by(columns: list[str], reason: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from par_model.tracking.options import FollowOptions, TrackOptions
 from par_model.tracking.work import closing, warnings_of
 
 
@@ -46,19 +47,29 @@ def row(**more: Any) -> dict[str, Any]:
     return {"status": "ok", "detections": 10, "tracks": 1, "best_score": 0.9, "damaged_frames": 0} | more
 
 
+def options(every: int = 1, **follow: Any) -> TrackOptions:
+    return TrackOptions(videos=("v",), detector="demo", output="out", every=every, follow=FollowOptions(**follow))
+
+
 def test_nothing_is_said_of_videos_in_which_all_went_well() -> None:
-    assert warnings_of([row(), row()], 0.7) == []
+    assert warnings_of([row(), row()], options()) == []
 
 
 def test_what_a_user_should_know() -> None:
     weak = row(tracks=0, best_score=0.42)
-    assert warnings_of([row(), weak], 0.7) == [
+    assert warnings_of([row(), weak], options()) == [
         "1 video with boxes of people, but no tracks; the best score is 0.42, and tracks begin at 0.7: lower "
         "--start-score"
     ]
-    assert "lower --every" in warnings_of([row(tracks=0)], 0.7)[0]
-    assert warnings_of([row(detections=0, tracks=0, best_score=None)] * 2, 0.7) == ["2 videos without any person found"]
-    assert warnings_of([row(damaged_frames=1), row(damaged_frames=2)], 0.7) == [
+    silent = "1 video with boxes of people, but no tracks; no person was found in frames that follow each other"
+    assert warnings_of([row(tracks=0)], options()) == [silent]
+    assert warnings_of([row(tracks=0)], options(every=2)) == [f"{silent}: look at more of them with a lower --every"]
+    assert warnings_of([row(tracks=0)], options(every=2, min_length=30)) == [
+        "1 video with boxes of people, but no tracks; no track has the 30 boxes that --min-length asks for: lower it"
+    ]
+    nobody = row(detections=0, tracks=0, best_score=None)
+    assert warnings_of([nobody] * 2, options()) == ["2 videos without any person found"]
+    assert warnings_of([row(damaged_frames=1), row(damaged_frames=2)], options()) == [
         "3 damaged frames of 2 videos not looked at; --damaged use does"
     ]
-    assert warnings_of([row(status="failed", detections=0, tracks=0, best_score=None)], 0.7) == []
+    assert warnings_of([row(status="failed", detections=0, tracks=0, best_score=None)], options()) == []

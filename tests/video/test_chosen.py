@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from par_model.errors import FailureCode, UsageError
-from par_model.sampling import Sampling
+from par_model.sampling import SPARING, Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.bytes.source import open_video
 from par_model.video.collect import Decoded
@@ -26,7 +26,7 @@ from tests.video.frame_numbers import read, write_clip
 
 NO_B = {"g": "25", "bf": "0", "sc_threshold": "0"}
 WITH_B = {"g": "25", "bf": "3", "b-pyramid": "none", "b-adapt": "0", "sc_threshold": "0"}
-CHEAPEST = Sampling("cheap", 4, decode_budget=0.01)
+CHEAPEST = Sampling("cheap", 4, decode_budget=SPARING)
 
 
 def tracklets(uri: str, spans: Sequence[Sequence[int]]) -> list[Tracklet]:
@@ -266,9 +266,9 @@ def test_frames_before_a_key_frame_that_are_decoded_after_it_start_earlier() -> 
     assert index.starts_of(np.arange(8)).tolist() == [0, 0, 0, 0, 0, 0, 6, 6]
     cost = DecodingCost(index, "hevc")
     frames = np.arange(8, dtype=np.int32)
-    assert cost.positions(frames, Sampling("cheap", 2, decode_budget=0.01)) is not None
-    assert (cost.positions(frames, Sampling("cheap", 2, decode_budget=0.01)) == [0, 6]).all()
+    assert cost.positions(frames, Sampling("cheap", 2, decode_budget=SPARING)) is not None
+    assert (cost.positions(frames, Sampling("cheap", 2, decode_budget=SPARING)) == [0, 6]).all()
     index.refuted.add(6)
-    assert cost.positions(frames, Sampling("cheap", 2, decode_budget=0.01)) is None
-    assert cost.positions(frames[:4], Sampling("cheap", 2, decode_budget=0.01)) is not None
+    assert cost.positions(frames, Sampling("cheap", 2, decode_budget=SPARING)) is None
+    assert cost.positions(frames[:4], Sampling("cheap", 2, decode_budget=SPARING)) is not None
     assert cost.positions(np.asarray([3, 8], np.int32), Sampling("cheap", 2)) is None
