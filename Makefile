@@ -12,6 +12,7 @@ export XDG_CACHE_HOME = $(CURDIR)/.cache
 
 help:
 	@echo "make demo       render a small archive, recognise it, show where the table is"
+	@echo "make test-house  those of structure, names and documents alone, half a minute"
 	@echo "make test       the tests, at most 10 minutes on two cores; installs libraries of catalogs for them"
 	@echo "make test-slow  the tests that take longer, at most 35 minutes; installs further engines for them"
 	@echo "make test-lowest  some of the tests with the oldest versions that pyproject.toml allows, some minutes"

@@ -14,8 +14,9 @@
     ├── TrainingError           training that cannot go on
     └── TrackletError           one tracklet, carries a FailureCode; becomes a failed row
 
-Nothing below the command line catches ParError to print it; nothing catches a bare Exception except the stages,
-which turn what one tracklet does into a failed row.
+Nothing below the command line catches ParError to print it. A bare Exception is caught where a stage turns what one
+tracklet or video does into a failed row, and around libraries that raise whatever they like, each time with the reason
+beside it.
 """
 
 from __future__ import annotations

@@ -5,11 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from tqdm import tqdm
 
 _LINE_SECONDS = 10.0
+
+# Is told how many there are, and gives what counts those that are done.
+Start = Callable[[int], Callable[[int], None]]
 
 
 class Progress:
@@ -66,6 +71,27 @@ class Progress:
         rate = (self._done - self._already) / max(1e-9, time.monotonic() - self._started)
         left = (self._total - self._done) / rate if rate else float("inf")
         return f"{self._done}/{self._total} {self._unit}, {rate:.1f} {self._unit}/s, {_clock(left)} left"
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Start]:
+    """Shows progress in ``unit``s (a plural noun), from when their number is told to the end of the block."""
+    shown: list[Progress] = []
+
+    def start(total: int) -> Callable[[int], None]:
+        shown.append(Progress(total, unit))
+        return shown[-1].advance
+
+    try:
+        yield start
+    finally:
+        for progress in shown:
+            progress.close()
+
+
+def unseen(total: int) -> Callable[[int], None]:
+    """A ``Start`` that shows nothing."""
+    return lambda done: None
 
 
 def _clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from par_model import progress
-from par_model.progress import Progress
+from par_model.progress import Progress, counting, unseen
 
 
 class Terminal(io.StringIO):
@@ -56,3 +56,24 @@ def test_a_line_has_its_note(monkeypatch: pytest.MonkeyPatch) -> None:
     Progress(10, "tracklets", stream=stream).reach(10, "epoch 1/1")
     assert stream.getvalue().startswith("10/10 tracklets, ")
     assert stream.getvalue().endswith("0:00:00 left; epoch 1/1\n")
+
+
+def test_a_bar_is_there_once_the_number_is_told_and_is_closed_whatever_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(progress.sys, "stderr", terminal)
+    with counting("videos"):
+        pass
+    assert terminal.getvalue() == ""
+
+    def two_of_three() -> None:
+        with counting("videos") as start:
+            start(3)(2)
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        two_of_three()
+    assert "2/3" in terminal.getvalue().split("\r")[-1]
+    assert terminal.getvalue().endswith("\n")
+    unseen(3)(2)

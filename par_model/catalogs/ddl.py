@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from par_model import storage
 from par_model.catalogs import sql_types
-from par_model.catalogs.layout import TABLE, Layout
+from par_model.catalogs.layout import Layout
 from par_model.catalogs.sql_types import SqlTypes
 from par_model.errors import UsageError
+from par_model.table.read import FOLDER
 from par_model.table.writer import NULL_FOLDER
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ _TABLE_NAME = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
 @dataclass(frozen=True)
 class SqlColumns:
-    """SqlColumns that an engine has a type for, as ``name type``, in order: of the files, then of the folders."""
+    """Columns that an engine has a type for, as ``name type``, in order: of the files, then of the folders."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
@@ -44,7 +45,7 @@ class SqlColumns:
         return cls(tuple(files), tuple(folders))
 
 
-def statement(layout: Layout, engine: str, name: str = TABLE, location: str | None = None) -> str:
+def statement(layout: Layout, engine: str, name: str = FOLDER, location: str | None = None) -> str:
     """SQL that an engine of ``engines.ENGINES`` takes as it stands; several statements end in a semicolon each.
 
     name: of the table, maybe after those of its schema and catalog, with dots between. location: URI of the folder of

@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 
 from par_model import storage
 from par_model.catalogs.held_types import held_type
-from par_model.catalogs.layout import TABLE, Layout, TableFile
+from par_model.catalogs.layout import Layout, TableFile
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError
 from par_model.extras import needed
 from par_model.object_stores import object_store_options
+from par_model.table.read import FOLDER
 
 with needed("delta", "a Delta table"):
     from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -55,7 +56,7 @@ class Delta:
         # Actions are made with paths as they are, and the log has them URL-encoded.
         files = [NamedFile(path := unquote(one["path"]), one["size_bytes"], path) for one in found]
         # Maintenance puts its own files beside the table's folder.
-        ours = tuple(file for file in files if file.name.startswith(f"{TABLE}/"))
+        ours = tuple(file for file in files if file.name.startswith(f"{FOLDER}/"))
         return State(ours, None if run is None else f"{run:012x}")
 
     def commit(self, layout: Layout, change: Change, before: storage.Before) -> str:

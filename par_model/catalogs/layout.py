@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 from par_model import storage, times
 from par_model.errors import OutputError
 from par_model.runs.output import Output
-from par_model.table.read import finished_run, readable, run_files
+from par_model.table.read import FOLDER, finished_run, readable, run_files
 from par_model.table.registrations import Registration, read_registrations
 from par_model.table.writer import NULL_FOLDER
-
-TABLE = "attributes"
 
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
 _DATES = {"date32[day]": pa.date32(), "date64[ms]": pa.date64()}
@@ -55,8 +53,8 @@ class Layout:
         Raises OutputError where no run is finished, or where a file of it is missing or damaged; StorageError.
         """
         summary = finished_run(uri)
-        if summary.get("command") != "infer" or "files" not in summary:
-            raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
+        if "files" not in summary:
+            raise OutputError(f"{uri} is of a version that recorded no files: run the job into another --output")
         output = Output(storage.canonical(uri))
         partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
         found = zip(summary["files"], run_files(uri, summary), strict=True)
@@ -79,7 +77,7 @@ class Layout:
     @property
     def folder(self) -> str:
         """URI of the folder that the files lie below."""
-        return storage.join(self.output, TABLE)
+        return storage.join(self.output, FOLDER)
 
     def columns(self) -> Iterator[pa.Field]:
         """Of the whole table: those of the files, then those of the folders."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,20 +138,13 @@ def _score(manifest: Path, table: Path, output: Path) -> dict[str, Any]:
 
 
 def _report(table: Path, scores: Path | None, page: Path) -> None:
-    from par_model.progress import Progress
+    from par_model.progress import counting
     from par_model.report.job import ReportOptions, run_report
 
     _say("reading the crops again for the report")
     evaluation = None if scores is None else str(scores)
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "tracklets"))
-        return bars[0].advance
-
-    run_report(ReportOptions(predictions=str(table), output=str(page), evaluation=evaluation), start)
-    for bar in bars:
-        bar.close()
+    with counting("tracklets") as start:
+        run_report(ReportOptions(predictions=str(table), output=str(page), evaluation=evaluation), start)
 
 
 def _show_scores(metrics: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,19 +101,10 @@ def evaluate(
 
 def _audit(scored: Scored, asked: AuditOptions) -> None:
     from par_model.labelling.audit import run_audit
-    from par_model.progress import Progress
+    from par_model.progress import counting
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "tracklets"))
-        return bars[0].advance
-
-    try:
+    with counting("tracklets") as start:
         audited = run_audit(scored, asked, start)
-    finally:
-        for bar in bars:
-            bar.close()
     disputed = f"{counted(audited.disputed, 'label')} disputed, {audited.sure} of them likely wrong"
     shown = f", {audited.shown} shown" if audited.shown < audited.disputed else ""
     click.echo(f"{audited.output}: {disputed}{shown}", err=True)

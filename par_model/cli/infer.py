@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Do the failed tracklets of a complete output again.")
 @click.option("--add", is_flag=True, help="Do the new tracklets of a complete output whose manifest has grown.")
 @options.device
-@click.option(
-    "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
-)
-@click.option("--model-actors", metavar="MIN[:MAX]", help="Copies of the model.  [default: as many as fit the cluster]")
+@options.workers("model")
 @options.ray
 @options.json_output
 def infer(
@@ -54,7 +51,7 @@ def infer(
     Example:
       parjob infer --manifest tracklets.parquet --weights w.safetensors --output out
     """
-    from par_model.cluster.sizing import parse_model_actors
+    from par_model.cluster.sizing import check_decode_workers, parse_model_actors
     from par_model.errors import UsageError
     from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry
@@ -64,8 +61,7 @@ def infer(
         raise UsageError("--retry-failed and --add are two runs: give one, then the other")
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()
     actors = parse_model_actors(model_actors)
-    if decode_workers is not None and decode_workers < 1:
-        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
+    check_decode_workers(decode_workers)
     wanted = InferOptions(decode=decode, **asked)
 
     worked = False

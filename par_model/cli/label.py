@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from par_model.wording import counted
 if TYPE_CHECKING:
     from par_model.labelling.apply import Applied
     from par_model.labelling.choose import Chosen
-    from par_model.progress import Progress
 
 _OTHERS = {
     "page": ("par_model.cli.label_page:page", "Write a page on which a person labels tracklets, by keys."),
@@ -172,19 +171,10 @@ def export(manifest: str, _format: str, output: str, schema: str | None) -> None
       parjob label export --manifest chosen.parquet --format cvat --schema own.toml --output cvat
     """
     from par_model.labelling.export import export_cvat
-    from par_model.progress import Progress
+    from par_model.progress import counting
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "videos"))
-        return bars[0].advance
-
-    try:
+    with counting("videos") as start:
         made = export_cvat(manifest, output, schema, start)
-    finally:
-        for bar in bars:
-            bar.close()
     for file in made.files:
         click.echo(f"{file.uri}\t{file.video}")
     stills = f"; left out: {counted(made.stills, 'tracklet')} of still images" if made.stills else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.labelling.page import LabelPage
-    from par_model.progress import Progress
 
 
 @click.command(cls=Command)
@@ -54,19 +52,10 @@ def page(as_json: bool, **asked: Any) -> None:
       parjob label page --manifest chosen.parquet --schema own.toml --predictions out --output label.html
     """
     from par_model.labelling.page import LabelPageOptions, run_label_page
-    from par_model.progress import Progress
+    from par_model.progress import counting
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "tracklets"))
-        return bars[0].advance
-
-    try:
+    with counting("tracklets") as start:
         made = run_label_page(LabelPageOptions(**asked), start)
-    finally:
-        for bar in bars:
-            bar.close()
     if as_json:
         click.echo(json.dumps(asdict(made)))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode:
     from par_model.manifest import Manifest
     from par_model.manifest.check import check as find_defects
     from par_model.manifest.check_videos import VideoCheck
-    from par_model.progress import Progress
+    from par_model.progress import counting
 
     if (limit is not None or decode) and not videos:
         raise click.UsageError("--limit and --decode are for --videos")
@@ -88,19 +88,10 @@ def check(uri: str, schema: str | None, videos: bool, limit: int | None, decode:
         click.echo("the schema of the labels is not known, so their number is not checked: give --schema", err=True)
     defects: Iterator[Defect | VideoDefect] = find_defects(opened, attribute_schema)
     beside = VideoCheck(opened, limit, decode=decode)
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "videos"))
-        return bars[0].advance
-
-    if videos:
-        defects = chain(defects, beside.defects(start))
-    try:
+    with counting("videos") as start:
+        if videos:
+            defects = chain(defects, beside.defects(start))
         count = _print_json(opened.num_rows, defects) if as_json else _print_lines(defects)
-    finally:
-        for bar in bars:
-            bar.close()
     if videos:
         click.echo(_video_words(beside.counts), err=True)
     click.echo(f"{counted(opened.num_rows, 'row')}, {counted(count, 'defect')}", err=True)
@@ -157,20 +148,11 @@ def look(uri: str, **asked: Any) -> None:
     Example:
       parjob manifest look cam1.parquet --output look.html
     """
-    from par_model.progress import Progress
+    from par_model.progress import counting
     from par_model.report.look import LookOptions, run_look
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "frames"))
-        return bars[0].advance
-
-    try:
+    with counting("frames") as start:
         looked = run_look(LookOptions(uri, **asked), start)
-    finally:
-        for bar in bars:
-            bar.close()
     unread = f"; {counted(looked.missing, 'frame')} could not be read" if looked.missing else ""
     unfit = f"; {counted(looked.unfit, 'row')} left out: no sound tracklets of videos" if looked.unfit else ""
     click.echo(

@@ -49,6 +49,17 @@ ray = together(
     ),
     click.option("--no-ray", is_flag=True, help="Run the same stages in this one process, without Ray."),
 )
+
+
+def workers(model: str) -> Decorator:
+    """How many there are of each stage. model: what the second stage has copies of."""
+    as_many = "[default: as many as fit the cluster]"
+    return together(
+        click.option("--decode-workers", type=int, metavar="N", help=f"Processes that decode.  {as_many}"),
+        click.option("--model-actors", metavar="MIN[:MAX]", help=f"Copies of the {model}.  {as_many}"),
+    )
+
+
 device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

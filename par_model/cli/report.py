@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.wording import counted
-
-if TYPE_CHECKING:
-    from par_model.progress import Progress
 
 
 @click.command(cls=Command)
@@ -47,20 +43,11 @@ def report(as_json: bool, **asked: Any) -> int:
     Example:
       parjob report --predictions out --evaluation scores --output report.html
     """
-    from par_model.progress import Progress
+    from par_model.progress import counting
     from par_model.report.job import ReportOptions, run_report
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "tracklets"))
-        return bars[0].advance
-
-    try:
+    with counting("tracklets") as start:
         written = run_report(ReportOptions(**asked), start)
-    finally:
-        for bar in bars:
-            bar.close()
     for note in written.notes:
         sys.stderr.write(f"parjob: {' '.join(note.split())}\n")
     if as_json:

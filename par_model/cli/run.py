@@ -141,15 +141,8 @@ def _infer(
 
 
 def _report(table: str, page: str) -> None:
-    from par_model.progress import Progress
+    from par_model.progress import counting
     from par_model.report.job import ReportOptions, run_report
 
-    bars: list[Progress] = []
-
-    def start(total: int) -> Callable[[int], None]:
-        bars.append(Progress(total, "tracklets"))
-        return bars[0].advance
-
-    run_report(ReportOptions(predictions=table, output=page), start)
-    for bar in bars:
-        bar.close()
+    with counting("tracklets") as start:
+        run_report(ReportOptions(predictions=table, output=page), start)

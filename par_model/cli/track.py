@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 @options.tracked_decoding
 @click.option("--retry-failed", is_flag=True, help="Do the failed videos of a complete manifest again.")
 @options.device
-@click.option(
-    "--decode-workers", type=int, metavar="N", help="Processes that decode.  [default: as many as fit the cluster]"
-)
-@click.option(
-    "--model-actors", metavar="MIN[:MAX]", help="Copies of the detector.  [default: as many as fit the cluster]"
-)
+@options.workers("detector")
 @options.ray
 @click.option(
     "--preview",
@@ -66,14 +61,12 @@ def track(
     Example:
       parjob track --videos archive --detector person.xml --output tracklets.parquet
     """
-    from par_model.cluster.sizing import parse_model_actors
-    from par_model.errors import UsageError
+    from par_model.cluster.sizing import check_decode_workers, parse_model_actors
     from par_model.tracking.job import run_tracking
     from par_model.tracking.preview import check_place, write_preview
 
     actors = parse_model_actors(model_actors)
-    if decode_workers is not None and decode_workers < 1:
-        raise UsageError(f"--decode-workers is {decode_workers}: must be at least 1")
+    check_decode_workers(decode_workers)
     wanted = track_options(asked, more_videos)
     if preview is not None:
         check_place(preview, wanted.videos)

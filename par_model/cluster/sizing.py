@@ -152,6 +152,12 @@ def choose_tracking_pools(
     return Pools(device, (decode_workers or 1, decode_workers or max(1, cpus // 4)), model)
 
 
+def check_decode_workers(count: int | None) -> None:
+    """Raises UsageError for a number that is none of workers."""
+    if count is not None and count < 1:
+        raise UsageError(f"--decode-workers is {count}: must be at least 1")
+
+
 def parse_model_actors(text: str | None) -> tuple[int, int] | None:
     """``MIN[:MAX]``. Raises UsageError."""
     if text is None:

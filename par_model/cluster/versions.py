@@ -45,7 +45,7 @@ def refuse_other_nodes() -> None:
                 found[name] = ray.get(reference)
             except ray.exceptions.RayError:
                 continue  # it has left meanwhile, or cannot start a worker: stages would not run there either
-    refuse_differing(expected, found)
+    refuse_other_versions(expected, found)
 
 
 def refuse_other_node(expected: Versions) -> None:
@@ -53,10 +53,10 @@ def refuse_other_node(expected: Versions) -> None:
     context = ray.get_runtime_context()
     address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     name = f"{address} ({context.get_node_id()[:8]})"
-    refuse_differing(expected, {name: versions_here()})
+    refuse_other_versions(expected, {name: versions_here()})
 
 
-def refuse_differing(expected: Versions, found: Mapping[str, Versions]) -> None:
+def refuse_other_versions(expected: Versions, found: Mapping[str, Versions]) -> None:
     """expected: of this process. found: by node. Builds (``2.9.0+cpu``) of one version are the same version.
 
     Raises ClusterError that names nodes, versions and what to do.

@@ -36,7 +36,7 @@ from par_model.evaluation import bootstrap
 from par_model.evaluation.measures import commonest, constant_answers, measure
 from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
 from par_model.evaluation.predictions import Predictions, read_predictions
-from par_model.manifest.labels import Labels, read_labels
+from par_model.manifest.labels import Labels, read_labels, schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.runs.output import Output
@@ -156,12 +156,7 @@ def _paper(found: PaperMetrics) -> dict[str, Any]:
 
 
 def _schema(options: EvaluateOptions, manifest: Manifest) -> AttributeSchema:
-    schema = load_schema(options.schema) if options.schema is not None else manifest.label_schema
-    if schema is None:
-        raise ManifestError(
-            f"manifest {manifest.uri}: does not say which schema its labels follow: give it with --schema"
-        )
-    return schema
+    return schema_of_labels(manifest, None if options.schema is None else load_schema(options.schema))
 
 
 def _schema_uri(options: EvaluateOptions) -> str | None:

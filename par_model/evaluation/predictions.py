@@ -17,7 +17,7 @@ from par_model import storage
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import OutputError, SchemaError
 from par_model.evaluation.measures import Answers
-from par_model.table.read import finished_run, open_table, readable, run_table
+from par_model.table.read import FOLDER, finished_run, open_table, readable, run_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,11 @@ class Predictions:
     run_id: str | None
 
 
+def is_other_models(uri: str) -> bool:
+    """Whether ``uri`` names another model's table, and not the output folder of ``infer``."""
+    return storage.is_glob(uri) or uri.endswith(".parquet")
+
+
 def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predictions:
     """What the table at ``uri`` says of the tracklets ``ids``.
 
@@ -45,7 +50,7 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
 
     Raises OutputError, SchemaError where it is no such table, StorageError where it cannot be read.
     """
-    if storage.is_glob(uri) or uri.endswith(".parquet"):
+    if is_other_models(uri):
         return _of_other_model(uri, schema, ids)
     try:
         summary = finished_run(uri)
@@ -93,7 +98,7 @@ def _rows(uri: str, schema: AttributeSchema, table: ds.Dataset) -> pa.Table:
             f"weights follow another schema than {schema.name!r}"
         )
     columns = ["tracklet_id", "status", "scores", *(group.column for group in schema.groups)]
-    with readable(storage.join(storage.absolute(uri), "attributes")):
+    with readable(storage.join(storage.absolute(uri), FOLDER)):
         return table.to_table(columns=columns)
 
 

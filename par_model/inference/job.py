@@ -34,7 +34,7 @@ from par_model.inference.work import TotalWork
 from par_model.runs.lock import Held
 from par_model.runs.record import versions
 from par_model.runs.stripes import stripe_rows
-from par_model.table.engines import unread_columns
+from par_model.table.unread import unread_columns
 
 _log = logging.getLogger(__name__)
 
@@ -132,15 +132,9 @@ def _run(
         "seconds": round(seconds, 3),
         "options": _described(job, settings),
         "versions": versions(),
-        "manifest": {"uri": job.manifest.uri} | {"rows": planned.selected, "digest": planned.digest},
+        "manifest": {"uri": job.manifest.uri, "rows": planned.selected, "digest": planned.digest},
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
-        "schema": {
-            "name": job.header.schema.name,
-            "untrained": [] if job.options.zero_shot else list(job.header.untrained),
-            "groups": {g.column: [c.value for c in g.classes] for g in job.header.schema.groups},
-            "toml": job.header.schema.to_toml(),
-            "thresholds": dict(zip(job.header.schema.score_fields, job.reading().thresholds, strict=True)),
-        },
+        "schema": _schema(job),
         "counts": counts,
         "stages": work.rates(planned.rows - already, seconds),
         "partitions": {name: str(table.schema.field(name).type) for name in job.options.partition_by},
@@ -150,6 +144,17 @@ def _run(
     job.output.write_record(held, summary)
     job.output.clear(held, *REMAINS)
     return summary
+
+
+def _schema(job: Job) -> dict[str, Any]:
+    schema = job.header.schema
+    return {
+        "name": schema.name,
+        "untrained": [] if job.options.zero_shot else list(job.header.untrained),
+        "groups": {group.column: [one.value for one in group.classes] for group in schema.groups},
+        "toml": schema.to_toml(),
+        "thresholds": dict(zip(schema.score_fields, job.reading().thresholds, strict=True)),
+    }
 
 
 def _described(job: Job, settings: StageSettings) -> dict[str, Any]:

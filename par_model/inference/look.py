@@ -20,6 +20,7 @@ from par_model.runs.differences import Fingerprint
 from par_model.runs.output import Output
 from par_model.sampling import Sampling
 from par_model.table.attribute_table import AttributeTable
+from par_model.table.read import FOLDER
 from par_model.table.results import Reading
 from par_model.table.schema import check_partition_columns, check_sort_columns, table_schema
 
@@ -55,7 +56,7 @@ class Job:
         schema = table_schema(passed_through, header.schema, embedding=options.embedding, embedding_width=width)
         check_partition_columns(options.partition_by, schema)
         check_sort_columns(options.sort_by, options.partition_by, passed_through)
-        folder = storage.join(storage.absolute(options.output), "attributes")
+        folder = storage.join(storage.absolute(options.output), FOLDER)
         return cls(
             options=options,
             manifest=manifest,

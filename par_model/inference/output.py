@@ -21,6 +21,7 @@ from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output
 from par_model.runs.parts import PartStore
 from par_model.runs.record import Fingerprinted
+from par_model.table.read import FOLDER
 
 _PARTS = "_parts"
 REMAINS = (_PARTS, PLAN, CLAIM)
@@ -58,7 +59,7 @@ def claim(
             return job_id, parts
         if found["again"] == kind.recorded and is_same(found["fingerprint"], fingerprint):  # its plan counts
             return job_id, parts
-    elif finished is None and storage.list_files(output.place("attributes")):
+    elif finished is None and storage.list_files(output.place(FOLDER)):
         raise OutputError(
             f"{output.name} holds a table without run.json that this job did not begin: give another --output"
         )

@@ -35,6 +35,7 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import COLUMNS, ROW, SPLITS
+from par_model.wording import listed
 
 _LABELS, _SPLIT = COLUMNS.field("labels"), COLUMNS.field("split")
 _SHOWN = 3  # tracklets that a refusal names
@@ -116,10 +117,9 @@ def _labels_before(manifest: Manifest, schema: AttributeSchema, *, is_given: boo
 def _refuse_strangers(uri: str, answers: tuple[LabelAnswer, ...], known: set[str], manifest: str) -> None:
     strange = list(dict.fromkeys(said.tracklet_id for said in answers if said.tracklet_id not in known))
     if strange:
-        shown = ", ".join(repr(name) for name in strange[:_SHOWN])
-        more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+        shown = listed(map(repr, strange), _SHOWN)
         raise ManifestError(
-            f"answers {uri}: manifest {manifest} has no tracklet {shown}{more}: give the manifest that was labelled, "
+            f"answers {uri}: manifest {manifest} has no tracklet {shown}: give the manifest that was labelled, "
             "or the one that it was chosen from"
         )
 

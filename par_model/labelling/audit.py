@@ -6,7 +6,7 @@ Dimension letters: B tracklets, G classes of one group.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,15 +19,17 @@ from par_model import __version__, storage
 from par_model.attributes import AttributeGroup
 from par_model.errors import ParError, UsageError
 from par_model.evaluation.job import Scored
+from par_model.evaluation.predictions import is_other_models
 from par_model.labelling.agreement import agreements
 from par_model.labelling.answers import COLUMN, UNSEEN, LabelAnswer, from_column
 from par_model.labelling.disputes import Dispute, disputes, model_confusion, people_confusion
 from par_model.labelling.merge import Voices, gather_voices
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.progress import Start, unseen
 from par_model.report.page import refuse_no_page, render_audit
 from par_model.report.thumbnails import MOST_FRAMES, Strip, read_strips
 from par_model.sampling import positions
-from par_model.table.read import finished_run
+from par_model.table.read import finished_run, refuse_among_files
 from par_model.types import Tracklet
 from par_model.video.options import DecodeOptions
 
@@ -49,6 +51,7 @@ class AuditOptions:
 
     def page(self) -> str:
         """Where the page goes. Raises UsageError rather than replace something that is no page."""
+        refuse_among_files(self.output, self.predictions, "--audit")
         uri = storage.absolute(self.output)
         refuse_no_page(uri, self.output, "--audit")
         return uri
@@ -67,7 +70,7 @@ class Audited:
 def run_audit(
     scored: Scored,
     options: AuditOptions,
-    start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None,
+    start: Start = unseen,
 ) -> Audited:
     """Write the page. scored: what was evaluated. start: is told how many tracklets' crops will be read, and gives what
     counts them. Crops that cannot be read are said so on the page. Raises ParError."""
@@ -160,14 +163,11 @@ def _card(dispute: Dispute, tracklet_id: str, strips: dict[str, Strip], voices: 
 
 def _decoding(predictions: str) -> dict[str, Any]:
     """How the run read its frames, as far as its record tells; damaged frames are shown as they are."""
-    is_other_table = storage.is_glob(predictions) or predictions.endswith(".parquet")
-    told = {} if is_other_table else finished_run(predictions).get("options", {})
+    told = {} if is_other_models(predictions) else finished_run(predictions).get("options", {})
     return asdict(DecodeOptions()) | told | {"damaged": "use"}
 
 
-def _strips(
-    scored: Scored, ids: Sequence[str], decoding: dict[str, Any], start: Callable[[int], Callable[[int], None]]
-) -> dict[str, Strip]:
+def _strips(scored: Scored, ids: Sequence[str], decoding: dict[str, Any], start: Start) -> dict[str, Strip]:
     """Crops of these tracklets, spread evenly over each."""
     wanted = list(dict.fromkeys(ids))
     found: dict[str, Strip] = {}

@@ -26,13 +26,14 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import ROW
+from par_model.table.read import refuse_among_files
 
 RANK = pa.field("chosen_rank", pa.int32())
 BY = pa.field("chosen_by", pa.string())
 WHY = pa.field("chosen_why", pa.string())
 _FIELDS = (RANK, BY, WHY)
 _MIXED = ("uncertain", "diverse", "stratified")
-_POLICIES = (*_MIXED, "random")  # the place of each is part of its seed
+_POLICIES = (*_MIXED, "random")  # which of them it is, is part of each one's seed
 # Comparing takes time by the square: of larger pools a random part is compared.
 _MOST_COMPARED = 20_000
 
@@ -68,7 +69,9 @@ def run_choose(options: ChooseOptions) -> Chosen:
     if storage.canonical(options.output) == storage.canonical(options.manifest):
         raise UsageError(f"--output {options.output} is the manifest itself: what is not chosen would be lost")
     if options.predictions is not None:
-        _refuse_table(options.output, options.predictions)
+        refuse_among_files(options.output, options.predictions)
+        if storage.canonical(options.output) == storage.join(storage.canonical(options.predictions), "run.json"):
+            raise UsageError(f"--output {options.output} is the table's record, which would be lost")
     pool = read_pool(manifest, predictions=options.predictions, split=options.split)
     chosen = choose(pool, options)
     if not chosen:
@@ -87,13 +90,6 @@ def run_choose(options: ChooseOptions) -> Chosen:
         pool=len(pool),
         left_out={why: count for why, count in pool.left_out.items() if count},
     )
-
-
-def _refuse_table(output: str, predictions: str) -> None:
-    """Raises UsageError for an output that would replace the table's record, or be read as a part of the table."""
-    there, out = storage.canonical(output), storage.canonical(predictions)
-    if there == storage.join(out, "run.json") or there.startswith(storage.join(out, "attributes") + "/"):
-        raise UsageError(f"--output {output} is among the files of the table {predictions}: give another place")
 
 
 def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:

@@ -121,11 +121,11 @@ def model_confusion(
 def people_confusion(group: AttributeGroup, voices: Voices) -> NDArray[np.int64]:
     """int64 [answers + 1, answers + 1]: what one person says by what another says of the same tracklet, every pair of
     people in both orders; the last row and column are for "cannot be seen"."""
-    place_of = {answer: i for i, answer in enumerate((*group.answers, None))}
-    counts = np.zeros((len(place_of), len(place_of)), np.int64)
+    index_of = {answer: i for i, answer in enumerate((*group.answers, None))}
+    counts = np.zeros((len(index_of), len(index_of)), np.int64)
     for of_groups in voices.values():
         for one, other in permutations(of_groups.get(group.name, {}).values(), 2):
-            counts[place_of[one.answer], place_of[other.answer]] += 1
+            counts[index_of[one.answer], index_of[other.answer]] += 1
     return counts
 
 

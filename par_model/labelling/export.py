@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from par_model import storage
@@ -10,9 +10,10 @@ from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError
 from par_model.manifest.exporters.cvat import CvatTrack, CvatVideo, cvat_tracks, write_cvat
 from par_model.manifest.importers.videos import stem
-from par_model.manifest.labels import read_labels
+from par_model.manifest.labels import read_labels, schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
+from par_model.progress import Start, unseen
 from par_model.video.survey import survey
 
 _BEYOND_ALL = 2**31 - 1  # no frame index is larger, so that the survey counts to the end
@@ -40,7 +41,7 @@ def export_cvat(
     manifest_uri: str,
     output: str,
     schema: str | None = None,
-    start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None,
+    start: Start = unseen,
 ) -> Exports:
     """Write a file of "CVAT for video 1.1" for each video below the folder ``output``, called after the video.
 
@@ -69,11 +70,7 @@ def export_cvat(
 
 def _schema(manifest: Manifest, given: str | None) -> AttributeSchema:
     own = manifest.label_schema
-    schema = load_schema(given) if given is not None else own
-    if schema is None:
-        raise ManifestError(
-            f"manifest {manifest.uri}: does not say which schema its labels follow: give it with --schema"
-        )
+    schema = schema_of_labels(manifest, None if given is None else load_schema(given))
     if own is not None and own != schema:
         raise SchemaError(
             f"manifest {manifest.uri}: its labels follow schema {own.name!r}, not {schema.name!r}: leave out --schema"

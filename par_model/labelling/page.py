@@ -24,12 +24,15 @@ from par_model.attributes import AttributeGroup, AttributeSchema, load_schema
 from par_model.errors import ManifestError, UsageError
 from par_model.labelling.answers import is_name
 from par_model.labelling.choose import BY, RANK, WHY
+from par_model.manifest.labels import schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.progress import Start, unseen
 from par_model.report.page import json_in_html, refuse_no_page, render_label
 from par_model.report.run import FinishedRun
 from par_model.sampling import Sampling
+from par_model.table.read import refuse_among_files
 from par_model.types import Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
@@ -86,18 +89,18 @@ class _Card:
     predicted: list[tuple[int, float] | None] = field(default_factory=list)
 
 
-def run_label_page(
-    options: LabelPageOptions, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
-) -> LabelPage:
+def run_label_page(options: LabelPageOptions, start: Start = unseen) -> LabelPage:
     """Write the page. ``start`` is told the number of tracklets whose crops will be read, and gives what counts them.
 
     Tracklets whose crops cannot be read are on the page too, with the reason. Raises ManifestError where the manifest
     cannot be labelled, SchemaError, OutputError where the predictions are none, StorageError.
     """
     output = storage.absolute(options.output)
+    if options.predictions is not None:
+        refuse_among_files(options.output, options.predictions)
     refuse_no_page(output, options.output)
     manifest = Manifest.open(options.manifest)
-    schema = _schema(options, manifest)
+    schema = schema_of_labels(manifest, None if options.schema is None else load_schema(options.schema))
     refuse_ambiguous(manifest, None)
     if manifest.num_rows > MOST:
         raise ManifestError(
@@ -122,14 +125,6 @@ def run_label_page(
         predicted_tracklets=len(predicted),
         predicted_groups=sum(any(of) for of in zip(*predicted, strict=True)),
     )
-
-
-def _schema(options: LabelPageOptions, manifest: Manifest) -> AttributeSchema:
-    if options.schema is not None:
-        return load_schema(options.schema)
-    if manifest.label_schema is None:
-        raise UsageError(f"--schema is missing: manifest {options.manifest} does not say what its labels mean")
-    return manifest.label_schema
 
 
 def _cards(manifest: Manifest, *, blind: bool) -> list[_Card]:

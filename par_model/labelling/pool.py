@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from par_model import storage
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import ManifestError, OutputError
 from par_model.evaluation.measures import Answers
@@ -22,7 +21,7 @@ from par_model.evaluation.predictions import read_predictions
 from par_model.manifest.labels import PERSON
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import ROW
-from par_model.table.read import finished_run, open_table, readable, schema_of
+from par_model.table.read import finished_run, readable, run_table, schema_of
 from par_model.times import with_offset
 
 _HOUR = 3_600_000  # milliseconds
@@ -98,12 +97,11 @@ def read_pool(manifest: Manifest, *, predictions: str | None, split: str | None)
 
 def read_embeddings(uri: str, ids: Sequence[str]) -> NDArray[np.float32]:
     """float32 [B, E]: the table's embedding of each tracklet. Raises OutputError where it has none."""
-    folder = storage.join(storage.absolute(uri), "attributes")
-    table = open_table(folder, finished_run(uri).get("partitions", {}))
+    table = run_table(uri, finished_run(uri))
     advice = "run `parjob infer --embedding` into another --output, or choose with --by uncertain"
     if "embedding" not in table.schema.names:
         raise OutputError(f"{uri} has no column embedding, by which tracklets are compared: {advice}")
-    with readable(folder):
+    with readable(uri):
         rows = table.to_table(columns=["tracklet_id", "embedding"])
     rows = rows.filter(rows["embedding"].is_valid())
     row_of = {name: i for i, name in enumerate(rows["tracklet_id"].to_pylist())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from par_model.manifest.agreement import Agreement, Misfit, wholly_outside
 from par_model.manifest.read import Manifest
 from par_model.manifest.rows import Row, rows
 from par_model.manifest.tracklets import TRACKLET_COLUMNS
+from par_model.progress import Start, unseen
 from par_model.video.survey import Survey
 from par_model.video.surveys import Question, surveys
 
@@ -71,9 +72,7 @@ class VideoCheck:
         self._decode = decode
         self.counts = VideoCounts()
 
-    def defects(
-        self, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
-    ) -> Iterator[VideoDefect]:
+    def defects(self, start: Start = unseen) -> Iterator[VideoDefect]:
         """Defects of single rows in row order, then those of whole videos.
 
         start: is told the number of videos, and gives what counts those that were looked at.

@@ -17,6 +17,7 @@ from par_model.errors import ManifestError, SchemaError
 from par_model.manifest.read import Manifest
 from par_model.manifest.schema import DEFECT, LABEL_VALUES, ROW
 from par_model.times import with_offset
+from par_model.wording import listed
 
 PERSON = "person_id"
 _NAMED = 3  # of the classes that differ, so many are named
@@ -66,7 +67,7 @@ def read_labels(manifest: Manifest, schema: AttributeSchema, *, labelled_by: Att
     Raises ManifestError where no schema is known, a row has another number of labels than classes or a value other
     than 1, 0 and -1, or people are no plain values; SchemaError where the classes differ.
     """
-    order = _class_order(manifest, labelled_by or manifest.label_schema, schema)
+    order = _class_order(schema_of_labels(manifest, labelled_by), schema, manifest.uri)
     further = [PERSON] if PERSON in manifest.schema.names else []
     if further and pa.types.is_nested(kind := manifest.schema.field(PERSON).type):
         raise ManifestError(f"manifest {manifest.uri}: column {PERSON!r} is {kind}: give text or numbers")
@@ -89,28 +90,29 @@ def read_labels(manifest: Manifest, schema: AttributeSchema, *, labelled_by: Att
     )
 
 
-def _class_order(manifest: Manifest, theirs: AttributeSchema | None, wanted: AttributeSchema) -> list[int]:
-    """For each class of ``wanted``, its position among the manifest's labels."""
-    if theirs is None:
+def schema_of_labels(manifest: Manifest, given: AttributeSchema | None) -> AttributeSchema:
+    """The given schema, else that of the manifest's metadata. Raises ManifestError where neither is known."""
+    found = given or manifest.label_schema
+    if found is None:
         raise ManifestError(
             f"manifest {manifest.uri}: does not say which schema its labels follow: give it with --schema"
         )
+    return found
+
+
+def _class_order(theirs: AttributeSchema, wanted: AttributeSchema, uri: str) -> list[int]:
+    """For each class of ``wanted``, its position among the manifest's labels."""
     if set(theirs.score_fields) != set(wanted.score_fields):
         only = [name for name in wanted.score_fields if name not in theirs.score_fields]
         other = [name for name in theirs.score_fields if name not in wanted.score_fields]
         differences = [
-            f"{who} has {_some(names)}" for who, names in ((wanted.name, only), (theirs.name, other)) if names
+            f"{who} has {listed(names, _NAMED)}" for who, names in ((wanted.name, only), (theirs.name, other)) if names
         ]
         raise SchemaError(
-            f"manifest {manifest.uri}: its labels follow schema {theirs.name!r}, not {wanted.name!r}: only "
+            f"manifest {uri}: its labels follow schema {theirs.name!r}, not {wanted.name!r}: only "
             f"{', only '.join(differences)}"
         )
     return [theirs.score_fields.index(name) for name in wanted.score_fields]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _values(manifest: Manifest, batch: pa.RecordBatch, classes: int) -> NDArray[np.int8]:

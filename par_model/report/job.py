@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,12 +15,14 @@ from par_model.attributes.schema import field_name
 from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError, ParError, UsageError
 from par_model.manifest.read import Manifest
+from par_model.progress import Start, unseen
 from par_model.report.figures import class_figures, group_figures
 from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
 from par_model.report.page import json_in_html, refuse_no_page, render
 from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import Strip, read_strips
+from par_model.table.read import refuse_among_files
 
 LIMIT = 2000
 
@@ -67,9 +68,7 @@ class Written:
     notes: tuple[str, ...]
 
 
-def run_report(
-    options: ReportOptions, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
-) -> Written:
+def run_report(options: ReportOptions, start: Start = unseen) -> Written:
     """Write the page. ``start`` is told the number of tracklets whose crops will be read, and gives what counts them.
 
     Crops or labels that cannot be had any more are notes on the page. Raises ParError where the run or the evaluation
@@ -137,13 +136,8 @@ def read_metrics(uri: str) -> dict[str, Any]:
 def _page_place(options: ReportOptions) -> str:
     """Where the page goes. Raises UsageError rather than replace something that is no page, as the run's own
     files, the evaluation or the manifest."""
+    refuse_among_files(options.output, options.predictions)
     output = storage.absolute(options.output)
-    table = storage.join(storage.absolute(options.predictions), "attributes")
-    if output.startswith(f"{table}/"):
-        raise UsageError(
-            f"--output {options.output} lies among the table's files, and readers take every file there: give the page "
-            "another folder"
-        )
     refuse_no_page(output, options.output)
     return output
 
@@ -176,7 +170,7 @@ def _strips(
     options: ReportOptions,
     result: FinishedRun,
     rows: pa.Table,
-    start: Callable[[int], Callable[[int], None]],
+    start: Start,
     notes: list[str],
 ) -> dict[str, Strip]:
     recognised = rows.filter(rows["sampled_frames"].is_valid())

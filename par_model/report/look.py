@@ -12,6 +12,7 @@ from par_model import __version__, storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.progress import Start, unseen
 from par_model.report.drawing import Drawn, Mark, contact_sheet, draw, webp
 from par_model.report.page import render_look
 from par_model.sampling import Sampling
@@ -74,9 +75,7 @@ class _Shown:
 Key = tuple[str, int | None]
 
 
-def run_look(
-    options: LookOptions, start: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None
-) -> Looked:
+def run_look(options: LookOptions, start: Start = unseen) -> Looked:
     """Write the page or the picture. start: is told the number of frames to read, and gives what counts them.
 
     Memory grows with the number of rows of the videos that are shown, 16 bytes each. Raises ManifestError where the

@@ -15,7 +15,7 @@ import pyarrow as pa
 from par_model import storage
 from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
-from par_model.table.read import finished_run, readable, run_table, schema_of
+from par_model.table.read import FOLDER, finished_run, readable, run_table, schema_of
 
 _SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
@@ -34,11 +34,11 @@ class FinishedRun:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         summary = finished_run(uri)
-        if summary.get("command") != "infer" or not summary.keys() >= _SUMMARY_KEYS:
+        if not summary.keys() >= _SUMMARY_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
         self.summary = summary
         self.groups = schema_of(summary).groups
-        folder = storage.join(storage.absolute(uri), "attributes")
+        folder = storage.join(storage.absolute(uri), FOLDER)
         self._folder = folder
         self._dataset = run_table(uri, summary)
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)

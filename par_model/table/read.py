@@ -11,16 +11,28 @@ import pyarrow.dataset as ds
 
 from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
-from par_model.errors import OutputError
+from par_model.errors import OutputError, UsageError
 from par_model.runs.record import read_summary
+
+FOLDER = "attributes"  # below OUT: all that lies there are files of the table
 
 
 def finished_run(uri: str) -> dict[str, Any]:
-    """run.json of OUT. Raises OutputError where no run is finished there."""
+    """run.json of OUT. Raises OutputError where no run is finished there, or one of another command."""
     summary = read_summary(storage.join(storage.absolute(uri), "run.json"))
     if summary is None:
         raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
+    if summary.get("command") != "infer":
+        raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
     return summary
+
+
+def refuse_among_files(place: str, uri: str, option: str = "--output") -> None:
+    """Raises UsageError for a place among the files of the table of OUT. option: that named the place."""
+    if storage.canonical(place).startswith(f"{storage.join(storage.canonical(uri), FOLDER)}/"):
+        raise UsageError(
+            f"{option} {place} lies among the table's files, and readers take every file there: give another folder"
+        )
 
 
 def schema_of(summary: dict[str, Any]) -> AttributeSchema:
@@ -45,7 +57,7 @@ def run_files(uri: str, summary: dict[str, Any]) -> list[storage.FileInfo]:
     summary: run.json. Raises OutputError where a file is missing, StorageError.
     """
     output = storage.canonical(uri)
-    folder = storage.join(output, "attributes")
+    folder = storage.join(output, FOLDER)
     there = {file.uri: file for file in storage.list_files(folder)}
     if "files" not in summary:
         return [file for file in there.values() if _is_seen(folder, file.uri)]
@@ -58,7 +70,7 @@ def run_files(uri: str, summary: dict[str, Any]) -> list[storage.FileInfo]:
 
 def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:
     """The table of the finished run of OUT, as ``open_table`` gives it. Errors are those of ``run_files`` as well."""
-    folder = storage.join(storage.canonical(uri), "attributes")
+    folder = storage.join(storage.canonical(uri), FOLDER)
     return open_table(folder, summary.get("partitions", ()), [file.uri for file in run_files(uri, summary)])
 
 

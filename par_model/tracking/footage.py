@@ -11,7 +11,7 @@ from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.manifest.importers.videos import stem
-from par_model.wording import counted
+from par_model.wording import counted, listed
 
 # What videos are called, where a folder may hold other things too. A file or a pattern that is named is taken as it is.
 # fmt: off
@@ -107,10 +107,9 @@ def _named(uri: str, naming: Naming) -> tuple[str | None, datetime | None] | Non
 def _refuse_misfits(misfits: Sequence[str], naming: Naming) -> None:
     if not misfits or naming.pattern is None:
         return
-    shown = ", ".join(storage.name(uri) for uri in misfits[:_SHOWN])
-    more = f" and {len(misfits) - _SHOWN} more" if len(misfits) > _SHOWN else ""
+    shown = listed(map(storage.name, misfits), _SHOWN)
     raise ManifestError(
-        f"{counted(len(misfits), 'name')} of videos do not fit --name-pattern {naming.pattern.text}: {shown}{more}; "
+        f"{counted(len(misfits), 'name')} of videos do not fit --name-pattern {naming.pattern.text}: {shown}; "
         "name the others alone with --videos, or say {} for what differs"
     )
 

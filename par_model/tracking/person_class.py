@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from par_model.errors import WeightsError
+from par_model.wording import listed
 
 _PERSON = ("person", "pedestrian", "people", "human")
 _MOST_LISTED = 12
@@ -47,6 +48,4 @@ def _named(labels: Mapping[int, str], name: str) -> list[int]:
 
 
 def _list(labels: Mapping[int, str]) -> str:
-    listed = [f"{number} {name}" for number, name in sorted(labels.items())]
-    more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
-    return ", ".join(listed[:_MOST_LISTED]) + more
+    return listed((f"{number} {name}" for number, name in sorted(labels.items())), _MOST_LISTED)

@@ -76,11 +76,11 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
     made = _Tracks()
     ends = np.cumsum(seen.counts)
-    place = int(seen.frames[0]) // every
+    step = int(seen.frames[0]) // every
     for frame, count, end in zip(seen.frames.tolist(), seen.counts.tolist(), ends.tolist(), strict=True):
-        for _ in range(place, frame // every):
+        for _ in range(step, frame // every):
             _update(tracker, seen.boxes[:0], seen.scores[:0])
-        place = frame // every + 1
+        step = frame // every + 1
         part = slice(end - count, end)
         _update(tracker, seen.boxes[part], seen.scores[part])
         made.add(frame, tracker.tracks)

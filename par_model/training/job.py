@@ -47,6 +47,7 @@ from par_model.training.pace import Say, Step
 from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
 from par_model.video.options import BEFORE_RECORDED
+from par_model.wording import listed
 
 _log = logging.getLogger(__name__)
 
@@ -297,14 +298,11 @@ def _warn(job: TrainJob, plan: TrainPlan) -> None:
     if failed:
         _log.warning(f"{failed} labelled tracklets could not be read and are left out; run.json says why")
     if names := _untrained(job, plan):
-        _log.warning(f"never annotated in the training split, so left out of the loss and untrained: {_some(names)}")
+        _log.warning(
+            f"never annotated in the training split, so left out of the loss and untrained: {listed(names, _NAMED)}"
+        )
     if names := _without_a_positive(job, plan):
-        _log.warning(f"annotated, but never positive in the training split: {_some(names)}")
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+        _log.warning(f"annotated, but never positive in the training split: {listed(names, _NAMED)}")
 
 
 def _refuse_more_epochs(job: TrainJob, finished: dict[str, Any]) -> None:

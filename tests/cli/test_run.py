@@ -65,6 +65,27 @@ def test_videos_in_which_nobody_is_found_say_why(
     assert not (tmp_path / "out" / "table").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "job", "kept", "where"),
+    [
+        ("infer --manifest m --weights w --output o", "inference.job.run_inference", "what is done is", "here"),
+        ("track --videos v --detector demo --output o", "tracking.job.run_tracking", "what is done is", "here"),
+        ("train --manifest m --weights w --output o", "training.job.run_training", "whole epochs are", "there"),
+    ],
+)
+def test_who_stops_a_job_is_told_that_it_goes_on(
+    words: str, job: str, kept: str, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"par_model.{job}", stopped)
+    assert parjob(*words.split(), "--no-ray") == 130
+    lines = capsys.readouterr().err.split("\n")
+    assert lines[0] == f"parjob: stopped; {kept} kept. The same command again goes on from {where}"
+    assert lines[-2:] == ["parjob: interrupted", ""]
+
+
 def test_ctrl_c_says_how_to_go_on(
     tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,6 +98,9 @@ def test_pictures_that_are_gone_are_said_so_and_other_files_are_kept(
     assert audit(run, "--audit", notes) == 2
     assert "--audit" in capsys.readouterr().err
     assert notes.read_text() == "mine"
+    assert audit(run, "--audit", run / "attributes" / "audit.html") == 2
+    assert "--audit" in (said := capsys.readouterr().err)
+    assert "lies among the table's files" in said
     assert audit(run, "--audit", run.parent / "audit.html", "--audit-limit", 0) == 2
     assert audit(run, "--audit-limit", 5) == 2
     assert "--audit-limit is of the page that --audit FILE.html writes" in capsys.readouterr().err

@@ -182,8 +182,12 @@ def test_a_row_with_a_value_that_would_be_lost_is_no_matter_unless_it_is_chosen(
 
 def test_the_files_of_the_table_are_neither_replaced_nor_joined(run: tuple[Path, Path]) -> None:
     before = {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()}
-    for name in ("run.json", "attributes/chosen.parquet", "attributes/part-00000.parquet"):
-        with pytest.raises(UsageError, match="is among the files of the table"):
+    for name, problem in (
+        ("run.json", "is the table's record, which would be lost"),
+        ("attributes/chosen.parquet", "lies among the table's files"),
+        ("attributes/part-00000.parquet", "lies among the table's files"),
+    ):
+        with pytest.raises(UsageError, match=problem):
             choose(run, run[0] / name, count=3)
     assert {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()} == before
 
@@ -196,3 +200,23 @@ def test_the_manifest_is_not_replaced_by_the_choice(run: tuple[Path, Path], tmp_
     with pytest.raises(UsageError, match="is inside the manifest's folder"):
         choose((run[0], folder), folder / "c.parquet")
     assert [path.name for path in folder.iterdir()] == ["m.parquet"]
+
+
+def test_the_manifest_is_not_replaced_under_another_spelling(run: tuple[Path, Path]) -> None:
+    write_manifest("memory://choose/m.parquet", [manifest_row(i) for i in range(40)], further=[PERSON])
+    options = ChooseOptions("memory://choose/m.parquet", "memory://choose//m.parquet", by="random", count=3)
+    with pytest.raises(UsageError, match="is the manifest itself"):
+        run_choose(options)
+
+
+def test_embeddings_are_those_of_the_files_that_the_run_lists(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    [own] = (run[0] / "attributes").glob("*.parquet")
+    record = json.loads((run[0] / "run.json").read_text())
+    (run[0] / "run.json").write_text(json.dumps(record | {"files": [f"attributes/{own.name}"]}))
+    _, expected = choose(run, tmp_path / "c.parquet", by="diverse", count=8)
+    earlier = pq.read_table(own)
+    column = pa.array([[1.0, 0.0]] * len(earlier), earlier.schema.field("embedding").type)
+    at = earlier.schema.get_field_index("embedding")
+    pq.write_table(earlier.set_column(at, earlier.schema.field(at), column), own.with_name("part-earlier.parquet"))
+    assert choose(run, tmp_path / "c.parquet", by="diverse", count=8)[1] == expected

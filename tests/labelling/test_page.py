@@ -22,6 +22,7 @@ from par_model.labelling.page import LabelPageOptions, run_label_page
 from par_model.manifest import write_manifest
 from tests.cli.run import parjob
 from tests.report.results import SCHEMA, failed_row, ok_row, write_result
+from tests.report.test_page import policy_hashes
 
 OTHER = """
 name = "other"
@@ -85,6 +86,13 @@ def test_tracklets_come_in_the_order_of_their_ranks_with_predictions_and_reasons
         *("eva", False),
     )
     assert data["schema_sha256"] == hashlib.sha256(SCHEMA.to_toml().encode()).hexdigest()
+
+
+def test_the_page_asks_nobody_and_runs_nothing_but_its_own(out: Path, tmp_path: Path) -> None:
+    page = written(tmp_path, predictions=str(out))
+    allowed, own = policy_hashes(page)
+    assert allowed == own
+    assert not re.search(r"https?://", page)
 
 
 def test_who_is_blind_sees_no_predictions_and_no_reasons(out: Path, tmp_path: Path) -> None:
@@ -167,6 +175,8 @@ def test_what_is_refused(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     manifest = str(tmp_path / "manifest.parquet")
     with pytest.raises(UsageError, match="exists and is no HTML page"):
         run_label_page(LabelPageOptions(manifest, manifest))
+    with pytest.raises(UsageError, match="lies among the table's files"):
+        run_label_page(LabelPageOptions(manifest, str(out / "attributes" / "p.html"), predictions=str(out)))
     with pytest.raises(UsageError, match=r"--author is 'e\\nva': must be one line of text"):
         LabelPageOptions(manifest, str(tmp_path / "p.html"), author="e\nva")
     monkeypatch.setattr(page_module, "MOST", 2)
@@ -175,7 +185,7 @@ def test_what_is_refused(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     still = {"image_uris": [str(tmp_path / "a.png")]}
     write_manifest(manifest, [{"tracklet_id": "t", **still}])
-    with pytest.raises(UsageError, match="--schema is missing"):
+    with pytest.raises(ManifestError, match="does not say which schema its labels follow: give it with --schema"):
         run_label_page(LabelPageOptions(manifest, str(tmp_path / "p.html")))
     pq.write_table(pa.Table.from_pylist([{"tracklet_id": "t", **still}] * 2), manifest)
     with pytest.raises(ManifestError, match="'t'"):

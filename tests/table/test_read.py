@@ -10,7 +10,7 @@ import pytest
 
 from par_model.attributes import load_schema
 from par_model.errors import OutputError, StorageError
-from par_model.table.read import open_table, readable, run_table, schema_of
+from par_model.table.read import finished_run, open_table, readable, run_table, schema_of
 from par_model.table.writer import TableWriter
 
 
@@ -53,3 +53,15 @@ def test_the_schema_of_a_run_is_in_its_record() -> None:
     groups = {group.column: list(group.values) for group in schema.groups}
     old = schema_of({"schema": {"name": "mars", "groups": groups}})
     assert [(g.column, g.kind, g.values) for g in old.groups] == [(g.column, g.kind, g.values) for g in schema.groups]
+
+
+def test_the_record_of_another_command_is_no_table(tmp_path: Path) -> None:
+    out = str(tmp_path)
+    with pytest.raises(OutputError, match=r"is not the output of a finished `parjob infer`: it has no run\.json"):
+        finished_run(out)
+    for command in ("train", "track"):
+        (tmp_path / "run.json").write_text(
+            f'{{"command": "{command}", "fingerprint": {{}}, "schema": {{"name": "mars"}}}}'
+        )
+        with pytest.raises(OutputError, match="is not the output of `parjob infer`: give the folder that its --output"):
+            finished_run(out)

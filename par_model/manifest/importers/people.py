@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import ManifestError
+from par_model.wording import listed
 
 # Names by which tools call people, and the class "person" of detectors that were trained on COCO or on people only.
 NAMES = ("person", "pedestrian", "people")
@@ -45,26 +46,21 @@ def choose_people(
     folded = [plain(name).casefold() for name in classes]
     found = Counter(folded)
     spelled = dict(zip(folded, (plain(name) for name in classes), strict=True))
-    listed = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common())
+    there = listed((f"{spelled[name]!r} {count}" for name, count in found.most_common()), _SHOWN)
     people = {plain(name).casefold() for name in wanted}
     if absent := people - found.keys():
-        raise ManifestError(f"{origin}: has no class {min(absent)!r}; it has {listed or 'none'}")
+        raise ManifestError(f"{origin}: has no class {min(absent)!r}; it has {there or 'none'}")
     if not wanted:
         people = found.keys() & {name.casefold() for name in usual}
         if not people and len(found) == 1:
             people = {name for name in found if name == FIRST_CLASS or _is_own(name, own_names)}
         if not people and found:
-            raise ManifestError(f"{origin}: say with {option} which classes are people; it has {listed}")
-    others = _some(f"{spelled[name]!r} {count}" for name, count in found.most_common() if name not in people)
+            raise ManifestError(f"{origin}: say with {option} which classes are people; it has {there}")
+    left_out = (f"{spelled[name]!r} {count}" for name, count in found.most_common() if name not in people)
+    others = listed(left_out, _SHOWN)
     chosen = np.fromiter((name in people for name in folded), bool, len(folded))
     return chosen, f"of classes that are not people ({others})"
 
 
 def _is_own(name: str, own_names: bool) -> bool:
     return not name or (own_names and not name.lstrip("+-").isdecimal())
-
-
-def _some(texts: Iterable[str]) -> str:
-    shown = list(texts)
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import load_schema
-from par_model.table.engines import unread_columns
 from par_model.table.schema import table_schema
+from par_model.table.unread import unread_columns
 from tests.test_queries import skip_without
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
