@@ -112,9 +112,12 @@ def _datafusion(folder: str, **declared: Any) -> list[Any]:
 
 def daft_pattern(folder: str) -> list[Any]:
     code = (
-        "import daft, json, sys; rows = daft.read_parquet(sys.argv[1], hive_partitioning=True).sort('id').to_pydict()"
+        "import daft, json, os, sys; "
+        "rows = daft.read_parquet(sys.argv[1], hive_partitioning=True).sort('id').to_pydict(); "
+        "print(json.dumps(rows['camera_id']), flush=True); "
+        "os._exit(0)"  # daft 0.7.26 now and then crashes while the interpreter ends
     )
-    asked = [DAFT, "-c", f"{code}; print(json.dumps(rows['camera_id']))", f"{folder}/**/*.parquet"]
+    asked = [DAFT, "-c", code, f"{folder}/**/*.parquet"]
     return list(json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout))
 
 

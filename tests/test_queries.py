@@ -222,7 +222,10 @@ def run(block: Block) -> dict[str, Any]:
 
 def run_by_daft(block: Block, question: str) -> dict[str, Any]:
     """The same in the environment that has daft."""
-    kept = f"import pyarrow.feather\npyarrow.feather.write_feather({question}, 'answer.arrow')\n"
+    kept = (
+        f"import os, sys, pyarrow.feather\npyarrow.feather.write_feather({question}, 'answer.arrow')\n"
+        "sys.stdout.flush()\nos._exit(0)\n"  # daft 0.7.26 now and then crashes while the interpreter ends
+    )
     done = subprocess.run([DAFT, "-c", block.code + kept], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
