@@ -253,6 +253,22 @@ def skip_without(engine: str | None) -> None:
         os.environ |= SMALL_SPARK
 
 
+def end_spark_elsewhere() -> None:
+    """Java keeps the folder in which it was started: another test's is no good for the paths of the pages."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    gateway = SparkContext._gateway
+    if gateway is None or gateway.jvm.java.lang.System.getProperty("user.dir") == os.getcwd():
+        return
+    if (session := SparkSession.getActiveSession()) is not None:
+        session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(60)
+    SparkContext._gateway = SparkContext._jvm = None
+
+
 @pytest.mark.parametrize(
     "block",
     [
@@ -265,6 +281,8 @@ def test_a_query_answers_its_question(
 ) -> None:
     skip_without(engine_of(block.code))
     monkeypatch.chdir(place)
+    if engine_of(block.code) == "pyspark":
+        end_spark_elsewhere()
     if "s3://archive/out" in block.code:
         if not fsspec.filesystem("s3").exists("s3://archive"):
             fsspec.filesystem("s3").mkdir("s3://archive")
