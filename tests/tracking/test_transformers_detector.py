@@ -82,12 +82,12 @@ def spread_classes(model: Any, given: Any) -> None:
         head.bias -= middle
 
 
-def save(folder: Path, kind: str, **changes: Any) -> str:
+def save(folder: Path, kind: str, *, seed: int = 0, **changes: Any) -> str:
     """A detector with random weights. changes: of its configuration."""
     config = KINDS[kind]()
     for name, value in changes.items():
         setattr(config, name, value)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = transformers.AutoModelForObjectDetection.from_config(config)
     size = {"shortest_edge": 64, "longest_edge": 96} if kind == "DETR" else {"height": 64, "width": 64}
     processor = getattr(transformers, PROCESSORS[kind])(size=size)
@@ -99,10 +99,19 @@ def save(folder: Path, kind: str, **changes: Any) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_answers_as_the_library_does_with_one_class_only(kind: str, tmp_path: Path) -> None:
-    location = save(tmp_path, kind)
+    # Random weights see one class alone in some releases of torch; other ones then see more.
+    for seed in range(8):
+        seen = classes_seen_alike(save(tmp_path / str(seed), kind, seed=seed))
+        if len(seen) >= 2:
+            return
+    pytest.fail("none of the networks sees two classes")
+
+
+def classes_seen_alike(location: str) -> set[str]:
+    """The classes that a detector sees, each as the library does."""
     model = transformers.AutoModelForObjectDetection.from_pretrained(location).eval()
     processor = transformers.AutoImageProcessor.from_pretrained(location)
-    seen: dict[str, int] = {}
+    seen = set()
     for label in LABELS.values():
         detector = load_detector(location, device="cpu", threads=1, person_class=label)
         found = detector.detect(PICTURES)
@@ -115,8 +124,9 @@ def test_it_answers_as_the_library_does_with_one_class_only(kind: str, tmp_path:
             assert len(expected) + expected.left_out == int(chosen.sum())
             assert persons.scores == pytest.approx(expected.scores, abs=1e-3)
             assert persons.boxes == pytest.approx(expected.boxes, abs=0.1)
-            seen[label] = seen.get(label, 0) + int(chosen.sum())
-    assert len([count for count in seen.values() if count]) >= 2
+            if chosen.any():
+                seen.add(label)
+    return seen
 
 
 def test_its_record_is_that_of_its_files(tmp_path: Path) -> None:
