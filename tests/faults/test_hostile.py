@@ -147,6 +147,7 @@ def test_nothing_is_unpickled(tiny_weights: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(bomb)
     with pytest.raises(ManifestError, match="is not Parquet"):
         infer(tmp_path, tiny_weights, "a", "m.parquet")
+    (tmp_path / "m.parquet").unlink()
     stills = {"tracklet_id": "stills", "image_uris": [str(tmp_path / "i.jpg")]}
     write_manifest(str(tmp_path / "m.parquet"), [video_row("video", str(tmp_path / "v.mp4"), range(6)), stills])
     with pytest.raises(WeightsError):
