@@ -19,10 +19,10 @@ from torch.nn import functional as F
 from torchvision.ops import nms
 
 from par_model.errors import UsageError
-from par_model.model.device import Device, local_device
+from par_model.model.device import Device
 from par_model.tracking.detections import Detections
-from par_model.tracking.detector import BATCH
 from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
+from par_model.tracking.torch_detector import TorchDetector
 
 _SAME = 0.6  # overlap from which two boxes are one person's
 _MOST = 100  # persons in a picture
@@ -32,7 +32,7 @@ _SURER = 1.0
 _LEAST = 0.3  # with less than this handed on, ByteTrack followed what is no person: IDF1 0.60 in place of 0.77
 
 
-class StreetDetector:
+class StreetDetector(TorchDetector):
     """See ``Detector``. Raises UsageError for options that are about files of others."""
 
     def __init__(
@@ -47,10 +47,7 @@ class StreetDetector:
             raise UsageError(
                 "--detector demo finds persons and nothing else: leave out --person-class and --detector-input"
             )
-        self.device = torch.device(local_device(device))
-        self.batch_size = BATCH
-        if threads is not None:
-            torch.set_num_threads(threads)
+        super().__init__(device, threads)
         content = weights_file().read_bytes()
         self._sha256 = hashlib.sha256(content).hexdigest()
         network = StreetNetwork().fused()
@@ -60,12 +57,6 @@ class StreetDetector:
     def describe(self) -> dict[str, Any]:
         told = {"kind": "demo", "sha256": self._sha256, "person_class": "person", "precision": "float32"}
         return told | {"batch_size": self.batch_size}
-
-    @torch.inference_mode()
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        if self.device.type == "cpu":
-            return [self._detect([picture])[0] for picture in pictures]
-        return self._detect(pictures) if pictures else []
 
     def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         height, width, _ = pictures[0].shape

@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.errors import UsageError, WeightsError
 from par_model.extras import load
-from par_model.model.device import Device, local_device
+from par_model.model.device import Device
 from par_model.scratch import scratch_folder
 from par_model.tracking.detections import FLOOR, Detections
-from par_model.tracking.detector import BATCH
 from par_model.tracking.person_class import person_class_of
+from par_model.tracking.torch_detector import TorchDetector
 
 _WANTED = re.compile(r"[^/]+\.(json|safetensors)")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
 
 
-class TransformersDetector:
+class TransformersDetector(TorchDetector):
     """See ``Detector`` and ``load_detector``."""
 
     def __init__(
@@ -47,10 +47,7 @@ class TransformersDetector:
         if input_style is not None:
             raise UsageError(f"--detector-input: {location} says itself how it wants its picture, so leave it out")
         transformers = load("transformers", f"the detector {location}")
-        self.device = torch.device(local_device(device))
-        self.batch_size = BATCH
-        if threads is not None:
-            torch.set_num_threads(threads)
+        super().__init__(device, threads)
         self._location = location
         with _local_folder(location) as folder:
             self._sha256 = _digest(folder)
@@ -67,12 +64,6 @@ class TransformersDetector:
             "precision": "float32",
             "batch_size": self.batch_size,
         }
-
-    @torch.inference_mode()
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        if self.device.type == "cpu":
-            return [self._detect([picture])[0] for picture in pictures]
-        return self._detect(pictures) if pictures else []
 
     def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         height, width, _ = pictures[0].shape
