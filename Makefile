@@ -73,12 +73,14 @@ LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py t
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/pytest -m "not slow" -W ignore::DeprecationWarning $(SIDE_BY_SIDE) $(LOWEST)
 
-.venv-lowest/installed: pyproject.toml .ci/lowest | setup
+# Without .venv, which whoever is short of disk may remove before: each of them holds some gigabytes.
+.venv-lowest/installed: pyproject.toml .ci/lowest
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo "The oldest versions go with Python 3.11: make test-lowest PYTHON=/path/to/python3.11"; exit 1; }
 	rm -rf .venv-lowest
 	$(PYTHON) -m venv .venv-lowest
-	.ci/lowest $(BIN) > .venv-lowest/requirements.txt
+	.venv-lowest/bin/pip install --quiet uv
+	.ci/lowest .venv-lowest/bin > .venv-lowest/requirements.txt
 	.venv-lowest/bin/pip install --quiet --requirement .venv-lowest/requirements.txt
 	.venv-lowest/bin/pip install --quiet --no-deps --editable .
 	@touch $@
