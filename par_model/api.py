@@ -37,8 +37,9 @@ def read_tracklets(
         for tracklet in par_model.read_tracklets("tracklets.parquet", limit=10):
             print(tracklet.tracklet_id, tracklet.num_frames)
     """
-    from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous, tracklets
+    from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous
     from par_model.manifest.selection import Selection
+    from par_model.manifest.tracklets import tracklets
 
     opened = Manifest.open(manifest)
     refuse_ambiguous(opened, None)
@@ -219,11 +220,12 @@ def infer(
 def evaluate(manifest: str, predictions: str, output: str, **options: Any) -> dict[str, Any]:
     """Score a table against a manifest's labels, by the paper's protocol and beyond it; return what metrics.json holds.
 
-    options: further fields of ``par_model.evaluation.job.EvaluateOptions``: ``threshold``, ``split``, ``schema``,
+    options: further fields of ``par_model.evaluation.options.EvaluateOptions``: ``threshold``, ``split``, ``schema``,
     ``resamples``, ``seed``. Raises ParError.
 
         print(par_model.evaluate("tracklets.parquet", "out", "scores")["paper"])
     """
-    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+    from par_model.evaluation.job import run_evaluation
+    from par_model.evaluation.options import EvaluateOptions
 
     return run_evaluation(EvaluateOptions(manifest, predictions, output, **options))
