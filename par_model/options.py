@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from par_model.errors import UsageError
 
 _KEY = "option"
+
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,12 @@ def stated_options(kind: Any) -> dict[str, Option]:
     """The options of a dataclass by the names of its fields, in their order."""
     hints = get_type_hints(kind)
     return {f.name: _stated(f, hints[f.name]) for f in fields(kind) if _KEY in f.metadata}
+
+
+def taken(kind: Callable[..., Options], asked: dict[str, Any], **others: Any) -> Options:
+    """The dataclass, made of those of its options that ``asked`` holds, which are taken out of it, and of others."""
+    names = [name for name in stated_options(kind) if name in asked]
+    return kind(**{name: asked.pop(name) for name in names}, **others)
 
 
 def check_options(options: Any) -> None:

@@ -18,10 +18,9 @@ import click
 from par_model import storage
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.cli.fields import taken
 from par_model.errors import FailureCode, ManifestError
 from par_model.inference.options import InferOptions
-from par_model.options import check_values
+from par_model.options import check_values, taken
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 

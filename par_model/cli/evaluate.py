@@ -9,9 +9,10 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.cli.fields import options_of, taken
+from par_model.cli.fields import options_of
 from par_model.evaluation.options import EvaluateOptions
 from par_model.labelling.options import AuditOptions
+from par_model.options import taken
 from par_model.wording import counted
 
 if TYPE_CHECKING:

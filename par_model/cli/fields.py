@@ -1,16 +1,15 @@
-"""click's options from the fields of the dataclasses that hold them, and the dataclasses from what was given."""
+"""click's options from the fields of the dataclasses that hold them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from par_model.options import Option, stated_options
 
 Decorator = Callable[[Any], Any]
-Options = TypeVar("Options")
 
 
 class FieldOption(click.Option):
@@ -31,12 +30,6 @@ def options_of(kind: type, *names: str) -> Decorator:
         return function
 
     return decorate
-
-
-def taken(kind: Callable[..., Options], asked: dict[str, Any], **others: Any) -> Options:
-    """The dataclass, made of those of its options that ``asked`` holds, which are taken out of it, and of others."""
-    names = [name for name in stated_options(kind) if name in asked]
-    return kind(**{name: asked.pop(name) for name in names}, **others)
 
 
 def _click_option(kind: type, name: str, stated: Option) -> Decorator:

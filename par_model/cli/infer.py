@@ -10,8 +10,9 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command, resumable
-from par_model.cli.fields import options_of, taken
+from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
+from par_model.options import taken
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from par_model.cli.command import Command, option
-from par_model.cli.fields import options_of, taken
+from par_model.cli.fields import options_of
 from par_model.cli.manifest_tracks import asked_of_video, video_options
 from par_model.cli.options import output_manifest
 from par_model.manifest.importers.options import BoxOptions, Preset, SheetOptions, VideoOptions
+from par_model.options import taken
 from par_model.wording import counted
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli.command import Command, option
-from par_model.cli.fields import options_of, taken
+from par_model.cli.fields import options_of
 from par_model.cli.options import output_manifest, together
 from par_model.manifest.importers.options import BoxOptions, FitOptions, MotOptions, VideoOptions
+from par_model.options import taken
 from par_model.wording import counted
 
 if TYPE_CHECKING:

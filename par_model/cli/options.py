@@ -32,8 +32,7 @@ selection = options_of(InferOptions, "split", "limit")
 sampling = options_of(InferOptions, "frames", "sampling", "decode_budget", "seed")
 decoding = options_of(DecodeOptions)
 # What of it a job has that reads whole videos.
-TRACKED_DECODING = ("damaged", "video_timeout", "video_stream", "unflagged_matrix")
-tracked_decoding = options_of(DecodeOptions, *TRACKED_DECODING)
+tracked_decoding = options_of(DecodeOptions, "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 failures = options_of(InferOptions, "max_failure_rate")
 ray = together(
     click.option(

@@ -11,11 +11,11 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.cli.fields import options_of, taken
+from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
 from par_model.inference.plan_options import Nodes, PlanOptions
 from par_model.model.device import Device
-from par_model.options import check_values
+from par_model.options import check_values, taken
 from par_model.policies import DECODE_BUDGET
 from par_model.wording import counted
 
@@ -65,8 +65,10 @@ def plan(device: Device, as_json: bool, **asked: Any) -> int:
     each = archive.frames / archive.tracklets
 
     def plans_of(stages: Measured) -> list[Forecast]:
-        given = {"count": wanted.real_nodes, "hours": wanted.hours, "efficiency": wanted.efficiency}
-        return [forecast(number, each, stages, kinds, **given) for number in numbers]  # type: ignore[arg-type]
+        count, hours, efficiency = wanted.real_nodes, wanted.hours, wanted.efficiency
+        return [
+            forecast(number, each, stages, kinds, count=count, hours=hours, efficiency=efficiency) for number in numbers
+        ]
 
     plans, tracking = plans_of(measured), [] if tracked is None else plans_of(tracked)
     if as_json:

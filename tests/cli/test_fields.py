@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from par_model.cli.command import Command
-from par_model.cli.fields import FieldOption, options_of, taken
+from par_model.cli.fields import FieldOption, options_of
 from par_model.errors import UsageError
-from par_model.options import option, stated_options
+from par_model.options import option, stated_options, taken
 from tests.cli.test_help import COMMANDS
 from tests.test_architecture import MODULES, PACKAGE
 
