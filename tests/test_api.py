@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -119,7 +120,7 @@ def test_defects_of_a_manifest(manifest: str) -> None:
 def test_people_of_bare_videos_become_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: ColourDetector())
     video = str(write_walks(tmp_path / "a.mp4"))
-    asked = {"every": 2, "min_length": 20, "device": "cpu", "decode": DecodeOptions(damaged="use")}
+    asked: dict[str, Any] = {"every": 2, "min_length": 20, "device": "cpu", "decode": DecodeOptions(damaged="use")}
     made = par_model.track(video, "colours", str(tmp_path / "tracked"), **asked)
     assert (made["exit_code"], made["manifest"]) == (0, f"{tmp_path}/tracked/tracklets.parquet")
     assert {name: made["fingerprint"][name] for name in ("every", "min_length", "damaged", "join")} == {
