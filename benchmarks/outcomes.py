@@ -32,7 +32,8 @@ from benchmarks.results import peak_mib, table, write_section
 _EXPLAINED = """Processor seconds, through Ray with one decode worker and one model actor that answer at once, for
 {boxes} boxes a tracklet, rows of one video far apart. "Driver" is the process that the user starts; "all" is that and
 every process below it. Planning: from the start, Ray's own with it, to the first outcome. Outcomes: from the first
-to the last. Table: from then to run.json, without the digest of the manifest, which stands under "digest". Load average
+to the last. Table: from then to run.json, without the digest of the manifest, which stands under "digest". Peak
+memory: until the first outcome, until the last, in all. Load average
 over the last 15 minutes: {load:.0f}."""
 _BOXES = 4
 
@@ -54,6 +55,7 @@ def measure(manifest: str, weights: str, output: str, most: int) -> dict[str, An
         def emit(self, record: logging.LogRecord) -> None:
             if record.getMessage() == "writing the table":
                 at["table"], at["all_table"] = time.process_time(), _everybody()
+                at["peak_table"] = peak_mib()
 
     logger = logging.getLogger("par_model")
     logger.setLevel(logging.INFO)
@@ -69,6 +71,7 @@ def measure(manifest: str, weights: str, output: str, most: int) -> dict[str, An
                     for some in super().outcomes(units, settings):
                         at.setdefault("first", time.process_time())
                         at.setdefault("all_first", _everybody())
+                        at.setdefault("peak_first", peak_mib())
                         yield some
                         nonlocal seen
                         seen += some.num_rows
@@ -104,7 +107,7 @@ def measure(manifest: str, weights: str, output: str, most: int) -> dict[str, An
         "digest": digest,
         "files": len(summary["files"]),
         "rows": summary["counts"]["tracklets"],
-        "peak_mib": peak_mib(),
+        "peaks_mib": [at["peak_first"], at["peak_table"], peak_mib()],
     }
 
 
@@ -167,13 +170,13 @@ def main() -> None:
                 results[name].append(found)
                 print(json.dumps({"build": name} | found), flush=True)
     header = ["build", "tracklets", *(f"driver: {part}" for part in ("planning", "outcomes", "table", "digest"))]
-    header += ["all: outcomes", "driver's peak"]
+    header += ["all: outcomes", "driver's peak, MiB"]
     body = [
         [
             name,
             f"{r['rows']:,}",
             *(f"{r[k]:.2f} s" for k in ("planned", "outcomes", "table", "digest", "all_outcomes")),
-            f"{r['peak_mib']:.0f} MiB",
+            ", ".join(f"{peak:.0f}" for peak in r["peaks_mib"]),
         ]
         for name, several in results.items()
         for r in several

@@ -92,7 +92,7 @@ def _recognised(manifest: str, output: Path, kept: Path) -> None:
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.getMessage() == "writing the table":
-                shutil.copytree(output, kept)
+                shutil.copytree(output, kept, ignore=shutil.ignore_patterns("_lock"))
 
     logger = logging.getLogger("par_model")
     logger.setLevel(logging.INFO)
