@@ -3,7 +3,9 @@
 Stand-ins answer whole tables at once in the place of both stages, so that what is left is the job's own work: planning,
 outcomes on their way into parts, the table. Another build may run beside this one, in turns.
 
-    python -m benchmarks.outcomes [--rows 10000 1000000] [--against CHECKOUT]
+    python -m benchmarks.outcomes [--rows 10000 1000000] [--against CHECKOUT] [--resume]
+
+With --resume a job of each size is broken off at its half first, and what is told is the second half.
 """
 
 from __future__ import annotations
@@ -29,26 +31,31 @@ from benchmarks.results import peak_mib, table, write_section
 
 _EXPLAINED = """Processor seconds, through Ray with one decode worker and one model actor that answer at once, for
 {boxes} boxes a tracklet, rows of one video far apart. "Driver" is the process that the user starts; "all" is that and
-every process below it. Planning: from the start to the first outcome, the start of Ray in it. Outcomes: from the first to
-the last. Table: from then to run.json, without the digest of the manifest, which stands under "digest". Load average
+every process below it. Planning: from the start, Ray's own with it, to the first outcome. Outcomes: from the first
+to the last. Table: from then to run.json, without the digest of the manifest, which stands under "digest". Peak
+memory: until the first outcome, until the last, in all. Load average
 over the last 15 minutes: {load:.0f}."""
 _BOXES = 4
 
 
-def measure(manifest: str, weights: str, output: str) -> dict[str, Any]:
-    """In a process of its own."""
+class _BrokenOffError(Exception):
+    pass
+
+
+def measure(manifest: str, weights: str, output: str, most: int) -> dict[str, Any]:
+    """In a process of its own. most: rows after which the job is broken off, as by a kill; 0 for none."""
     from par_model.cluster.inference import ray_runner
     from par_model.inference import job
     from par_model.inference.options import InferOptions
 
     at: dict[str, float] = {}
-    digest = 0.0
+    digest, seen = 0.0, 0
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.getMessage() == "writing the table":
                 at["table"], at["all_table"] = time.process_time(), _everybody()
-                at["wall_table"] = time.monotonic()
+                at["peak_table"] = peak_mib()
 
     logger = logging.getLogger("par_model")
     logger.setLevel(logging.INFO)
@@ -64,10 +71,15 @@ def measure(manifest: str, weights: str, output: str) -> dict[str, Any]:
                     for some in super().outcomes(units, settings):
                         at.setdefault("first", time.process_time())
                         at.setdefault("all_first", _everybody())
+                        at.setdefault("peak_first", peak_mib())
                         yield some
+                        nonlocal seen
+                        seen += some.num_rows
+                        if most and seen >= most:
+                            raise _BrokenOffError
 
             yield Noting(**fields)
-            at["end"], at["all_end"], at["wall_end"] = time.process_time(), _everybody(), time.monotonic()
+            at["end"] = time.process_time()
 
     if hasattr(job, "rows_digest"):
         found = job.rows_digest
@@ -83,18 +95,19 @@ def measure(manifest: str, weights: str, output: str) -> dict[str, Any]:
         job.rows_digest = timed
     options = InferOptions(manifest=manifest, weights=weights, output=output)
     started = time.process_time()
-    summary = job.run_inference(options, runner)
+    try:
+        summary = job.run_inference(options, runner)
+    except _BrokenOffError:
+        return {}
     return {
         "planned": at["first"] - started,
         "outcomes": at["table"] - at["first"],
         "table": at["end"] - at["table"] - digest,
         "all_outcomes": at["all_table"] - at["all_first"],
-        "all_table": at["all_end"] - at["all_table"] - digest,
-        "wall_table": at["wall_end"] - at["wall_table"],
         "digest": digest,
         "files": len(summary["files"]),
         "rows": summary["counts"]["tracklets"],
-        "peak_mib": peak_mib(),
+        "peaks_mib": [at["peak_first"], at["peak_table"], peak_mib()],
     }
 
 
@@ -115,12 +128,12 @@ def _everybody() -> float:
     return total
 
 
-def _run(build: Path, manifest: str, weights: str, output: str) -> dict[str, Any]:
+def _run(build: Path, manifest: str, weights: str, output: str, most: int = 0) -> dict[str, Any]:
     """With the package of ``build``, and this file."""
     with tempfile.TemporaryDirectory(prefix="parjob-build-") as folder:
         os.symlink(build / "par_model", f"{folder}/par_model")
         os.symlink(Path(__file__).parent, f"{folder}/benchmarks")
-        command = [sys.executable, "-m", "benchmarks.outcomes", "--measure", manifest, weights, output]
+        command = [sys.executable, "-m", "benchmarks.outcomes", "--measure", manifest, weights, output, str(most)]
         done = subprocess.run(
             command, cwd=folder, env=os.environ | {"PYTHONPATH": folder}, stdout=subprocess.PIPE, text=True, check=True
         )
@@ -132,10 +145,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--against", type=Path, help="another checkout")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--resume", action="store_true", help="break each job off at its half, and tell of the rest")
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(*arguments.measure)))
+        manifest, weights, output, most = arguments.measure
+        print(json.dumps(measure(manifest, weights, output, int(most))))
         return
     from benchmarks.scale import write_manifest
     from par_model.model.shipped import weights_uri
@@ -148,17 +163,20 @@ def main() -> None:
             manifest = f"{folder}/m{rows}.parquet"
             write_manifest(Path(manifest), rows, _BOXES)
             for name, build in builds.items():
-                found = _run(build, manifest, weights_uri("demo"), f"{folder}/{name}{rows}")
+                asked = (build, manifest, weights_uri("demo"), f"{folder}/{name}{rows}")
+                if arguments.resume:
+                    _run(*asked, rows // 2)
+                found = _run(*asked)
                 results[name].append(found)
                 print(json.dumps({"build": name} | found), flush=True)
     header = ["build", "tracklets", *(f"driver: {part}" for part in ("planning", "outcomes", "table", "digest"))]
-    header += ["all: outcomes", "all: table", "driver's peak"]
+    header += ["all: outcomes", "driver's peak, MiB"]
     body = [
         [
             name,
             f"{r['rows']:,}",
-            *(f"{r[k]:.2f} s" for k in ("planned", "outcomes", "table", "digest", "all_outcomes", "all_table")),
-            f"{r['peak_mib']:.0f} MiB",
+            *(f"{r[k]:.2f} s" for k in ("planned", "outcomes", "table", "digest", "all_outcomes")),
+            ", ".join(f"{peak:.0f}" for peak in r["peaks_mib"]),
         ]
         for name, several in results.items()
         for r in several
@@ -172,7 +190,7 @@ def main() -> None:
     if growth:
         said = ", ".join(f"{name} {value:.2f}" for name, value in growth.items())
         text += f"\n\nThe driver's microseconds for each further tracklet, from start to run.json: {said}."
-    write_section("Outcomes and table through Ray", text)
+    write_section(f"Outcomes and table through Ray{', resumed' if arguments.resume else ''}", text)
     print(text)
 
 

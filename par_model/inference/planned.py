@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.inference.units import UNIT_SCHEMA
 from par_model.manifest.schema import ROW
+from par_model.runs.done import DoneRows, are_done
 from par_model.runs.pieces import Pieces, piece_writer, read_piece
 from par_model.runs.record import read_record
 
@@ -89,25 +90,22 @@ class Units:
         uri = storage.join(self.folder, file.name)
         bounds = _facts(Pieces(uri, file.size))["bounds"]
         unit = pa.Table.from_batches([read_piece(uri, bounds[number], bounds[number + 1], UNIT_SCHEMA)])
-        return unit if self.done is None else unit.filter(pa.array(~_are_done(self.done, unit[ROW].to_numpy())))
+        return unit if self.done is None else unit.filter(pa.array(~are_done(self.done, unit[ROW].to_numpy())))
 
-    def without(self, rows: NDArray[np.int64]) -> Units:
-        """The same without rows that are done, as numbers of the manifest."""
-        if not len(rows):
+    def without(self, done: DoneRows) -> Units:
+        """The same without rows of the manifest that are done."""
+        if not len(done):
             return replace(self, left=None, done=None)
-        done = np.zeros(int(rows.max()) + 8, bool)
-        done[rows] = True
-        packed = np.packbits(done, bitorder="little")
         left, first = [], 0
         for file in self.files:
             facts = _facts(Pieces(storage.join(self.folder, file.name), file.size))
             found = read_piece(storage.join(self.folder, file.name), facts["bounds"][-2], facts["bounds"][-1], _ROWS)
             if len(found):
-                missing = ~_are_done(packed, found[ROW].to_numpy())
+                missing = ~done.holds(found[ROW].to_numpy())
                 starts = np.fromiter(accumulate(facts["lengths"][:-1], initial=0), np.int64)
                 left.append(first + np.flatnonzero(np.add.reduceat(missing, starts)))
             first += file.units
-        return replace(self, left=np.concatenate(left) if left else np.empty(0, np.int64), done=packed)
+        return replace(self, left=np.concatenate(left) if left else np.empty(0, np.int64), done=done.bits)
 
 
 @dataclass(frozen=True)
@@ -144,13 +142,6 @@ class Planned:
         files = tuple(UnitsFile(**file) for file in found["files"])
         units = Units(storage.parent(uri), files)
         return cls(found["selected"], found["rows"], found["digest"], units, tuple(found.get("finer", ())))
-
-
-def _are_done(done: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    at = rows >> 3
-    inside = at < len(done)
-    bits = done[np.where(inside, at, 0)] >> (rows & 7).astype(np.uint8)
-    return np.asarray((bits & 1).astype(bool) & inside)
 
 
 @lru_cache(_FILES_KNOWN)

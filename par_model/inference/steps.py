@@ -6,9 +6,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from par_model import storage
 from par_model.errors import NodesLostError
 from par_model.inference.keep import Keeper, is_worth_workers
@@ -23,6 +20,7 @@ from par_model.inference.units import UnitSize
 from par_model.inference.work import TotalWork
 from par_model.manifest.refuse import Complaint
 from par_model.progress import Progress
+from par_model.runs.done import DoneRows
 from par_model.runs.lock import Held
 from par_model.runs.parts import PartStore
 from par_model.runs.spread import one_by_one
@@ -90,9 +88,7 @@ def recognise_all(
         _log.info(f"{lost or 'a worker was lost'}; {planned.rows - len(done)} tracklets are missing: once more")
 
 
-def _recognise(
-    runner: Runner, settings: StageSettings, keeper: Keeper, planned: Planned, done: NDArray[np.int64]
-) -> None:
+def _recognise(runner: Runner, settings: StageSettings, keeper: Keeper, planned: Planned, done: DoneRows) -> None:
     """Run what is missing into parts, and keep what is done whatever happens."""
     if len(done) >= planned.rows:
         return

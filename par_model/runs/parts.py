@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import OutputError
+from par_model.runs.done import DoneRows
 from par_model.runs.outcome import OUTCOME_SCHEMA
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
@@ -147,9 +148,12 @@ class PartStore:
         """Whether there is any part on disk."""
         return bool(self.parts)
 
-    def done(self) -> NDArray[np.int64]:
-        """Manifest rows that the parts on disk hold, in order, each once."""
-        return np.unique(np.concatenate([np.empty(0, np.int64), *(c.to_numpy() for c in self._column("_row"))]))
+    def done(self) -> DoneRows:
+        """Manifest rows that the parts on disk hold."""
+        found = DoneRows()
+        for column in self._column("_row"):
+            found.add(column.to_numpy())
+        return found
 
     def ids(self) -> pa.Array:
         """tracklet_ids that the parts on disk hold, in no order."""

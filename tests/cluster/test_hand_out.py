@@ -11,6 +11,7 @@ import pytest
 from par_model.cluster.hand_out import blocks, served
 from par_model.inference.planned import Units, write_units
 from par_model.inference.units import UNIT_SCHEMA
+from par_model.runs.done import DoneRows
 
 
 def unit(*ids: str) -> pa.Table:
@@ -41,7 +42,7 @@ def test_units_are_fetched_by_number_as_often_as_asked(units: Units, shared: boo
 
 @pytest.mark.usefixtures("local_ray")
 def test_what_is_done_of_a_unit_does_not_travel(units: Units) -> None:
-    left = units.without(np.array([1, 2]))
+    left = units.without(DoneRows(np.array([1, 2])))
     with served(left, shared=False) as within_reach:
         (both,) = blocks(left.numbers, 1)[:1]
         assert [u["tracklet_id"].to_pylist() for u in within_reach.fetch(both)] == [["a"]]

@@ -99,14 +99,14 @@ def keep_all(parts: PartStore, workers: Workers | None, *some: pa.Table | There,
 def test_workers_write_what_they_have_and_this_process_counts_it(parts: PartStore, rounds: int) -> None:
     workers = Workers(rounds)
     work = keep_all(parts, workers, *(There(outcomes(r, r + 10)) for r in range(5)))
-    assert parts.done().tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert parts.done().rows().tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
     assert len(workers.tasks) == 5
     assert (work.decode_seconds, work.decode_workers, work.recognised) == (5.0, {5}, 0)
 
 
 def test_without_workers_all_is_written_here(parts: PartStore) -> None:
     work = keep_all(parts, None, outcomes(1), There(outcomes(2)))
-    assert (parts.done().tolist(), len(parts.parts), work.decode_seconds) == ([1, 2], 2, 2.0)
+    assert (parts.done().rows().tolist(), len(parts.parts), work.decode_seconds) == ([1, 2], 2, 2.0)
 
 
 def test_what_waits_is_one_part_when_the_block_ends(parts: PartStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_workers_that_may_not_write_leave_it_to_this_process(
 ) -> None:
     workers = Workers(0, StorageError("cannot write: access denied"))
     keep_all(parts, workers, *(There(outcomes(r)) for r in range(4)))
-    assert parts.done().tolist() == [0, 1, 2, 3]
+    assert parts.done().rows().tolist() == [0, 1, 2, 3]
     assert len(workers.tasks) == 1
     assert [record.message for record in caplog.records if "access denied" in record.message] == [
         "workers cannot write below the output, so this process does: cannot write: access denied"
@@ -131,9 +131,9 @@ def test_a_task_that_ends_its_workers_is_done_here_and_what_is_lost_is_not_done(
     workers = Workers(0, ClusterError("a worker failed for good"))
     lost, there = There(outcomes(2), lost=True), There(outcomes(1))
     keep_all(parts, workers, lost, There(outcomes(0)), there, lost)
-    assert parts.done().tolist() == [0, 1]
+    assert parts.done().rows().tolist() == [0, 1]
     keep_all(parts, None, lost, There(outcomes(3)), lost)
-    assert parts.done().tolist() == [0, 1, 3]
+    assert parts.done().rows().tolist() == [0, 1, 3]
 
 
 def test_a_lost_lock_ends_the_job(parts: PartStore) -> None:
@@ -148,7 +148,7 @@ def test_who_is_interrupted_does_not_wait_for_workers(parts: PartStore, monkeypa
     workers = Workers(99)
     with pytest.raises(KeyboardInterrupt):
         keep_all(parts, workers, There(outcomes(0)), There(outcomes(1)), error=KeyboardInterrupt())  # type: ignore[arg-type]
-    assert parts.done().tolist() == [0, 1]
+    assert parts.done().rows().tolist() == [0, 1]
     assert max(seconds for task in workers.tasks for seconds in task.patience) <= 0.5
     for task in workers.tasks:
         parts.count(task.run().part)
@@ -160,5 +160,5 @@ def test_few_parts_are_being_written_at_a_time(parts: PartStore, monkeypatch: py
     monkeypatch.setattr(keep, "_MOST_BEING_WRITTEN", 2)
     workers = Workers(4)
     keep_all(parts, workers, *(There(outcomes(r)) for r in range(6)))
-    assert parts.done().tolist() == list(range(6))
+    assert parts.done().rows().tolist() == list(range(6))
     assert any(seconds > 0 for seconds in workers.tasks[0].patience)

@@ -37,7 +37,7 @@ def test_what_is_in_a_part_is_done_and_known_by_stripe(tmp_path: Path) -> None:
     parts = store(folder, "first")
     parts.count(parts.next().write([outcomes(9, 5, 2), outcomes(0, 6)]))
     again = store(folder, "second")
-    assert again.done().tolist() == parts.done().tolist() == [0, 2, 5, 6, 9]
+    assert again.done().rows().tolist() == parts.done().rows().tolist() == [0, 2, 5, 6, 9]
     assert again.parts == parts.parts
     (part,) = parts.parts
     assert (part.first_row, part.last_row, part.rows_of) == (0, 9, {0: 2, 1: 2, 2: 1})
@@ -57,7 +57,7 @@ def test_a_part_is_written_by_whoever_is_given_it_and_twice_if_need_be(tmp_path:
         "000001",
         "000002",
     ]
-    assert parts.done().tolist() == [1, 2, 3]
+    assert parts.done().rows().tolist() == [1, 2, 3]
     assert all_outcomes(parts)["_row"].to_pylist() == [1, 2, 3]
 
 
@@ -145,10 +145,10 @@ def test_parts_of_other_jobs_and_those_that_come_late_do_not_count(tmp_path: Pat
     late, going_on = store(folder, "late"), store(folder, "next")
     for parts, row in ((late, 1), (going_on, 2)):
         keep(parts, row)
-    assert going_on.done().tolist() == [2]
+    assert going_on.done().rows().tolist() == [2]
     assert all_outcomes(going_on)["run_id"].to_pylist() == ["next"]
-    assert sorted(store(folder, "third").done().tolist()) == [1, 2]
-    assert store(folder, "other", job="another").done().tolist() == []
+    assert sorted(store(folder, "third").done().rows().tolist()) == [1, 2]
+    assert store(folder, "other", job="another").done().rows().tolist() == []
     assert list((tmp_path / "_parts").iterdir()) == []
 
 
