@@ -101,7 +101,7 @@ def option(
 
     name: as on the command line, where it is not the field's. otherwise: what the help says in the default's place.
     parse: makes the field's value of the text that is given, or raises ValueError or UsageError. show_bounds: show
-    those of a whole number in the help, where the command line then checks them as well. The others are bounds of a
+    the least and the most in the help, where the command line then checks them as well. The others are bounds of a
     number.
     """
     stated = {

@@ -149,18 +149,19 @@ def test_people_of_a_rendered_street_are_tracked_and_recognised(tmp_path: Path) 
 
 
 def test_tracklets_are_chosen_and_answers_become_labels(tmp_path: Path) -> None:
-    out, manifest = write_run(tmp_path / "run")
+    out, manifest = write_run(tmp_path)
     chosen = par_model.choose_tracklets(str(manifest), f"{tmp_path}/chosen.parquet", predictions=str(out), count=6)
     assert (chosen.count, chosen.by) == (6, {"uncertain": 2, "diverse": 2, "stratified": 2})
     ids = pq.read_table(chosen.output)["tracklet_id"].to_pylist()
     eva = write_answers(tmp_path / "eva.json", "eva", {name: {"hat": "yes"} for name in ids})
     tom = write_answers(tmp_path / "tom.json", "tom", {name: {"hat": "yes"} for name in ids[1:]})
-    applied = par_model.apply_answers(str(manifest), [eva, tom], f"{tmp_path}/labelled.parquet", split_by=("person",))
+    applied = par_model.apply_answers(str(manifest), [eva, tom], f"{tmp_path}/labelled.parquet")
     assert (applied.labelled, applied.authors) == (6, {"eva": 6, "tom": 5})
     labels = {row["tracklet_id"]: row["labels"] for row in pq.read_table(applied.output).to_pylist()}
     assert sorted(name for name, values in labels.items() if values is not None) == sorted(ids)
-    one = par_model.apply_answers(str(manifest), eva, f"{tmp_path}/one.parquet", split_shares=(0.5, 0.25, 0.25))
-    assert sum(one.splits.values()) == 6
+    asked: dict[str, Any] = {"split_shares": (0.5, 0.25, 0.25), "split_by": ("person",)}
+    divided = par_model.apply_answers(str(manifest), eva, f"{tmp_path}/divided.parquet", **asked)
+    assert {name: divided.splits[name] for name in ("train", "val", "test")} == {"train": 3, "val": 2, "test": 1}
     with pytest.raises(par_model.ParError, match=r"--split-shares is '0\.7/0\.7/0': give three shares that add up"):
         par_model.apply_answers(str(manifest), eva, f"{tmp_path}/none.parquet", split_shares=(0.7, 0.7, 0.0))
 

@@ -56,7 +56,8 @@ def _click_type(stated: Option) -> Any:
     if stated.choices:
         return click.Choice(stated.choices)
     if stated.show_bounds:
-        return click.IntRange(stated.at_least, stated.at_most)
+        between: Any = click.IntRange if stated.kind is int else click.FloatRange
+        return between(stated.at_least, stated.at_most)
     return stated.kind
 
 
