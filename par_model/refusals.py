@@ -100,21 +100,6 @@ def refusal(error: BaseException) -> Refusal | None:
     return None
 
 
-def was_tried(error: BaseException) -> bool:
-    """Whether botocore made the request again, as often as it may, before this was raised: whoever asks it once more
-    multiplies what a busy store has to refuse. Not so where an answer's body broke off, which botocore does not see."""
-    if refusal(error) is not None:
-        return True
-    from botocore.exceptions import ConnectionClosedError, ConnectionError
-
-    cause: BaseException | None = error
-    for _ in range(_CAUSES):
-        if isinstance(cause, ConnectionError | ConnectionClosedError):
-            return True
-        cause = cause.__cause__ if cause is not None else None
-    return False
-
-
 def _parsed(response: dict[str, Any]) -> Refusal:
     found = response["Error"]
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
