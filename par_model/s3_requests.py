@@ -28,7 +28,7 @@ READ_SECONDS = 30  # half of the time after which a job that cannot renew its lo
 S3FS_ATTEMPTS = 1
 
 
-class WholeAnswers(AIOHTTPSession):  # type: ignore[misc, unused-ignore]
+class WholeAnswers(AIOHTTPSession):  # type: ignore[misc]
     """Reads an answer to its end before it gives it to botocore, so that one that breaks off is an attempt that failed.
     Otherwise botocore sees an answer's head alone where an object is read."""
 

@@ -129,6 +129,14 @@ def test_a_store_that_is_asked_too_often_says_so(refusing: Refusing, monkeypatch
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
+def test_a_store_that_is_busy_is_not_asked_for_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "ATTEMPTS", 1)
+    with serving({"bucket/a.bin": Answer(429, "TooManyRequests", "no")}) as server:
+        with pytest.raises(PlaceError, match=r"\(429\); the store is busy"):
+            storage.open_reader("s3://bucket/a.bin")
+        assert [method for method, _, _ in server.requests] == ["HEAD"]
+
+
 def test_a_head_that_is_refused_costs_one_small_request_more(refusing: Refusing) -> None:
     before = len(refusing.requests)
     with pytest.raises(PlaceError):
