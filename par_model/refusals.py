@@ -43,8 +43,8 @@ class Refusal:
 
     @property
     def is_bare(self) -> bool:
-        """Whether only a status is known, as after a HEAD, and a GET of the same object would say why. A busy store is not
-        to be asked for more."""
+        """Whether only a status is known, as after a HEAD, and a GET of the same object would say why. A busy store is
+        not to be asked for more."""
         return self.code.isdigit() and self.code[0] in "34" and self.code not in ("404", *_BUSY)
 
     @property
