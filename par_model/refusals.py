@@ -43,8 +43,9 @@ class Refusal:
 
     @property
     def is_bare(self) -> bool:
-        """Whether only a status is known, as after a HEAD: a GET of the same object would say why."""
-        return self.code.isdigit() and self.code[0] in "34" and self.code != "404"
+        """Whether only a status is known, as after a HEAD, and a GET of the same object would say why. A busy store is
+        not to be asked for more."""
+        return self.code.isdigit() and self.code[0] in "34" and self.code not in ("404", *_BUSY)
 
     @property
     def is_archived(self) -> bool:
@@ -98,21 +99,6 @@ def refusal(error: BaseException) -> Refusal | None:
             return _parsed(response)
         cause = cause.__cause__ if cause is not None else None
     return None
-
-
-def was_tried(error: BaseException) -> bool:
-    """Whether botocore made the request again, as often as it may, before this was raised: whoever asks it once more
-    multiplies what a busy store has to refuse. Not so where an answer's body broke off, which botocore does not see."""
-    if refusal(error) is not None:
-        return True
-    from botocore.exceptions import ConnectionClosedError, ConnectionError
-
-    cause: BaseException | None = error
-    for _ in range(_CAUSES):
-        if isinstance(cause, ConnectionError | ConnectionClosedError):
-            return True
-        cause = cause.__cause__ if cause is not None else None
-    return False
 
 
 def _parsed(response: dict[str, Any]) -> Refusal:
