@@ -31,7 +31,8 @@ from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.model.blocks import resize_positions
-from par_model.model.initialise import ModelOptions, initialise_weights, new_recogniser
+from par_model.model.initialise import initialise_weights, new_recogniser
+from par_model.model.options import ModelOptions
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import load_weights, save_weights
 

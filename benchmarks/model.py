@@ -28,8 +28,8 @@ from benchmarks.results import table, write_section
 from par_model.model.backbone import load_clip
 from par_model.model.clip_file import convert_tower
 from par_model.model.config import BackboneConfig
-from par_model.model.initialise import ModelOptions
 from par_model.model.openpar import convert_released
+from par_model.model.options import ModelOptions
 from par_model.model.recogniser import Recogniser, Tune
 from par_model.training.loss import weighted_bce
 

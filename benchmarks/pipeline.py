@@ -59,7 +59,8 @@ def write_archive(folder: Path, videos: int, tracklets: int) -> str:
 def small_network(folder: Path) -> str:
     """Random weights: what they answer costs as much as any answer."""
     from par_model.attributes import load_schema
-    from par_model.model.initialise import ModelOptions, initialise_weights
+    from par_model.model.initialise import initialise_weights
+    from par_model.model.options import ModelOptions
 
     backbone, weights = folder / "clip.json", str(folder / "small.safetensors")
     backbone.write_text(json.dumps(_BACKBONE))

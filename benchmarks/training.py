@@ -26,7 +26,8 @@ from benchmarks.results import table, write_section
 from par_model.attributes import load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
-from par_model.model.initialise import ModelOptions, initialise_weights
+from par_model.model.initialise import initialise_weights
+from par_model.model.options import ModelOptions
 from par_model.training.cache import Shard
 from par_model.training.inputs import Examples, Reader
 from par_model.training.job import TrainJob

@@ -8,7 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from par_model.api import check_manifest, evaluate, infer, read_crops, read_tracklets, recognise
+    from par_model.api import (
+        apply_answers,
+        check_manifest,
+        choose_tracklets,
+        evaluate,
+        infer,
+        read_crops,
+        read_tracklets,
+        recognise,
+        track,
+    )
     from par_model.attributes import AttributeSchema, load_schema
     from par_model.errors import ParError
     from par_model.manifest import Manifest, write_manifest
@@ -26,7 +36,9 @@ _MODULES = {
     "RawCrops": "types",
     "RecogniseStage": "model.stage",
     "Tracklet": "types",
+    "apply_answers": "api",
     "check_manifest": "api",
+    "choose_tracklets": "api",
     "evaluate": "api",
     "infer": "api",
     "load_schema": "attributes",
@@ -34,6 +46,7 @@ _MODULES = {
     "read_crops": "api",
     "read_tracklets": "api",
     "recognise": "api",
+    "track": "api",
     "write_manifest": "manifest",
 }
 
@@ -45,7 +58,9 @@ __all__ = [
     "RawCrops",
     "RecogniseStage",
     "Tracklet",
+    "apply_answers",
     "check_manifest",
+    "choose_tracklets",
     "evaluate",
     "infer",
     "load_schema",
@@ -53,6 +68,7 @@ __all__ = [
     "read_crops",
     "read_tracklets",
     "recognise",
+    "track",
     "write_manifest",
 ]
 

@@ -1,10 +1,11 @@
-"""The functions that ``import par_model`` offers beside the types: reading, recognising, jobs and scores.
+"""The functions that ``import par_model`` offers beside the types: reading, recognising, jobs, scores and labels.
 
 Heavy libraries are imported when a function that needs them is called.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from par_model.attributes import AttributeSchema
+    from par_model.labelling.apply import Applied
+    from par_model.labelling.choose import Chosen
     from par_model.manifest.check import Defect
     from par_model.model.device import Device, Precision
     from par_model.model.stage import RecogniseStage
@@ -37,8 +40,9 @@ def read_tracklets(
         for tracklet in par_model.read_tracklets("tracklets.parquet", limit=10):
             print(tracklet.tracklet_id, tracklet.num_frames)
     """
-    from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous, tracklets
+    from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous
     from par_model.manifest.selection import Selection
+    from par_model.manifest.tracklets import tracklets
 
     opened = Manifest.open(manifest)
     refuse_ambiguous(opened, None)
@@ -216,14 +220,98 @@ def infer(
     return run_inference(wanted, lambda: ray_runner(address, device, None, None), kind)
 
 
+def track(
+    videos: str | Sequence[str],
+    detector: str,
+    output: str,
+    *,
+    ray: bool = False,
+    address: str | None = None,
+    device: Device = "auto",
+    retry_failed: bool = False,
+    decode: DecodeOptions | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Run the job ``parjob track``: find people in videos, follow them, and write a manifest of tracklets at
+    ``output``; return what ran, with the manifest's address as ``manifest``.
+
+    videos: a video, a folder or a pattern, or several of them. detector: a name, a file or ``demo``. ray, address: as
+    ``infer`` has them. options: further options of the command by their names: the fields of ``TrackOptions``,
+    ``FollowOptions`` and ``JoinOptions`` of ``par_model.tracking.options``, such as ``every``, ``min_score``,
+    ``tracker``, ``join``. The same call again goes on where an interrupted one stopped. A video that cannot be read is
+    a row of _videos.parquet with status ``failed``.
+
+    Raises ParError: UsageError also where libraries of ``pip install 'par-model[track]'`` are missing.
+
+        made = par_model.track("videos", "demo", "tracked", every=2)
+        table = par_model.recognise(par_model.read_tracklets(made["manifest"]))
+    """
+    from par_model.options import taken
+    from par_model.tracking.job import run_tracking
+    from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
+    from par_model.tracking.runner import LocalTracking
+    from par_model.video.options import DecodeOptions
+
+    wanted = TrackOptions(
+        videos=(videos,) if isinstance(videos, str) else tuple(videos),
+        detector=detector,
+        output=output,
+        follow=taken(FollowOptions, options),
+        join=taken(JoinOptions, options),
+        decode=decode or DecodeOptions(),
+        **options,
+    )
+    if not ray and address is None:
+        threads = os.cpu_count() or 1
+        return run_tracking(wanted, lambda: nullcontext(LocalTracking(device, threads)), retry_failed=retry_failed)
+    from par_model.cluster.tracking import tracking_runner
+
+    return run_tracking(wanted, lambda: tracking_runner(address, device, None, None), retry_failed=retry_failed)
+
+
 def evaluate(manifest: str, predictions: str, output: str, **options: Any) -> dict[str, Any]:
     """Score a table against a manifest's labels, by the paper's protocol and beyond it; return what metrics.json holds.
 
-    options: further fields of ``par_model.evaluation.job.EvaluateOptions``: ``threshold``, ``split``, ``schema``,
+    options: further fields of ``par_model.evaluation.options.EvaluateOptions``: ``threshold``, ``split``, ``schema``,
     ``resamples``, ``seed``. Raises ParError.
 
         print(par_model.evaluate("tracklets.parquet", "out", "scores")["paper"])
     """
-    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+    from par_model.evaluation.job import run_evaluation
+    from par_model.evaluation.options import EvaluateOptions
 
     return run_evaluation(EvaluateOptions(manifest, predictions, output, **options))
+
+
+def choose_tracklets(manifest: str, output: str, **options: Any) -> Chosen:
+    """Choose the tracklets of a manifest whose labels would help most, and write them as a manifest of their own, as
+    ``parjob label choose`` does; return how many of what were chosen, and what was left out.
+
+    options: further fields of ``par_model.labelling.options.ChooseOptions``, such as ``predictions``, the output of
+    ``infer`` with ``embedding``, ``count``, ``by``, ``per_person``, ``seed``. Raises ParError.
+
+        par_model.infer("m.parquet", "demo", "out", embedding=True)
+        print(par_model.choose_tracklets("m.parquet", "chosen.parquet", predictions="out", count=100).by)
+    """
+    from par_model.labelling.choose import run_choose
+    from par_model.labelling.options import ChooseOptions
+
+    return run_choose(ChooseOptions(manifest, output, **options))
+
+
+def apply_answers(manifest: str, answers: str | Sequence[str], output: str, **options: Any) -> Applied:
+    """Make labels of people's answers, as ``parjob label apply`` does, and write the manifest with them; return how far
+    people agree, and what was left without a majority.
+
+    answers: files that the page of ``parjob label page`` saved, or others of that form. options: further fields of
+    ``par_model.labelling.options.ApplyOptions``: ``schema``, ``split_shares`` (of train, val and test), ``split_by``,
+    ``seed``. Raises ParError; then nothing was written.
+
+        applied = par_model.apply_answers("m.parquet", ["answers-eva.json", "answers-tom.json"], "labelled.parquet")
+        print(applied.labelled, [(found.group, found.kappa) for found in applied.agreements])
+    """
+    from par_model.labelling.apply import run_apply
+    from par_model.labelling.options import ApplyOptions
+
+    files = (answers,) if isinstance(answers, str) else tuple(answers)
+    return run_apply(ApplyOptions(manifest, output, files, **options))

@@ -11,15 +11,17 @@ and help. The command line makes its option from the field, and the dataclass ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from par_model.errors import UsageError
 
 _KEY = "option"
+
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ class Option:
     """What a field says of its option.
 
     name: as on the command line, ``--batch-size``. kind: ``int``, ``float``, ``str`` or ``bool``; of ``multiple`` ones
-    that of each value. choices: all values, where they are few. default: None where it is ``required``, or where
-    nothing is given; ``otherwise`` says what happens then. limit: the bounds in words, and ``fits`` whether a value is
-    within them.
+    that of each value. parse: makes the value of the text that is given, where it is none of these kinds. choices: all
+    values, where they are few. default: None where it is ``required``, or where nothing is given; ``otherwise`` says
+    what happens then. limit: the bounds in words, and ``fits`` whether a value is within them. show_bounds: that they
+    stand in the help too.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Option:
     choices: tuple[str, ...]
     metavar: str | None
     otherwise: str | None
+    parse: Callable[[str], Any] | None
+    show_bounds: bool
     at_least: float | None
     at_most: float | None
     above: float | None
@@ -58,7 +63,7 @@ class Option:
             "below": self.below,
         }
         words = [
-            "finite" if bound == float("inf") else f"{word} {bound:g}"
+            "finite" if bound == float("inf") else f"{word} {bound if isinstance(bound, int) else format(bound, 'g')}"
             for word, bound in bounds.items()
             if bound is not None
         ]
@@ -82,8 +87,11 @@ def option(
     default: Any,
     help: str,
     *,
+    name: str | None = None,
     metavar: str | None = None,
     otherwise: str | None = None,
+    parse: Callable[[str], Any] | None = None,
+    show_bounds: bool = False,
     at_least: float | None = None,
     at_most: float | None = None,
     above: float | None = None,
@@ -91,12 +99,18 @@ def option(
 ) -> Any:
     """A dataclass field that is an option of a command. default: ``required`` where there is none.
 
-    otherwise: what holds where the default is None, for the help. The others are bounds of a number.
+    name: as on the command line, where it is not the field's. otherwise: what the help says in the default's place.
+    parse: makes the field's value of the text that is given, or raises ValueError or UsageError. show_bounds: show
+    those of a whole number in the help, where the command line then checks them as well. The others are bounds of a
+    number.
     """
     stated = {
+        "name": name,
         "help": help,
         "metavar": metavar,
         "otherwise": otherwise,
+        "parse": parse,
+        "show_bounds": show_bounds,
         "at_least": at_least,
         "at_most": at_most,
         "above": above,
@@ -115,6 +129,12 @@ def stated_options(kind: Any) -> dict[str, Option]:
     return {f.name: _stated(f, hints[f.name]) for f in fields(kind) if _KEY in f.metadata}
 
 
+def taken(kind: Callable[..., Options], asked: dict[str, Any], **others: Any) -> Options:
+    """The dataclass, made of those of its options that ``asked`` holds, which are taken out of it, and of others."""
+    names = [name for name in stated_options(kind) if name in asked]
+    return kind(**{name: asked.pop(name) for name in names}, **others)
+
+
 def check_options(options: Any) -> None:
     """Raises UsageError, naming the option, the value and the limit, for the first that is out of its bounds."""
     kind: Any = type(options)
@@ -131,21 +151,27 @@ def check_values(kind: Any, values: Mapping[str, Any]) -> None:
 
 
 def _stated(given: Field[Any], hint: Any) -> Option:
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if _is_union(hint) else [hint]
-    (kind,) = kinds
+    stated = dict(given.metadata[_KEY])
+    kind: Any = str if stated["parse"] is not None else _without_none(hint)
     multiple = get_origin(kind) is tuple
     if multiple:
         kind = get_args(kind)[0]
     choices: tuple[str, ...] = get_args(kind) if get_origin(kind) is Literal else ()
     return Option(
-        name=f"--{given.name.replace('_', '-')}",
+        name=stated.pop("name") or f"--{given.name.replace('_', '-')}",
         kind=str if choices else kind,
         default=None if given.default is MISSING else given.default,
         required=given.default is MISSING,
         multiple=multiple,
         choices=choices,
-        **given.metadata[_KEY],
+        **stated,
     )
+
+
+def _without_none(hint: Any) -> Any:
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if _is_union(hint) else [hint]
+    (kind,) = kinds
+    return kind
 
 
 def _is_union(hint: Any) -> bool:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import par_model
+from par_model.demo.config import StreetConfig
+from par_model.demo.street import render_street
 from par_model.errors import FailureCode, TrackletError
+from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, write_archive
+from tests.labelling.results import write_run
+from tests.labelling.test_apply import write_answers
+from tests.tracking.colours import ColourDetector, write_walks
 
 NAMES = [
     "AttributeSchema",
@@ -22,7 +29,9 @@ NAMES = [
     "RawCrops",
     "RecogniseStage",
     "Tracklet",
+    "apply_answers",
     "check_manifest",
+    "choose_tracklets",
     "evaluate",
     "infer",
     "load_schema",
@@ -30,6 +39,7 @@ NAMES = [
     "read_crops",
     "read_tracklets",
     "recognise",
+    "track",
     "write_manifest",
 ]
 
@@ -51,6 +61,14 @@ def test_the_exported_names_are_these_and_each_says_what_it_is() -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = "{'torch', 'ray', 'av', 'decord', 'open_clip', 'pyarrow', 'duckdb', 'pandas', 'numpy', 'pydantic', 'click'}"
     code = f"import sys, par_model; print(sorted({heavy} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_job_loads_what_it_needs_when_it_is_called() -> None:
+    heavy = "{'torch', 'ray', 'av', 'decord', 'open_clip', 'pyarrow', 'duckdb', 'pydantic', 'click', 'trackers'}"
+    used = "par_model.track, par_model.choose_tracklets, par_model.apply_answers, par_model.infer, par_model.evaluate"
+    code = f"import sys, par_model; {used}; print(sorted({heavy} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
@@ -97,6 +115,54 @@ def test_defects_of_a_manifest(manifest: str) -> None:
     assert [(d.tracklet_id, str(d.code)) for d in par_model.check_manifest(manifest)] == [
         ("invalid-tracklet", "indices-not-increasing")
     ]
+
+
+def test_people_of_bare_videos_become_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("par_model.tracking.look.load_detector", lambda location, **more: ColourDetector())
+    video = str(write_walks(tmp_path / "a.mp4"))
+    asked: dict[str, Any] = {"every": 2, "min_length": 20, "device": "cpu", "decode": DecodeOptions(damaged="use")}
+    made = par_model.track(video, "colours", str(tmp_path / "tracked"), **asked)
+    assert (made["exit_code"], made["manifest"]) == (0, f"{tmp_path}/tracked/tracklets.parquet")
+    assert {name: made["fingerprint"][name] for name in ("every", "min_length", "damaged", "join")} == {
+        **{"every": 2, "min_length": 20, "damaged": "use", "join": None}
+    }
+    found = [t for t in par_model.read_tracklets(made["manifest"]) if isinstance(t, par_model.Tracklet)]
+    assert {t.tracklet_id: t.num_frames for t in found} == {"a-0": 25, "a-1": 27}
+    assert found[0].frame_indices is not None
+    assert (np.diff(found[0].frame_indices) == 2).all()
+    assert par_model.track([video], "colours", str(tmp_path / "tracked"), **asked)["run_id"] == made["run_id"]
+    with pytest.raises(par_model.ParError, match="--every is 0: must be at least 1"):
+        par_model.track(video, "colours", str(tmp_path / "tracked"), every=0)
+    with pytest.raises(TypeError, match="evry"):
+        par_model.track(video, "colours", str(tmp_path / "tracked"), evry=2)
+
+
+@pytest.mark.slow
+def test_people_of_a_rendered_street_are_tracked_and_recognised(tmp_path: Path) -> None:
+    """The detector and the weights that ship, on a street that neither has seen."""
+    config = StreetConfig(seed=411, cameras=1, seconds=8, people_per_minute=40)
+    render_street(config, tmp_path / "street", workers=1)
+    made = par_model.track(f"{tmp_path}/street/videos", "demo", f"{tmp_path}/tracked", device="cpu", every=2)
+    table = par_model.recognise(par_model.read_tracklets(made["manifest"]), frames=2, device="cpu")
+    assert made["counts"]["tracklets"] == len(table) > 0
+    assert set(table["status"].to_pylist()) == {"ok"}
+
+
+def test_tracklets_are_chosen_and_answers_become_labels(tmp_path: Path) -> None:
+    out, manifest = write_run(tmp_path / "run")
+    chosen = par_model.choose_tracklets(str(manifest), f"{tmp_path}/chosen.parquet", predictions=str(out), count=6)
+    assert (chosen.count, chosen.by) == (6, {"uncertain": 2, "diverse": 2, "stratified": 2})
+    ids = pq.read_table(chosen.output)["tracklet_id"].to_pylist()
+    eva = write_answers(tmp_path / "eva.json", "eva", {name: {"hat": "yes"} for name in ids})
+    tom = write_answers(tmp_path / "tom.json", "tom", {name: {"hat": "yes"} for name in ids[1:]})
+    applied = par_model.apply_answers(str(manifest), [eva, tom], f"{tmp_path}/labelled.parquet", split_by=("person",))
+    assert (applied.labelled, applied.authors) == (6, {"eva": 6, "tom": 5})
+    labels = {row["tracklet_id"]: row["labels"] for row in pq.read_table(applied.output).to_pylist()}
+    assert sorted(name for name, values in labels.items() if values is not None) == sorted(ids)
+    one = par_model.apply_answers(str(manifest), eva, f"{tmp_path}/one.parquet", split_shares=(0.5, 0.25, 0.25))
+    assert sum(one.splits.values()) == 6
+    with pytest.raises(par_model.ParError, match=r"--split-shares is '0\.7/0\.7/0': give three shares that add up"):
+        par_model.apply_answers(str(manifest), eva, f"{tmp_path}/none.parquet", split_shares=(0.7, 0.7, 0.0))
 
 
 @pytest.mark.parametrize(

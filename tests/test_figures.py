@@ -17,7 +17,8 @@ from itertools import pairwise
 
 import pytest
 
-from par_model.inference.forecast import DRIVER_SECONDS, EFFICIENCY
+from par_model.inference.forecast import DRIVER_SECONDS
+from par_model.inference.plan_options import EFFICIENCY
 from tests.blocks import PAGES, ROOT
 
 RESULTS = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")

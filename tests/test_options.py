@@ -54,6 +54,16 @@ def test_values_within_their_bounds_are_taken(heat: float, share: float) -> None
     assert Baking("flour.txt", heat=heat, share=share).heat == heat
 
 
+@dataclass(frozen=True)
+class Milling:
+    grains: int = option(1, "How many grains.", at_least=1, at_most=2**20)
+
+
+def test_large_bounds_are_written_out() -> None:
+    """They read "at most 1.04858e+06" once."""
+    assert stated_options(Milling)["grains"].limit == "at least 1 and at most 1048576"
+
+
 def test_a_field_that_states_no_option_is_none() -> None:
     assert list(stated_options(Baking)) == ["flour", "loaves", "heat", "share", "shape", "seeds", "crust"]
 

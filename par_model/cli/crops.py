@@ -20,7 +20,8 @@ from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.errors import FailureCode, ManifestError
 from par_model.inference.options import InferOptions
-from par_model.options import check_values, stated_options
+from par_model.options import check_values, taken
+from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -65,14 +66,7 @@ def folder_name(tracklet_id: str) -> str:
 @options.decoding
 @options.failures
 @options.json_output
-def crops(
-    output: str,
-    split: str | None,
-    limit: int | None,
-    max_failure_rate: float,
-    as_json: bool,
-    **asked: Any,
-) -> int:
+def crops(output: str, weights: str | None, as_json: bool, **asked: Any) -> int:
     """Write what the model would see, as PNG files: DIR/<id>/<frame>.png, cut but not resized.
 
     DIR/crops.csv maps tracklet ids to folders, sampled frames and errors. Without --weights, --frames is 6.
@@ -86,15 +80,14 @@ def crops(
     from par_model.manifest.selection import Selection
     from par_model.progress import Progress
 
-    given = {"limit": limit, "max_failure_rate": max_failure_rate}
-    given |= {name: asked[name] for name in ("frames", "decode_budget")}
-    check_values(InferOptions, given)
-    stage = _stage(asked)
-    manifest = _open(asked["manifest"])
-    selection = Selection(split, limit)
+    uri, split, decode = asked.pop("manifest"), asked["split"], taken(DecodeOptions, asked)
+    check_values(InferOptions, asked)
+    stage = _stage(weights, decode, asked)
+    manifest = _open(uri)
+    selection = Selection(split, asked["limit"])
     count = selection.count(manifest)
     if count == 0:
-        raise ManifestError(f"{asked['manifest']} has no tracklet of split {split!r}: nothing to do")
+        raise ManifestError(f"{uri} has no tracklet of split {split!r}: nothing to do")
     folder = CropsFolder(storage.absolute(output))
     progress = Progress(count, "tracklets")
     try:
@@ -106,22 +99,20 @@ def crops(
         stage.close()
     folder.write_index()
     click.echo(folder.summary(as_json=as_json))
-    return 3 if folder.failed > max_failure_rate * count else 0
+    return 3 if folder.failed > asked["max_failure_rate"] * count else 0
 
 
-def _stage(asked: dict[str, Any]) -> DecodeStage[RawCrops]:
+def _stage(weights: str | None, decode: DecodeOptions, asked: dict[str, Any]) -> DecodeStage[RawCrops]:
     from par_model.sampling import Sampling
-    from par_model.video.options import DecodeOptions
     from par_model.video.stage import DecodeStage
 
     frames = asked["frames"]
-    if frames is None and asked["weights"] is not None:
+    if frames is None and weights is not None:
         from par_model.model.shipped import weights_uri
         from par_model.model.weights import read_header
 
-        frames = read_header(weights_uri(asked["weights"])).config.frames
+        frames = read_header(weights_uri(weights)).config.frames
     sampling = Sampling(asked["sampling"], frames or _DEFAULT_FRAMES, asked["seed"], asked["decode_budget"])
-    decode = DecodeOptions(**{name: asked[name] for name in stated_options(DecodeOptions)})
     return DecodeStage(None, sampling, decode)
 
 

@@ -11,6 +11,8 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.cli.fields import options_of
+from par_model.demo.config import StreetConfig
 from par_model.storage import is_local
 
 # One line each: a second line would have to start at the margin to be pasted into a shell.
@@ -41,13 +43,7 @@ def _local_folder(ctx: click.Context, param: click.Parameter, value: str) -> Pat
     callback=_local_folder,
     help="Local folder to write.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the street that is rendered; another seed gives another day.",
-)
+@options_of(StreetConfig, "seed")
 @click.option(
     "--from-video",
     is_flag=True,
@@ -105,7 +101,6 @@ def _where(where: dict[str, Any]) -> list[str]:
 
 
 def _render(archive: Path, seed: int) -> None:
-    from par_model.demo.config import StreetConfig
     from par_model.demo.street import render_street
     from par_model.progress import Progress
 
@@ -132,14 +127,16 @@ def _recognise(manifest: Path, output: Path, **where: Any) -> int:
 
 
 def _score(manifest: Path, table: Path, output: Path) -> dict[str, Any]:
-    from par_model.evaluation.job import EvaluateOptions, run_evaluation
+    from par_model.evaluation.job import run_evaluation
+    from par_model.evaluation.options import EvaluateOptions
 
     return run_evaluation(EvaluateOptions(manifest=str(manifest), predictions=str(table), output=str(output)))
 
 
 def _report(table: Path, scores: Path | None, page: Path) -> None:
     from par_model.progress import counting
-    from par_model.report.job import ReportOptions, run_report
+    from par_model.report.job import run_report
+    from par_model.report.options import ReportOptions
 
     _say("reading the crops again for the report")
     evaluation = None if scores is None else str(scores)

@@ -12,7 +12,7 @@ from par_model.cli import options
 from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
 from par_model.inference.options import InferOptions
-from par_model.options import stated_options
+from par_model.options import taken
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
 
@@ -56,7 +56,7 @@ def infer(
     from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry
 
-    decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
+    decode = taken(DecodeOptions, asked)
     if retry_failed and add:
         raise UsageError("--retry-failed and --add are two runs: give one, then the other")
     kind: Kind = Retry() if retry_failed else Add() if add else FirstRun()

@@ -12,7 +12,7 @@ import click
 from par_model.cli import options
 from par_model.cli.command import Command, LazyGroup, option
 from par_model.cli.fields import options_of
-from par_model.labelling.options import LEAKS, ApplyOptions, ChooseOptions, parse_shares
+from par_model.labelling.options import ApplyOptions, ChooseOptions
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -59,51 +59,11 @@ def choose(as_json: bool, **asked: Any) -> None:
 
 
 @label.command("apply", cls=Command, short_help="Put people's answers into a manifest, as labels.")
-@options.manifest
-@option(
-    "--answers",
-    "first",
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="File that `parjob label page` saved. Further ones may follow it.",
-)
+@options_of(ApplyOptions, "manifest", "answers")
 @click.argument("more", nargs=-1, metavar="[FILE]...")
-@options.output_manifest
-@option(
-    "--schema",
-    metavar="NAME|FILE",
-    help="Attribute schema of the answers, and of labels in a manifest that does not say theirs.  [default: the "
-    "answers' own]",
-)
-@option(
-    "--split-shares",
-    "shares",
-    metavar="A/B/C",
-    help="Divide the labelled tracklets into train, val and test by these shares, such as 0.7/0.15/0.15. What has a "
-    "split keeps it.  [default: the column split stays as it is]",
-)
-@option(
-    "--split-by",
-    type=click.Choice(LEAKS),
-    multiple=True,
-    default=LEAKS,
-    help="What no two splits may share (may be given several times).  [default: person and camera]",
-    show_default=False,
-)
-@option("--seed", type=int, default=0, help="Seed of the division.")
+@options_of(ApplyOptions, "output", "schema", "split_shares", "split_by", "seed")
 @options.json_output
-def apply(
-    manifest: str,
-    first: tuple[str, ...],
-    more: tuple[str, ...],
-    output: str,
-    schema: str | None,
-    shares: str | None,
-    split_by: tuple[str, ...],
-    seed: int,
-    as_json: bool,
-) -> None:
+def apply(more: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Put people's answers into a manifest, as labels.
 
     What more than half of those say who answered for a tracklet is its label; without such a majority, or where that is
@@ -117,17 +77,9 @@ def apply(
     """
     from par_model.labelling.apply import run_apply
 
-    applied = run_apply(
-        ApplyOptions(
-            manifest=manifest,
-            output=output,
-            answers=(*first, *more),
-            schema=schema,
-            shares=None if shares is None else parse_shares(shares),
-            split_by=split_by,
-            seed=seed,
-        )
-    )
+    answers = (*asked.pop("answers"), *more)
+    wanted = ApplyOptions(answers=answers, **asked)
+    applied = run_apply(wanted)
     if as_json:
         document = asdict(applied) | {
             "splits": [{"value": split, "tracklets": count} for split, count in applied.splits.items()]
@@ -136,7 +88,7 @@ def apply(
         return
     for line in _agreement_lines(applied):
         click.echo(line)
-    for line in _applied_lines(applied, divided=shares is not None):
+    for line in _applied_lines(applied, divided=wanted.split_shares is not None):
         click.echo(line, err=True)
 
 

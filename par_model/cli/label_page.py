@@ -10,6 +10,8 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.cli.fields import options_of
+from par_model.labelling.options import LabelPageOptions
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -17,28 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--manifest", required=True, metavar="URI", help="Manifest of the tracklets to label.")
-@click.option("--output", required=True, metavar="FILE.html", help="Page to write, local or s3://.")
-@click.option(
-    "--schema",
-    metavar="NAME|FILE",
-    help="Attribute schema to label by: a shipped name, or a path or URI.  [default: that of the manifest's labels]",
-)
-@click.option(
-    "--predictions",
-    metavar="OUT",
-    help="Output folder of a finished `parjob infer`, whose answers are shown and can be accepted.",
-)
-@click.option("--blind", is_flag=True, help="Show no predictions, and not why a tracklet was chosen.")
-@click.option("--author", default="", metavar="NAME", help="Who will label.  [default: the page asks]")
-@click.option(
-    "--crops",
-    type=click.IntRange(min=1),
-    default=6,
-    show_default=True,
-    metavar="N",
-    help="Show at most so many crops of a tracklet, evenly spread.",
-)
+@options_of(LabelPageOptions)
 @options.json_output
 def page(as_json: bool, **asked: Any) -> None:
     """Write one HTML page on which a person labels the tracklets of a manifest, by keys.
@@ -51,7 +32,7 @@ def page(as_json: bool, **asked: Any) -> None:
     Example:
       parjob label page --manifest chosen.parquet --schema own.toml --predictions out --output label.html
     """
-    from par_model.labelling.page import LabelPageOptions, run_label_page
+    from par_model.labelling.page import run_label_page
     from par_model.progress import counting
 
     with counting("tracklets") as start:

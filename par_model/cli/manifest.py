@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from par_model.cli.command import Command, LazyGroup
+from par_model.cli.fields import options_of
 from par_model.cli.options import json_output
+from par_model.report.options import LookOptions
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -121,23 +123,7 @@ def show(uri: str, as_json: bool) -> None:
 
 @manifest.command("look", cls=Command, short_help="Draw tracks on their frames.")
 @click.argument("uri")
-@click.option("--output", required=True, metavar="FILE", help="Page or picture to write: FILE.html or FILE.png.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=12,
-    show_default=True,
-    metavar="N",
-    help="Show at most so many videos, the first ones.",
-)
-@click.option(
-    "--tracklets",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help="Show at most so many tracklets of each video, spread over its time.",
-)
+@options_of(LookOptions)
 def look(uri: str, **asked: Any) -> None:
     """Draw tracks on their frames, for a person to see whether tracks and videos belong together.
 
@@ -149,7 +135,7 @@ def look(uri: str, **asked: Any) -> None:
       parjob manifest look cam1.parquet --output look.html
     """
     from par_model.progress import counting
-    from par_model.report.look import LookOptions, run_look
+    from par_model.report.look import run_look
 
     with counting("frames") as start:
         looked = run_look(LookOptions(uri, **asked), start)

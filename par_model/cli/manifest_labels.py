@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from par_model.cli.command import Command, option
+from par_model.cli.fields import options_of
 from par_model.cli.manifest_tracks import asked_of_video, video_options
 from par_model.cli.options import output_manifest
+from par_model.manifest.importers.options import BoxOptions, Preset, SheetOptions, VideoOptions
+from par_model.options import taken
 from par_model.wording import counted
 
 if TYPE_CHECKING:
@@ -17,16 +20,11 @@ if TYPE_CHECKING:
     from par_model.manifest.importers.attribute_votes import Votes
     from par_model.manifest.importers.cvat import CvatTracks
     from par_model.manifest.importers.label_studio import Picture
-    from par_model.manifest.importers.presets import Asked, Preset, Read
+    from par_model.manifest.importers.presets import Read
     from par_model.manifest.importers.videos import Imported
 
 _AUTO = "auto"
-PRESETS = ("supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio")
 _VIDEO_HELP = "Video that the tracks belong to: a path or URI."
-
-
-def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
 
 
 @click.command("from-cvat", cls=Command)
@@ -80,12 +78,15 @@ def from_cvat(
     from par_model.manifest.importers.presets import Read
     from par_model.video.bytes.source import open_video
 
-    if asked["corners"]:
+    boxes = taken(BoxOptions, asked)
+    if boxes.corners:
         raise click.UsageError("--corners does not apply: CVAT's boxes say themselves that they are corners")
+    of_video = asked_of_video(asked, boxes)
     open_video(video).close()  # better said before anything else
     found = read_cvat(tracks, labels=labels, task=task)
-    _refuse_another_size(video, tracks, found, asked)
-    imported = name_rows(_import(video, tracks, Read(found.listed, video_numbers=True), asked), found.whole_ids, tracks)
+    _refuse_another_size(video, tracks, found, of_video)
+    read = Read(found.listed, video_numbers=True)
+    imported = name_rows(_import(video, tracks, read, boxes, of_video), found.whole_ids, tracks)
     attribute_schema = _schema_of(found, schema, tracks, output)
     _write(output, tracks, imported, attribute_schema, found.votes, is_new=schema == _AUTO)
 
@@ -99,31 +100,14 @@ def from_cvat(
     help="File of tracks; for presets of many files, their folder or a quoted pattern.",
 )
 @output_manifest
-@option("--preset", type=click.Choice(PRESETS), help="Tool that wrote the tracks.")
+@option("--preset", type=click.Choice(get_args(Preset)), help="Tool that wrote the tracks.")
 @option(
     "--columns",
     metavar="KEY=COLUMN,...",
     help="Columns of a CSV file, where no preset knows them: frame=, id=, and x=,y=,w=,h= or x1=,y1=,x2=,y2= or "
     "xc=,yc=,w=,h=, and class=.",
 )
-@option("--people", metavar="NAME[,NAME...]", callback=_names, help="Names or numbers of the classes that are people.")
-@option(
-    "--sequence",
-    metavar="NAME",
-    help="Which video of a COCO file, or which task of Label Studio, the tracks are taken from.",
-)
-@option(
-    "--first-frame",
-    type=click.IntRange(0, 1),
-    help="Number that the tracks give to the video's first frame.  [default: 0; 1 for Label Studio]",
-)
-@option(
-    "--frame-step",
-    type=click.IntRange(1, 2**31 - 1),
-    default=1,
-    help="How many frames of the video lie from one number to the next, where only every Nth was numbered "
-    "(vid_stride).",
-)
+@options_of(SheetOptions, "people", "sequence", "first_frame", "frame_step")
 @option(
     "--labels",
     metavar="[FILE]",
@@ -139,10 +123,6 @@ def from_csv(
     output: str,
     preset: Preset | None,
     columns: str | None,
-    people: tuple[str, ...],
-    sequence: str | None,
-    first_frame: int | None,
-    frame_step: int,
     labels: str | None,
     schema: str | None,
     **asked: Any,
@@ -157,7 +137,6 @@ def from_csv(
       parjob manifest from-csv --video cam1.mp4 --tracks cam1.csv --preset supervision --output cam1.parquet
     """
     from par_model.attributes import load_schema
-    from par_model.manifest.importers.presets import Asked
     from par_model.video.bytes.source import open_video
 
     if (preset is None) == (columns is None):
@@ -167,16 +146,15 @@ def from_csv(
     open_video(video).close()  # better said before anything else
     attribute_schema = load_schema(schema) if schema is not None else None
     wide = attribute_schema is not None and not labels
-    read = _read(
-        video, tracks, preset, columns, Asked(people, sequence, first_frame, frame_step, wide, asked["corners"])
-    )
+    sheet = taken(SheetOptions, asked, labelled=wide)
+    read = _read(video, tracks, preset, columns, sheet)
     for note in read.notes:
         click.echo(note, err=True)
-    imported = _import(video, tracks, read, asked)
+    imported = _import(video, tracks, read, sheet, asked_of_video(asked, sheet))
     _write(output, labels or tracks, imported, attribute_schema, _votes(labels, imported) if labels else read.votes)
 
 
-def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: Asked) -> Read:
+def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: SheetOptions) -> Read:
     from par_model.manifest.importers.columns import Columns
     from par_model.manifest.importers.presets import read_columns, read_preset
     from par_model.manifest.importers.videos import stem
@@ -195,12 +173,11 @@ def _picture(video: str) -> Picture:
     return Picture(size.width, size.height, timestamps(video))
 
 
-def _import(video: str, tracks: str, read: Read, asked: dict[str, Any]) -> Imported:
+def _import(video: str, tracks: str, read: Read, boxes: BoxOptions, options: VideoOptions) -> Imported:
     from par_model.manifest.importers.gather import gather
     from par_model.manifest.importers.videos import import_video
 
-    gathered = gather(read.listed, read.numbering, skip_bad_boxes=asked["skip_bad_boxes"])
-    options = asked_of_video(asked)
+    gathered = gather(read.listed, read.numbering, skip_bad_boxes=boxes.skip_bad_boxes)
     if read.relative and options.fit.tracks_size is not None:
         raise click.UsageError("--tracks-size does not apply: this tool's boxes are shares of the picture")
     fit = replace(
@@ -253,12 +230,12 @@ def _write(
     click.echo(f"{output}: {imported.tracks.closing_words()}", err=True)
 
 
-def _refuse_another_size(video: str, tracks: str, found: CvatTracks, asked: dict[str, Any]) -> None:
+def _refuse_another_size(video: str, tracks: str, found: CvatTracks, options: VideoOptions) -> None:
     from par_model.errors import ManifestError
     from par_model.video.survey import survey
 
     size = survey(video, 0)
-    if found.size is not None and found.size != (size.width, size.height) and asked["tracks_size"] is None:
+    if found.size is not None and found.size != (size.width, size.height) and options.fit.tracks_size is None:
         annotated = "x".join(map(str, found.size))
         raise ManifestError(
             f"{tracks}: pictures of {annotated} were annotated, but the video's are of {size.width}x{size.height}: "

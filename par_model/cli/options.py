@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from par_model.cli.fields import Decorator, options_of
 from par_model.inference.options import InferOptions
+from par_model.labelling.options import ApplyOptions
+from par_model.model.device import Device
 from par_model.video.options import DecodeOptions
 
 
@@ -22,26 +24,15 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
-manifest = click.option(
-    "--manifest",
-    required=True,
-    metavar="URI",
-    help="Manifest of tracklets: a Parquet file, a folder or a quoted pattern.",
-)
-output_manifest = click.option(
-    "--output",
-    required=True,
-    metavar="URI",
-    help="The manifest to write, a Parquet file; one that is there is replaced.",
-)
+manifest = options_of(ApplyOptions, "manifest")
+output_manifest = options_of(ApplyOptions, "output")
 json_output = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 selection = options_of(InferOptions, "split", "limit")
 sampling = options_of(InferOptions, "frames", "sampling", "decode_budget", "seed")
 decoding = options_of(DecodeOptions)
 # What of it a job has that reads whole videos.
-TRACKED_DECODING = ("damaged", "video_timeout", "video_stream", "unflagged_matrix")
-tracked_decoding = options_of(DecodeOptions, *TRACKED_DECODING)
+tracked_decoding = options_of(DecodeOptions, "damaged", "video_timeout", "video_stream", "unflagged_matrix")
 failures = options_of(InferOptions, "max_failure_rate")
 ray = together(
     click.option(
@@ -62,7 +53,7 @@ def workers(model: str) -> Decorator:
 
 device = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(get_args(Device)),
     default="auto",
     show_default=True,
     help="Where the model runs. auto: on GPUs where there are any, or where the cluster may start some.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,99 +11,31 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.policies import DECODE_BUDGET, POLICIES
+from par_model.cli.fields import options_of
+from par_model.inference.options import InferOptions
+from par_model.inference.plan_options import Nodes, PlanOptions
+from par_model.model.device import Device
+from par_model.options import check_values, taken
+from par_model.policies import DECODE_BUDGET
 from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.inference.forecast import Archive, Forecast, Measured
 
 _SIZES = tuple(10**power for power in range(4, 10))
-_NODES = 8
 _MANY_FAILED = 0.05
 
 
 @click.command(cls=Command)
-@options.manifest
+@options_of(PlanOptions, "manifest")
 @options.selection
-@click.option("--run", metavar="OUT", help="Output folder of a finished `parjob infer` over a sample.")
-@click.option(
-    "--sample",
-    type=int,
-    metavar="N",
-    help="Recognise the first N tracklets now, on this machine, and time that, instead of --run.",
-)
-@click.option("--weights", metavar="URI", help="Weights file for --sample (.safetensors), or 'demo'.")
+@options_of(PlanOptions, "run", "sample", "weights")
 @options.device
-@click.option(
-    "--sampling",
-    type=click.Choice(POLICIES),
-    help="How the job samples; --sample does so. With --run of a job that sampled uniformly, what cheap costs is "
-    "estimated.  [default: as --run did, else uniform]",
-)
-@click.option(
-    "--decode-budget",
-    type=float,
-    metavar="SHARE",
-    help=f"What --sampling cheap may spend.  [default: {DECODE_BUDGET}, or as --run did]",
-)
-@click.option(
-    "--tracklets",
-    type=int,
-    multiple=True,
-    metavar="N",
-    help="Plan for so many tracklets (may be given several times).  [default: what the manifest has, and 10^4 to 10^9]",
-)
-@click.option(
-    "--nodes",
-    type=int,
-    metavar="N",
-    help=f"Number of GPU nodes, or of CPU nodes where there is no GPU.  [default: {_NODES}]",
-)
-@click.option(
-    "--hours",
-    type=float,
-    metavar="HOURS",
-    help="Plan as many nodes as it takes to be done in so many hours, instead of --nodes.",
-)
-@click.option("--gpus", type=int, default=1, show_default=True, metavar="N", help="Number of GPUs that a GPU node has.")
-@click.option(
-    "--gpu-node-cpus",
-    type=int,
-    default=16,
-    show_default=True,
-    metavar="N",
-    help="Number of CPUs that a GPU node has.",
-)
-@click.option(
-    "--cpu-node-cpus",
-    type=int,
-    default=16,
-    show_default=True,
-    metavar="N",
-    help="Number of CPUs that a CPU node has.",
-)
-@click.option("--gpu-price", type=float, metavar="PRICE", help="Price of a GPU node's hour, in any currency.")
-@click.option("--cpu-price", type=float, metavar="PRICE", help="Price of a CPU node's hour.")
-@click.option(
-    "--efficiency",
-    type=float,
-    default=0.85,
-    show_default=True,
-    metavar="SHARE",
-    help="Share of the slower stage's rate that a whole job reaches.",
-)
+@options_of(PlanOptions, "sampling", "decode_budget", "tracklets", "nodes", "hours")
+@options_of(Nodes)
+@options_of(PlanOptions, "efficiency")
 @options.json_output
-def plan(
-    manifest: str,
-    split: str | None,
-    limit: int | None,
-    tracklets: Sequence[int],
-    nodes: int | None,
-    hours: float | None,
-    efficiency: float,
-    as_json: bool,
-    **asked: Any,
-) -> int:
+def plan(device: Device, as_json: bool, **asked: Any) -> int:
     """Say how long a job takes, on which nodes, and at what price.
 
     The plan counts the manifest's frames and scales what a sample of it measured. Give --run of a sample that ran on
@@ -115,43 +47,35 @@ def plan(
     Example:
       parjob plan --manifest m.parquet --run sample --hours 24 --gpu-price 1.4 --cpu-price 0.8
     """
-    from par_model.errors import ManifestError, UsageError
-    from par_model.inference.forecast import Archive, Nodes, cpus_per_gpu, forecast
+    from par_model.errors import ManifestError
+    from par_model.inference.forecast import Archive, cpus_per_gpu, forecast
     from par_model.manifest.read import Manifest
     from par_model.manifest.selection import Selection
 
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit is {limit}: must be at least 1")
-    kinds = Nodes(
-        gpus=asked["gpus"],
-        gpu_node_cpus=asked["gpu_node_cpus"],
-        cpu_node_cpus=asked["cpu_node_cpus"],
-        gpu_node_price=asked["gpu_price"],
-        cpu_node_price=asked["cpu_price"],
-    )
-    opened = Manifest.open(manifest)
+    split, limit = asked.pop("split"), asked.pop("limit")
+    check_values(InferOptions, {"split": split, "limit": limit})
+    kinds, wanted = taken(Nodes, asked), taken(PlanOptions, asked)
+    opened = Manifest.open(wanted.manifest)
     archive = Archive.of_manifest(opened, Selection(split, limit))
     if archive.tracklets == 0:
         of_split = "" if split is None else f" of split {split!r}"
-        raise ManifestError(f"{manifest} has no tracklet{of_split}: nothing to plan")
-    measured = _measured(manifest, split, asked)
-    wanted = sorted({*tracklets} or {archive.tracklets, *_SIZES})
-    count = _NODES if nodes is None and hours is None else nodes
+        raise ManifestError(f"{wanted.manifest} has no tracklet{of_split}: nothing to plan")
+    measured, tracked = _measured(wanted, split, device), _tracked(opened.folder)
+    numbers = sorted({*wanted.tracklets} or {archive.tracklets, *_SIZES})
     each = archive.frames / archive.tracklets
-    plans = [
-        forecast(number, each, measured, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
-    ]
-    tracked = _tracked(opened.folder)
-    tracking: list[Forecast] = []
-    if tracked is not None:
-        tracking = [
-            forecast(number, each, tracked, kinds, count=count, hours=hours, efficiency=efficiency) for number in wanted
+
+    def plans_of(stages: Measured) -> list[Forecast]:
+        count, hours, efficiency = wanted.real_nodes, wanted.hours, wanted.efficiency
+        return [
+            forecast(number, each, stages, kinds, count=count, hours=hours, efficiency=efficiency) for number in numbers
         ]
+
+    plans, tracking = plans_of(measured), [] if tracked is None else plans_of(tracked)
     if as_json:
         document = {
-            "manifest": {"uri": manifest} | asdict(archive),
+            "manifest": {"uri": wanted.manifest} | asdict(archive),
             "measured": asdict(measured) | {"cpus_per_gpu": cpus_per_gpu(measured)},
-            "nodes": asdict(kinds) | {"efficiency": efficiency},
+            "nodes": asdict(kinds) | {"efficiency": wanted.efficiency},
             "plans": [asdict(found) for found in plans],
             "tracking": None
             if tracked is None
@@ -159,29 +83,31 @@ def plan(
         }
         click.echo(json.dumps(document))
     else:
-        for line in _lines(manifest, archive, measured, cpus_per_gpu(measured), plans):
+        for line in _lines(wanted.manifest, archive, measured, cpus_per_gpu(measured), plans):
             click.echo(line)
         for line in _lines_of_tracking(tracked, tracking) if tracked is not None else []:
             click.echo(line)
     return 0
 
 
-def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measured:
+def _measured(wanted: PlanOptions, split: str | None, device: Device) -> Measured:
     from par_model import storage
     from par_model.errors import OutputError, UsageError
     from par_model.inference.forecast import Measured
     from par_model.inference.sample import run_sample
     from par_model.runs.record import read_summary
 
-    run, sample = asked["run"], asked["sample"]
+    run, sample = wanted.run, wanted.sample
     if (run is None) == (sample is None):
         raise UsageError("give either --run, the output of a sample's `parjob infer`, or --sample 200 with --weights")
     if sample is not None:
-        if asked["weights"] is None:
+        if wanted.weights is None:
             raise UsageError("--sample runs the network: give --weights too")
-        given = {name: asked[name] for name in ("sampling", "decode_budget") if asked[name] is not None}
-        summary = run_sample(manifest, asked["weights"], sample, split, asked["device"], **given)
+        ways = {"sampling": wanted.sampling, "decode_budget": wanted.decode_budget}
+        given = {name: value for name, value in ways.items() if value is not None}
+        summary = run_sample(wanted.manifest, wanted.weights, sample, split, device, **given)
         return Measured.of_run(summary, f"the sample of {sample}")
+    assert run is not None
     where = storage.join(storage.absolute(run), "run.json")
     try:
         found = read_summary(where)
@@ -191,7 +117,7 @@ def _measured(manifest: str, split: str | None, asked: dict[str, Any]) -> Measur
         raise OutputError(
             f"{run} is not a finished run, it has no run.json: let `parjob infer` finish, or give another"
         )
-    return _as_sampled(Measured.of_run(found, where), asked["sampling"], asked["decode_budget"])
+    return _as_sampled(Measured.of_run(found, where), wanted.sampling, wanted.decode_budget)
 
 
 def _tracked(folder: str) -> Measured | None:

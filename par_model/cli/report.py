@@ -11,26 +11,13 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
+from par_model.cli.fields import options_of
+from par_model.report.options import ReportOptions
 from par_model.wording import counted
 
 
 @click.command(cls=Command)
-@click.option("--predictions", required=True, metavar="OUT", help="Output folder of a finished `parjob infer`.")
-@click.option("--output", required=True, metavar="FILE.html", help="Page to write, local or s3://.")
-@click.option("--evaluation", metavar="URI", help="Output folder of `parjob evaluate` for this run.")
-@click.option(
-    "--manifest",
-    metavar="URI",
-    help="Manifest that leads to crops and labels.  [default: the one that the run recorded]",
-)
-@click.option(
-    "--limit",
-    type=int,
-    default=2000,
-    show_default=True,
-    metavar="N",
-    help="Show at most so many tracklets in the gallery, a random sample; each takes about 10 kB.",
-)
+@options_of(ReportOptions)
 @options.json_output
 def report(as_json: bool, **asked: Any) -> int:
     """Write one HTML page about a run: its numbers, its attributes, its mistakes, and its tracklets with their crops.
@@ -44,7 +31,7 @@ def report(as_json: bool, **asked: Any) -> int:
       parjob report --predictions out --evaluation scores --output report.html
     """
     from par_model.progress import counting
-    from par_model.report.job import ReportOptions, run_report
+    from par_model.report.job import run_report
 
     with counting("tracklets") as start:
         written = run_report(ReportOptions(**asked), start)

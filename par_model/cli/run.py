@@ -142,7 +142,8 @@ def _infer(
 
 def _report(table: str, page: str) -> None:
     from par_model.progress import counting
-    from par_model.report.job import ReportOptions, run_report
+    from par_model.report.job import run_report
+    from par_model.report.options import ReportOptions
 
     with counting("tracklets") as start:
         run_report(ReportOptions(predictions=table, output=page), start)

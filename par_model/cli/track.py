@@ -12,7 +12,7 @@ import click
 from par_model.cli import options
 from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
-from par_model.options import stated_options
+from par_model.options import taken
 from par_model.tracking.options import FollowOptions, JoinOptions, TrackOptions
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
@@ -90,9 +90,7 @@ def track(
 def track_options(asked: dict[str, Any], more_videos: tuple[str, ...] = ()) -> TrackOptions:
     """What the options of this command gave."""
     asked = dict(asked)
-    decode = DecodeOptions(**{name: asked.pop(name) for name in options.TRACKED_DECODING})
-    follow = FollowOptions(**{name: asked.pop(name) for name in stated_options(FollowOptions)})
-    join = JoinOptions(**{name: asked.pop(name) for name in stated_options(JoinOptions)})
+    follow, join, decode = taken(FollowOptions, asked), taken(JoinOptions, asked), taken(DecodeOptions, asked)
     videos = (*asked.pop("videos"), *more_videos)
     return TrackOptions(videos=videos, follow=follow, join=join, decode=decode, **asked)
 

@@ -11,7 +11,7 @@ import click
 from par_model.cli import options
 from par_model.cli.command import Command, resumable
 from par_model.cli.fields import options_of
-from par_model.options import stated_options
+from par_model.options import taken
 from par_model.training.options import TrainOptions
 from par_model.video.options import DecodeOptions
 from par_model.wording import counted
@@ -39,7 +39,7 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
     from par_model.errors import UsageError
     from par_model.training.job import Trainer, run_training
 
-    decode = DecodeOptions(**{name: asked.pop(name) for name in stated_options(DecodeOptions)})
+    decode = taken(DecodeOptions, asked)
     if no_ray and asked["workers"] > 1:
         raise UsageError(
             f"--workers {asked['workers']} with --no-ray: one process is one worker; leave one of them out"

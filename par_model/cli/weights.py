@@ -9,8 +9,9 @@ import click
 from par_model.attributes import load_schema
 from par_model.cli.command import Command, option
 from par_model.cli.options import json_output
-from par_model.cli.weights_init import CHECKPOINT_KEY, MAP_HELP, init, map_or_none
-from par_model.model.config import InteractionMap, format_map
+from par_model.cli.weights_init import CHECKPOINT_KEY, init
+from par_model.model.config import InteractionMap, format_map, parse_map
+from par_model.model.options import MAP_HELP
 
 
 @click.group(no_args_is_help=True)
@@ -65,7 +66,7 @@ def import_released(
     Example:
       parjob weights import-openpar mars.pth --clip ViT-B-16 --schema mars --output w.safetensors
     """
-    known, spatial, temporal = load_schema(schema), map_or_none(spatial_map), map_or_none(temporal_map)
+    known, spatial, temporal = load_schema(schema), _map_or_none(spatial_map), _map_or_none(temporal_map)
     from par_model.model.openpar import import_openpar
 
     notes = import_openpar(
@@ -151,6 +152,10 @@ def show(file: str, as_json: bool) -> None:
         del rows["temporal"]
     for name, value in rows.items():
         click.echo(f"{name:<11} {value}")
+
+
+def _map_or_none(text: str | None) -> InteractionMap | None:
+    return None if text is None else parse_map(text)
 
 
 def _side(pairs: InteractionMap, aggregation: str, width: int) -> str:

@@ -10,80 +10,19 @@ from click.core import ParameterSource
 
 from par_model.attributes import load_schema
 from par_model.cli.command import Command, option
+from par_model.cli.fields import options_of
 from par_model.errors import UsageError
-from par_model.model.config import InteractionMap, parse_map
+from par_model.model.options import ModelOptions
 from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.model.extend import Extended
-
-MAP_HELP = (
-    "Which layers the side network reads: 0 to 7 as in the paper's code, or pairs FEATURE_MAP:POSITION such as 0:0,3:1."
-)
 
 CHECKPOINT_KEY = option(
     "--checkpoint-key",
     metavar="NAME",
     help="Part of the CLIP file to take, such as ema, if the file has several.",
 )
-
-_AGGREGATES = click.Choice(["mean", "mlp", "lstm", "gru"])
-
-
-_MODEL_OPTIONS = (
-    option(
-        "--frames",
-        type=click.IntRange(min=1),
-        default=6,
-        help="How many frames of a tracklet the network sees, unless infer says otherwise.",
-    ),
-    option(
-        "--beyond-depth",
-        type=click.Choice(["refuse", "last"]),
-        default="refuse",
-        help="What happens to frames beyond the temporal network's 8 blocks, since frame f runs through block f: "
-        "'refuse' them, or send each through the 'last' block again.",
-    ),
-    option(
-        "--sides",
-        type=click.Choice(["both", "spatial", "temporal", "none"]),
-        default="both",
-        help="Which side networks there are.",
-    ),
-    option("--spatial-map", metavar="MAP", help=f"{MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option("--temporal-map", metavar="MAP", help=f"{MAP_HELP}  [default: 2, scaled to the backbone's depth]"),
-    option(
-        "--spatial-aggregation",
-        type=_AGGREGATES,
-        default="mean",
-        help="How the spatial network makes one vector of a tracklet's frames.",
-    ),
-    option(
-        "--temporal-aggregation",
-        type=_AGGREGATES,
-        default="mean",
-        help="How the temporal network makes one vector of its streams.",
-    ),
-    option(
-        "--spatial-width",
-        type=click.IntRange(min=6),
-        default=240,
-        help="Number of channels of the spatial network.",
-    ),
-    option(
-        "--temporal-width",
-        type=click.IntRange(min=6),
-        default=240,
-        help="Number of channels of the temporal network.",
-    ),
-    option("--fusion-width", type=click.IntRange(min=6), default=240, help="Number of channels of the fusion block."),
-)
-
-
-def _model_options(command: Any) -> Any:
-    for decorate in reversed(_MODEL_OPTIONS):
-        command = decorate(command)
-    return command
 
 
 @click.command(
@@ -122,7 +61,7 @@ def _model_options(command: Any) -> Any:
     help="How a crop is brought to that size: stretched, or padded.",
 )
 @option("--seed", type=int, default=0, help="Seed of every random number in the new weights.")
-@_model_options
+@options_of(ModelOptions)
 def init(
     backbone: str | None,
     source: str | None,
@@ -133,9 +72,7 @@ def init(
     image_size: str | None,
     fit: Any,
     seed: int,
-    spatial_map: str | None,
-    temporal_map: str | None,
-    **options: Any,
+    **asked: Any,
 ) -> None:
     """Make a new weights file, with CLIP's image tower, side networks that still have to be trained, and text features.
 
@@ -154,9 +91,8 @@ def init(
     if backbone is None:
         raise click.UsageError("missing option --backbone: give --backbone, or --from to take over other weights")
     known = load_schema(schema)
-    spatial, temporal = map_or_none(spatial_map), map_or_none(temporal_map)
     size = _image_size(image_size)
-    from par_model.model.initialise import ModelOptions, initialise_weights
+    from par_model.model.initialise import initialise_weights
 
     initialise_weights(
         output,
@@ -164,7 +100,7 @@ def init(
         pretrained=pretrained,
         checkpoint_key=checkpoint_key,
         schema=known,
-        options=ModelOptions(spatial_map=spatial, temporal_map=temporal, **options),
+        options=ModelOptions(**asked),
         image_size=size,
         fit=fit,
         seed=seed,
@@ -237,10 +173,6 @@ def _extended_lines(source: str, output: str, found: Extended) -> Iterator[str]:
         yield "no --backbone, so their texts are not encoded: text features orthogonal to all others stand for them"
     if found.zero_shot_lost:
         yield "without their texts there are no zero-shot answers from these weights"
-
-
-def map_or_none(text: str | None) -> InteractionMap | None:
-    return None if text is None else parse_map(text)
 
 
 def _image_size(text: str | None) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from par_model.errors import UsageError
+from par_model.options import check_options, option
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class StreetConfig:
     min_height_px: smaller people are in the picture, but not in the tracks. Raises UsageError on values out of range.
     """
 
-    seed: int = 0
+    seed: int = option(
+        0,
+        "Seed of the street that is rendered; another seed gives another day.",
+        at_least=0,
+        show_bounds=True,
+    )
     cameras: int = 4
     first_camera: int = 0
     seconds: float = 60.0
@@ -56,6 +62,7 @@ class StreetConfig:
     difficulty: Difficulty = Difficulty()
 
     def __post_init__(self) -> None:
+        check_options(self)
         checks: list[tuple[str, object, bool, str]] = [
             ("cameras", self.cameras, self.cameras >= 1, "at least 1"),
             ("first_camera", self.first_camera, self.first_camera >= 0, "0 or more"),

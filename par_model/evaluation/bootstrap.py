@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
 from par_model.evaluation.measures import Answers, right_answers
+from par_model.evaluation.options import RESAMPLES
 from par_model.evaluation.paper import MEASURES, measures_of_counts
 
-RESAMPLES = 1000
 LEVEL = 0.95
 _CHUNK = 100
 

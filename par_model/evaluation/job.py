@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema, shipped_schemas
-from par_model.errors import ManifestError, UsageError
+from par_model.errors import ManifestError
 from par_model.evaluation import bootstrap
 from par_model.evaluation.measures import commonest, constant_answers, measure
-from par_model.evaluation.paper import THRESHOLD, PaperMetrics, paper_metrics
+from par_model.evaluation.options import EvaluateOptions
+from par_model.evaluation.paper import PaperMetrics, paper_metrics
 from par_model.evaluation.predictions import Predictions, read_predictions
 from par_model.manifest.labels import Labels, read_labels, schema_of_labels
 from par_model.manifest.read import Manifest
@@ -42,28 +43,6 @@ from par_model.manifest.refuse import refuse_ambiguous
 from par_model.runs.output import Output
 
 _SCORED_SPLIT = "test"
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Values as in the command's help. Raises UsageError."""
-
-    manifest: str
-    predictions: str
-    output: str
-    threshold: float = THRESHOLD
-    split: str | None = None
-    schema: str | None = None
-    resamples: int = bootstrap.RESAMPLES
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.threshold < 1:
-            raise UsageError(f"--threshold is {self.threshold}: must be at least 0 and below 1")
-        if self.resamples < 1:
-            raise UsageError(f"--resamples is {self.resamples}: must be at least 1")
-        if self.seed < 0:
-            raise UsageError(f"--seed is {self.seed}: must be at least 0")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.attributes import AttributeSchema
+from par_model.evaluation.options import THRESHOLD
 
-THRESHOLD = 0.45
 _EPS = 1e-20  # added to every denominator, as in the released code
 
 

@@ -38,11 +38,11 @@ from typing import Any, Literal
 import pyarrow.compute as pc
 
 from par_model.errors import OutputError, UsageError
+from par_model.inference.plan_options import EFFICIENCY, Nodes
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
 from par_model.policies import DECODE_BUDGET
 
-EFFICIENCY = 0.85
 # Microseconds, all of the driver's processor time: 6.22
 # (RESULTS: Outcomes and table through Ray; run.json: this). Rather long, for it counts outcomes while workers are busy;
 # what tasks plan and write beside it is shared by all CPUs, and little beside decoding.
@@ -52,7 +52,6 @@ CROP_SECONDS = 7e-4
 _SECONDS = 3600.0
 _MOST_NODES = 100_000
 _MOST_TRACKLETS = 10**15
-_MOST_OF_A_NODE = 10**6
 
 
 @dataclass(frozen=True)
@@ -142,29 +141,6 @@ class Measured:
             decode_seconds=least + self.cheap_time_share * (self.decode_seconds - least),
             frames_decoded=self.cheap_frames_share * self.frames_decoded,
         )
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """What a node of either kind has, and what its hour costs, in any currency. Raises UsageError."""
-
-    gpus: int = 1
-    gpu_node_cpus: int = 16
-    cpu_node_cpus: int = 16
-    gpu_node_price: float | None = None
-    cpu_node_price: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, count, least in (
-            ("--gpus", self.gpus, 1),
-            ("--gpu-node-cpus", self.gpu_node_cpus, 0),
-            ("--cpu-node-cpus", self.cpu_node_cpus, 1),
-        ):
-            if not least <= count <= _MOST_OF_A_NODE:
-                raise UsageError(f"{name} is {count}: must be from {least} to {_MOST_OF_A_NODE}")
-        for name, price in (("--gpu-price", self.gpu_node_price), ("--cpu-price", self.cpu_node_price)):
-            if price is not None and not (0 <= price < math.inf):
-                raise UsageError(f"{name} is {price}: must be 0 or more, for an hour of one node")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ What is not answered is not there. Keys that are not named here mean nothing.
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from par_model import storage
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.documents import DocumentError, read_document
 from par_model.errors import ManifestError, SchemaError
+from par_model.labelling.options import is_name
 
 COLUMN = "label_answers"
 FIELD = pa.field(
@@ -201,12 +201,6 @@ def to_column(answers: Sequence[Sequence[LabelAnswer]]) -> pa.Array:
         for row in answers
     ]
     return pa.array(rows, FIELD.type)
-
-
-def is_name(author: str) -> bool:
-    """Whether it can stand in a line that tells people apart: one line of text, without control characters."""
-    name = author.strip()
-    return bool(name) and not any(unicodedata.category(ch) in ("Cc", "Zl", "Zp") for ch in name)
 
 
 def _whole(time: datetime) -> datetime:

@@ -149,7 +149,7 @@ def _merged(before: Labels, voices: Voices, schema: AttributeSchema) -> tuple[ND
 
 
 def _splits(options: ApplyOptions, manifest: Manifest, before: Labels, values_BC: NDArray[np.int8]) -> list[str | None]:
-    if options.shares is None:
+    if options.split_shares is None:
         return before.splits
     cameras = [name for batch in whole_batches(manifest, ["camera_id"]) for name in batch.column(0).to_pylist()]
     tracklets = []
@@ -160,11 +160,11 @@ def _splits(options: ApplyOptions, manifest: Manifest, before: Labels, values_BC
         if camera is not None and "camera" in options.split_by:
             keys.append(("camera", camera))
         tracklets.append(Divided(tuple(keys), before.splits[at], bool((values_BC[at] >= 0).any())))
-    return divide(tracklets, options.shares, options.seed, options.manifest)
+    return divide(tracklets, options.split_shares, options.seed, options.manifest)
 
 
 def _lone(options: ApplyOptions, before: Labels, has_label: NDArray[np.bool_]) -> int:
-    if options.shares is None or "person" not in options.split_by:
+    if options.split_shares is None or "person" not in options.split_by:
         return 0
     return sum(counts and person is None for counts, person in zip(has_label.tolist(), before.people, strict=True))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from par_model import __version__, storage
 from par_model.attributes import AttributeGroup
-from par_model.errors import ParError, UsageError
+from par_model.errors import ParError
 from par_model.evaluation.job import Scored
 from par_model.evaluation.predictions import is_other_models
 from par_model.labelling.agreement import agreements
@@ -33,28 +33,7 @@ from par_model.table.read import finished_run, refuse_among_files
 from par_model.types import Tracklet
 from par_model.video.options import DecodeOptions
 
-LIMIT = 200
 _NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """output: the page. predictions: as the user named them. limit: labels that are shown. Raises UsageError."""
-
-    output: str
-    predictions: str
-    limit: int = LIMIT
-
-    def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise UsageError(f"--audit-limit is {self.limit}: must be at least 1")
-
-    def page(self) -> str:
-        """Where the page goes. Raises UsageError rather than replace something that is no page."""
-        refuse_among_files(self.output, self.predictions, "--audit")
-        uri = storage.absolute(self.output)
-        refuse_no_page(uri, self.output, "--audit")
-        return uri
 
 
 @dataclass(frozen=True)
@@ -67,21 +46,29 @@ class Audited:
     shown: int
 
 
-def run_audit(
-    scored: Scored,
-    options: AuditOptions,
-    start: Start = unseen,
-) -> Audited:
-    """Write the page. scored: what was evaluated. start: is told how many tracklets' crops will be read, and gives what
-    counts them. Crops that cannot be read are said so on the page. Raises ParError."""
-    output = options.page()
+def audit_place(page: str, predictions: str) -> str:
+    """Where the page goes. predictions: as the user named them. Raises UsageError rather than replace something that
+    is no page."""
+    refuse_among_files(page, predictions, "--audit")
+    uri = storage.absolute(page)
+    refuse_no_page(uri, page, "--audit")
+    return uri
+
+
+def run_audit(scored: Scored, predictions_uri: str, page: str, most: int, start: Start = unseen) -> Audited:
+    """Write the page. scored: what was evaluated, and predictions_uri: as the user named it. most: labels to show.
+
+    start: is told how many tracklets' crops will be read, and gives what counts them. Crops that cannot be read are
+    said so on the page. Raises ParError.
+    """
+    output = audit_place(page, predictions_uri)
     schema, labels, predictions = scored.schema, scored.labels, scored.predictions
     found = disputes(labels.values, predictions.answers, schema, predictions.untrained)
     sure = sum(dispute.is_sure for dispute in found)
     notes: list[str] = []
     voices = _voices(scored, notes)
-    shown = found[: options.limit]
-    strips = _strips(scored, [labels.ids[dispute.at] for dispute in shown], _decoding(options.predictions), start)
+    shown = found[:most]
+    strips = _strips(scored, [labels.ids[dispute.at] for dispute in shown], _decoding(predictions_uri), start)
     kappas = {agreement.group: agreement.kappa for agreement in agreements(voices, schema)}
     groups = [
         _group(group, span, scored, voices)
@@ -89,10 +76,10 @@ def run_audit(
         for group, span in schema.spans()
         if (labels.values[:, span] >= 0).any() and predictions.untrained.isdisjoint(group.score_fields)
     ]
-    page = render_audit(
+    html = render_audit(
         {
             "manifest": scored.manifest.uri,
-            "predictions": options.predictions,
+            "predictions": predictions_uri,
             "split": scored.split,
             "labelled": len(labels),
             "disputed": len(found),
@@ -104,8 +91,8 @@ def run_audit(
             "version": __version__,
         }
     )
-    storage.write_bytes(output, page.encode())
-    return Audited(options.output, len(found), sure, len(shown))
+    storage.write_bytes(output, html.encode())
+    return Audited(page, len(found), sure, len(shown))
 
 
 def _voices(scored: Scored, notes: list[str]) -> Voices:

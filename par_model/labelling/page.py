@@ -21,9 +21,9 @@ from PIL import Image
 
 from par_model import __version__, storage, times
 from par_model.attributes import AttributeGroup, AttributeSchema, load_schema
-from par_model.errors import ManifestError, UsageError
-from par_model.labelling.answers import is_name
+from par_model.errors import ManifestError
 from par_model.labelling.choose import BY, RANK, WHY
+from par_model.labelling.options import LabelPageOptions
 from par_model.manifest.labels import schema_of_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
@@ -38,28 +38,8 @@ from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
 MOST = 5000  # tracklets on one page: a browser has all of it in memory
-CROPS = 6
 _HEIGHT, _WIDTH = 384, 288  # of a crop on the page, in pixels, at most
 _QUALITY = 80
-
-
-@dataclass(frozen=True)
-class LabelPageOptions:
-    """Values as in the command's help. Raises UsageError for ``crops`` below 1, or an ``author`` that is no name."""
-
-    manifest: str
-    output: str
-    schema: str | None = None
-    predictions: str | None = None
-    blind: bool = False
-    author: str = ""
-    crops: int = CROPS
-
-    def __post_init__(self) -> None:
-        if self.crops < 1:
-            raise UsageError(f"--crops is {self.crops}: must be at least 1")
-        if self.author.strip() and not is_name(self.author):
-            raise UsageError(f"--author is {self.author!r}: must be one line of text, whoever labels")
 
 
 @dataclass(frozen=True)

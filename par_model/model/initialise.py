@@ -3,69 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from par_model.attributes import AttributeSchema
-from par_model.model.backbone import Clip, load_clip
-from par_model.model.config import (
-    Aggregate,
-    BeyondDepth,
-    InteractionMap,
-    RecogniserConfig,
-    Sides,
-    default_map,
-)
+from par_model.model.backbone import load_clip
+from par_model.model.config import RecogniserConfig
+from par_model.model.options import ModelOptions
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import save_weights
 from par_model.types import Fit, Preprocess
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """What a user may choose of a new recogniser; the fields are those of RecogniserConfig.
-
-    A map that is None is map 2, its feature maps scaled to the backbone's depth.
-    """
-
-    frames: int = 6
-    sides: Sides = "both"
-    spatial_map: InteractionMap | None = None
-    temporal_map: InteractionMap | None = None
-    spatial_aggregation: Aggregate = "mean"
-    temporal_aggregation: Aggregate = "mean"
-    spatial_width: int = 240
-    temporal_width: int = 240
-    fusion_width: int = 240
-    beyond_depth: BeyondDepth = "refuse"
-    depth: int = 8
-
-    def config(self, clip: Clip, num_classes: int) -> RecogniserConfig:
-        """The numbers of a network on this CLIP. Raises UsageError.
-
-        All ``depth`` temporal blocks exist, so that ``infer`` may take more frames than T; ``Recogniser.tune`` leaves
-        out those that training does not run.
-        """
-        layers = clip.config.layers
-        return RecogniserConfig(
-            backbone=clip.config,
-            num_classes=num_classes,
-            frames=self.frames,
-            sides=self.sides,
-            spatial_map=self.spatial_map or default_map(layers),
-            temporal_map=self.temporal_map or default_map(layers),
-            spatial_aggregation=self.spatial_aggregation,
-            temporal_aggregation=self.temporal_aggregation,
-            spatial_width=self.spatial_width,
-            temporal_width=self.temporal_width,
-            fusion_width=self.fusion_width,
-            depth=self.depth,
-            temporal_depth=self.depth,
-            beyond_depth=self.beyond_depth,
-            zero_shot=clip.pretrained is not None,
-        )
 
 
 def initialise_weights(

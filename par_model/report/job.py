@@ -13,18 +13,17 @@ from par_model import storage, times
 from par_model.attributes import AttributeGroup
 from par_model.attributes.schema import field_name
 from par_model.documents import DocumentError, read_document
-from par_model.errors import OutputError, ParError, UsageError
+from par_model.errors import OutputError, ParError
 from par_model.manifest.read import Manifest
 from par_model.progress import Start, unseen
 from par_model.report.figures import class_figures, group_figures
 from par_model.report.gallery import BLOCK, gallery_rows, thumbnail_blocks
 from par_model.report.labels import NOTHING, Truth, read_truth
+from par_model.report.options import ReportOptions
 from par_model.report.page import json_in_html, refuse_no_page, render
 from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import Strip, read_strips
 from par_model.table.read import refuse_among_files
-
-LIMIT = 2000
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,6 @@ class _Metrics:
     constant: dict[str, Any]
     intervals: dict[str, Any]
     means: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """Values as in the command's help. Raises UsageError."""
-
-    predictions: str
-    output: str
-    evaluation: str | None = None
-    manifest: str | None = None
-    limit: int = LIMIT
-
-    def __post_init__(self) -> None:
-        if self.limit < 0:
-            raise UsageError(f"--limit is {self.limit}: must be at least 0")
 
 
 @dataclass(frozen=True)

@@ -9,33 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from par_model import __version__, storage
-from par_model.errors import ManifestError, UsageError
+from par_model.errors import ManifestError
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.progress import Start, unseen
 from par_model.report.drawing import Drawn, Mark, contact_sheet, draw, webp
+from par_model.report.options import LookOptions
 from par_model.report.page import render_look
 from par_model.sampling import Sampling
 from par_model.types import Failure, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 
-SUFFIXES = (".html", ".png")
 _MOMENTS = ("first", "middle", "last")
-
-
-@dataclass(frozen=True)
-class LookOptions:
-    """Values as in the command's help. Raises UsageError."""
-
-    manifest: str
-    output: str
-    limit: int = 12
-    tracklets: int = 3
-
-    def __post_init__(self) -> None:
-        if not self.output.lower().endswith(SUFFIXES):
-            raise UsageError(f"--output {self.output!r}: must end with {' or '.join(SUFFIXES)}")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from par_model.errors import UsageError
+from par_model.manifest.options import manifest_option
 from par_model.model.device import Precision
 from par_model.options import check_options, option, required, stated_options
 from par_model.policies import DECODE_BUDGET
@@ -23,9 +24,7 @@ Augment = Literal["all", "flip", "none"]
 class TrainOptions:
     """Everything but the machine; None means "choose". Raises UsageError."""
 
-    manifest: str = option(
-        required, "Manifest of tracklets: a Parquet file, a folder or a quoted pattern.", metavar="URI"
-    )
+    manifest: str = manifest_option()
     weights: str = option(required, "Weights file to start from, or 'demo'.", metavar="URI")
     output: str = option(required, "Folder for best.safetensors, metrics.parquet and run.json.", metavar="URI")
     workers: int = option(

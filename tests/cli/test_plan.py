@@ -149,7 +149,7 @@ def test_what_cheap_sampling_would_take(
         (("--run", "RUN", "--nodes", 2, "--hours", 2), 2, "give one of them"),
         (("--run", "RUN", "--tracklets", -5), 2, "--tracklets is -5"),
         (("--run", "RUN", "--tracklets", 10**400), 2, "must be from 1 to 1000000000000000"),
-        (("--run", "RUN", "--gpus", 10**400), 2, "must be from 1 to 1000000"),
+        (("--run", "RUN", "--gpus", 10**400), 2, "must be at least 1 and at most 1000000"),
         (("--run", "RUN", "--gpu-price", -1), 2, "--gpu-price is -1.0"),
         (("--run", "RUN", "--cpu-node-cpus", 0), 2, "--cpu-node-cpus is 0"),
         (("--run", "RUN", "--efficiency", 2), 2, "--efficiency is 2.0"),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from par_model.errors import OutputError, UsageError
-from par_model.inference.forecast import Measured, Nodes, cpu_nodes_for, cpus_per_gpu, forecast
+from par_model.inference.forecast import Measured, cpu_nodes_for, cpus_per_gpu, forecast
+from par_model.inference.plan_options import Nodes
 from par_model.policies import DECODE_BUDGET
 
 # A GPU takes 20 tracklets a second, a CPU decodes half a one: 40 CPUs decode for a GPU.

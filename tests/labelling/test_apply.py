@@ -121,14 +121,14 @@ def test_splits_share_neither_person_nor_camera(tmp_path: Path) -> None:
     rows = [manifest_row(i) | {"camera_id": f"c{i // 4}"} for i in range(40)]
     manifest = write_people(tmp_path / "m.parquet", rows)
     answers = write_answers(tmp_path / "a.json", "eva", {f"t{i:02}": {"hat": "yes"} for i in range(0, 40, 2)})
-    applied, found = apply(manifest, tmp_path / "l.parquet", answers, shares=(0.6, 0.2, 0.2))
+    applied, found = apply(manifest, tmp_path / "l.parquet", answers, split_shares=(0.6, 0.2, 0.2))
     assert applied.splits == {"train": 12, "val": 4, "test": 4}
     assert applied.lone == 0
     for name in ("person_id", "camera_id"):
         assert set(Counter((row[name], row["split"]) for row in found.values()).values()) <= {2, 4}
         assert len({(row[name], row["split"]) for row in found.values()}) == len({row[name] for row in found.values()})
     more = write_answers(tmp_path / "b.json", "eva", {f"t{i:02}": {"hat": "no"} for i in range(1, 40, 2)})
-    _, later = apply(str(tmp_path / "l.parquet"), tmp_path / "l2.parquet", more, shares=(0.6, 0.2, 0.2), seed=5)
+    _, later = apply(str(tmp_path / "l.parquet"), tmp_path / "l2.parquet", more, split_shares=(0.6, 0.2, 0.2), seed=5)
     assert {name: row["split"] for name, row in later.items()} == {name: row["split"] for name, row in found.items()}
 
 
@@ -136,14 +136,14 @@ def test_people_who_pass_both_cameras_are_divided_only_where_that_is_said(tmp_pa
     manifest = write_people(tmp_path / "m.parquet")
     answers = write_answers(tmp_path / "a.json", "eva", {f"t{i:02}": {"hat": "yes"} for i in range(40)})
     with pytest.raises(ManifestError, match=r"hang together in 1 group,.*--split-by person"):
-        apply(manifest, tmp_path / "l.parquet", answers, shares=(0.7, 0.15, 0.15))
+        apply(manifest, tmp_path / "l.parquet", answers, split_shares=(0.7, 0.15, 0.15))
     assert not (tmp_path / "l.parquet").exists()
-    applied, rows = apply(manifest, tmp_path / "l.parquet", answers, shares=(0.7, 0.15, 0.15), split_by=LEAKS[:1])
+    applied, rows = apply(manifest, tmp_path / "l.parquet", answers, split_shares=(0.7, 0.15, 0.15), split_by=LEAKS[:1])
     assert applied.splits == {"train": 28, "val": 6, "test": 6}
     assert all(rows[f"t{i:02}"]["split"] == rows[f"t{i + 1:02}"]["split"] for i in range(0, 40, 2))
     nameless = [manifest_row(i) | {"person_id": None} for i in range(40)]
     unknown = write_people(tmp_path / "n.parquet", nameless)
-    applied, _ = apply(unknown, tmp_path / "l.parquet", answers, shares=(0.7, 0.15, 0.15), split_by=LEAKS[:1])
+    applied, _ = apply(unknown, tmp_path / "l.parquet", answers, split_shares=(0.7, 0.15, 0.15), split_by=LEAKS[:1])
     assert applied.lone == 40
 
 

@@ -18,7 +18,8 @@ from PIL import Image
 from par_model.errors import ManifestError, UsageError
 from par_model.labelling import page as page_module
 from par_model.labelling.choose import RANK, WHY
-from par_model.labelling.page import LabelPageOptions, run_label_page
+from par_model.labelling.options import LabelPageOptions
+from par_model.labelling.page import run_label_page
 from par_model.manifest import write_manifest
 from tests.cli.run import parjob
 from tests.report.results import SCHEMA, failed_row, ok_row, write_result

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from par_model.attributes import load_schema
 from par_model.errors import FailureCode, ManifestError
-from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous, tracklets
+from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous
 from par_model.manifest.check import check
 from par_model.manifest.duplicates import duplicate_ids
 from par_model.manifest.schema import COLUMNS, colliding_columns
+from par_model.manifest.tracklets import tracklets
 from par_model.types import Failure, Tracklet
 from tests.manifest.examples import box, on_images, on_video, write
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from par_model.attributes import AttributeSchema
-from par_model.evaluation.job import EvaluateOptions, run_evaluation
+from par_model.evaluation.job import run_evaluation
+from par_model.evaluation.options import EvaluateOptions
 from par_model.manifest.write import write_manifest
 from par_model.table.schema import table_schema
 

@@ -11,7 +11,8 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from par_model.report.job import ReportOptions, run_report
+from par_model.report.job import run_report
+from par_model.report.options import ReportOptions
 from tests.report.results import COLOURS, failed_row, ok_row, write_result
 
 pytestmark = pytest.mark.slow

@@ -21,9 +21,11 @@ from PIL import Image
 
 from par_model import storage
 from par_model.errors import OutputError, StorageError, UsageError
-from par_model.evaluation.job import EvaluateOptions, run_evaluation
+from par_model.evaluation.job import run_evaluation
+from par_model.evaluation.options import EvaluateOptions
 from par_model.manifest.write import write_manifest
-from par_model.report.job import ReportOptions, run_report
+from par_model.report.job import run_report
+from par_model.report.options import ReportOptions
 from par_model.report.run import FinishedRun
 from par_model.report.thumbnails import shown_frames, strip
 from par_model.table.writer import TableWriter

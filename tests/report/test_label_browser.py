@@ -16,7 +16,8 @@ from selenium.webdriver.common.by import By
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
-from par_model.labelling.page import LabelPageOptions, run_label_page
+from par_model.labelling.options import LabelPageOptions
+from par_model.labelling.page import run_label_page
 from par_model.manifest import write_manifest
 from tests.cli.run import parjob
 from tests.report.results import ok_row, write_result

@@ -6,40 +6,15 @@ Each refusal names the option that says how the tracks were meant.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.agreement import LARGEST_SHARE, Agreement, Misfit, wholly_outside
 from par_model.manifest.importers.constant_rate import frames_shown
+from par_model.manifest.importers.options import FitOptions
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.survey import Survey, clock, survey
-
-NumberingKind = Literal["frames", "constant-rate"]
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How the tool that wrote the tracks measured and counted.
-
-    relative: sides are shares of the picture. were_corners: boxes were corners in the file, and are no more.
-    tracks_size: width and height of the pictures that the tracks were made on, where these are not the video's.
-    every_frame: that an export, as ``Tracks.is_export`` means it, is of frames as they are numbered.
-    numbering: ``constant-rate`` where the tool numbered images that were extracted at a constant rate, which repeats
-    and drops frames of a video that has none. video_numbers: frames are numbered as the video has them, which no option
-    changes. video_stream: which of the file's moving video tracks; None = the first.
-    """
-
-    relative: bool = False
-    were_corners: bool = False
-    tracks_size: tuple[int, int] | None = None
-    numbering: NumberingKind = "frames"
-    every_frame: bool = False
-    video_numbers: bool = False
-    video_stream: int | None = None
-
 
 AS_IT_STANDS = FitOptions()
 

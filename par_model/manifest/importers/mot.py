@@ -15,7 +15,7 @@ over the whole file:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.gather import Lines, Listed, Numbering, from_corners, gather
 from par_model.manifest.importers.numbers import is_number
+from par_model.manifest.importers.options import MotOptions
 from par_model.manifest.importers.people import NAMES, choose_people
 from par_model.manifest.importers.track_ids import track_ids, with_ids
 from par_model.manifest.importers.tracks import Tracks
@@ -36,25 +37,11 @@ _CONFIDENCE, _CLASS, _VISIBILITY = 6, 7, 8
 _PEDESTRIAN = "1"
 _LARGEST = 2.0**53
 _SHOWN = 8
+_UNTOLD = MotOptions()
 _QUOTES = " \t\"'()[]"
-_FROM_1 = Numbering(first=1)
 
 
-@dataclass(frozen=True)
-class MotOptions:
-    """What a file itself may not tell.
-
-    people: the classes that are people. numbering: of its frames. corners: its boxes are left, top, right, bottom.
-    skip_bad_boxes: as ``gather`` takes it.
-    """
-
-    people: frozenset[int] | None = None
-    numbering: Numbering = _FROM_1
-    corners: bool = False
-    skip_bad_boxes: bool = False
-
-
-def read_tracks(uri: str, options: MotOptions = MotOptions()) -> Tracks:
+def read_tracks(uri: str, options: MotOptions = _UNTOLD) -> Tracks:
     """Tracks of a MOTChallenge file. Raises as ``parse_tracks``, and StorageError where it cannot be read."""
     return parse_tracks(_read_text(uri), uri, options, labels_beside(uri))
 
@@ -74,7 +61,7 @@ def labels_beside(uri: str) -> list[str] | None:
 def parse_tracks(
     text: str,
     origin: str,
-    options: MotOptions = MotOptions(),
+    options: MotOptions = _UNTOLD,
     labels: Sequence[str] | None = None,
 ) -> Tracks:
     """Tracks of a MOTChallenge text. origin names it in errors. labels: the names of classes 1, 2, ... where known.
@@ -99,10 +86,14 @@ def parse_tracks(
     )
     tracks = gather(
         with_ids(_only_people(listed, values, origin, options.people, labels)),
-        options.numbering,
+        _numbering(options),
         skip_bad_boxes=options.skip_bad_boxes,
     )
     return replace(tracks, is_export=labels is not None and _is_ground_truth(values))
+
+
+def _numbering(options: MotOptions) -> Numbering:
+    return Numbering(1 if options.first_frame is None else options.first_frame, options.frame_step or 1)
 
 
 def _read_text(uri: str) -> str:

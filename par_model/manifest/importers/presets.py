@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes
@@ -13,31 +12,12 @@ from par_model.manifest.importers.columns import Columns, Sheet, SheetTracks, re
 from par_model.manifest.importers.gather import Listed, Numbering
 from par_model.manifest.importers.kitti import read_deepstream, read_kitti
 from par_model.manifest.importers.label_studio import Picture, read_label_studio
+from par_model.manifest.importers.options import Preset, SheetOptions
 from par_model.manifest.importers.ultralytics import read_ultralytics
-
-Preset = Literal["supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio"]
 
 _SUPERVISION = Columns("", "tracker_id", ("x_min", "y_min", "x_max", "y_max"), "corners")
 _SUPERVISION_FRAMES = ("frame_number", "frame_index", "frame_id", "frame_idx", "frame")
 _SUPERVISION_CLASSES = ("class_name", "class_id")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the file does not say.
-
-    people: classes that are people. sequence: which of several videos. first_frame: number of the video's first frame,
-    0 in sheets. frame_step: frames of the video from one number to the next. labelled: that labels are looked for in
-    the tool's own files, such as further columns of a sheet. corners: a sheet's boxes that are called left, top, width,
-    height are left, top, right, bottom.
-    """
-
-    people: Sequence[str] = ()
-    sequence: str | None = None
-    first_frame: int | None = None
-    frame_step: int = 1
-    labelled: bool = False
-    corners: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +37,7 @@ class Read:
     notes: Sequence[str] = ()
 
 
-def read_columns(uri: str, columns: Columns, asked: Asked) -> Read:
+def read_columns(uri: str, columns: Columns, asked: SheetOptions) -> Read:
     """A sheet by its columns' names."""
     if asked.corners and columns.shape == "size":
         columns = Columns(columns.frame, columns.track, columns.sides, "corners", columns.of_class)
@@ -66,7 +46,7 @@ def read_columns(uri: str, columns: Columns, asked: Asked) -> Read:
     return _of_sheet(read_sheet(uri), columns, asked)
 
 
-def read_preset(preset: Preset, uri: str, asked: Asked, *, stem: str, picture: Callable[[], Picture]) -> Read:
+def read_preset(preset: Preset, uri: str, asked: SheetOptions, *, stem: str, picture: Callable[[], Picture]) -> Read:
     """A tool's file, or folder of files. stem: of the video's name. picture: asks the video, where that is needed.
 
     Raises ManifestError and StorageError as the readers do, and UsageError for what does not apply to the tool.
@@ -120,7 +100,7 @@ _APPLY: Mapping[Preset, Sequence[str]] = {
 _WITH_LABELS: Sequence[Preset] = ("supervision", "label-studio")
 
 
-def _refuse(preset: Preset, asked: Asked) -> None:
+def _refuse(preset: Preset, asked: SheetOptions) -> None:
     given = {
         "--first-frame": asked.first_frame is not None,
         "--frame-step": asked.frame_step != 1,
@@ -149,7 +129,7 @@ def _supervision(sheet: Sheet) -> Columns:
     return Columns(frame, _SUPERVISION.track, _SUPERVISION.sides, _SUPERVISION.shape, of_class)
 
 
-def _of_sheet(sheet: Sheet, columns: Columns, asked: Asked) -> Read:
+def _of_sheet(sheet: Sheet, columns: Columns, asked: SheetOptions) -> Read:
     found = sheet_tracks(sheet, columns, people=asked.people, labelled=asked.labelled)
     return Read(
         found.listed,

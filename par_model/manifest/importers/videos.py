@@ -5,33 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.manifest.importers.fit import AS_IT_STANDS, FitOptions, fit
-from par_model.manifest.importers.name_pattern import NamePattern
+from par_model.manifest.importers.fit import fit
+from par_model.manifest.importers.options import VideoOptions
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.timestamps import timestamps
 
 _TRACKS_SUFFIXES = (".txt", ".csv")
-
-
-@dataclass(frozen=True)
-class VideoOptions:
-    """What is known of a video besides its tracks.
-
-    camera, start_time (of frame 0): what ``name_pattern`` finds in the file's name stands in for them.
-    id_prefix: else the camera, else the file's stem. min_length: the boxes that a track must have.
-    """
-
-    camera: str | None = None
-    id_prefix: str | None = None
-    start_time: datetime | None = None
-    name_pattern: NamePattern | None = None
-    min_length: int = 1
-    fit: FitOptions = AS_IT_STANDS
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.gather import Numbering
-from par_model.manifest.importers.mot import MotOptions, parse_tracks, read_tracks
+from par_model.manifest.importers.mot import parse_tracks, read_tracks
+from par_model.manifest.importers.options import MotOptions
 from par_model.manifest.importers.tracks import LeftOut, TrackBox, Tracks
 
 SIDES = st.floats(0.25, 4000, width=32)
@@ -218,7 +218,7 @@ def test_ids_may_be_any_text_and_numbers_are_spelt_in_one_way() -> None:
 def test_frames_may_begin_with_0_and_stand_for_every_nth_of_the_video() -> None:
     with pytest.raises(ManifestError, match=r"t\.txt, line 1: frame 0, .* say --first-frame 0"):
         parse_tracks("0,1,5,5,9,9\n3,1,5,5,9,9\n", "t.txt")
-    options = MotOptions(numbering=Numbering(first=0, step=5))
+    options = MotOptions(first_frame=0, frame_step=5)
     assert parse_tracks("0,1,5,5,9,9\n3,1,5,5,9,9\n", "t.txt", options).by_id["1"].frames.tolist() == [0, 15]
 
 
@@ -278,7 +278,7 @@ def test_sixteen_columns_of_deepstream_are_read(eighth: str) -> None:
     lines = [
         f"{frame},{2**40 + 1},{10 + frame}.5,20,30,60,0.75,{eighth},2.5,0,1,0.9,-1,-1,-1,-1\n" for frame in (0, 1, 4)
     ]
-    tracks = parse_tracks("".join(lines), "d.txt", MotOptions(numbering=Numbering(first=0)))
+    tracks = parse_tracks("".join(lines), "d.txt", MotOptions(first_frame=0))
     expected = [TrackBox(frame, 10.5 + frame, 20, 30, 60) for frame in (0, 1, 4)]
     assert found(tracks) == {"1099511627777": expected}
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from par_model.cli.manifest_labels import PRESETS
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.columns import Columns
 from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.label_studio import Picture
-from par_model.manifest.importers.presets import Asked, Preset, Read, read_columns, read_preset
+from par_model.manifest.importers.options import Preset, SheetOptions
+from par_model.manifest.importers.presets import Read, read_columns, read_preset
 from par_model.manifest.importers.tracks import TrackBox
 
 HEADER = "x_min,y_min,x_max,y_max,class_id,confidence,tracker_id"
@@ -29,16 +29,12 @@ def no_picture() -> Picture:
 
 def preset(name: Preset, path: Path, frames: int | None = None, **asked: Any) -> Read:
     picture = no_picture if frames is None else lambda: Picture(200, 100, [i / 25 for i in range(frames)])
-    return read_preset(name, str(path), Asked(**asked), stem="v", picture=picture)
+    return read_preset(name, str(path), SheetOptions(**asked), stem="v", picture=picture)
 
 
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
-
-
-def test_the_command_line_knows_the_presets() -> None:
-    assert get_args(Preset) == PRESETS
 
 
 @pytest.mark.parametrize("frame", ["frame_number", "frame_index", "frame"])
@@ -72,11 +68,11 @@ def test_tables_count_frames_from_0_and_say_so_where_that_is_not_seen(tmp_path: 
 def test_columns_may_be_corners_though_they_are_called_otherwise(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "f,i,a,b,c,d\n0,1,10,20,40,90\n")
     columns = Columns.parse("frame=f,id=i,x=a,y=b,w=c,h=d")
-    plain, corners = (read_columns(str(path), columns, Asked(corners=corners)) for corners in (False, True))
+    plain, corners = (read_columns(str(path), columns, SheetOptions(corners=corners)) for corners in (False, True))
     assert (boxes(plain)["1"], plain.corners_known) == ([TrackBox(0, 10, 20, 40, 90)], False)
     assert (boxes(corners)["1"], corners.corners_known) == ([TrackBox(0, 10, 20, 30, 70)], True)
     with pytest.raises(UsageError, match="--corners is for columns that are called x, y, w and h"):
-        read_columns(str(path), Columns.parse("frame=f,id=i,x1=a,y1=b,x2=c,y2=d"), Asked(corners=True))
+        read_columns(str(path), Columns.parse("frame=f,id=i,x1=a,y1=b,x2=c,y2=d"), SheetOptions(corners=True))
 
 
 def test_ultralytics_is_in_shares_and_its_stride_renumbers(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from par_model.manifest.importers.columns import Columns
 from par_model.manifest.importers.cvat import read_cvat
 from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.label_studio import Picture
-from par_model.manifest.importers.mot import MotOptions, read_tracks
-from par_model.manifest.importers.presets import Asked, read_columns, read_preset
+from par_model.manifest.importers.mot import read_tracks
+from par_model.manifest.importers.options import MotOptions, SheetOptions
+from par_model.manifest.importers.presets import read_columns, read_preset
 from par_model.manifest.importers.tracks import TrackBox, Tracks
 
 WRITTEN = Path(__file__).parent / "written_by"
@@ -86,7 +87,7 @@ def test_boxes_that_go_on_after_a_person_has_left_are_refused_where_they_turn_in
 
 def test_supervisions_table_is_read_by_its_preset() -> None:
     path = str(WRITTEN / "supervision-0.31.2.csv")
-    read = read_preset("supervision", path, Asked(), stem="gate", picture=no_picture)
+    read = read_preset("supervision", path, SheetOptions(), stem="gate", picture=no_picture)
     tracks = gather(read.listed, read.numbering)
     assert boxes(tracks) == {"1": [TrackBox(frame, 10.5 + frame, 20, 29.75, 60) for frame in range(3)]}
     assert left_out(tracks) == [
@@ -98,7 +99,7 @@ def test_supervisions_table_is_read_by_its_preset() -> None:
 def test_motmetrics_table_names_its_columns_and_is_moved_by_one_pixel() -> None:
     """Its file had the boxes 11, 21, 30, 60 and so on, in frames counted from 1."""
     columns = Columns.parse("frame=FrameId,id=Id,x=X,y=Y,w=Width,h=Height")
-    read = read_columns(str(WRITTEN / "motmetrics-1.4.0.csv"), columns, Asked(first_frame=1))
+    read = read_columns(str(WRITTEN / "motmetrics-1.4.0.csv"), columns, SheetOptions(first_frame=1))
     assert boxes(gather(read.listed, read.numbering)) == {
         "1": [TrackBox(0, 10, 20, 30, 60), TrackBox(1, 11.5, 20, 30, 60)],
         "2": [TrackBox(1, 100, 30, 20.5, 50)],
