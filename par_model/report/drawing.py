@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from par_model.wording import one_line
+
 Box = tuple[float, float, float, float]
 
 _WIDTH = 640  # of a drawn frame, in pixels, at most
@@ -130,5 +132,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHORTENED else line[: _SHORTENED - 3] + "..."
+    return one_line(text, _SHORTENED)
