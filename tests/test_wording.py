@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from par_model.wording import counted, lines_of, listed, one_line, typed_line, without_colours
+
+PACKAGE = Path(__file__).parent.parent / "par_model"
+_BY_HAND = re.compile(r"""["'] ["']\.join\(.*\.split\(\)|\bstr\(\w+\).*\.splitlines\(\)""")
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 boxes"), (1, "1 box"), (12345, "12 345 boxes")])
@@ -79,3 +85,10 @@ def test_lines_of_an_error(said: Exception | str, lines: list[str]) -> None:
 
 def test_colours_go_and_brackets_stay() -> None:
     assert without_colours("\x1b[31;1mred\x1b[0m [1m] \x1b[mplain") == "red [1m] plain"
+
+
+def test_nothing_else_of_the_package_makes_one_line_of_several() -> None:
+    assert _BY_HAND.search('" ".join(str(error).split())')
+    assert _BY_HAND.search("(str(error).strip().splitlines() or [kind])[0]")
+    found = [path.name for path in sorted(PACKAGE.rglob("*.py")) if _BY_HAND.search(path.read_text(encoding="utf-8"))]
+    assert found == ["wording.py"]
