@@ -13,7 +13,7 @@ import pytest
 
 from tests.archive import write_archive
 
-JOBS = Path(__file__).parent.parent / "jobs"
+JOBS = Path(__file__).parents[2] / "jobs"
 
 
 def on_the_head(home: Path, script: str, *arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:

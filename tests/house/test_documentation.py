@@ -14,7 +14,7 @@ from par_model import __version__
 from par_model.errors import FailureCode
 from tests.cli.test_help import COMMANDS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_test_that_the_security_policy_names_is_there() -> None:

@@ -16,7 +16,7 @@ import pytest
 from par_model.attributes import load_schema
 from par_model.table.schema import table_schema
 from par_model.table.writer import TableWriter
-from tests.test_queries import DAFT, skip_without
+from tests.guides.test_queries import DAFT, skip_without
 
 VECTORS = [None, [0.6, 0.8], [0.0, 1.0], None, [1.0, 0.0], None]
 IDS = [f"t{i}" for i in range(len(VECTORS))]

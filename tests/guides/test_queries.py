@@ -311,11 +311,11 @@ def test_every_engine_has_a_page_and_every_page_is_on_the_overview() -> None:
 
 def test_no_page_has_a_query_that_no_test_runs() -> None:
     found = {page: [block for block in blocks(page) if block.language == "python"] for page in PAGES}
-    # Those of catalogs run in tests/catalogs/test_page.py; Athena's has a command.
+    # Those of catalogs run in tests/catalogs/test_register_page.py; Athena's has a command.
     wanted = {*TOOLS, "docs/catalogs.md", "docs/examples.md"} - {"docs/tools/athena.md"}
     assert {page for page, python in found.items() if python} == wanted
     shown = "".join(block.code for block in found["docs/examples.md"])
-    # Whole scripts, which tests/test_examples.py runs.
+    # Whole scripts, which tests/guides/test_examples.py runs.
     scripts = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
     assert sorted(shown.splitlines()) == [f'--8<-- "examples/{name}"' for name in scripts]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "par_model"
 _NAMES_DIMENSIONS = re.compile(r"[a-z]_[A-Z0-9]+\b|Dimension letters|\[[A-Z]\b")
 SOURCES = sorted(

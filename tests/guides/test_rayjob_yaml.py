@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # By the Go types of KubeRay's ray.io/v1 and Kubernetes' core/v1: the fields of each thing that the manifest has, by
 # the path to it. A star stands for each item of a list.

@@ -17,7 +17,7 @@ import par_model
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 
 from par_model.table.writer import NULL_FOLDER, TableWriter
 from tests.blocks import ROOT
-from tests.test_queries import DAFT, OTHERS, skip_without
+from tests.guides.test_queries import DAFT, OTHERS, skip_without
 
 SCHEMA = pa.schema([("id", pa.string()), ("camera_id", pa.string())])
 CAMERAS: dict[str, list[str | None]] = {"numbers": ["1", "3", "03"], "null": ["1", None], "names": ["a b", "Zürich"]}

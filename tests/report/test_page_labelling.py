@@ -20,7 +20,7 @@ from par_model.labelling.page import LabelPageOptions, run_label_page
 from par_model.manifest import write_manifest
 from tests.cli.run import parjob
 from tests.report.results import ok_row, write_result
-from tests.report.test_browser import CONTRAST, HOSTILE
+from tests.report.test_page_browser import CONTRAST, HOSTILE
 
 pytestmark = pytest.mark.slow
 

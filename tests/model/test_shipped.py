@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from par_model.attributes import AttributeSchema
+from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.evaluation.measures import answer, constant_answers, measure
@@ -28,6 +28,11 @@ FLOOR = 0.93
 @pytest.fixture(scope="module")
 def header() -> WeightsHeader:
     return read_header(weights_uri(DEMO))
+
+
+@pytest.fixture(scope="module")
+def schema() -> AttributeSchema:
+    return load_schema("street")
 
 
 def test_they_are_small_and_trained(header: WeightsHeader, schema: AttributeSchema) -> None:
