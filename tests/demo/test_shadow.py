@@ -44,7 +44,7 @@ def test_a_person_casts_a_shadow_to_the_side_away_from_the_sun(schema: Attribute
         cast = cast_shadow(body, Stance(0.0, 10.0, 0.0, who.height_m), CAMERA, NOON._replace(sun=sun))
         assert cast is not None
         shadow, left, _ = cast
-        assert shadow.max() == pytest.approx(1.0, abs=0.05)
+        assert 0.7 < shadow.max() <= 1
         middles.append(left + float((shadow.sum(axis=0) * np.arange(shadow.shape[1])).sum() / shadow.sum()))
     assert middles[0] > 320 + 10
     assert middles[1] < 320 - 10
