@@ -15,7 +15,7 @@ import torch
 
 from par_model import storage
 from par_model.attributes import load_schema
-from par_model.errors import ManifestError, OutputError, TrainingError, UsageError
+from par_model.errors import ManifestError, OutputError, TrainingError
 from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
 from par_model.training.augment import Draw, draw, pad_crop_flip
@@ -24,7 +24,6 @@ from par_model.training.inputs import Batch
 from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.schedule import smooth_rate
-from par_model.video.options import DecodeOptions
 from tests.asked import changes_below, not_asked_for
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
@@ -92,16 +91,6 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
     assert (more["epochs"], more["options"]["lr"], more["weights"]["sha256"]) == (1, 3e-3, header.sha256)
 
 
-def test_a_command_says_every_option_that_is_not_the_default() -> None:
-    decode = DecodeOptions(damaged="use", video_timeout=7.5)
-    more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
-    options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
-    assert options.command() == (
-        "parjob train --manifest 's3://a b/m' --weights demo --output run --batch-size 4 --tune head "
-        "--clip-norm 1.0 --schema own.toml --damaged use --video-timeout 7.5"
-    )
-
-
 @pytest.fixture
 def learners(monkeypatch: pytest.MonkeyPatch) -> list[loop.Learner]:
     """Those that runs of the test start."""
@@ -142,13 +131,6 @@ def test_labels_are_flipped_with_their_pictures(augment: Any) -> None:
     assert found[:, right].tolist() == flipped
     assert found[:, left].tolist() == [not flip for flip in flipped]
     assert len(set(flipped)) == (1 if augment == "none" else 2)
-
-
-@pytest.mark.parametrize("wrong", [{"augment": False}, {"optimizer": "Muon"}, {"schedule": "cosine"}])
-def test_a_choice_that_there_is_not_is_refused(wrong: Any) -> None:
-    (name,) = wrong
-    with pytest.raises(UsageError, match=f"--{name} is"):
-        TrainOptions("m", "w", "o", **wrong)
 
 
 def test_weights_of_half_precision_are_trained_in_float32(labelled: Archive, tmp_path: Path) -> None:
