@@ -11,7 +11,7 @@ import click
 
 from par_model.cli import options
 from par_model.cli.command import Command
-from par_model.wording import counted, one_line
+from par_model.wording import counted
 
 
 @click.command(cls=Command)
@@ -49,7 +49,7 @@ def report(as_json: bool, **asked: Any) -> int:
     with counting("tracklets") as start:
         written = run_report(ReportOptions(**asked), start)
     for note in written.notes:
-        sys.stderr.write(f"parjob: {one_line(note)}\n")
+        sys.stderr.write(f"parjob: {note}\n")
     if as_json:
         click.echo(json.dumps(asdict(written)))
     else:
