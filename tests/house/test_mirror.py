@@ -34,7 +34,7 @@ TESTED_THROUGH = {
     "tracking/test_street_detector.py": ["tracking/street_network"],
     "training/test_job.py": ["training/local"],
     "video/containers/test_h264.py": ["video/containers/h264_headers"],
-    "video/containers/test_layout.py": [
+    "video/containers/test_packet_starts.py": [
         f"video/containers/{walker}" for walker in ("avi", "flv", "matroska", "mpegts", "mxf", "ogg")
     ],
     "video/containers/test_open.py": ["video/containers/demuxer"],

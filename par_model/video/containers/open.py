@@ -21,7 +21,7 @@ from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, reason_
 from par_model.video.containers.demuxer import open_demuxer, read_one_track
 from par_model.video.containers.formats import END_IN_ERROR, INDEX_OF_PLACES, check_of
 from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
-from par_model.video.containers.layout import Bytes, EndError
+from par_model.video.containers.packet_starts import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
 from par_model.video.packet_index import Packet
 

@@ -12,7 +12,7 @@ import pytest
 
 from par_model.video.containers import asf, avi, flv, matroska, mpegts, mxf
 from par_model.video.containers.formats import Walk
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, LayoutCheck, OrderCheck, PacketStart
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError, LayoutCheck, OrderCheck, PacketStart
 from tests.video.frame_numbers import write_clip
 
 MPEG4: dict[str, Any] = {"codec": "mpeg4", "bit_rate": 1_000_000}
