@@ -12,7 +12,7 @@ from par_model.demo.body import NUM_PARTS, Part
 from par_model.demo.camera import Camera
 from par_model.demo.config import StreetConfig
 from par_model.demo.film import Sighting
-from par_model.demo.tracks import Tracker
+from par_model.demo.filmed_tracks import Tracker
 from par_model.demo.traffic import Walker
 
 CAMERA = Camera(640, 360, height_m=2.0, pitch=0.0, fov=0.7)
