@@ -9,7 +9,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema, load_schema, shipped_schemas
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.errors import SchemaError
 
 POSE = ["frontal", "lateral_frontal", "lateral", "lateral_back", "back", "varies"]
