@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from par_model.training.record import EPOCH_SCHEMA, write_curves, write_metrics
+from par_model.training.metrics import EPOCH_SCHEMA, write_curves, write_metrics
 
 
 def epoch(number: int, **changes: Any) -> dict[str, Any]:
