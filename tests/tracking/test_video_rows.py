@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from par_model.errors import FailureCode, ManifestError
-from par_model.tracking import tracks as module
+from par_model.tracking import video_rows as module
 from par_model.tracking.batches import FoundBatch, VideoEnd
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
 from par_model.tracking.tracker import FollowedTrack
-from par_model.tracking.tracks import TRACKLET_SCHEMA, VIDEO_SCHEMA, VideoToFollow, follow_video, group_facts
+from par_model.tracking.video_rows import TRACKLET_SCHEMA, VIDEO_SCHEMA, VideoToFollow, follow_video, group_facts
 
 BATCHES = [
     FoundBatch(0, 0, [0, 2], [0.0, 0.2], [None, "damaged"], [1, 0], np.ones((1, 4), np.float32),
