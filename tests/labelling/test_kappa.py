@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from par_model.labelling.agreement import agreements, fleiss_kappa
 from par_model.labelling.answers import LabelAnswer
+from par_model.labelling.kappa import agreements, fleiss_kappa
 from par_model.labelling.merge import Voices, gather_voices
 from tests.evaluation.test_measures import SCHEMA
 
