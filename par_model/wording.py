@@ -25,12 +25,12 @@ def listed(names: Iterable[str], most: int) -> str:
 
 
 def one_line(said: BaseException | str, most: int | None = None) -> str:
-    """What was said, with one space where there were several or a line ended; for an exception without a text, the name
-    of its type.
+    """What was said, its lines after each other; for an exception without a text, the name of its type. What stands
+    between two words of a line stays, since it may be a name's.
 
     most: characters; of a longer text the end is left out, and dots stand there.
     """
-    line = " ".join(str(said).split()) or ("" if isinstance(said, str) else type(said).__name__)
+    line = " ".join(lines_of(said))
     return line if most is None or len(line) <= most else line[: most - 3].rstrip() + "..."
 
 
@@ -44,8 +44,10 @@ def typed_line(error: BaseException, most: int | None = None) -> str:
 
 
 def lines_of(said: BaseException | str) -> list[str]:
-    """What was said line by line, without empty ones; at least one line, as ``one_line`` gives it."""
-    return [line.strip() for line in str(said).splitlines() if line.strip()] or [one_line(said)]
+    """What was said line by line, without blanks around lines and without empty ones; one line at least, as
+    ``one_line`` gives it."""
+    nothing = "" if isinstance(said, str) else type(said).__name__
+    return [line.strip() for line in str(said).splitlines() if line.strip()] or [nothing]
 
 
 def without_colours(text: str) -> str:

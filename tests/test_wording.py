@@ -30,7 +30,8 @@ def test_a_list_names_some_and_counts_the_others(names: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        (ValueError("one  thing\n\n\tand another\r\n"), "one thing and another"),
+        (ValueError("one thing \n\n\tand another\r\n"), "one thing and another"),
+        (ValueError("cannot read /a  b.mp4:\n  no"), "cannot read /a  b.mp4: no"),
         (ValueError(), "ValueError"),
         (ValueError(""), "ValueError"),
         (ValueError(" \n "), "ValueError"),
