@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from par_model.wording import one_line
+
 _LONGEST_TEXT = 300
 _CAUSES = 8
 _ACTION = re.compile(r"not authorized to perform:? (\S+)")
@@ -104,7 +106,7 @@ def refusal(error: BaseException) -> Refusal | None:
 def _parsed(response: dict[str, Any]) -> Refusal:
     found = response["Error"]
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    text = " ".join(str(found.get("Message") or "").split())
+    text = one_line(str(found.get("Message") or ""))
     code = str(found.get("Code") or response.get("ResponseMetadata", {}).get("HTTPStatusCode") or "no code")
     region = found.get("Region") or headers.get("x-amz-bucket-region")
     return Refusal(code, text[:_LONGEST_TEXT].rstrip(".") or "the store gave no reason", region)
@@ -121,7 +123,7 @@ def line(error: BaseException) -> str:
     """One line for an error without an answer."""
     if isinstance(error, OSError) and error.strerror and error.errno is not None and error.errno > 0:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)
 
 
 def library_error(error: Exception) -> str | None:

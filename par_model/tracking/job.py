@@ -35,7 +35,7 @@ from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
 from par_model.tracking.stages import VideoUnit
 from par_model.tracking.store import DetectionStore
-from par_model.tracking.tracks import GroupToFollow, VideoToFollow, follow_group
+from par_model.tracking.video_rows import GroupToFollow, VideoToFollow, follow_group
 from par_model.tracking.work import TrackWork, warnings_of
 from par_model.wording import counted
 

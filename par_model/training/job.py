@@ -42,9 +42,9 @@ from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
 from par_model.training.inputs import Examples, TrainPlan
+from par_model.training.metrics import write_curves, write_metrics
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
-from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
 from par_model.video.options import BEFORE_RECORDED
 from par_model.wording import listed
