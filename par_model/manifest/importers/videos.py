@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from par_model import storage
-from par_model.errors import ManifestError
+from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.fit import AS_IT_STANDS, FitOptions, fit
 from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.manifest.importers.tracks import Tracks
@@ -23,7 +23,8 @@ class VideoOptions:
     """What is known of a video besides its tracks.
 
     camera, start_time (of frame 0): what ``name_pattern`` finds in the file's name stands in for them.
-    id_prefix: else the camera, else the file's stem. min_length: the boxes that a track must have.
+    id_prefix: else the camera, else the file's stem. min_length: the boxes that a track must have. Raises UsageError
+    for names without a letter.
     """
 
     camera: str | None = None
@@ -32,6 +33,11 @@ class VideoOptions:
     name_pattern: NamePattern | None = None
     min_length: int = 1
     fit: FitOptions = AS_IT_STANDS
+
+    def __post_init__(self) -> None:
+        for name, value in (("--camera", self.camera), ("--id-prefix", self.id_prefix)):
+            if value is not None and not value.strip():
+                raise UsageError(f"{name} is empty: give a name, or leave the option out")
 
 
 @dataclass(frozen=True)
