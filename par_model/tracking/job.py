@@ -42,7 +42,8 @@ from par_model.wording import counted
 _log = logging.getLogger(__name__)
 
 _DETECTIONS, _TRACKS = "detections", "tracks"
-_GROUP = 64  # videos whose tracks make one file
+_GROUP = 64  # videos whose tracks make one file, at most
+_GROUPS = 64  # that many at least, where there are as many videos, so that workers share them
 
 
 @dataclass(frozen=True)
@@ -205,13 +206,14 @@ def _follow_all(
     folder = job.output.place(_TRACKS)
     stream = job.options.decode.video_stream or None
     there = {info.uri: info.size for info in storage.list_files(folder)}
-    uris = [storage.join(folder, f"group-{at // _GROUP:06d}-{job_id}") for at in range(0, len(wanted), _GROUP)]
+    size = max(1, min(_GROUP, -(-len(wanted) // _GROUPS)))
+    uris = [storage.join(folder, f"group-{at // size:06d}-{job_id}") for at in range(0, len(wanted), size)]
     groups = (
         GroupToFollow(
             uri=uri,
             videos=[
                 VideoToFollow(number, footage[number], store.states[number].pieces)
-                for number in wanted[at * _GROUP : (at + 1) * _GROUP]
+                for number in wanted[at * size : (at + 1) * size]
             ],
             every=job.options.every,
             stream=stream,
