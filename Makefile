@@ -35,9 +35,9 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/parjob demo --output parjob-demo
 
-# Structure, names and documents, before a commit. Every command of README and the guides runs in test_readme.py.
+# Structure, names and documents, before a commit. Every command of README and the guides runs in tests/guides.
 test-house: setup
-	$(BIN)/pytest -q tests/test_architecture.py tests/test_names.py tests/test_documentation.py tests/test_figures.py tests/test_api.py
+	$(BIN)/pytest -q tests/house tests/test_api.py
 
 test: setup .venv/catalogs-installed
 	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
@@ -60,13 +60,14 @@ test-slow: .venv/engines-installed .venv/catalogs-installed .venv-daft/installed
 	@touch $@
 
 # What touches each library: a wrong bound shows in one of these.
-LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/test_queries.py tests/test_storage.py tests/test_progress.py \
-	tests/test_documents.py tests/test_options.py tests/model/test_cost.py tests/runs/test_parts.py \
-	tests/tracking/test_openvino_detector.py tests/tracking/test_transformers_detector.py \
+LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/guides/test_queries.py tests/test_storage.py \
+	tests/test_progress.py tests/test_documents.py tests/test_options.py tests/model/test_cost.py \
+	tests/runs/test_parts.py tests/tracking/test_openvino_detector.py tests/tracking/test_transformers_detector.py \
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
-	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_golden.py tests/model/test_weights.py \
-	tests/model/test_zero_shot.py tests/report tests/training/test_job.py tests/training/test_workers.py \
-	tests/video/test_exact.py tests/video/containers/test_damage.py tests/video/test_decord.py tests/video/test_images.py \
+	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_recogniser_golden.py \
+	tests/model/test_weights.py tests/model/test_zero_shot.py tests/report tests/training/test_job.py \
+	tests/training/test_workers.py tests/video/test_reader_exact.py tests/video/containers/test_damage.py \
+	tests/video/test_decord_reader.py tests/video/test_images.py \
 	tests/cluster/test_inference.py::test_ray_and_one_process_give_the_same_table
 
 # Newer libraries warn of what older ones do with them: no fault of the older ones, nor ours.

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from par_model.wording import one_line
+
 
 class FailureCode(StrEnum):
     """Why a tracklet is a failed row: the value of the table's ``error`` column."""
@@ -46,9 +48,12 @@ class FailureCode(StrEnum):
 
 
 class ParError(Exception):
-    """An error with one line for a person. ``str(error)`` is that line."""
+    """An error with one line for a person. ``str(error)`` is that line, whatever a library's words brought into it."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UsageError(ParError):
@@ -103,7 +108,7 @@ class TrackletError(ParError):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = str(self)
 
     def __reduce__(self) -> tuple[type[TrackletError], tuple[FailureCode, str]]:
         # Exceptions pickle by their args, and this one has two of its own.

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from par_model.errors import UsageError
+from par_model.wording import lines_of
 
 
 def install(extra: str) -> str:
@@ -27,7 +28,7 @@ def needed(extra: str, what: str) -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         raise UsageError(f"{what} needs the library {missing}, which is not installed: {install(extra)}") from error
     except ImportError as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        reason = lines_of(error)[0]
         library = (error.name or "").partition(".")[0]
         named = f"the library {library}, which" if library else f"libraries of the extra {extra}, of which one"
         raise UsageError(f"{what} needs {named} cannot be loaded: {reason}{_hint(reason)}") from error

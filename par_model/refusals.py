@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from par_model.wording import one_line
+
 _LONGEST_TEXT = 300
 _CAUSES = 8
 _ACTION = re.compile(r"not authorized to perform:? (\S+)")
@@ -43,8 +45,9 @@ class Refusal:
 
     @property
     def is_bare(self) -> bool:
-        """Whether only a status is known, as after a HEAD: a GET of the same object would say why."""
-        return self.code.isdigit() and self.code[0] in "34" and self.code != "404"
+        """Whether only a status is known, as after a HEAD, and a GET of the same object would say why. A busy store is
+        not to be asked for more."""
+        return self.code.isdigit() and self.code[0] in "34" and self.code not in ("404", *_BUSY)
 
     @property
     def is_archived(self) -> bool:
@@ -100,25 +103,10 @@ def refusal(error: BaseException) -> Refusal | None:
     return None
 
 
-def was_tried(error: BaseException) -> bool:
-    """Whether botocore made the request again, as often as it may, before this was raised: whoever asks it once more
-    multiplies what a busy store has to refuse. Not so where an answer's body broke off, which botocore does not see."""
-    if refusal(error) is not None:
-        return True
-    from botocore.exceptions import ConnectionClosedError, ConnectionError
-
-    cause: BaseException | None = error
-    for _ in range(_CAUSES):
-        if isinstance(cause, ConnectionError | ConnectionClosedError):
-            return True
-        cause = cause.__cause__ if cause is not None else None
-    return False
-
-
 def _parsed(response: dict[str, Any]) -> Refusal:
     found = response["Error"]
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    text = " ".join(str(found.get("Message") or "").split())
+    text = one_line(str(found.get("Message") or ""))
     code = str(found.get("Code") or response.get("ResponseMetadata", {}).get("HTTPStatusCode") or "no code")
     region = found.get("Region") or headers.get("x-amz-bucket-region")
     return Refusal(code, text[:_LONGEST_TEXT].rstrip(".") or "the store gave no reason", region)
@@ -135,7 +123,7 @@ def line(error: BaseException) -> str:
     """One line for an error without an answer."""
     if isinstance(error, OSError) and error.strerror and error.errno is not None and error.errno > 0:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)
 
 
 def library_error(error: Exception) -> str | None:

@@ -31,20 +31,6 @@ PARTIAL = "_partial-"  # how local files are called until they are whole
 
 _GLOB = re.compile(r"[*?\[]")
 
-# One layer tries again what a store refuses: botocore, whose standard mode does so for throttling, 5xx and connection
-# errors, with back-off and jitter. The time-outs keep a dead endpoint from holding a job for minutes. s3fs tries around
-# it once more, for an answer whose body broke off, which botocore does not see; it takes SlowDown and lost connections
-# for the same. What has been through both, nobody here tries again (``refusals.was_tried``).
-_S3_OPTIONS: dict[str, Any] = {
-    "use_listings_cache": False,
-    "config_kwargs": {
-        "retries": {"total_max_attempts": 6, "mode": "standard"},
-        "connect_timeout": 10,
-        "read_timeout": 60,
-    },
-}
-_S3FS_TRIES = 2
-
 
 class Reason(StrEnum):
     """Why a place could not be read or written, as far as the caller may want to act on it."""
@@ -78,6 +64,11 @@ class FileInfo:
 def is_local(uri: str) -> bool:
     """Whether a URI names a place in this machine's file system."""
     return "://" not in uri or uri.startswith("file://")
+
+
+def is_s3(uri: str) -> bool:
+    """Whether a URI names an object of S3, or of a store like it."""
+    return uri.startswith(("s3://", "s3a://"))
 
 
 def local_path(uri: str) -> str:
@@ -128,13 +119,16 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
     if is_local(uri):
         return fsspec.filesystem("file"), local_path(uri)
-    options = _S3_OPTIONS if uri.startswith(("s3://", "s3a://")) else {}
     try:
-        fs, path = fsspec.core.url_to_fs(uri, **options)
+        if not is_s3(uri):
+            fs, path = fsspec.core.url_to_fs(uri)
+            return fs, path
+        from par_model import s3_requests
+
+        fs, path = fsspec.core.url_to_fs(uri, **s3_requests.s3_options())
     except (ValueError, ImportError) as error:
         raise PlaceError(f"{uri}: cannot be opened: {error}") from error
-    if options:
-        fs.retries = _S3FS_TRIES  # not among the options that s3fs takes
+    fs.retries = s3_requests.S3FS_ATTEMPTS  # not among the options that s3fs takes
     return fs, path
 
 
@@ -288,7 +282,12 @@ def atomic_writer(uri: str, before: Before | None = None) -> Iterator[IO[bytes]]
             remote.discard()
             remote.closed = True  # or its finaliser would complete what was just discarded
             raise
-        remote.close()
+        if not is_s3(uri):
+            remote.close()
+            return
+        from par_model.s3_requests import complete
+
+        complete(fs, path, remote)
 
 
 def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:

@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.s3 import S3_ENVIRONMENT
 
 _HERE = Path(__file__).parent
-_START_RAY = ("cluster", "faults", "test_jobs.py")
+_START_RAY = ("cluster", "faults")
 
 
 class _Groups(LoadScopeScheduling):

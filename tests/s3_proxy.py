@@ -81,6 +81,14 @@ class Request(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def break_off(self) -> None:
+        """Answer as the real server does, but for all of the body: two bytes of that, and then the end."""
+        status, body, headers = self.pass_on()
+        self.answer(status, body[:2], {**headers, "Content-Length": str(len(body))})
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -127,3 +135,43 @@ class Counting(Proxy):
             found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
             self.ranges.append((int(found[1]), int(found[2]) + 1) if found else None)
         return False
+
+
+class Failing(Proxy):
+    """S3 whose answers to ``command`` fail in one way, ``left`` times; to begin with, never.
+
+    attempts: of the requests that failed, how botocore numbers its attempts.
+    """
+
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.command, self.fault, self.left = "GET", "reset", 0
+        self.attempts: list[str] = []
+        self.over = threading.Event()
+
+    def fail(self, fault: str, left: int, command: str = "GET") -> None:
+        """Begin to. fault: reset, broken, silent, or a status and a code of S3."""
+        self.command, self.fault, self.left, self.attempts = command, fault, left, []
+
+    def meddle(self, request: Request) -> bool:
+        if request.command != self.command or self.left < 1:
+            return False
+        self.left -= 1
+        self.attempts.append(request.headers.get("amz-sdk-request", "").partition(";")[0])
+        if self.fault == "reset":
+            request.reset()
+        elif self.fault == "broken":
+            request.break_off()
+        elif self.fault == "silent":
+            self.over.wait(60)
+            request.close_connection = True
+        else:
+            status, _, code = self.fault.partition(" ")
+            request.answer(int(status), f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+        super().__exit__(kind, error, trace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -15,11 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from par_model import storage
+from par_model import s3_requests, storage
 from par_model.cli.doctor import _s3
 from par_model.errors import FailureCode, TrackletError
 from par_model.manifest.read import Manifest
-from par_model.refusals import was_tried
 from par_model.storage import PlaceError, Reason
 from par_model.table.read import open_table
 from par_model.video.bytes.source import open_video
@@ -120,30 +118,23 @@ def test_code_text_and_advice_are_kept(name: str) -> None:
 
 
 def test_a_store_that_is_asked_too_often_says_so(refusing: Refusing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After all tries: here botocore has one for each of the two of s3fs."""
-    config = storage._S3_OPTIONS["config_kwargs"] | {"retries": {"total_max_attempts": 1, "mode": "standard"}}
-    monkeypatch.setitem(storage._S3_OPTIONS, "config_kwargs", config)
+    """After all attempts, of which there is one here."""
+    monkeypatch.setattr(s3_requests, "ATTEMPTS", 1)
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     asked = len(refusing.requests)
     with pytest.raises(PlaceError, match=r"SlowDown.*the store is busy") as caught:
         storage.read_bytes("s3://bucket/busy")
     assert caught.value.reason is Reason.OTHER
-    assert [method for method, _, _ in refusing.requests[asked:]] == ["HEAD", "GET", "GET"]
+    assert [method for method, _, _ in refusing.requests[asked:]] == ["HEAD", "GET"]
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
-def test_what_botocore_tried_is_told_from_what_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    pause = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", lambda seconds: pause(0))
-    with serving({}), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where nothing listens
-        with pytest.raises(PlaceError) as caught:
-            storage.read_bytes("s3://bucket/a.bin")
-    assert was_tried(caught.value)
-    assert not was_tried(PlaceError("10 bytes came of 20"))
-    with pytest.raises(PlaceError) as caught, storage.guard("s3://bucket/a.bin", "read"):
-        raise ConnectionResetError("reset by peer")
-    assert not was_tried(caught.value)
+def test_a_store_that_is_busy_is_not_asked_for_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "ATTEMPTS", 1)
+    with serving({"bucket/a.bin": Answer(429, "TooManyRequests", "no")}) as server:
+        with pytest.raises(PlaceError, match=r"\(429\); the store is busy"):
+            storage.open_reader("s3://bucket/a.bin")
+        assert [method for method, _, _ in server.requests] == ["HEAD"]
 
 
 def test_a_head_that_is_refused_costs_one_small_request_more(refusing: Refusing) -> None:

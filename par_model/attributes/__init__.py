@@ -1,6 +1,6 @@
 """Attribute schemas: what is recognised, in which order, under which names."""
 
-from par_model.attributes.schema import (
+from par_model.attributes.attribute_schema import (
     AttributeClass,
     AttributeGroup,
     AttributeSchema,

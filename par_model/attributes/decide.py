@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.attributes.schema import AttributeSchema
+from par_model.attributes.attribute_schema import AttributeSchema
 
 
 def decide(scores_BC: NDArray[np.floating], schema: AttributeSchema, thresholds: Sequence[float]) -> NDArray[np.bool_]:

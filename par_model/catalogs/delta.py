@@ -28,6 +28,7 @@ from par_model.errors import CatalogError, ConflictError
 from par_model.extras import needed
 from par_model.object_stores import object_store_options
 from par_model.table.read import FOLDER
+from par_model.wording import one_line, without_colours
 
 with needed("delta", "a Delta table"):
     from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -136,6 +137,6 @@ def _told(layout: Layout) -> Iterator[None]:
         raise
     except (DeltaError, OSError) as error:
         # Colours for a terminal, and a backtrace of its own.
-        line = " ".join(re.sub(r"\x1b\[\d*m", "", re.split(r"\n\s+0: ", str(error))[0]).split())[:300]
+        line = one_line(without_colours(re.split(r"\n\s+0: ", str(error))[0]), 300)
         kind = ConflictError if isinstance(error, CommitFailedError) else CatalogError
         raise kind(f"the Delta table at {layout.output}: {line}") from error

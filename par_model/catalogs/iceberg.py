@@ -24,6 +24,7 @@ from par_model.catalogs.layout import Layout, TableFile
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError, OutputError, StorageError, UsageError
 from par_model.extras import needed
+from par_model.wording import one_line, typed_line
 
 with needed("iceberg", "Iceberg"):
     from pyiceberg.catalog import Catalog, load_catalog
@@ -108,7 +109,7 @@ class Iceberg:
         except Exception as error:  # what is wrong in a configuration is said in many ways
             raise CatalogError(
                 f"{self.name}: pyiceberg's configuration gives no catalog {self.catalog} that can be opened: "
-                f"{' '.join(str(error).split())[:300]}"
+                + one_line(error, 300)
             ) from error
         if layout.output.startswith("s3://"):
             # s3fs finds what botocore finds; pyiceberg's own choice asks AWS itself, whatever AWS_ENDPOINT_URL says.
@@ -159,10 +160,9 @@ class Iceberg:
         except (CatalogError, StorageError, OutputError):
             raise
         except (CommitFailedException, ValidationException) as error:
-            raise ConflictError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
+            raise ConflictError(f"{self.name}: {one_line(error, 300)}") from error
         except Exception as error:  # pyiceberg, SQL drivers, HTTP clients and storage have no exception in common
-            line = " ".join(str(error).split())[:300]
-            raise CatalogError(f"{self.name}: {type(error).__name__}: {line}") from error
+            raise CatalogError(f"{self.name}: {typed_line(error, 300)}") from error
 
 
 def _load(catalog: Catalog, table: str) -> Table | None:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from par_model.errors import ParError
+from par_model.wording import one_line, typed_line
 
 INTERRUPTED = 130
 DEBUG = "PARJOB_DEBUG"
@@ -135,7 +136,7 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         code = error.exit_code
     except ParError as error:
         code = error.exit_code
-        _fail(f"parjob: {_one_line(str(error))}")
+        _fail(f"parjob: {_harmless(str(error))}")
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
         _fail("parjob: interrupted")
@@ -146,8 +147,8 @@ def run(command: click.Command, *, prefix: str, name: str, args: list[str] | Non
         code = 1
     except Exception as error:  # noqa: BLE001  # the last line of defence: one line for the user, never a traceback
         code = 1
-        line = _one_line(str(error)) or "no message"
-        _fail(f"parjob: unexpected {type(error).__name__}: {line} (run again with --debug for the traceback)")
+        line = _harmless(typed_line(error))
+        _fail(f"parjob: unexpected {line} (run again with --debug for the traceback)")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -175,12 +176,12 @@ def _remember_debug(ctx: click.Context, param: click.Parameter, value: bool) -> 
 def _usage_line(error: click.ClickException, name: str) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else name
-    sys.stderr.write(f"{path}: {_one_line(error.format_message())} (see {path} --help)\n")
+    sys.stderr.write(f"{path}: {_harmless(error.format_message())} (see {path} --help)\n")
 
 
-def _one_line(text: str) -> str:
-    """Without what a terminal would obey: names in a file may hold anything."""
-    return " ".join(text.split()).translate(_CONTROLS)
+def _harmless(text: str) -> str:
+    """One line without what a terminal would obey: names in a file may hold anything."""
+    return one_line(text).translate(_CONTROLS)
 
 
 def _fail(line: str) -> None:

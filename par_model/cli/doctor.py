@@ -17,6 +17,7 @@ from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.errors import ParError
 from par_model.scratch import scratch_folder
+from par_model.wording import one_line, typed_line
 
 if TYPE_CHECKING:
     from par_model.storage import FileInfo
@@ -96,8 +97,8 @@ def _look(name: str, check: Callable[[], tuple[bool | None, str]]) -> Finding:
     except ParError as error:
         ok, says = False, str(error)
     except Exception as error:  # noqa: BLE001  # whatever is broken here, the other checks are still wanted
-        ok, says = False, f"{type(error).__name__}: {error}"
-    return Finding(name, ok, " ".join(says.split()))
+        ok, says = False, typed_line(error)
+    return Finding(name, ok, one_line(says))
 
 
 def _line(finding: Finding) -> str:

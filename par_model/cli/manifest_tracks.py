@@ -119,7 +119,7 @@ def write_many(videos: str, tracks: str, output: str, options: VideoOptions, rea
             )
         except ParError as error:
             refused += 1
-            click.echo(f"refused: {' '.join(str(error).split())}", err=True)
+            click.echo(f"refused: {error}", err=True)
             continue
         imported.append(of_pair)
         if of_pair.tracks.left_out or of_pair.tracks.merged:

@@ -36,7 +36,7 @@ def report(as_json: bool, **asked: Any) -> int:
     with counting("tracklets") as start:
         written = run_report(ReportOptions(**asked), start)
     for note in written.notes:
-        sys.stderr.write(f"parjob: {' '.join(note.split())}\n")
+        sys.stderr.write(f"parjob: {note}\n")
     if as_json:
         click.echo(json.dumps(asdict(written)))
     else:

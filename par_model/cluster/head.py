@@ -20,6 +20,7 @@ import ray
 
 from par_model.cluster.ray_internals import create_gcs_channel, gcs_service_pb2, gcs_service_pb2_grpc, services
 from par_model.errors import ClusterError
+from par_model.wording import one_line
 
 _log = logging.getLogger(__name__)
 _ADVICE = "check the address (HOST:PORT, the port 6379 unless `ray start --head` said another), or use --no-ray"
@@ -46,8 +47,7 @@ def head_address(given: str) -> str:
     try:
         address = str(services.canonicalize_bootstrap_address(given, None))
     except (ConnectionError, ValueError, OSError) as error:
-        line = " ".join(str(error).split())
-        raise ClusterError(f"cannot join Ray at {given}: {line}; {_ADVICE}") from error
+        raise ClusterError(f"cannot join Ray at {given}: {one_line(error)}; {_ADVICE}") from error
     if not address.rpartition(":")[2].isdigit():
         raise ClusterError(f"cannot join Ray at {given}: it has no number as its port; {_ADVICE}")
     return address
@@ -166,7 +166,7 @@ def _why(error: Any) -> str | None:
         return "what answers there is no head of Ray"
     if code is not grpc.StatusCode.UNAVAILABLE:
         return None
-    details = " ".join(str(error.details()).split())
+    details = one_line(str(error.details()))
     if "refused" in details:
         return "nothing listens there"
     if "lookup failed" in details or "DNS" in details:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from par_model.errors import ClusterError, ParError, StorageError, UsageError, WeightsError
+from par_model.wording import lines_of
 
 _ADVICE = "To change retry attempts"  # how a line begins that tells of Ray's own settings
 
@@ -20,7 +21,7 @@ def par_error(error: BaseException) -> ParError:
             return cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     # What stopped an actor from starting, or was raised again after Ray Data's own retries, comes as text alone.
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(_ADVICE)]
+    lines = [line for line in lines_of(error) if not line.startswith(_ADVICE)]
     for kind in (UsageError, WeightsError, StorageError, ClusterError):
         prefix = f"{kind.__module__}.{kind.__name__}: "
         for line in reversed(lines):

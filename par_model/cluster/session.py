@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import IO, Any
 
 from par_model.errors import ClusterError
+from par_model.wording import one_line
 
 # Read when ray is imported. Ray's token authentication writes a token into the home folder, and its usage statistics
 # go over the network: a private, local Ray needs neither. Variables that are set already stay as they are.
@@ -59,9 +60,9 @@ def ray_session(address: str | None) -> Iterator[bool]:
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             where = f"Ray at {address}" if address else "a local Ray"
-            line = " ".join(str(error).split())[:300]
             raise ClusterError(
-                f"cannot {'join' if address else 'start'} {where}: {line}; check the address, or use --no-ray"
+                f"cannot {'join' if address else 'start'} {where}: {one_line(error, 300)}; check the address, or use "
+                "--no-ray"
             ) from error
         # Ray Data logs whole tracebacks of what it then raises.
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -35,6 +35,7 @@ from par_model.training.loop import train
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
 from par_model.training.workers import Worker
+from par_model.wording import typed_line
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
@@ -224,8 +225,7 @@ def _own_error(call: Any) -> Any:
 
 
 def _lost(cause: BaseException) -> ClusterError:
-    line = " ".join(str(cause).split())[:300]
     return ClusterError(
-        f"a worker was lost: {type(cause).__name__}: {line}; the same command goes on after the last whole epoch, and "
+        f"a worker was lost: {typed_line(cause, 300)}; the same command goes on after the last whole epoch, and "
         "--max-failures N replaces lost workers"
     )

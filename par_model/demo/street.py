@@ -22,7 +22,7 @@ from par_model.attributes import AttributeSchema, load_schema
 from par_model.demo.appearance import VEST
 from par_model.demo.config import StreetConfig
 from par_model.demo.film import Film
-from par_model.demo.tracks import FilmedTrack, Tracker
+from par_model.demo.filmed_tracks import FilmedTrack, Tracker
 from par_model.errors import StorageError, UsageError
 from par_model.manifest.write import write_manifest
 from par_model.video.writer import ClipWriter

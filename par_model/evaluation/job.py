@@ -81,7 +81,7 @@ def run_evaluation(options: EvaluateOptions, scored: Scored | None = None) -> di
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
     output = Output(options.output)
     with output.lock() as held:  # OUT may be the folder of a run that is done again
-        storage.write_bytes(output.place("metrics.json"), text.encode(), held.verify)
+        output.write(held, "metrics.json", text.encode())
     return metrics
 
 

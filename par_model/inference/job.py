@@ -32,7 +32,7 @@ from par_model.inference.steps import plan_job, recognise_all
 from par_model.inference.survey import Surveyed
 from par_model.inference.work import TotalWork
 from par_model.runs.lock import Held
-from par_model.runs.record import versions
+from par_model.runs.record import record_head
 from par_model.runs.stripes import stripe_rows
 from par_model.table.unread import unread_columns
 
@@ -124,14 +124,15 @@ def _run(
     table = kind.write(job, begun, parts, held, runner.spread if has_workers else None)
     counts = table.counts(planned.selected)
     summary = {
-        "command": "infer",
-        "exit_code": 3 if counts["status"]["failed"] > job.options.max_failure_rate * planned.selected else 0,
-        "job_id": job_id,
-        "run_id": run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
+        **record_head(
+            "infer",
+            exit_code=3 if counts["status"]["failed"] > job.options.max_failure_rate * planned.selected else 0,
+            job_id=job_id,
+            run_id=run_id,
+            started=started,
+            seconds=seconds,
+        ),
         "options": _described(job, settings),
-        "versions": versions(),
         "manifest": {"uri": job.manifest.uri, "rows": planned.selected, "digest": planned.digest},
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
         "schema": _schema(job),

@@ -6,17 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from par_model.inference.wire import Work
+from par_model.runs.busy import BusyStage, held_back_by, pace, stage_record
+from par_model.runs.busy import advice as advice_on
 from par_model.video.counters import NUMBERS, WEIGHED, WHY_UNIFORM
 
-# A stage that was busy for less than this share did not hold the job back.
-_BUSY = 0.6
-# Busy shares of less than this are those of starting and ending.
-_TELLING_SECONDS = 10.0
 # Where sampling by cost would take more of the time than this, it is not worth another table.
 _WORTH_IT = 0.8
 _TOLD_OTHERWISE = {*WEIGHED, *WHY_UNIFORM}
@@ -83,6 +81,7 @@ class TotalWork(SumOfWork):
         working = max(0.0, seconds - startup)
         decode = _stage(tracklets, self.decode_seconds, len(self.decode_workers), working)
         model = _stage(tracklets, self.model_seconds, len(self.model_workers), working)
+        held_back = held_back_by(*_stages({"decode": decode, "model": model}))
         return {
             "tracklets": tracklets,
             # What a lost worker had sent before may have come twice.
@@ -96,7 +95,7 @@ class TotalWork(SumOfWork):
             | {"sampled_uniformly": {why: self.counts[name] for name, why in WHY_UNIFORM.items()}}
             | {"cheap_sampling": self._cheap_sampling()},
             "model": model,
-            "held_back_by": _held_back_by(decode["busy_share"], model["busy_share"]),
+            "held_back_by": None if held_back is None else held_back.name,
         }
 
     def _cheap_sampling(self) -> dict[str, float] | None:
@@ -110,18 +109,16 @@ class TotalWork(SumOfWork):
 
 
 def _stage(tracklets: int, busy: float, workers: int, working: float) -> dict[str, Any]:
-    return {
-        "workers": workers,
-        "busy_seconds": round(busy, 3),
-        "busy_share": round(min(1.0, busy / (workers * working)), 3) if workers and working else None,
-        "tracklets_per_busy_second": round(tracklets / busy, 3) if busy else None,
-    }
+    per_second = round(tracklets / busy, 3) if busy else None
+    return stage_record(busy, workers, working) | {"tracklets_per_busy_second": per_second}
 
 
-def _held_back_by(decode: float | None, model: float | None) -> Literal["decode", "model"] | None:
-    if max(decode or 0.0, model or 0.0) < _BUSY:
-        return None
-    return "decode" if (decode or 0.0) > (model or 0.0) else "model"
+def _stages(stages: dict[str, Any], cheaper: str = "") -> tuple[BusyStage, BusyStage]:
+    """Decoding and the model, as far as sentences on them go. stages: of the record."""
+    return (
+        BusyStage("decode", "decoding", stages["decode"]["busy_share"] or 0.0, cheaper),
+        BusyStage("model", "the model", stages["model"]["busy_share"] or 0.0),
+    )
 
 
 def closing(stages: dict[str, Any], *, device: str, in_one_process: bool) -> list[str]:
@@ -133,12 +130,9 @@ def closing(stages: dict[str, Any], *, device: str, in_one_process: bool) -> lis
     if not tracklets:
         return []
     failed = f", {tracklets - recognised} failed" if recognised < tracklets else ""
-    seconds = working + stages["startup_seconds"]
     if not recognised:
-        return [f"none recognised{failed}, in {seconds:.1f} s"]
-    line = f"{recognised} recognised{failed}, in {seconds:.1f} s: {stages['startup_seconds']:.1f} s to start"
-    if working:
-        line += f", then {recognised / working:.1f} a second"
+        return [f"none recognised{failed}, in {working + stages['startup_seconds']:.1f} s"]
+    line = pace(f"{recognised} recognised{failed},", stages, recognised / working if working else None)
     found = advice(stages, device=device, in_one_process=in_one_process)
     return [line, found] if found is not None else [line]
 
@@ -150,22 +144,10 @@ def advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str 
     than workers were left to share out.
     """
     workers = max(stages["decode"]["workers"], stages["model"]["workers"])
-    if stages["working_seconds"] < _TELLING_SECONDS or stages["tracklets"] <= workers:
+    if stages["tracklets"] <= workers or 2 * stages["recognised"] < stages["tracklets"]:
         return None
-    if 2 * stages["recognised"] < stages["tracklets"]:
-        return None
-    shares = {name: stages[name]["busy_share"] or 0.0 for name in ("decode", "model")}
-    busy = f"decoding was busy {shares['decode']:.0%} of the time, the model {shares['model']:.0%}"
-    if in_one_process:
-        cheaper = _cheaper(stages) if shares["decode"] > shares["model"] else ""
-        return f"{busy}, one after the other: without --no-ray they run side by side{cheaper}"
-    if stages["held_back_by"] == "decode":
-        more = "more CPUs, or --decode-workers, make it faster"
-        return f"{busy}: decoding held the job back; {more}{_cheaper(stages)}"
-    if stages["held_back_by"] == "model":
-        more = "more GPUs, or --model-actors, make" if device == "cuda" else "a GPU, or more CPUs, make"
-        return f"{busy}: the model held the job back; {more} it faster"
-    return f"{busy}: neither held the job back, starting or storage did"
+    decode, model = _stages(stages, _cheaper(stages))
+    return advice_on(decode, model, stages, device=device, in_one_process=in_one_process)
 
 
 def _cheaper(stages: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError, SchemaError, UsageError
-from par_model.labelling.agreement import GroupAgreement, agreements
 from par_model.labelling.answers import (
     COLUMN,
     FIELD,
@@ -27,6 +26,7 @@ from par_model.labelling.answers import (
     read_answers,
     to_column,
 )
+from par_model.labelling.kappa import GroupAgreement, agreements
 from par_model.labelling.merge import Voices, gather_voices, majority
 from par_model.labelling.options import ApplyOptions
 from par_model.labelling.splits import Divided, divide

@@ -20,9 +20,9 @@ from par_model.attributes import AttributeGroup
 from par_model.errors import ParError
 from par_model.evaluation.job import Scored
 from par_model.evaluation.predictions import is_other_models
-from par_model.labelling.agreement import agreements
 from par_model.labelling.answers import COLUMN, UNSEEN, LabelAnswer, from_column
 from par_model.labelling.disputes import Dispute, disputes, model_confusion, people_confusion
+from par_model.labelling.kappa import agreements
 from par_model.labelling.merge import Voices, gather_voices
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.progress import Start, unseen

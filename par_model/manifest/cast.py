@@ -14,6 +14,7 @@ from par_model.manifest.files import ManifestFile
 from par_model.manifest.plain import further_problem, is_list_like, plain, plain_type, uuid_text
 from par_model.manifest.schema import BOX_FIELDS, COLUMNS
 from par_model.times import with_offset
+from par_model.wording import one_line
 
 # pandas writes whole numbers as floating ones where a value is missing.
 _NUMBERED = ("camera_id", "split")
@@ -123,10 +124,9 @@ def _cast_rows(name: str, values: pa.Array, wanted: pa.DataType) -> tuple[pa.Arr
         return _cast(compact, wanted), [None] * len(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         if len(values) == 1:
-            line = " ".join(str(error).split())
             # A list keeps its length, which is the number of frames of a row that fails.
             lost = [None] * len(values[0]) if pt.is_list(wanted) else None
-            return pa.array([lost], wanted), [f"{name}: does not fit {wanted}: {line}"]
+            return pa.array([lost], wanted), [f"{name}: does not fit {wanted}: {one_line(error)}"]
     half = len(values) // 2
     left, left_reasons = _cast_rows(name, values.slice(0, half), wanted)
     right, right_reasons = _cast_rows(name, values.slice(half), wanted)

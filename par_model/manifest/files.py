@@ -17,6 +17,7 @@ from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.plain import common_type, plain_type, settled_type
 from par_model.manifest.schema import COLUMNS, DEFECT, ROW, SCHEMA_METADATA
+from par_model.wording import one_line
 
 READ_BUFFER = 4 << 20  # bytes read at a time for each column: bounds memory whatever the size of row groups
 _SMALL_BYTES = 1 << 20  # of a file elsewhere: one request for all of it is less work than one a column
@@ -113,8 +114,7 @@ def _reading(uri: str) -> Iterator[None]:
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
                 raise
-            line = " ".join(str(error).split())
-            raise ManifestError(f"manifest file {uri}: is not Parquet, or is damaged: {line}") from error
+            raise ManifestError(f"manifest file {uri}: is not Parquet, or is damaged: {one_line(error)}") from error
 
 
 def _is_small(uri: str, size: int) -> bool:

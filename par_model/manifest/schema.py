@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from par_model.attributes.schema import RESULT_COLUMNS, AttributeSchema
+from par_model.attributes.attribute_schema import RESULT_COLUMNS, AttributeSchema
 
 BOX_FIELDS = ("x", "y", "w", "h")
 BOX = pa.struct([(name, pa.float32()) for name in BOX_FIELDS])

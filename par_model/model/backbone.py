@@ -23,6 +23,7 @@ from par_model.errors import UsageError, WeightsError
 from par_model.model.blocks import resize_positions
 from par_model.model.clip_file import ClipFile, convert_tower, read_clip_file, settings_from_tensors
 from par_model.model.config import Activation, BackboneConfig
+from par_model.wording import one_line, typed_line
 
 OPENAI_TAG = "openai"
 _STATISTICS = ("mean", "std")
@@ -232,7 +233,7 @@ def _build(backbone: str, settings: Mapping[str, Any], seed: int) -> torch.nn.Mo
             torch.manual_seed(seed)
             model: torch.nn.Module = kind(**arguments)
     except Exception as error:  # whatever open_clip raises on settings it does not like
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = typed_line(error, 300)
         raise WeightsError(f"backbone {backbone}: open_clip cannot build it: {reason}") from error
     return model.eval()
 
@@ -298,7 +299,9 @@ def _take_apart(backbone: str, settings: Mapping[str, Any], model: Any, pretrain
         named = text.get("hf_tokenizer_name")
         tokenizer = open_clip.get_tokenizer(backbone) if named else open_clip.SimpleTokenizer(context_length=length)
     except Exception as error:  # a tokenizer may need a package or a download
-        raise WeightsError(f"backbone {backbone}: its tokenizer {named} cannot be loaded: {error}") from error
+        raise WeightsError(
+            f"backbone {backbone}: its tokenizer {named} cannot be loaded: {one_line(error, 300)}"
+        ) from error
     return Clip(
         config=config,
         tower=convert_tower(visual.state_dict()),

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from par_model.attributes import AttributeClass, AttributeSchema
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.errors import WeightsError
 from par_model.model.backbone import Clip, load_clip, load_openai_clip
 from par_model.model.recogniser import Recogniser

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from par_model import storage
 from par_model.errors import UsageError, WeightsError
+from par_model.wording import lines_of, without_colours
 
 # Under these names checkpoints keep what a network is made of, beside optimisers, options and counters.
 _WRAPPERS = {
@@ -34,7 +35,6 @@ _STOOD_IN_FOR = (
     *("pathlib._local.PosixPath", "pathlib._local.PurePosixPath"),
 )
 _SHARD = re.compile(r"(.*)-\d{5}-of-\d{5}(\.\w+)")
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _INDEX = ".index.json"
 # What DataParallel, torch.compile, FSDP and activation checkpointing put into names, anywhere in them.
 _WRAPPED = re.compile(
@@ -187,12 +187,12 @@ def _is_torchscript(data: bytes, what: str) -> bool:
 
 def _reason(error: Exception) -> str:
     """One line without the colours, and without the advice to run what is in the file, that torch's errors have."""
-    text = _TERMINAL_CODES.sub("", str(error)).strip()
+    text = without_colours(str(error)).strip()
     if found := re.search(r"\bGLOBAL ([\w.]+)", text):
         return (
             f"it is, or holds beside its tensors, a Python object ({found[1]}), and nothing but tensors is unpickled; "
             "where it was made, write torch.save(model.state_dict(), FILE)"
         )
     kind = type(error).__name__
-    said = text.splitlines()[0] if text and "weights_only" not in text else kind
+    said = lines_of(text)[0] if text and "weights_only" not in text else kind
     return f"neither safetensors nor what torch.save writes ({said if len(said) > 3 else kind})"

@@ -17,6 +17,7 @@ from par_model.model.shipped import weights_uri
 from par_model.model.weights import load_weights
 from par_model.model.zero_shot import ZeroShot
 from par_model.types import Crops, Failure, Prediction
+from par_model.wording import lines_of, one_line, typed_line
 
 Scores = list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
 
@@ -80,7 +81,7 @@ class RecogniseStage:
         try:
             self._scores(frames)
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = lines_of(error)[0]
             raise UsageError(
                 f"--compile: torch.compile made no kernels here ({reason}): it needs a C++ compiler such as g++ for "
                 "CPUs, and Triton for GPUs; or leave --compile out"
@@ -113,7 +114,7 @@ class RecogniseStage:
         except Exception as error:  # noqa: BLE001  # whatever the model does becomes one tracklet's failed row
             if len(batch) > 1:
                 return [outcome for crops in batch for outcome in self._recognise_all([crops])]
-            return [_failure(batch[0], f"{type(error).__name__}: {error}")]
+            return [_failure(batch[0], typed_line(error))]
         return [_outcome(crops, *result) for crops, result in zip(batch, results, strict=True)]
 
     def _run(self, batch: Sequence[Crops]) -> Scores:
@@ -171,7 +172,7 @@ def _failure(crops: Crops, message: str) -> Failure:
         tracklet_id=crops.tracklet_id,
         num_frames=crops.num_frames,
         code=FailureCode.MODEL_ERROR,
-        message=" ".join(message.split()),
+        message=one_line(message),
     )
 
 

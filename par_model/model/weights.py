@@ -26,6 +26,7 @@ from par_model.documents import read_document
 from par_model.errors import ParError, UsageError, WeightsError
 from par_model.model.config import RecogniserConfig
 from par_model.types import Preprocess
+from par_model.wording import one_line, typed_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -182,8 +183,8 @@ def _readable(uri: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValueError | ParError) and str(error):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return one_line(error)
+    return typed_line(error)
 
 
 def _header_end(start: bytes | bytearray) -> int:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from par_model.wording import one_line
+
 Box = tuple[float, float, float, float]
+
+Colour = tuple[int, int, int]
 
 _WIDTH = 640  # of a drawn frame, in pixels, at most
 _HEIGHT = 480
+_CLIP_WIDTH = 960  # of a drawn frame of a clip
+_LINE_WIDTH = 2
+_BLACK = (0, 0, 0)
+_WHITE = (255, 255, 255)
 _OWN = (255, 200, 0)
-_EDGE = (0, 0, 0)
 _OTHER = (120, 220, 255)
+_GOLDEN = 0.618034  # steps of a hue by which neighbours never look alike
+_DARK = 100  # of 255: on a colour of less light, text is white
+_DIGITS = 20  # a longer number is none that a track was given
 _QUALITY = 80
 
 _SHEET_WIDTH = 420
@@ -47,19 +59,40 @@ def draw(pixels: NDArray[np.uint8], mark: Mark, others: Sequence[Mark] = ()) -> 
     """A frame, RGB uint8 [H, W, 3], with one tracklet's box and id drawn strongly, and those of others thinly."""
     height, width = pixels.shape[:2]
     scale = min(1.0, _WIDTH / width, _HEIGHT / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    image = _resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
     pen = ImageDraw.Draw(image)
     for other in others:
         if other.box is not None:
-            pen.rectangle(_scaled(other.box, scale), outline=_OTHER, width=2)
+            pen.rectangle(_scaled(other.box, scale), outline=_OTHER, width=_LINE_WIDTH)
     box = mark.box or (0.0, 0.0, float(width), float(height))
     corners = _scaled(box, scale)
-    pen.rectangle(_grown(corners, 1), outline=_EDGE, width=4)
-    pen.rectangle(corners, outline=_OWN, width=2)
-    _label(pen, corners, mark.tracklet_id, size)
+    _outline(pen, corners, _OWN)
+    _label(pen, corners, mark.tracklet_id, _OWN, image.size)
     x, y, w, h = box
     return Drawn(image, x >= width or y >= height or x + w <= 0 or y + h <= 0)
+
+
+def draw_tracks(pixels: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.uint8]:
+    """A frame of a clip, RGB uint8 [H, W, 3], at most 960 wide and with even sides, with boxes of tracks, each in a
+    colour of its own, and the ends of their ids."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _CLIP_WIDTH / width)
+    image = _resized(pixels, *(max(2, round(side * scale) // 2 * 2) for side in (width, height)))
+    pen = ImageDraw.Draw(image)
+    boxes = [(mark, _scaled(mark.box, scale)) for mark in marks if mark.box is not None]
+    for mark, corners in boxes:
+        _outline(pen, corners, colour_of(mark.tracklet_id))
+    for mark, corners in boxes:
+        _label(pen, corners, _end(mark.tracklet_id), colour_of(mark.tracklet_id), image.size)
+    return np.asarray(image)
+
+
+def colour_of(tracklet_id: str) -> Colour:
+    """The same for the same id, and unlike those of the numbers next to the one that the id ends in."""
+    end = _end(tracklet_id)
+    number = int(end) if end.isdecimal() and len(end) < _DIGITS else crc32(tracklet_id.encode())
+    red, green, blue = colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.85, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def webp(drawn: Drawn) -> bytes:
@@ -90,6 +123,15 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[tuple[str, Drawn | None]]]]
     return data.getvalue()
 
 
+def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _end(tracklet_id: str) -> str:
+    return tracklet_id.rpartition("-")[2]
+
+
 def _scaled(box: Box, scale: float) -> Box:
     """Corners in a scaled picture, kept within what can be drawn."""
     x, y, w, h = box
@@ -97,19 +139,24 @@ def _scaled(box: Box, scale: float) -> Box:
     return left, top, max(left, right - 1), max(top, bottom - 1)
 
 
-def _grown(corners: Box, by: int) -> Box:
-    return corners[0] - by, corners[1] - by, corners[2] + by, corners[3] + by
+def _outline(pen: ImageDraw.ImageDraw, corners: Box, colour: Colour) -> None:
+    """A box with a dark edge on either side, so that it shows on any picture."""
+    left, top, right, bottom = corners
+    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_BLACK, width=_LINE_WIDTH + 2)
+    pen.rectangle(corners, outline=colour, width=_LINE_WIDTH)
 
 
-def _label(pen: ImageDraw.ImageDraw, corners: Box, text: str, size: tuple[int, int]) -> None:
-    """The id above its box, or as near as the picture allows."""
+def _label(pen: ImageDraw.ImageDraw, corners: Box, text: str, colour: Colour, size: tuple[int, int]) -> None:
+    """A name above its box, or as near as the picture allows."""
     font = _font(14)
     left, top, right, bottom = pen.textbbox((0, 0), _short(text), font=font)
     width, height = right - left + 8, bottom - top + 8
     x = min(max(corners[0], 0.0), max(0.0, size[0] - width))
     y = min(max(corners[1] - height - 2, 0.0), max(0.0, size[1] - height))
-    pen.rectangle((x, y, x + width, y + height), fill=_OWN, outline=_EDGE)
-    pen.text((x + 4 - left, y + 4 - top), _short(text), fill=_EDGE, font=font)
+    pen.rectangle((x, y, x + width, y + height), fill=colour, outline=_BLACK)
+    red, green, blue = colour
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    pen.text((x + 4 - left, y + 4 - top), _short(text), fill=_WHITE if light < _DARK else _BLACK, font=font)
 
 
 def _cell_height(drawn: Drawn | None) -> int:
@@ -130,5 +177,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHORTENED else line[: _SHORTENED - 3] + "..."
+    return one_line(text, _SHORTENED)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from par_model import storage, times
 from par_model.attributes import AttributeGroup
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.documents import DocumentError, read_document
 from par_model.errors import OutputError, ParError
 from par_model.manifest.read import Manifest

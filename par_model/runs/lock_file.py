@@ -56,7 +56,7 @@ def lock_file(uri: str, *, exclusive: bool = True) -> LockFile:
     """The file at a URI, as its place allows. exclusive: not proved to be otherwise."""
     if storage.is_local(uri):
         return LocalLockFile(uri)
-    return S3LockFile(uri) if exclusive and uri.startswith(("s3://", "s3a://")) else RemoteLockFile(uri)
+    return S3LockFile(uri) if exclusive and storage.is_s3(uri) else RemoteLockFile(uri)
 
 
 class LocalLockFile:

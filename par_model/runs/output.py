@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from par_model.runs.lock import Held, OutputLock
 from par_model.runs.record import Fingerprinted, read_record, read_summary, write_summary
 
 CLAIM = "_job.json"
+
+# What a claim or a record says, as JSON has it.
+Found = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
@@ -52,21 +56,61 @@ class Output:
         """Its lock, to be held between ``with`` and its end."""
         return OutputLock(self.place("_lock"), patient=patient)
 
-    def record(self) -> dict[str, Any] | None:
+    def record(self) -> Found | None:
         """run.json of the run that ended here, None if none did. Raises OutputError if it is not one."""
         return read_summary(self.place("run.json"))
 
-    def write_record(self, held: Held, record: dict[str, Any]) -> None:
+    def write_record(self, held: Held, record: Found) -> None:
         """Write run.json: from now on the run has ended."""
         write_summary(self.place("run.json"), record, held.verify)
 
-    def claim(self, kind: type[Fingerprinted]) -> dict[str, Any] | None:
+    def claim(self, kind: type[Fingerprinted]) -> Found | None:
         """What an interrupted run was doing, None if none was. kind, errors: as of ``read_record``."""
         return read_record(self.place(CLAIM), kind)
 
-    def write_claim(self, held: Held, claim: Mapping[str, Any]) -> None:
-        """Write what is being done."""
-        storage.write_bytes(self.place(CLAIM), json.dumps(claim).encode(), held.verify)
+    def claim_or_resume(
+        self,
+        held: Held,
+        wanted: Mapping[str, Any],
+        finished: Found | None,
+        *,
+        kind: type[Fingerprinted],
+        goes_on: Callable[[Found], bool],
+        refuse: Callable[[Found], None],
+        refuse_unclaimed: Callable[[], None] = lambda: None,
+    ) -> Found:
+        """The claim of the interrupted run that this one goes on with, or a new one: ``wanted`` with a ``job_id``.
+
+        finished: the record of the output that is worked on again; a claim of that same job is a remnant of it and
+        counts for nothing. goes_on: whether a claim is of the run that is wanted. refuse: raises OutputError where
+        one of another run may not be forgotten. refuse_unclaimed: the same of an output without any claim.
+        """
+        found = self.claim(kind)
+        if found is not None and is_of(found, finished):
+            found = None
+        if found is None:
+            refuse_unclaimed()
+        elif goes_on(found):
+            return found
+        else:
+            refuse(found)
+        claimed = {"job_id": uuid.uuid4().hex, **wanted}
+        storage.write_bytes(self.place(CLAIM), json.dumps(claimed).encode(), held.verify)
+        return claimed
+
+    def sweep(self, kind: type[Fingerprinted], *names: str) -> None:
+        """Remove what a run left that was killed after ``run.json``: its claim, and what ``names`` names.
+
+        Not where another job is at it, nor where nothing may be removed.
+        """
+        names = (*names, CLAIM)
+        with suppress(OutputError, StorageError):
+            if not any(storage.exists(self.place(name)) for name in ("_lock", *names)):
+                return
+            with self.lock(patient=False) as held:
+                found = self.claim(kind)
+                if found is None or is_of(found, self.record()):
+                    self.remove(held, *names)
 
     def write(self, held: Held, name: str, data: bytes) -> None:
         """Write a file below OUT, whole or not at all."""
@@ -86,3 +130,8 @@ class Output:
             named = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
             stay = f"{named} {'stays' if len(names) == 1 else 'stay'} beside the results"
             _log.warning(f"{self.name} is complete; {stay}, and later runs pass over them: {error}")
+
+
+def is_of(claim: Found, finished: Found | None) -> bool:
+    """Whether a claim and a record are of the same job."""
+    return finished is not None and bool(claim["job_id"] == finished["job_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from datetime import datetime
 from importlib import metadata
 from typing import Any, cast
 
@@ -57,6 +58,21 @@ def read_record(uri: str, kind: type[Any], advice: str | None = None) -> dict[st
 def write_summary(uri: str, summary: dict[str, Any], before: storage.Before | None = None) -> None:
     """Write it, whole or not at all. before: as of ``storage.atomic_writer``."""
     storage.write_bytes(uri, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode(), before)
+
+
+def record_head(
+    command: str, *, exit_code: int, run_id: str, started: datetime, seconds: float, job_id: str | None = None
+) -> dict[str, Any]:
+    """How the record of every kind of run begins. job_id: of a run whose results say which job they are of."""
+    return {
+        "command": command,
+        "exit_code": exit_code,
+        **({"job_id": job_id} if job_id is not None else {}),
+        "run_id": run_id,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.errors import OutputError, UsageError
 from par_model.runs.record import read_summary
+from par_model.wording import one_line
 
 FOLDER = "attributes"  # below OUT: all that lies there are files of the table
 
@@ -102,8 +103,7 @@ def readable(folder: str, *more: type[Exception]) -> Iterator[None]:
         with storage.guard(folder, "read"):
             yield
     except (pa.ArrowException, *more) as error:
-        line = " ".join(str(error).split())[:300]
         raise OutputError(
-            f"cannot read {folder} as a table: {line}; if a file is damaged, restore it; if one is not of the "
-            f"table, move it away; if neither is so, run the same command again"
+            f"cannot read {folder} as a table: {one_line(error, 300)}; if a file is damaged, restore it; if one is not "
+            "of the table, move it away; if neither is so, run the same command again"
         ) from error

@@ -19,7 +19,7 @@ from par_model.model.device import Device, local_device
 from par_model.runs.pieces import Pieces
 from par_model.tracking.look import TrackJob
 from par_model.tracking.tracker import ASSUMED_RATE
-from par_model.tracking.tracks import TRACKLET_SCHEMA, VIDEO_SCHEMA, group_facts, tracklets_at
+from par_model.tracking.video_rows import TRACKLET_SCHEMA, VIDEO_SCHEMA, group_facts, tracklets_at
 
 _log = logging.getLogger(__name__)
 

@@ -16,18 +16,18 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from par_model import storage
-from par_model.errors import ClusterError, OutputError, StorageError
+from par_model.errors import ClusterError, OutputError
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
-from par_model.runs.output import CLAIM
-from par_model.runs.record import Fingerprinted, versions
+from par_model.runs.output import CLAIM, Found
+from par_model.runs.record import Fingerprinted, record_head
 from par_model.tracking.detector import Detector
 from par_model.tracking.finish import KeptVideos, kept_of, write_all
 from par_model.tracking.look import TrackJob
@@ -35,14 +35,15 @@ from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
 from par_model.tracking.stages import VideoUnit
 from par_model.tracking.store import DetectionStore
-from par_model.tracking.tracks import GroupToFollow, VideoToFollow, follow_group
+from par_model.tracking.video_rows import GroupToFollow, VideoToFollow, follow_group
 from par_model.tracking.work import TrackWork, warnings_of
 from par_model.wording import counted
 
 _log = logging.getLogger(__name__)
 
 _DETECTIONS, _TRACKS = "detections", "tracks"
-_GROUP = 64  # videos whose tracks make one file
+_GROUP = 64  # videos whose tracks make one file, at most
+_GROUPS = 64  # that many at least, where there are as many videos, so that workers share them
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def run_tracking(
         raise OutputError(f"{job.files.manifest} is not complete: run the same command without --retry-failed first")
     if finished is not None and not (retry_failed and finished["counts"]["status"]["failed"]):
         _log.info(f"{job.files.manifest} is complete: {'no video failed' if retry_failed else 'nothing to do'}")
-        _sweep(job, finished)
+        job.output.sweep(_TrackClaim, _DETECTIONS, _TRACKS)
         return finished
     if job.output.claim(_TrackClaim) is None and job.output.record() is None:
         job.refuse_others_files()
@@ -96,15 +97,6 @@ def _finished(job: TrackJob) -> dict[str, Any] | None:
     return finished
 
 
-def _sweep(job: TrackJob, finished: dict[str, Any]) -> None:
-    """Remove what a run left that was killed after its record, where nobody is at it and things may be removed."""
-    with suppress(OutputError, StorageError):
-        found = job.output.claim(_TrackClaim)
-        if found is not None and found["job_id"] == finished["job_id"]:
-            with job.output.lock(patient=False) as held:
-                job.output.remove(held, _DETECTIONS, _TRACKS, CLAIM)
-
-
 def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any] | None) -> dict[str, Any]:
     """finished: the record of the complete manifest whose failed videos are done again."""
     run_id = uuid.uuid4().hex[:12]
@@ -121,14 +113,17 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
     groups = _follow_all(job, held, runner, store, wanted, job_id)
     tracklets, videos = write_all(job, groups, kept, held.verify, "cpu" if runner.device() == "cpu" else "auto")
     failed = sum(row["status"] == "failed" for row in videos)
+    head = record_head(
+        "track",
+        exit_code=3 if failed > job.options.max_failure_rate * len(videos) else 0,
+        job_id=job_id,
+        run_id=run_id,
+        started=started,
+        seconds=time.perf_counter() - clock,
+    )
     record = {
-        "command": "track",
-        "exit_code": 3 if failed > job.options.max_failure_rate * len(videos) else 0,
-        "job_id": job_id,
-        "run_id": run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - clock, 3),
-        "versions": versions() | {"trackers": job.fingerprint["trackers"]},
+        **head,
+        "versions": head["versions"] | {"trackers": job.fingerprint["trackers"]},
         "device": runner.device(),
         "manifest": job.files.manifest,
         "counts": {
@@ -150,18 +145,20 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
     return record
 
 
-def _claim(job: TrackJob, held: Held, finished: dict[str, Any] | None) -> str:
+def _claim(job: TrackJob, held: Held, finished: Found | None) -> str:
     """The job's id: that of an interrupted run, or a new one. Raises OutputError if something else was begun here."""
-    found = job.output.claim(_TrackClaim)
-    retry = finished is not None
-    if found is not None and (finished is None or found["job_id"] != finished["job_id"]):
-        if found["retry"] == retry and not differing(found["fingerprint"], job.fingerprint):
-            return str(found["job_id"])
+    is_retry = finished is not None
+
+    def goes_on(found: Found) -> bool:
+        return bool(found["retry"] == is_retry) and not differing(found["fingerprint"], job.fingerprint)
+
+    def refuse(found: Found) -> None:
         if storage.list_files(job.output.place(_DETECTIONS)):
             refuse_differing(job.options.output, found["fingerprint"], job.fingerprint)
-    job_id = uuid.uuid4().hex
-    job.output.write_claim(held, {"job_id": job_id, "retry": retry, "fingerprint": job.fingerprint})
-    return job_id
+
+    wanted = {"retry": is_retry, "fingerprint": job.fingerprint}
+    claimed = job.output.claim_or_resume(held, wanted, finished, kind=_TrackClaim, goes_on=goes_on, refuse=refuse)
+    return str(claimed["job_id"])
 
 
 def _find_all(
@@ -209,13 +206,14 @@ def _follow_all(
     folder = job.output.place(_TRACKS)
     stream = job.options.decode.video_stream or None
     there = {info.uri: info.size for info in storage.list_files(folder)}
-    uris = [storage.join(folder, f"group-{at // _GROUP:06d}-{job_id}") for at in range(0, len(wanted), _GROUP)]
+    size = max(1, min(_GROUP, -(-len(wanted) // _GROUPS)))
+    uris = [storage.join(folder, f"group-{at // size:06d}-{job_id}") for at in range(0, len(wanted), size)]
     groups = (
         GroupToFollow(
             uri=uri,
             videos=[
                 VideoToFollow(number, footage[number], store.states[number].pieces)
-                for number in wanted[at * _GROUP : (at + 1) * _GROUP]
+                for number in wanted[at * size : (at + 1) * size]
             ],
             every=job.options.every,
             stream=stream,

@@ -22,6 +22,7 @@ from par_model.tracking.detections import Detections
 from par_model.tracking.detector import BATCH
 from par_model.tracking.network_answer import NetworkAnswer, NetworkOutput, answer_of
 from par_model.tracking.person_class import person_class_of
+from par_model.wording import lines_of
 
 _ZOO = " (in the Open Model Zoo 1, as in person-detection-retail-0013, or 0, as in person-detection-0200)"
 _SIZES = "orig_target_sizes"  # the second input of RT-DETR and D-FINE as their authors export them
@@ -77,7 +78,7 @@ class OpenVinoDetector:
         try:
             self._request = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as error:
-            raise WeightsError(f"{location}: OpenVINO cannot run it: {_last_line(error)}") from error
+            raise WeightsError(f"{location}: OpenVINO cannot run it: {_reason(error)}") from error
         self._picture = picture
         self._style = colours
 
@@ -132,7 +133,7 @@ def _read(core: Any, location: str) -> tuple[Any, str]:
     try:
         model = core.read_model(content, weights) if weights else core.read_model(io.BytesIO(content))
     except RuntimeError as error:
-        raise WeightsError(f"{location}: OpenVINO cannot read it: {_last_line(error)}") from error
+        raise WeightsError(f"{location}: OpenVINO cannot read it: {_reason(error)}") from error
     return model, digest.hexdigest()
 
 
@@ -167,7 +168,7 @@ def _fix_size(model: Any, picture: int, location: str) -> tuple[int, int]:
         try:
             model.reshape(fixed)
         except RuntimeError as error:
-            raise WeightsError(f"{location}: cannot take one picture at a time: {_last_line(error)}") from error
+            raise WeightsError(f"{location}: cannot take one picture at a time: {_reason(error)}") from error
     return sides[2], sides[3]
 
 
@@ -217,7 +218,6 @@ def _with_preprocessing(openvino: Any, model: Any, picture: int, colours: Colour
     return prepared.build()
 
 
-def _last_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """OpenVINO's errors begin with where in its sources they were raised."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines_of(error)[-1]

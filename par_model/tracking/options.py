@@ -145,9 +145,19 @@ class TrackOptions:
         check_options(self)
         if not self.videos:
             raise UsageError("--videos: give at least one video, a folder of them, or a pattern")
-        for name, places in (("--videos", self.videos), ("--output", (self.output,)), ("--detector", (self.detector,))):
+        needed = {"--videos": self.videos, "--output": (self.output,), "--detector": (self.detector,)}
+        for name, places in needed.items():
             if not all(place.strip() for place in places):
                 raise UsageError(f"{name} is empty: give a name")
+        others = {
+            "--camera": self.camera,
+            "--id-prefix": self.id_prefix,
+            "--person-class": self.person_class,
+            "--join": self.join.join,
+        }
+        for name, value in others.items():
+            if value is not None and not value.strip():
+                raise UsageError(f"{name} is empty: give a name, or leave the option out")
         if self.decode.decoder != "pyav":
             raise UsageError(f"--decoder {self.decode.decoder}: track reads with pyav alone, which is exact everywhere")
 

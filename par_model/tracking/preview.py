@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -10,14 +9,11 @@ from glob import escape
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.report.drawing import Mark, draw_tracks
 from par_model.scratch import scratch_folder
 from par_model.tracking.footage import Naming, find_footage
 from par_model.types import Tracklet
@@ -28,8 +24,6 @@ from par_model.video.process.parent import close_processes, pass_isolated
 from par_model.video.writer import ClipWriter
 
 SECONDS = 20.0
-_WIDTH = 960
-_GOLDEN = 0.618034  # steps of a hue by which neighbours never look alike
 _SUFFIXES = (".mp4", ".mkv", ".mov")
 _BATCH = 512
 
@@ -84,8 +78,8 @@ def _of_first_video(manifest: str) -> list[Tracklet]:
 
 
 def _write(path: Path, uri: str, tracks: list[Tracklet], every: int, decode: DecodeOptions) -> int:
-    boxes = _boxes_by_frame(tracks)
-    first = min(boxes)
+    marks = _marks_by_frame(tracks)
+    first = min(marks)
     wanted = Pass(uri, every, first // every, tracks[0].video_stream or 0)
     count = 0
     writer: ClipWriter | None = None
@@ -94,7 +88,7 @@ def _write(path: Path, uri: str, tracks: list[Tracklet], every: int, decode: Dec
         for frame, rate in _within_seconds(frames):
             if frame.picture is None:
                 continue
-            drawn = draw_tracks(frame.picture, boxes.get(frame.index, []))
+            drawn = draw_tracks(frame.picture, marks.get(frame.index, []))
             if writer is None:
                 height, width = drawn.shape[:2]
                 writer = ClipWriter(path, width=width, height=height, fps=rate)
@@ -107,13 +101,13 @@ def _write(path: Path, uri: str, tracks: list[Tracklet], every: int, decode: Dec
     return count
 
 
-def _boxes_by_frame(tracks: list[Tracklet]) -> dict[int, list[tuple[str, NDArray[np.float32]]]]:
-    found: dict[int, list[tuple[str, NDArray[np.float32]]]] = {}
+def _marks_by_frame(tracks: list[Tracklet]) -> dict[int, list[Mark]]:
+    found: dict[int, list[Mark]] = {}
     for track in tracks:
         assert track.frame_indices is not None
         assert track.boxes is not None
-        for frame, box in zip(track.frame_indices.tolist(), track.boxes, strict=True):
-            found.setdefault(frame, []).append((track.tracklet_id, box))
+        for frame, (x, y, w, h) in zip(track.frame_indices.tolist(), track.boxes.tolist(), strict=True):
+            found.setdefault(frame, []).append(Mark(track.tracklet_id, (x, y, w, h)))
     return found
 
 
@@ -134,26 +128,3 @@ def _within_seconds(frames: Iterator[PassedFrame]) -> Iterator[tuple[PassedFrame
             return
     if before is not None:
         yield before, rate or 1.0
-
-
-def draw_tracks(pixels: NDArray[np.uint8], boxes: list[tuple[str, NDArray[np.float32]]]) -> NDArray[np.uint8]:
-    """A picture, RGB uint8 [H, W, 3], at most 960 wide and with even sides, with boxes (left, top, width, height) and
-    the ends of their ids, each track in a colour of its own."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _WIDTH / width)
-    size = (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2))
-    image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR)
-    pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(14)
-    for name, box in boxes:
-        left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
-        colour = _colour_of(name)
-        pen.rectangle((left * scale, top * scale, right * scale, bottom * scale), outline=colour, width=2)
-        pen.text((left * scale + 4, top * scale + 2), name.rpartition("-")[2], fill=colour, font=font)
-    return np.asarray(image)
-
-
-def _colour_of(name: str) -> tuple[int, int, int]:
-    number = int(name.rpartition("-")[2])
-    red, green, blue = colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.85, 1.0)
-    return round(255 * red), round(255 * green), round(255 * blue)

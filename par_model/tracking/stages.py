@@ -18,6 +18,7 @@ from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
 from par_model.video.passed import Pass, PassedFrame, PassEnd
 from par_model.video.process.parent import close_processes, pass_isolated
+from par_model.wording import typed_line
 
 if TYPE_CHECKING:
     from par_model.tracking.detections import Detections
@@ -83,7 +84,7 @@ class PassVideos:
                 passed = next(frames)
             except TrackletError as error:
                 waiting = []
-                yield batch(VideoEnd(0, None, error.code, " ".join(error.message.split())))
+                yield batch(VideoEnd(0, None, error.code, error.message))
                 return
             took += passed.took
             last = isinstance(passed, PassEnd)
@@ -138,10 +139,8 @@ class FindPeople:
             except ParError:
                 raise
             except Exception as error:  # noqa: BLE001  # what a network does with a picture costs this video alone
-                message = (
-                    f"the detector failed at frame {batch.frames[0]} or soon after: {type(error).__name__}: {error}"
-                )
-                end = VideoEnd(0, None, FailureCode.MODEL_ERROR, " ".join(message.split()))
+                message = f"the detector failed at frame {batch.frames[0]} or soon after: {typed_line(error)}"
+                end = VideoEnd(0, None, FailureCode.MODEL_ERROR, message)
             else:
                 found = [self._counting(one) for one in detections]
                 left_out = sum(d.left_out for d in detections)

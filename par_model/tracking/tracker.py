@@ -100,9 +100,13 @@ def _tracker(options: FollowOptions, rate: float) -> Any:
         return package.SORTTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
     common["high_conf_det_threshold"] = high
     if options.tracker == "botsort":
-        # Its step against the camera's own motion wants every picture again, in order.
+        # Its step against the camera's own motion wants every picture again, in order. What is in the first picture
+        # needs no id at once, for boxes that were held back are filled in.
         return package.BoTSORTTracker(
-            **common, enable_cmc=False, state_estimator_class=_remembering("XCYCWHStateEstimator")
+            **common,
+            enable_cmc=False,
+            instant_first_frame_activation=False,
+            state_estimator_class=_remembering("XCYCWHStateEstimator"),
         )
     return package.ByteTrackTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
 

@@ -26,6 +26,7 @@ from par_model.scratch import scratch_folder
 from par_model.tracking.detections import FLOOR, Detections
 from par_model.tracking.person_class import person_class_of
 from par_model.tracking.torch_detector import TorchDetector
+from par_model.wording import lines_of
 
 _WANTED = re.compile(r"[^/]+\.(json|safetensors)")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -116,7 +117,7 @@ def _from_hub(name: str) -> Path:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
     except (OSError, ValueError) as error:
         raise WeightsError(
-            f"{name}: neither a folder here nor to be had from the hub: {_first_line(error)}; on a machine without a "
+            f"{name}: neither a folder here nor to be had from the hub: {lines_of(error)[0]}; on a machine without a "
             "network give a folder"
         ) from error
 
@@ -135,7 +136,7 @@ def _loaded(transformers: Any, folder: Path, location: str) -> tuple[Any, Any]:
         )
         processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise WeightsError(f"{location}: transformers cannot load it: {_first_line(error)}") from error
+        raise WeightsError(f"{location}: transformers cannot load it: {lines_of(error)[0]}") from error
     lacking = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
@@ -155,8 +156,3 @@ def _digest(folder: Path) -> str:
             with file.open("rb") as opened:
                 digest.update(f"{file.name}\0{hashlib.file_digest(opened, 'sha256').hexdigest()}\0".encode())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

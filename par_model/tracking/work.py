@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from par_model.runs.busy import BusyStage, advice, pace, stage_record
 from par_model.tracking.options import TrackOptions
 from par_model.wording import counted
-
-_BUSY = 0.6
-_TELLING_SECONDS = 10.0
 
 
 @dataclass
@@ -59,41 +57,21 @@ class TrackWork:
             "startup_seconds": round(startup, 3),
             "frames_per_second": round(self.frames / working, 3) if working and self.frames else None,
             "bytes_read": self.bytes_read,
-            "decode": _stage(self.decode_seconds, self.workers[0], working),
-            "detect": _stage(self.detect_seconds, self.workers[1], working),
+            "decode": stage_record(self.decode_seconds, self.workers[0], working),
+            "detect": stage_record(self.detect_seconds, self.workers[1], working),
         }
-
-
-def _stage(busy: float, workers: int, working: float) -> dict[str, Any]:
-    share = round(min(1.0, busy / (workers * working)), 3) if workers and working else None
-    return {"workers": workers, "busy_seconds": round(busy, 3), "busy_share": share}
 
 
 def closing(stages: dict[str, Any], *, device: str, in_one_process: bool) -> list[str]:
     """Lines on how fast a run was and, where its figures can tell, what would make it faster. stages: of ``rates``."""
     if not stages["frames"]:
         return []
-    startup, working = stages["startup_seconds"], stages["working_seconds"]
-    line = f"{counted(stages['frames'], 'frame')} in {startup + working:.1f} s: {startup:.1f} s to start"
-    if stages["frames_per_second"] is not None:
-        line += f", then {stages['frames_per_second']:.1f} a second"
-    found = _advice(stages, device=device, in_one_process=in_one_process)
+    reader = BusyStage("decode", "reading pictures", stages["decode"]["busy_share"] or 0.0)
+    fewer = "; --every N looks at fewer frames"
+    detector = BusyStage("detect", "the detector", stages["detect"]["busy_share"] or 0.0, fewer)
+    line = pace(counted(stages["frames"], "frame"), stages, stages["frames_per_second"])
+    found = advice(reader, detector, stages, device=device, in_one_process=in_one_process)
     return [line] if found is None else [line, found]
-
-
-def _advice(stages: dict[str, Any], *, device: str, in_one_process: bool) -> str | None:
-    if stages["working_seconds"] < _TELLING_SECONDS:
-        return None
-    decode, detect = stages["decode"]["busy_share"] or 0.0, stages["detect"]["busy_share"] or 0.0
-    busy = f"reading pictures was busy {decode:.0%} of the time, the detector {detect:.0%}"
-    if max(decode, detect) < _BUSY:
-        return f"{busy}: neither held the job back, starting or storage did"
-    if in_one_process:
-        return f"{busy}: without --no-ray several run side by side; --every N looks at fewer frames"
-    if decode > detect:
-        return f"{busy}: reading held the job back; more CPUs, or --decode-workers, make it faster"
-    more = "more GPUs, or --model-actors, make" if device == "cuda" else "a GPU, or more CPUs, make"
-    return f"{busy}: the detector held the job back; {more} it faster, and --every N looks at fewer frames"
 
 
 def warnings_of(videos: Sequence[dict[str, Any]], options: TrackOptions) -> list[str]:

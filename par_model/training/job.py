@@ -36,15 +36,15 @@ from par_model.policies import Policy
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held
-from par_model.runs.output import CLAIM, Output
-from par_model.runs.record import Fingerprinted, versions
+from par_model.runs.output import CLAIM, Found, Output
+from par_model.runs.record import Fingerprinted, record_head
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.checkpoint import NAME, load_history
 from par_model.training.inputs import Examples, TrainPlan
+from par_model.training.metrics import write_curves, write_metrics
 from par_model.training.options import TrainOptions
 from par_model.training.pace import Say, Step
-from par_model.training.record import write_curves, write_metrics
 from par_model.training.split import Split, split_labels
 from par_model.video.options import BEFORE_RECORDED
 from par_model.wording import listed
@@ -150,13 +150,23 @@ def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractConte
 
 def _claim(job: TrainJob, held: Held) -> None:
     """Record what is being done, or find that an interrupted run was doing the same. Raises OutputError."""
-    found = job.output.claim(Fingerprinted)
-    if found is not None:
-        _refuse_other(job, found["fingerprint"])
-        return
-    if storage.exists(job.output.place(NAME)):
-        raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
-    job.output.write_claim(held, {"fingerprint": job.fingerprint})
+
+    def goes_on(found: Found) -> bool:
+        return not differing(BEFORE_RECORDED | found["fingerprint"], job.fingerprint)
+
+    def refuse_unclaimed() -> None:
+        if storage.exists(job.output.place(NAME)):
+            raise OutputError(f"{job.options.output} holds a checkpoint of an unknown run: give another --output")
+
+    job.output.claim_or_resume(
+        held,
+        {"fingerprint": job.fingerprint},
+        finished=None,
+        kind=Fingerprinted,
+        goes_on=goes_on,
+        refuse=lambda found: _refuse_other(job, found["fingerprint"]),
+        refuse_unclaimed=refuse_unclaimed,
+    )
 
 
 def _finished(job: TrainJob) -> dict[str, Any] | None:
@@ -188,14 +198,9 @@ def _run(job: TrainJob, held: Held, trainer: Trainer) -> dict[str, Any]:
     write_curves(job.output.place("_curves.png"), history.epochs, held.verify)
     best = history.epochs[history.best_epoch - 1]
     summary = {
-        "command": "train",
-        "exit_code": 0,
-        "run_id": plan.run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - clock, 3),
+        **record_head("train", exit_code=0, run_id=plan.run_id, started=started, seconds=time.perf_counter() - clock),
         "epochs": len(history.epochs),
         "options": job.options.results() | {"frames": job.frames, "workers": job.options.workers},
-        "versions": versions(),
         "manifest": {"uri": job.manifest.uri, "rows": job.manifest.num_rows},
         "weights": {"uri": job.options.weights, "sha256": job.header.sha256, "model_id": job.header.model_id},
         "schema": {"name": job.header.schema.name},

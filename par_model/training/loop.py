@@ -31,10 +31,10 @@ from par_model.training.batches import epoch_order, micro_steps, share, steps
 from par_model.training.checkpoint import NAME, History, load_checkpoint, save_checkpoint
 from par_model.training.inputs import Batch, Examples, Reader, TrainPlan
 from par_model.training.loss import positive_ratios, weighted_bce
+from par_model.training.metrics import write_events, write_metrics
 from par_model.training.optimiser import make_optimisers
 from par_model.training.options import TrainSampling
 from par_model.training.pace import Pace, Say, epoch_line
-from par_model.training.record import write_events, write_metrics
 from par_model.training.schedule import learning_rate, smooth_rate
 from par_model.training.store import CropStore, gather_shards
 from par_model.training.workers import OverallBatchNorm, Worker

@@ -101,5 +101,4 @@ class Collector:
 
 def failure(tracklet: Tracklet, error: TrackletError) -> Failure:
     """The failed row of a tracklet."""
-    message = " ".join(error.message.split())
-    return Failure(tracklet.row, tracklet.tracklet_id, tracklet.num_frames, error.code, message)
+    return Failure(tracklet.row, tracklet.tracklet_id, tracklet.num_frames, error.code, error.message)

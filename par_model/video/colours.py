@@ -18,7 +18,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.containers.damage import DECODER_ERRORS, one_line
+from par_model.video.containers.damage import DECODER_ERRORS, reason_of
 from par_model.video.options import Matrix
 
 # Numbers of ITU-T H.273, which FFmpeg uses as they are.
@@ -70,7 +70,7 @@ def to_rgb(
             rgb = reformatter.reformat(frame, *size, format="rgb24", threads=1)
     except DECODER_ERRORS as error:
         name = _REFUSED_MATRICES.get(matrix)
-        why = f"are flagged with the matrix {name}" if name else f"cannot be converted ({one_line(error)})"
+        why = f"are flagged with the matrix {name}" if name else f"cannot be converted ({reason_of(error)})"
         message = f"its colours (pixel format {frame.format.name}) {why}; convert the video to yuv420p, BT.709"
         raise TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
     if not hdr:

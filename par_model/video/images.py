@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from par_model import storage
 from par_model.errors import FailureCode, TrackletError
+from par_model.wording import one_line
 
 _MAX_PIXELS = 1 << 28  # a person's crop is far smaller; what claims more is a decompression bomb
 _REQUESTS = 16  # in flight at a time
@@ -79,7 +80,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
                     raise ValueError(f"{image.width}x{image.height} pixels are more than {_MAX_PIXELS}")
                 return np.array(_to_rgb(ImageOps.exif_transpose(image)))
     except Exception as error:  # Pillow's plugins raise whatever the parsing of a bad file meets
-        line = " ".join(str(error).split()) or type(error).__name__
+        line = one_line(error)
         if isinstance(error, UnidentifiedImageError):
             line = "it is not an image of a known kind"  # Pillow names the buffer, by its address
         raise TrackletError(FailureCode.IMAGE_UNREADABLE, f"cannot read {name}: {line}") from error

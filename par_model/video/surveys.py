@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 from par_model.errors import FailureCode, TrackletError
-from par_model.video.containers.damage import one_line
+from par_model.video.containers.damage import reason_of
 from par_model.video.options import MOST_SECONDS, TIMED_FRAMES
 from par_model.video.survey import Survey, survey
 
@@ -134,6 +134,6 @@ def _answer(connection: Connection) -> None:
             except TrackletError as error:
                 answer = error
             except Exception as error:  # noqa: BLE001  # what one video does must not end the survey of others
-                why = f"cannot read {question.uri}: unexpected {type(error).__name__}: {one_line(error)}"
+                why = f"cannot read {question.uri}: unexpected {type(error).__name__}: {reason_of(error)}"
                 answer = TrackletError(FailureCode.VIDEO_CRASHED, why)
             connection.send(answer)

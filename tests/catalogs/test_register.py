@@ -22,7 +22,7 @@ from par_model.table.registrations import read_registrations
 from tests.archive import write_archive
 from tests.catalogs.seen import BOTH, DELTA, ICEBERG, catalog_of, delta_table, iceberg_table, rows_in, snapshots
 from tests.catalogs.tables import made_rows, rewritten, write_output, write_record
-from tests.inference.test_again import grown, infer, provide_missing_video
+from tests.inference.test_kinds import grown, infer, provide_missing_video
 
 pytest.importorskip("pyiceberg", reason="the extra iceberg is not installed")
 pytest.importorskip("deltalake", reason="the extra delta is not installed")

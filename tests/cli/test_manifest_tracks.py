@@ -124,6 +124,9 @@ def test_shares_of_no_picture_and_sizes_that_are_none_are_refused(
     assert "--video and --videos exclude each other" in capsys.readouterr().err
     assert run(*given[2:]) == 2
     assert "give --video or set PARJOB_MANIFEST_FROM_MOT_VIDEO" in capsys.readouterr().err
+    for name in ("--camera", "--id-prefix"):
+        assert run(*given, name, "") == 2
+        assert f"{name} is empty: give a name, or leave the option out" in capsys.readouterr().err
 
 
 def test_middles_are_sent_to_the_importer_that_takes_them(

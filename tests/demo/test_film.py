@@ -11,7 +11,7 @@ from par_model.attributes import AttributeSchema
 from par_model.demo.body import Part
 from par_model.demo.config import Difficulty, StreetConfig
 from par_model.demo.film import Film, Frame
-from par_model.demo.tracks import FilmedTrack, Tracker
+from par_model.demo.filmed_tracks import FilmedTrack, Tracker
 
 SPARSE = StreetConfig(seed=3, seconds=60.0, fps=1, min_boxes=2)
 CLEAN = Difficulty(exposure_s=0.0, lens_blur_px=0.0, noise=0.0)

@@ -156,23 +156,6 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         render_street(StreetConfig(seconds=1), tmp_path / "file", workers=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("cameras", 0),
-        ("seconds", 0.0),
-        ("fps", 0),
-        ("tint", (0.0, 1.0, 1.0)),
-        ("width", 641),
-        ("splits", (0.5, 0.5, 0.5)),
-        ("run_share", 1.5),
-    ],
-)
-def test_configurations_out_of_range_are_refused(name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"street configuration: {name} is"):
-        replace(StreetConfig(), **{name: value})  # type: ignore[arg-type]
-
-
 def test_labels_agree_with_decoded_pixels(street: Rendered, schema: AttributeSchema) -> None:
     """Over the frames of a tracklet, what the video shows at chest height has the label's hue, hair and bags or not."""
     # The channel that is strongest or weakest in the colour.

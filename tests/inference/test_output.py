@@ -20,8 +20,8 @@ from par_model.runs.lock import OutputLock
 from par_model.table.read import run_table
 from tests.archive import write_archive
 from tests.asked import changes_below, not_asked_for
-from tests.inference.test_again import grown, infer, provide_missing_video
 from tests.inference.test_job import Interrupted
+from tests.inference.test_kinds import grown, infer, provide_missing_video
 
 
 @pytest.fixture

@@ -17,68 +17,21 @@ from hypothesis import strategies as st
 
 from par_model import storage
 from par_model.errors import ManifestError, OutputError, UsageError
-from par_model.inference import planning, survey
+from par_model.inference import survey
 from par_model.inference.job import run_inference
 from par_model.inference.kinds import Add, Kind, Retry
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
-from par_model.inference.planned import Planned, Units, write_units
-from par_model.inference.planning import Cutting, Desk, plan_by_tasks, plan_here, survey_here
-from par_model.inference.survey import RowQuestion, Surveyed
-from par_model.inference.units import UnitSize
+from par_model.inference.planning import plan_by_tasks, plan_here, survey_here
+from par_model.inference.survey import RowQuestion
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import Complaint
-from par_model.manifest.schema import COLUMNS
 from par_model.runs import lock
-from par_model.runs.done import DoneRows
-from par_model.runs.output import Output
 from tests.archive import assert_same_table, write_archive
+from tests.inference.plans import accept, by_tasks, desk, in_groups, some_rows
 from tests.inference.test_job import Interrupted
-from tests.manifest.examples import on_images, on_video
 
-
-@pytest.fixture(autouse=True)
-def tiny_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few rows are many spans and buckets."""
-    monkeypatch.setattr(survey, "SPAN_ROWS", 5)
-    monkeypatch.setattr(planning, "_BUCKET_ROWS", 8)
-    monkeypatch.setattr(planning, "_BUCKET_IDS", 12)
-
-
-def in_groups(path: Path, rows: list[dict[str, Any]], group: int = 2, **columns: Any) -> Path:
-    """A manifest file of small row groups."""
-    table = pa.Table.from_pylist(rows, schema=COLUMNS)
-    for name, values in columns.items():
-        table = table.append_column(name, values)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, row_group_size=group)
-    return path
-
-
-def some_rows(count: int) -> list[dict[str, Any]]:
-    rows = [
-        on_video(f"t{i}", video_uri=f"/{i * 7 % 5}.mp4", frame_indices=[i, i + 9], boxes=None) for i in range(count)
-    ]
-    rows[::6] = [on_images(f"t{i}", f"/{i}.jpg", split="val") for i in range(0, count, 6)]
-    return rows
-
-
-def desk(folder: Path, job_id: str = "0a") -> Desk:
-    class Asked:
-        def verify(self) -> None: ...
-        def look_only(self) -> Callable[[], None]:
-            return self.verify
-
-    return Desk(Output(str(folder)), Asked(), job_id)  # type: ignore[arg-type]
-
-
-def accept(surveyed: Surveyed, twice: Complaint | None) -> Cutting:
-    return Cutting(6, UnitSize(most=4, enough=2))
-
-
-def by_tasks(manifest: Manifest, folder: Path, left_out: Any = None, question: RowQuestion | None = None) -> Planned:
-    asked = question or RowQuestion.of(manifest, None, manifest.num_rows, ())
-    return plan_by_tasks(desk(folder), manifest, asked, left_out, accept, map)
+pytestmark = pytest.mark.usefixtures("tiny_spans")
 
 
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -116,43 +69,6 @@ def test_tasks_find_and_cut_what_one_process_finds_and_cuts(
     again = desk(folder / "tasks").planned()
     assert again is not None
     assert [unit.to_pylist() for unit in again.units] == [unit.to_pylist() for unit in tasks.units]
-
-
-def test_a_video_is_in_one_bucket_and_stills_are_dealt_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("par_model.inference.deal._STILLS_TOGETHER", 4)
-    manifest = Manifest.open(str(in_groups(tmp_path / "m.parquet", some_rows(40))))
-    planned = by_tasks(manifest, tmp_path / "out")
-    numbers = iter(range(len(planned.units)))
-    buckets: dict[str | None, set[str]] = {}
-    for file in planned.units.files:
-        for _ in range(file.units):
-            for uri in planned.units.read(next(numbers))["video_uri"].to_pylist():
-                buckets.setdefault(uri, set()).add(file.name)
-    stills = buckets.pop(None)
-    assert [len(files) for files in buckets.values()] == [1] * 5
-    assert len(stills) > 1
-
-
-def test_units_keep_their_numbers_whatever_is_done(tmp_path: Path) -> None:
-    manifest = Manifest.open(str(in_groups(tmp_path / "m.parquet", some_rows(40))))
-    units = by_tasks(manifest, tmp_path / "out").units
-    whole = {number: units.read(number)["_row"].to_pylist() for number in units.numbers.tolist()}
-    some = next(n for n, rows in whole.items() if len(rows) > 2 and n not in (0, 3))
-    done = [*whole[0], *whole[3], whole[some][0]]
-    left = units.without(DoneRows(np.array(done)))
-    assert left.numbers.tolist() == [n for n in whole if n not in (0, 3)]
-    assert {n: left.read(n)["_row"].to_pylist() for n in left.numbers.tolist()} == {
-        n: [row for row in rows if row not in done] for n, rows in whole.items() if n not in (0, 3)
-    }
-    assert sorted(row for unit in left for row in unit["_row"].to_pylist()) == sorted({*range(40)} - {*done})
-    assert len(units.without(DoneRows(np.arange(40)))) == 0
-    assert len(left.without(DoneRows())) == len(units)
-
-
-def test_no_units_are_a_file_too(tmp_path: Path) -> None:
-    file = write_units(str(tmp_path / "units"), iter([]), lambda: None)
-    units = Units(str(tmp_path), (file,))
-    assert (list(units), len(units), len(units.without(DoneRows(np.array([3]))))) == ([], 0, 0)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from par_model.attributes import load_schema
+from par_model.manifest.check import check
+from par_model.manifest.read import Manifest
 from par_model.manifest.schema import COLUMNS
+from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
+from par_model.types import Failure, Tracklet
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -45,3 +50,14 @@ def write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema = COLUMNS, *
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
     return str(path)
+
+
+def defects(uri: str, schema: str | None = None) -> list[tuple[int, str | None, str]]:
+    """Row, id and code of each defect."""
+    found = check(Manifest.open(uri), load_schema(schema) if schema else None)
+    return [(d.row, d.tracklet_id, d.code.value) for d in found]
+
+
+def converted(uri: str) -> list[Tracklet | Failure]:
+    """What the rows become."""
+    return [t for batch in Manifest.open(uri).iter_batches(TRACKLET_COLUMNS) for t in tracklets(batch)]

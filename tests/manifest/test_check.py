@@ -8,18 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from par_model.attributes import load_schema
 from par_model.errors import FailureCode, ManifestError
-from par_model.manifest import TRACKLET_COLUMNS, Manifest, refuse_ambiguous
+from par_model.manifest import Manifest, refuse_ambiguous
 from par_model.manifest.check import check
 from par_model.manifest.duplicates import duplicate_ids
-from par_model.manifest.schema import COLUMNS, colliding_columns
-from par_model.manifest.tracklets import tracklets
+from par_model.manifest.schema import COLUMNS
 from par_model.types import Failure, Tracklet
-from tests.manifest.examples import box, on_images, on_video, write
+from tests.manifest.examples import box, converted, defects, on_images, on_video, write
 
 NAN = float("nan")
 
@@ -56,15 +53,6 @@ BROKEN_ROWS = [(on_video("t") | change, codes) for change, codes in ROW_DEFECTS]
 BROKEN_ROWS += [(on_images("t", "/1.jpg") | change, codes) for change, codes in IMAGE_DEFECTS]
 
 
-def defects(uri: str, schema: str | None = None) -> list[tuple[int, str | None, str]]:
-    found = check(Manifest.open(uri), load_schema(schema) if schema else None)
-    return [(d.row, d.tracklet_id, d.code.value) for d in found]
-
-
-def converted(uri: str) -> list[Tracklet | Failure]:
-    return [t for batch in Manifest.open(uri).iter_batches(TRACKLET_COLUMNS) for t in tracklets(batch)]
-
-
 @pytest.mark.parametrize(("row", "codes"), BROKEN_ROWS)
 def test_each_defect_has_its_code_and_makes_its_row_a_failure(
     row: dict[str, Any], codes: list[str], tmp_path: Path
@@ -78,52 +66,6 @@ def test_each_defect_has_its_code_and_makes_its_row_a_failure(
     assert (failure.row, failure.tracklet_id, failure.code) == (1, "t", FailureCode.INVALID_TRACKLET)
     told = row["frame_indices"] if row.get("frame_indices") is not None else row.get("image_uris")
     assert failure.num_frames == (0 if told is None else len(told))
-    refuse_ambiguous(Manifest.open(uri), load_schema("mars"))
-
-
-def test_sound_rows_become_the_tracklets_that_they_describe(tmp_path: Path) -> None:
-    uri = write(tmp_path / "m.parquet", [on_video("a"), on_video("b", boxes=None), on_images("c", "/1.jpg", "2.jpg")])
-    assert defects(uri) == []
-    a, b, c = converted(uri)
-    assert isinstance(a, Tracklet)
-    assert isinstance(b, Tracklet)
-    assert isinstance(c, Tracklet)
-    assert (a.row, a.tracklet_id, a.video_uri, a.image_uris) == (0, "a", "/footage/a.mp4", None)
-    assert a.frame_indices is not None
-    assert a.boxes is not None
-    assert (a.frame_indices.dtype.name, a.frame_indices.tolist()) == ("int32", [3, 7])
-    assert (a.boxes.dtype.name, a.boxes.tolist()) == ("float32", [[1.5, 2.0, 30.0, 60.25], [4.0, 2.0, 30.0, 60.0]])
-    assert b.boxes is None
-    assert (c.row, c.image_uris, c.num_frames) == (2, ("/1.jpg", f"{tmp_path}/2.jpg"), 2)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.none() | st.lists(st.integers(-2, 9), max_size=4), min_size=1, max_size=8), st.integers(0, 7))
-def test_a_slice_of_a_batch_gives_the_same_tracklets(indices: list[list[int] | None], start: int) -> None:
-    table = pa.Table.from_pylist(
-        [on_video(f"{i}", frame_indices=found, boxes=None) for i, found in enumerate(indices)], schema=COLUMNS
-    )
-    count = table.num_rows
-    table = table.append_column("_row", pa.array(range(count))).append_column("_defect", pa.nulls(count, pa.string()))
-    whole = tracklets(table.to_batches()[0])
-    part = tracklets(table.slice(start).to_batches()[0]) if start < count else []
-    for expected, found in zip(whole[start:], part, strict=True):
-        assert (type(found), found.row, found.num_frames) == (type(expected), expected.row, expected.num_frames)
-
-
-def test_a_track_that_is_no_whole_number_fails_its_row_alone(tmp_path: Path) -> None:
-    schema = COLUMNS.set(COLUMNS.get_field_index("video_stream"), pa.field("video_stream", pa.float64()))
-    rows = [on_video(f"{i}", video_stream=stream) for i, stream in enumerate((1.0, 1.5, None, -3.0))]
-    uri = write(tmp_path / "m.parquet", rows, schema)
-    assert defects(uri) == [(1, "1", "value-does-not-fit"), (3, "3", "negative-stream")]
-    found = converted(uri)
-    assert [t.video_stream if isinstance(t, Tracklet) else t.code for t in found] == [
-        1, FailureCode.INVALID_TRACKLET, None, FailureCode.INVALID_TRACKLET
-    ]  # fmt: skip
-    text = COLUMNS.set(COLUMNS.get_field_index("video_stream"), pa.field("video_stream", pa.string()))
-    uri = write(tmp_path / "text.parquet", [on_video("a", video_stream="front"), on_video("b")], text)
-    assert defects(uri) == [(0, "a", "wrong-type")]
-    assert [isinstance(t, Tracklet) for t in converted(uri)] == [False, True]
     refuse_ambiguous(Manifest.open(uri), load_schema("mars"))
 
 
@@ -143,29 +85,6 @@ def test_null_empty_and_repeated_ids_are_defects_of_their_rows(tmp_path: Path) -
     ]
     messages = [d.message for d in check(Manifest.open(str(tmp_path)), None)]
     assert messages[2] == "tracklet_id is already that of row 0 (row 0 of 1.parquet)"
-
-
-@pytest.mark.parametrize(
-    ("last", "message"),
-    [
-        (on_video(None), r"row 2 \(row 0 of 2\.parquet\): tracklet_id is null"),
-        (on_video(""), r"row 2 \(row 0 of 2\.parquet\): tracklet_id is empty"),
-        (on_video("a"), r"row 2 \(row 0 of 2\.parquet\) has the tracklet_id 'a' of row 0 \(row 0 of 1\.parquet\)"),
-    ],
-)
-def test_the_job_refuses_ids_that_name_no_row_or_two(last: dict[str, Any], message: str, tmp_path: Path) -> None:
-    write(tmp_path / "1.parquet", [on_video("a"), on_video("b")])
-    write(tmp_path / "2.parquet", [last])
-    with pytest.raises(ManifestError, match=message):
-        refuse_ambiguous(Manifest.open(str(tmp_path)), None)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(["a", "b", "c", "Ä", "", None]), max_size=12), st.integers(1, 5))
-def test_duplicates_are_all_later_rows_with_an_earlier_rows_id(ids: list[str | None], size: int) -> None:
-    table = pa.table({"tracklet_id": pa.array(ids, pa.string()), "_row": pa.array(range(len(ids)), pa.int64())})
-    expected = [(i, ids.index(v), v) for i, v in enumerate(ids) if v and ids.index(v) < i]
-    assert list(duplicate_ids(table.to_batches(max_chunksize=size))) == expected
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -222,37 +141,6 @@ def test_a_value_that_does_not_fit_is_its_rows_defect(tmp_path: Path) -> None:
     assert isinstance(b, Failure)
     assert b.num_frames == 2
     assert "3000000000" in b.message
-
-
-@pytest.mark.parametrize(
-    ("name", "schema", "reason"),
-    [
-        ("status", None, "the name of a column of the attribute table"),
-        ("Run_ID", None, "the name of a column of the attribute table"),
-        ("_row", None, "the name of a column of the attribute table"),
-        ("top_color", "mars", "the name of a column of the attribute table"),
-        ("Hat_Score", "mars", "the name of a column of the attribute table"),
-        ("Camera_ID", None, "differs from 'camera_id' only in case"),
-    ],
-)
-def test_a_column_that_the_table_could_not_hold_is_refused(
-    name: str, schema: str | None, reason: str, tmp_path: Path
-) -> None:
-    uri = write(tmp_path / "m.parquet", [on_video("a"), on_video("b")], **{name: [1, 2]})
-    assert defects(uri, schema) == [(0, "a", "colliding-column")]
-    with pytest.raises(ManifestError, match=reason):
-        refuse_ambiguous(Manifest.open(uri), load_schema(schema) if schema else None)
-
-
-def test_columns_collide_with_each_other_without_case() -> None:
-    assert sorted(colliding_columns(["tracklet_id", "Zone", "zone", "hat"])) == ["Zone", "zone"]
-    assert colliding_columns(["hat", "hat_score"]) == {}
-    assert sorted(colliding_columns(["hat", "hat_score"], load_schema("mars"))) == ["hat", "hat_score"]
-
-
-def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="has no rows"):
-        refuse_ambiguous(Manifest.open(write(tmp_path / "m.parquet", [])), None)
 
 
 # --- splits and labels ------------------------------------------------------------------------------------------------

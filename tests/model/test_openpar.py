@@ -26,7 +26,7 @@ from par_model.types import Crops, Prediction, Preprocess
 from tests import released_weights as rule
 from tests.cli.test_infer import parjob
 from tests.model.test_backbone import Bomb
-from tests.model.test_released import BACKBONE, tower_of
+from tests.model.test_recogniser_released import BACKBONE, tower_of
 from tests.released_weights import small_par_shapes
 
 State = dict[str, Tensor]

@@ -14,13 +14,12 @@ from PIL import Image
 
 from par_model.cli import main
 from par_model.manifest import write_manifest
-from par_model.report.drawing import Mark, draw
 from tests.archive import video_row, write_clips
 from tests.manifest.examples import box
 from tests.report.test_page import policy_hashes
 from tests.video.frame_numbers import HEIGHT, WIDTH, read
 
-YELLOW, BLUE = (255, 200, 0), (120, 220, 255)
+YELLOW = (255, 200, 0)
 LOW = box(60, 50, 30, 40)  # below the numbers that the frames show
 
 
@@ -103,28 +102,3 @@ def test_what_cannot_be_looked_at_is_one_line(
     assert look(stills, "--output", str(tmp_path / "look.html")) == 1
     assert "has no sound tracklet of a video to look at" in capsys.readouterr().err
     assert not (tmp_path / "look.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("sides", "outside"),
-    [
-        ((10, 40, 20, 30), False),
-        ((-5, -5, 20, 30), False),
-        ((300, 40, 20, 30), True),
-        ((1e30, 40, 20, 30), True),
-        ((0, 0, 0.5, 0.5), False),
-        (None, False),
-    ],
-)
-def test_any_box_can_be_drawn(sides: tuple[float, float, float, float] | None, outside: bool) -> None:
-    drawn = draw(np.zeros((96, 256, 3), np.uint8), Mark("a\nb" * 40, sides), [Mark("other", (100, 50, 20, 30))])
-    assert drawn.image.size == (256, 96)
-    assert drawn.is_outside is outside
-    assert drawn.image.getpixel((100, 60)) == BLUE
-
-
-def test_large_frames_are_scaled_with_their_boxes() -> None:
-    drawn = draw(np.zeros((1080, 1920, 3), np.uint8), Mark("a", (300, 300, 600, 600)))
-    assert drawn.image.size == (640, 360)
-    assert drawn.image.getpixel((100, 200)) == YELLOW
-    assert drawn.image.getpixel((200, 200)) == (0, 0, 0)

@@ -13,7 +13,7 @@ import pytest
 from par_model.attributes import load_schema
 from par_model.table.schema import table_schema
 from par_model.table.unread import unread_columns
-from tests.test_queries import skip_without
+from tests.guides.test_queries import skip_without
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 REFUSED = {

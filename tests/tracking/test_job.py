@@ -24,12 +24,17 @@ from par_model.tracking.runner import LocalTracking, TrackRunner
 from par_model.tracking.stages import TrackSettings, VideoUnit
 from tests.tracking.colours import (
     CROWD,
+    HEIGHT,
+    PERSON,
+    WIDTH,
     BrokenDetector,
     ColourDetector,
     UnsureDetector,
     Walk,
+    picture,
     write_walks,
 )
+from tests.video.footage import h264, write_joined
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +149,16 @@ def test_what_the_detector_cannot_do_costs_that_video_alone(archive: str, tmp_pa
     assert "ValueError: green is beyond it" in failed["message"]
 
 
+@pytest.mark.slow
+def test_days_with_videos_of_the_same_names_are_one_archive(archive: str, tmp_path: Path) -> None:
+    """A growing archive is tracked day by day; prefixes keep ids apart."""
+    for day in ("05-01", "05-02"):
+        run(archive, tmp_path / "tracked" / day, id_prefix=day)
+    together = Manifest.open(str(tmp_path / "tracked" / "*" / "tracklets.parquet"))
+    assert list(check(together, None)) == []
+    assert together.num_rows == 8
+
+
 class Interrupted(LocalTracking):
     """Ctrl-C after so many batches."""
 
@@ -157,6 +172,27 @@ class Interrupted(LocalTracking):
                 raise KeyboardInterrupt
             self._left -= 1
             yield table
+
+
+def test_boxes_refer_to_the_first_size_where_pictures_change_theirs(tmp_path: Path) -> None:
+    """As all readers of the manifest take them, also where a job goes on behind the change."""
+    walk = Walk("red", 0, 39, 4, 2)
+    pictures = [picture([walk], frame) for frame in range(40)]
+    larger = [pixels.repeat(2, 0).repeat(2, 1) for pixels in pictures[20:]]
+    (tmp_path / "v").mkdir()
+    write_joined(tmp_path / "v" / "a.mkv", [h264(pictures[:20], tmp_path), h264(larger, tmp_path)])
+    run(str(tmp_path / "v"), tmp_path / "whole" / "m.parquet")
+    (row,) = by_id(tmp_path / "whole" / "m.parquet").values()
+    assert row["frame_indices"] == list(range(40))
+    for frame, box in enumerate(row["boxes"]):
+        assert [box["x"], box["w"]] == pytest.approx([walk.left(frame), PERSON[0]], abs=2)
+    (told,) = pq.read_table(tmp_path / "whole" / "_videos.parquet").to_pylist()
+    assert (told["width"], told["height"], told["damaged_frames"]) == (WIDTH, HEIGHT, 0)
+    parts = tmp_path / "parts" / "m.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        run_tracking(options(str(tmp_path / "v"), parts), lambda: nullcontext(Interrupted(3)), ColourDetector)
+    run(str(tmp_path / "v"), parts)
+    assert parts.read_bytes() == (tmp_path / "whole" / "m.parquet").read_bytes()
 
 
 class Counting(LocalTracking):

@@ -49,10 +49,11 @@ def test_who_was_hidden_loses_no_box_when_seen_again(tracker: TrackerName) -> No
     assert only.boxes.tolist() == [list(walker(k, 0, 2)[:4]) for k in only.frames.tolist()]
 
 
+@pytest.mark.parametrize("alone", [0, 15, 29])
 @pytest.mark.parametrize("tracker", TRACKERS)
-def test_one_box_alone_is_nobody(tracker: TrackerName) -> None:
+def test_one_box_alone_is_nobody(tracker: TrackerName, alone: int) -> None:
     boxes: dict[int, list[tuple[float, ...]]] = {k: [walker(k, 0, 3)] for k in range(30)}
-    boxes[15].append(walker(15, 400, 0))
+    boxes[alone].append(walker(alone, 400, 0))
     (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
     assert len(only.frames) == 30
 

@@ -17,7 +17,7 @@ from par_model.manifest.write import write_manifest
 from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
-from par_model.training.inputs import Examples, Reader
+from par_model.training.inputs import Examples
 from par_model.training.job import TrainJob
 from par_model.training.options import TrainOptions
 from par_model.training.store import CropStore, gather_shards
@@ -125,32 +125,6 @@ def test_training_by_cost_keeps_and_sees_the_frames_that_infer_takes(tmp_path: P
     assert "decode_budget" not in replace(options, sampling="uniform").results()
     with pytest.raises(UsageError, match="--sampling cheap needs --decoder pyav"):
         replace(options, decode=DecodeOptions(decoder="decord"))
-
-
-def test_each_epoch_draws_other_frames_in_time_order(manifest: str, tmp_path: Path) -> None:
-    store = written_store(manifest, tmp_path)
-    reader = Reader(store, EXAMPLES, 3, "random", 0)
-    first, again, second = (reader.read(np.array([0, 1]), epoch).pixels for epoch in (1, 1, 2))
-    assert first is not None
-    assert second is not None
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, second)
-    whole = store.pixels("t0", np.arange(8))
-    indices = [next(i for i in range(8) if np.array_equal(whole[i], crop)) for crop in first[0]]
-    assert indices == sorted(indices)
-    batches = list(reader.batches([np.array([1]), np.array([], np.int64), np.array([0])], 1))
-    assert [batch.ids for batch in batches] == [("t1",), (), ("t0",)]
-    assert batches[1].pixels is None
-    assert list(reader.batches([], 1)) == []
-
-
-def test_threads_of_a_reader_change_neither_crops_nor_order(manifest: str, tmp_path: Path) -> None:
-    store = written_store(manifest, tmp_path)
-    parts = [np.array([n % 2]) for n in range(9)]
-    one, many = (list(Reader(store, EXAMPLES, 3, "random", 0, threads).batches(parts, 1)) for threads in (1, 4))
-    assert [batch.ids for batch in many] == [(f"t{n % 2}",) for n in range(9)]
-    for a, b in zip(one, many, strict=True):
-        assert np.array_equal(a.pixels, b.pixels)  # type: ignore[arg-type]
 
 
 def test_a_place_that_cannot_be_written_is_a_storage_error(manifest: str, tmp_path: Path) -> None:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from par_model import storage
-from par_model.attributes import load_schema
-from par_model.errors import ManifestError, OutputError, TrainingError, UsageError
+from par_model.errors import ManifestError, OutputError, TrainingError
 from par_model.model.weights import load_weights, read_header, save_weights
 from par_model.training import loop
-from par_model.training.augment import Draw, draw, pad_crop_flip
+from par_model.training.augment import Draw, pad_crop_flip
 from par_model.training.checkpoint import NAME
-from par_model.training.inputs import Batch
 from par_model.training.optimiser import Muon
 from par_model.training.options import Optimizer, TrainOptions
 from par_model.training.schedule import smooth_rate
-from par_model.video.options import DecodeOptions
 from tests.asked import changes_below, not_asked_for
 from tests.cli.test_infer import parjob
 from tests.tiny import write_tiny_weights
@@ -92,16 +87,6 @@ def test_a_run_learns_writes_what_it_promises_and_infer_takes_it(
     assert (more["epochs"], more["options"]["lr"], more["weights"]["sha256"]) == (1, 3e-3, header.sha256)
 
 
-def test_a_command_says_every_option_that_is_not_the_default() -> None:
-    decode = DecodeOptions(damaged="use", video_timeout=7.5)
-    more = {"tune": "head", "clip_norm": 1.0, "schema": "own.toml", "batch_size": 4, "decode": decode}
-    options = TrainOptions(manifest="s3://a b/m", weights="demo", output="run", **more)
-    assert options.command() == (
-        "parjob train --manifest 's3://a b/m' --weights demo --output run --batch-size 4 --tune head "
-        "--clip-norm 1.0 --schema own.toml --damaged use --video-timeout 7.5"
-    )
-
-
 @pytest.fixture
 def learners(monkeypatch: pytest.MonkeyPatch) -> list[loop.Learner]:
     """Those that runs of the test start."""
@@ -126,29 +111,6 @@ def test_muon_moves_matrices_by_steps_of_one_length_and_adam_the_rest(
     for name, length in (("fusion.block.mlp.fc1.weight", 0.2), ("fusion.block.mlp.fc1.bias", 1.0)):
         moved = (after[name] - before[name]).square().mean().sqrt()
         assert float(moved) == pytest.approx(length * rate, rel=0.25), name
-
-
-@pytest.mark.parametrize("augment", ["all", "flip", "none"])
-def test_labels_are_flipped_with_their_pictures(augment: Any) -> None:
-    schema = load_schema("street")
-    left, right = (schema.score_fields.index(f"direction_{side}") for side in ("left", "right"))
-    labels = np.zeros((12, schema.num_classes), np.int8)
-    labels[:, left] = 1
-    batch = Batch(np.arange(12), tuple(f"s{i}" for i in range(12)), None, labels)
-    options = TrainOptions("m", "w", "o", augment=augment)
-    learner: Any = SimpleNamespace(plan=SimpleNamespace(options=options), header=SimpleNamespace(schema=schema))
-    flipped = [augment != "none" and draw(0, 3, name).flip for name in batch.ids]
-    found = loop._labels(learner, batch, epoch=3)
-    assert found[:, right].tolist() == flipped
-    assert found[:, left].tolist() == [not flip for flip in flipped]
-    assert len(set(flipped)) == (1 if augment == "none" else 2)
-
-
-@pytest.mark.parametrize("wrong", [{"augment": False}, {"optimizer": "Muon"}, {"schedule": "cosine"}])
-def test_a_choice_that_there_is_not_is_refused(wrong: Any) -> None:
-    (name,) = wrong
-    with pytest.raises(UsageError, match=f"--{name} is"):
-        TrainOptions("m", "w", "o", **wrong)
 
 
 def test_weights_of_half_precision_are_trained_in_float32(labelled: Archive, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from par_model import storage
 from par_model.attributes import AttributeSchema
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_names import Target, known_names
 from par_model.manifest.importers.crop_folders import tracklet_name

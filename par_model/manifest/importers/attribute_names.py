@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from par_model.attributes import AttributeSchema
-from par_model.attributes.schema import AttributeGroup, field_name
+from par_model.attributes.attribute_schema import AttributeGroup, field_name
 from par_model.errors import ManifestError
 
 

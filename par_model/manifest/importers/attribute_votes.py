@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from par_model.attributes import AttributeSchema
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_names import Target, known_values, match_names
 from par_model.wording import counted

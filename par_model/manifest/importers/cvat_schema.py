@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
-from par_model.attributes.schema import MANIFEST_COLUMNS, RESULT_COLUMNS, field_name
+from par_model.attributes.attribute_schema import MANIFEST_COLUMNS, RESULT_COLUMNS, field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes
 from par_model.manifest.importers.cvat import ID_ATTRIBUTE

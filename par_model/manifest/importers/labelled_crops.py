@@ -14,7 +14,7 @@ from typing import Any
 
 from par_model import storage
 from par_model.attributes import AttributeSchema
-from par_model.attributes.schema import field_name
+from par_model.attributes.attribute_schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
 from par_model.manifest.importers.columns import Sheet, read_sheet

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from par_model.errors import UsageError
 from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.options import check_options, option
 
@@ -85,7 +86,8 @@ class VideoOptions:
     """What is known of a video besides its tracks.
 
     camera, start_time (of frame 0): what ``name_pattern`` finds in the file's name stands in for them.
-    id_prefix: else the camera, else the file's stem. min_length: the boxes that a track must have.
+    id_prefix: else the camera, else the file's stem. min_length: the boxes that a track must have. Raises UsageError
+    for names without a letter.
     """
 
     camera: str | None = option(None, "The camera_id that all tracklets get.", metavar="NAME")
@@ -113,6 +115,9 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        for name, value in (("--camera", self.camera), ("--id-prefix", self.id_prefix)):
+            if value is not None and not value.strip():
+                raise UsageError(f"{name} is empty: give a name, or leave the option out")
 
 
 @dataclass(frozen=True, kw_only=True)

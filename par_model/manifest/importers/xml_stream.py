@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.wording import counted
+from par_model.wording import counted, one_line
 
 MAX_BYTES = 4 << 30  # of XML, after decompression
 _CHUNK = 1 << 20
@@ -68,7 +68,7 @@ def _member(file: IO[bytes], uri: str, preferred: str) -> Iterator[tuple[IO[byte
                 yield member, name
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError) as error:
         # RuntimeError is how zipfile says that a password is wanted.
-        raise ManifestError(f"{uri}: the zip archive cannot be read: {error}") from error
+        raise ManifestError(f"{uri}: the zip archive cannot be read: {one_line(error)}") from error
 
 
 def _choose(archive: zipfile.ZipFile, uri: str, preferred: str) -> str:

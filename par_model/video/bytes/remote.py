@@ -16,14 +16,13 @@ from threading import Lock
 from typing import IO, Any
 
 from par_model import storage
-from par_model.refusals import was_tried
 
 SMALL_OBJECT = 8 << 20  # fetched whole at once: one request instead of several
 MOST_ON_DISK = 64 << 30
 _FETCH = 16 << 20
 _AT_ONCE = 8
-_ATTEMPTS = 3
-_FIRST_PAUSE = 0.5
+# S3 is asked again by s3_requests.py; of libraries for other places hardly one tries again, so that is done here.
+_PAUSES_ELSEWHERE = (0.5, 2.0)
 
 
 class RemoteObject:
@@ -65,28 +64,26 @@ class RemoteObject:
         return f"{self.uri}:{info.get('size')}:{':'.join(marks)}" if marks else None
 
     def read_range(self, start: int, stop: int) -> bytes:
-        """Bytes start..stop-1. What may pass is tried again, with longer and longer pauses, but for what ``storage``
-        has tried often enough. Raises PlaceError."""
-        pause = _FIRST_PAUSE
-        for attempt in range(1, _ATTEMPTS + 1):
+        """Bytes start..stop-1. What may pass is tried again, with pauses. Raises PlaceError."""
+        for pause in () if storage.is_s3(self.uri) else _PAUSES_ELSEWHERE:
             try:
-                with storage.guard(self.uri, "read"):
-                    data: bytes = self._fs.cat_file(self._path, start=start, end=stop)
-                with self._counting:
-                    self.bytes_fetched += len(data)
-                if len(data) == stop - start:
-                    return data
-                error = storage.PlaceError(
-                    f"cannot read {self.uri}: {len(data)} bytes came of {stop - start} from {start} on; did it change?"
-                )
-            except storage.PlaceError as failed:
-                if failed.reason is not storage.Reason.OTHER or was_tried(failed):
+                return self._read(start, stop)
+            except storage.PlaceError as error:
+                if error.reason is not storage.Reason.OTHER:
                     raise
-                error = failed
-            if attempt < _ATTEMPTS:
-                time.sleep(pause)
-                pause *= 4
-        raise error
+            time.sleep(pause)
+        return self._read(start, stop)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        with storage.guard(self.uri, "read"):
+            data: bytes = self._fs.cat_file(self._path, start=start, end=stop)
+        with self._counting:
+            self.bytes_fetched += len(data)
+        if len(data) != stop - start:
+            raise storage.PlaceError(
+                f"cannot read {self.uri}: {len(data)} bytes came of {stop - start} from {start} on; did it change?"
+            )
+        return data
 
     def read_ranges(self, parts: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of several parts, each from one byte up to another, requested several at a time.

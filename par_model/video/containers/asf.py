@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError, PacketStart
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")

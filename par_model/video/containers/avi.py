@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError, PacketStart
 
 _KINDS = (b"dc", b"db")
 _OTHERS = (b"wb", b"tx", b"pc", b"sb", b"iv", b"__")

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from par_model.video.containers.layout import Bytes, EndError
+from par_model.video.containers.packet_starts import Bytes, EndError
 
 if TYPE_CHECKING:
     from par_model.errors import TrackletError

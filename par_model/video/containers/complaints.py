@@ -17,6 +17,8 @@ from collections.abc import Iterable
 
 import av
 
+from par_model.wording import one_line
+
 _Log = tuple[int, str, str]  # level, which part of FFmpeg, message
 
 # Errors about what lies beside the pictures, or about pictures that are not there any more. Cameras and cutters write
@@ -51,7 +53,7 @@ def spoils(logs: Iterable[_Log], by: str | None = None) -> str | None:
     by: the part of FFmpeg that counts, if not all.
     """
     for level, name, message in logs:
-        text = " ".join(message.split())
+        text = one_line(message)
         if level <= av.logging.ERROR and by in (None, name) and not _SIDE_INFORMATION.match(text):
             return text
     return None

@@ -9,6 +9,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from par_model.errors import StorageError
+from par_model.wording import one_line
 
 # What PyAV raises for bad data, and what it passes on from the file that it reads.
 DECODER_ERRORS = (FFmpegError, ValueError, OSError, EOFError, StorageError)
@@ -66,7 +67,7 @@ class DamageLog:
 
     def file_broke_off(self, error: Exception) -> None:
         """Nothing more can be read of the file."""
-        self._note(f"the file breaks off ({one_line(error)})")
+        self._note(f"the file breaks off ({reason_of(error)})")
 
     def packets_lost(self, reason: str) -> None:
         """The demuxer passed over packets. They may belong before frames that the decoder still holds back."""
@@ -139,8 +140,6 @@ def _is_whole_jpeg(packet: av.Packet[av.VideoStream]) -> bool:
     return bytes(packet).rstrip(b"\r\n").endswith(b"\xff\xd9")
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, on one line."""
-    if isinstance(error, FFmpegError) and error.strerror:
-        return str(error.strerror)
-    return " ".join(str(error).split()) or type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """What an error says, on one line; FFmpeg's without their number and the file's name."""
+    return one_line(error.strerror if isinstance(error, FFmpegError) and error.strerror else error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import Bytes, PacketStart
+from par_model.video.containers.packet_starts import Bytes, PacketStart
 
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
 _TAG_HEADER, _SIZE_BEFORE = 11, 4

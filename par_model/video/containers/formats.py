@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from par_model.video.containers import asf, avi, flv, matroska, mpegts, mxf, ogg
-from par_model.video.containers.layout import Bytes, LayoutCheck, OrderCheck, PacketStart
+from par_model.video.containers.packet_starts import Bytes, LayoutCheck, OrderCheck, PacketStart
 
 Walk = Callable[[Bytes, int], Iterator[PacketStart]]
 Check = Callable[[Iterator[PacketStart]], LayoutCheck | OrderCheck]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError, PacketStart
 
 _SYNC = 0x47
 _SIZES = (188, 192, 204)  # plain, with a time code before, with a checksum after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from par_model.video.containers.layout import BrokenError, Bytes, EndError, PacketStart
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError, PacketStart
 
 _LABEL = bytes.fromhex("060e2b34")
 # What kinds of keys may follow the label: dictionaries, groups, containers and labels, all of SMPTE.

@@ -17,11 +17,11 @@ from par_model.video.bytes.source import VideoFile
 from par_model.video.containers import mpegts
 from par_model.video.containers.boxes import HeaderView
 from par_model.video.containers.complaints import listen, spoils
-from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, one_line
+from par_model.video.containers.damage import DECODER_ERRORS, DamageLog, reason_of
 from par_model.video.containers.demuxer import open_demuxer, read_one_track
 from par_model.video.containers.formats import END_IN_ERROR, INDEX_OF_PLACES, check_of
 from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
-from par_model.video.containers.layout import Bytes, EndError
+from par_model.video.containers.packet_starts import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
 from par_model.video.packet_index import Packet
 
@@ -94,7 +94,7 @@ class VideoContainer:
                 self._options["flv_ignore_prevtag"] = "1"
                 with suppress(*DECODER_ERRORS):
                     return open_demuxer(self._file, self._options)
-            why = _STILL if _is_still(self._file) else f"no video that can be opened ({one_line(error)})"
+            why = _STILL if _is_still(self._file) else f"no video that can be opened ({reason_of(error)})"
             message = f"cannot read {self._file.uri}: {why}"
             raise self._file.failure or TrackletError(FailureCode.VIDEO_UNREADABLE, message) from error
 
@@ -217,7 +217,7 @@ class VideoContainer:
             try:
                 frames = packet.decode()
             except DECODER_ERRORS as error:
-                frames, refusal = [], one_line(error)
+                frames, refusal = [], reason_of(error)
         return frames, spoils(logs) or refusal or self.lacks_references(packet, strictly=strictly)
 
     def drain(self) -> tuple[list[av.VideoFrame], str | None]:

@@ -98,7 +98,7 @@ def test_further_columns_are_what_rows_say_of_their_track(tmp_path: Path) -> Non
         ("f,i,x,y,w\n", "has no column 'h'; it has f, i, x, y, w"),
         ("f,i,x,y,w,h,h\n", "column 'h' is there twice; rename one"),
         ("f,i,x,y,w,h\n\n1,2,3,4,5\n", "line 3: 5 columns, but the header has 6: f, i, x, y, w, h"),
-        ("sep=;\nf;i;x;y;w;h\n1;2;3;4;5;6\n", "line 2: 6 columns, but the header has 2: sep=, "),
+        ("sep=;\nf;i;x;y;w;h\n1;2;3;4;5;6\n", "line 2: 6 columns, but the header has 2: sep=,"),
         ("f,i,x,y,w,h\n1,2,3,4,5,6\n1.5,2,3,4,5,6\n", "line 3, column 'f': '1.5' is not a whole number"),
         ("f,i,x,y,w,h\n1,2,3,four,5,6\n", "line 2, column 'y': 'four' is not a number"),
         ("f,i,x,y,w,h\n1_0,2,3,4,5,6\n", "line 2, column 'f': '1_0' is not a number"),

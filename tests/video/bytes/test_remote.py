@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import tempfile
 import threading
@@ -24,8 +23,6 @@ from par_model.video.bytes.remote import RemoteObject
 from par_model.video.options import DecodeOptions
 from par_model.video.packet_index import packet_indexes
 from par_model.video.stage import DecodeStage
-from tests.refusing_s3 import Answer
-from tests.test_refusals import serving
 from tests.video.frame_numbers import read, write_clip
 
 IN_PROCESS = DecodeOptions(isolate=False)
@@ -197,35 +194,28 @@ class Flaky:
         return self.data[start : end - 1 if fault == "short" else end]
 
 
-def flaky(monkeypatch: pytest.MonkeyPatch, faults: list[Any]) -> tuple[Flaky, RemoteObject, list[float]]:
+def flaky(
+    monkeypatch: pytest.MonkeyPatch, faults: list[Any], uri: str = "http://host/a.mp4"
+) -> tuple[Flaky, RemoteObject, list[float]]:
     pauses: list[float] = []
     fs = Flaky(bytes(range(256)), faults)
     monkeypatch.setattr(storage, "filesystem", lambda uri: (fs, uri))
     monkeypatch.setattr(remote.time, "sleep", pauses.append)
-    return fs, RemoteObject("s3://bucket/a.mp4"), pauses
+    return fs, RemoteObject(uri), pauses
 
 
-def test_what_may_pass_is_tried_again_with_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_may_pass_elsewhere_than_on_s3_is_tried_again_with_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     fs, source, pauses = flaky(monkeypatch, [ConnectionResetError("reset by peer"), "short"])
     assert source.read_range(10, 20) == bytes(range(10, 20))
     assert fs.reads == 3
     assert pauses == [0.5, 2.0]
 
 
-@pytest.mark.parametrize(("code", "requests"), [("SlowDown", 12), ("ServiceUnavailable", 6), ("InternalError", 6)])
-def test_a_store_that_refuses_is_asked_by_one_policy_and_not_by_three_at_once(
-    code: str, requests: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """botocore's six, twice where s3fs cannot tell it from an answer that broke off, never under our own three."""
-    pause = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", lambda seconds: pause(0))
-    with serving({"bucket/a.mp4": Answer(body=bytes(100))}) as server:
-        source = RemoteObject("s3://bucket/a.mp4")
-        server.answers["bucket/a.mp4"] = Answer(503, code, "no")
-        server.requests.clear()
-        with pytest.raises(storage.PlaceError, match=code):
-            source.read_range(0, 10)
-        assert len(server.requests) == requests
+def test_what_botocore_has_tried_again_is_not_tried_again_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    fs, source, pauses = flaky(monkeypatch, [ConnectionResetError("reset by peer")], uri="s3://bucket/a.mp4")
+    with pytest.raises(storage.PlaceError, match="reset by peer"):
+        source.read_range(0, 5)
+    assert (fs.reads, pauses) == (1, [])
 
 
 def test_what_does_not_pass_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

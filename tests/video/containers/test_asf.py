@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from par_model.video.containers.asf import walk
-from par_model.video.containers.layout import BrokenError, Bytes, EndError
+from par_model.video.containers.packet_starts import BrokenError, Bytes, EndError
 
 SIZE = 200
 

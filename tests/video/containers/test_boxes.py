@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from par_model.video.bytes.source import open_video
 from par_model.video.containers.boxes import Box, HeaderView, boxes
-from par_model.video.containers.layout import Bytes
+from par_model.video.containers.packet_starts import Bytes
 
 
 def box(kind: bytes, content: bytes, *, is_long: bool = False) -> bytes:
