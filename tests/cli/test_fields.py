@@ -19,7 +19,7 @@ from par_model.cli.fields import FieldOption, options_of
 from par_model.errors import UsageError
 from par_model.options import option, stated_options, taken
 from tests.cli.test_help import COMMANDS
-from tests.test_architecture import MODULES, PACKAGE
+from tests.house.test_architecture import MODULES, PACKAGE
 
 # What dataclasses of options hold besides: no user of the command line can give it by an option.
 NO_OPTIONS: dict[str, set[str]] = {

@@ -61,7 +61,7 @@ def test_from_ten_thousand_to_a_billion(
     assert [plan["tracklets"] for plan in said["plans"]] == [10, *(10**power for power in range(4, 10))]
     million = said["plans"][3]
     assert (million["gpu_nodes"], million["cpu_nodes"], million["frames"]) == (8, 12, 18_200_000)
-    assert million["hours"] == pytest.approx(1e6 / (0.85 * 160) / 3600 + 30 / 3600)
+    assert million["hours"] == pytest.approx(1e6 / (0.85 * 160) / 3600 + 7 / 3600)
     assert million["cost"] == pytest.approx(million["hours"] * 18)
 
     assert parjob("plan", "--manifest", manifest, "--run", run, "--tracklets", 10**6, "--hours", 24, *PRICES) == 0
