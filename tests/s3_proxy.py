@@ -138,27 +138,29 @@ class Counting(Proxy):
 
 
 class Failing(Proxy):
-    """S3 whose answers to ``command`` fail in one way, ``left`` times; to begin with, never.
+    """S3 whose answers to ``command``, below a path, fail in one way, ``left`` times; to begin with, never.
 
     attempts: of the requests that failed, how botocore numbers its attempts.
     """
 
     def __init__(self, backend: str) -> None:
         super().__init__(backend)
-        self.command, self.fault, self.left = "GET", "reset", 0
-        self.attempts: list[str] = []
         self.over = threading.Event()
+        self.fail("reset", 0)
 
-    def fail(self, fault: str, left: int, command: str = "GET") -> None:
-        """Begin to. fault: reset, broken, silent, or a status and a code of S3."""
-        self.command, self.fault, self.left, self.attempts = command, fault, left, []
+    def fail(self, fault: str, left: int, command: str = "GET", path: str = "") -> None:
+        """Begin to. fault: reset, broken, silent, lost (the request arrives), or a status and a code of S3."""
+        self.fault, self.left, self.command, self.part_of_path = fault, left, command, path
+        self.attempts: list[str] = []
 
     def meddle(self, request: Request) -> bool:
-        if request.command != self.command or self.left < 1:
+        if request.command != self.command or self.part_of_path not in request.path or self.left < 1:
             return False
         self.left -= 1
-        self.attempts.append(request.headers.get("amz-sdk-request", "").partition(";")[0])
-        if self.fault == "reset":
+        self.attempts += re.findall("attempt=[0-9]+", request.headers.get("amz-sdk-request", "attempt=0"))
+        if self.fault in ("reset", "lost"):
+            if self.fault == "lost":
+                request.pass_on()
             request.reset()
         elif self.fault == "broken":
             request.break_off()
