@@ -21,7 +21,7 @@ from par_model.catalogs.readers import READERS, Reader
 from par_model.errors import ParError
 from par_model.runs.output import Output
 from par_model.table.registrations import named_by_catalogs
-from par_model.wording import counted, one_line, typed_line
+from par_model.wording import counted
 
 _TINY_BYTES = 2**20
 _MANY_FILES = 16
@@ -52,7 +52,7 @@ def check_table(layout: Layout) -> Iterator[TableFinding]:
                 schema = opened.schema_arrow.remove_metadata()
         except (ParError, pa.ArrowException) as error:
             damaged = True
-            yield TableFinding("defect", "file-damaged", None, f"{file.name} cannot be read: {one_line(error, 200)}")
+            yield TableFinding("defect", "file-damaged", None, f"{file.name} cannot be read: {_line(error)}")
             continue
         if schema != layout.schema:
             message = f"{file.name} has other columns or types than the first file: {_other(schema, layout.schema)}"
@@ -115,7 +115,7 @@ def _differences(layout: Layout, rows: list[int], reader: Reader, told: bool) ->
     try:
         table = reader(layout, [*folders, other], told)
     except Exception as error:  # noqa: BLE001  # whatever a tool raises is what there is to say of it
-        yield "unreadable", f"{way}raises {typed_line(error, 200)}"
+        yield "unreadable", f"{way}raises {type(error).__name__}: {_line(error)}"
         return
     if len(table) != sum(rows):
         yield "rows", f"{way}reads {counted(len(table), 'row')} of {sum(rows)}"
@@ -163,3 +163,7 @@ def _other(one: pa.Schema, other: pa.Schema) -> str:
     """The first column that two schemas do not share."""
     different = [field for field in [*one, *other] if field not in one or field not in other]
     return different[0].name if different else "their order"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
