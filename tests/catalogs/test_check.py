@@ -79,7 +79,10 @@ def test_defects_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     files = sorted((tmp_path / "out/attributes").rglob("*.parquet"))
     pq.write_table(pq.ParquetFile(files[0]).read().slice(2), files[0])
     assert parjob("table", "check", out) == 1
-    assert "defect\trow-count\t-\tthe files have 23 rows, run.json says 25: restore what was changed, or run" in capsys.readouterr().out
+    assert (
+        "defect\trow-count\t-\tthe files have 23 rows, run.json says 25: restore what was changed, or run"
+        in capsys.readouterr().out
+    )
     (tmp_path / "out/attributes/copy.parquet").write_bytes(files[1].read_bytes())
     (tmp_path / "out/attributes/_hidden.parquet").write_bytes(b"")
     assert ("defect", "file-surplus", None) in found(out)
