@@ -14,8 +14,8 @@ _PART = "^part-[0-9]+(?:_[0-9]+)?-?([0-9a-f]*)[.]parquet$"
 def of_the_run(layout: Layout, types: SqlTypes) -> str:
     """A condition that the run's files meet, and no others that are there now or that later jobs write.
 
-    By the numbers that names have: names of a few thousand files are more than ClickHouse takes in one statement
-    (max_query_size, 256 KiB), or in braces.
+    By the numbers that names have: the names themselves, of a few thousand files, are more than ClickHouse takes in one
+    statement (max_query_size, 256 KiB).
     """
     spans = _spans(layout)
     job = f"extract(_file, {types.text(_PART)})"
