@@ -114,11 +114,16 @@ def _spark(layout: Layout, name: list[str], location: str) -> str:
     )
     made = (
         f"CREATE TABLE {_name(name, types)} (\n  {_lines([*columns.files, *columns.folders])}\n)\n"
-        f"USING parquet{by}\nLOCATION {types.text(place)};\n"
+        f"USING parquet{_as_it_is(place)}{by}\nLOCATION {types.text(place)};\n"
     )
     # Spark takes the bytes of a letter outside ASCII for a letter each.
     is_found = all(text.isascii() for text in all_texts(layout))
     return made + find_folders(layout, place, _name(name, types), None if is_found else spark_value, types)
+
+
+def _as_it_is(place: str) -> str:
+    """Spark takes the place of a table without folders for a pattern, and has an option of its own against that."""
+    return "\nOPTIONS ('__globPaths__' = 'false')" if re.search(r"[*?{}\[\]\\]", place) else ""
 
 
 def _athena(layout: Layout, name: list[str], location: str) -> str:

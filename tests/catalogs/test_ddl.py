@@ -201,15 +201,16 @@ def test_spark_reads_every_value_as_it_was(tmp_path: Path, monkeypatch: pytest.M
         .getOrCreate()
     )
     try:
-        rows = made_rows()
-        for number, by in enumerate(BY):
-            out = write_output(tmp_path / f"it's {number}", rows, by)
+        cases = [*((by, made_rows()) for by in BY), (("camera_id", "zone"), odd_rows())]
+        for number, (by, rows) in enumerate(cases):
+            # Taken for a pattern, the first name is also one of the second.
+            out = write_output(tmp_path / f"it's {number}?[{number}]", rows, by)
+            write_output(tmp_path / f"it's {number}-{number}", made_rows(7), by)
             for made in statement(Layout.of(out), "spark", f"people{number}").split(";\n"):
                 if made.strip():
                     session.sql(made)
             found = session.sql(f"SELECT {', '.join(COLUMNS)}, scores.hat AS hat FROM people{number}").toArrow()
-            values = times.to_pylist(found)
-            assert in_order(values) == wanted(rows), by
+            assert in_order(times.to_pylist(found)) == wanted(rows), by
     finally:
         session.stop()
 
@@ -266,6 +267,13 @@ def test_statements_for_a_registered_table_name_its_files(tmp_path: Path) -> Non
         connection.execute(statement(Layout.of(out), "duckdb"))
         found = connection.sql("SELECT count(*), count(DISTINCT camera_id), any_value(message) FROM attributes")
         assert found.fetchall() == [(25, 4, "anew")]
+
+
+@pytest.mark.parametrize("name", ["a*", "a?", "[a]", "{a,b}", "a\\b"])
+def test_spark_is_told_that_a_place_is_no_pattern(name: str, tmp_path: Path) -> None:
+    made = statement(Layout.of(write_output(tmp_path / name, made_rows(2))), "spark")
+    assert "\nUSING parquet\nOPTIONS ('__globPaths__' = 'false')\nLOCATION 'file:///" in made
+    assert "OPTIONS" not in statement(Layout.of(write_output(tmp_path / "a b", made_rows(2))), "spark")
 
 
 def test_folders_that_athena_and_trino_would_pass_over_are_found(tmp_path: Path) -> None:
