@@ -6,19 +6,20 @@ A defect is wrong whoever reads. A note is a tool's own way: what it reads other
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from par_model import storage, times
+from par_model import storage
+from par_model.catalogs.finding import Level, TableFinding, one_line
 from par_model.catalogs.layout import Layout
-from par_model.catalogs.readers import READERS, Reader
-from par_model.errors import ParError
+from par_model.catalogs.readers import READERS, Reader, with_pyarrow
+from par_model.catalogs.row_digest import ID, RowDigest, Values, digests_by, surplus_id
+from par_model.catalogs.survey import survey_table
 from par_model.runs.output import Output
 from par_model.table.registrations import named_by_catalogs
 from par_model.wording import counted
@@ -26,56 +27,45 @@ from par_model.wording import counted
 _TINY_BYTES = 2**20
 _MANY_FILES = 16
 
-Values = tuple[Any, ...]
-
 
 @dataclass(frozen=True)
-class TableFinding:
-    """One thing that was found. reader: the tool that reads so; None where it is so for all."""
+class CheckedTable:
+    """tracklets, files: of run.json. findings: all."""
 
-    level: Literal["defect", "note"]
-    code: str
-    reader: str | None
-    message: str
+    tracklets: int
+    files: int
+    findings: tuple[TableFinding, ...]
 
 
-def check_table(layout: Layout) -> Iterator[TableFinding]:
-    """Every finding. Reads all footers, and in each tool the columns of the folders and one more, of all rows."""
-    yield from _beside(layout)
-    rows: list[int] = []
-    damaged = False
-    for file in layout.files:
-        fs, path = storage.arrow_filesystem(file.uri)
-        try:
-            with storage.guard(file.uri, "read"), pq.ParquetFile(path, filesystem=fs) as opened:
-                rows.append(opened.metadata.num_rows)
-                schema = opened.schema_arrow.remove_metadata()
-        except (ParError, pa.ArrowException) as error:
-            damaged = True
-            yield TableFinding("defect", "file-damaged", None, f"{file.name} cannot be read: {_line(error)}")
-            continue
-        if schema != layout.schema:
-            message = f"{file.name} has other columns or types than the first file: {_other(schema, layout.schema)}"
-            yield TableFinding("defect", "schema-differs", None, message)
-    if damaged:
+def check_table(uri: str) -> CheckedTable:
+    """Look at the table of OUT. Reads all footers and ids, and in each tool the ids and the columns of the folders.
+
+    What a tool gives is held as it gives it: ids and folders' values of all rows, by one tool at a time.
+
+    Raises OutputError where no run is finished, StorageError where the folder cannot be listed.
+    """
+    found = survey_table(uri)
+    layout = found.layout
+    findings = [*_beside(layout, found.listed), *found.findings]
+    if layout.files:
+        findings += _tiny(layout)
+        for name, reader in READERS.items():
+            findings += _as_read(layout, found.digests, name, reader)
+    return CheckedTable(layout.tracklets, found.files, tuple(findings))
+
+
+def _as_read(layout: Layout, held: Sequence[RowDigest], name: str, reader: Reader) -> Iterator[TableFinding]:
+    if find_spec(name) is None:
+        yield TableFinding("note", "not-installed", name, "is not installed, so it was not tried")
         return
-    if sum(rows) != layout.tracklets:
-        message = f"the files have {counted(sum(rows), 'row')}, run.json says {layout.tracklets}"
-        yield TableFinding("defect", "row-count", None, message)
-    yield from _tiny(layout)
-    for name, reader in READERS.items():
-        if find_spec(name) is None:
-            yield TableFinding("note", "not-installed", name, "is not installed, so it was not tried")
-            continue
-        for told in (False, True):
-            level: Literal["defect", "note"] = "defect" if told else "note"
-            for code, message in _differences(layout, rows, reader, told):
-                yield TableFinding(level, code, name, message)
+    for told in (False, True):
+        level: Level = "defect" if told else "note"
+        for code, message in _differences(layout, held, reader, told):
+            yield TableFinding(level, code, name, message)
 
 
-def _beside(layout: Layout) -> Iterator[TableFinding]:
-    """Files that readers of the folder take for the table's."""
-    known = {file.uri for file in layout.files}
+def _beside(layout: Layout, known: frozenset[str]) -> Iterator[TableFinding]:
+    """Files that readers of the folder take for the table's. known: URIs of those that are."""
     named = named_by_catalogs(Output(layout.output)) or frozenset()
     found = []
     for file in storage.list_files(layout.folder):
@@ -93,7 +83,7 @@ def _beside(layout: Layout) -> Iterator[TableFinding]:
     if surplus:
         # What a retry wrote that was not registered goes with the next run.
         message = f"{surplus[0]} is no file of the run" + (f", nor are {len(surplus) - 1} more" if surplus[1:] else "")
-        level: Literal["defect", "note"] = "note" if layout.registrations else "defect"
+        level: Level = "note" if layout.registrations else "defect"
         yield TableFinding(level, "file-surplus", None, f"{message}: a pattern over the folder reads its rows too")
 
 
@@ -107,39 +97,70 @@ def _tiny(layout: Layout) -> Iterator[TableFinding]:
         yield TableFinding("note", "tiny-files", None, message)
 
 
-def _differences(layout: Layout, rows: list[int], reader: Reader, told: bool) -> Iterator[tuple[str, str]]:
-    """What a tool reads otherwise than the files' names and footers say."""
+def _differences(layout: Layout, held: Sequence[RowDigest], reader: Reader, told: bool) -> Iterator[tuple[str, str]]:
+    """What a tool reads otherwise than the files' names and rows say. held: digests of the files' rows."""
     folders = layout.partitions.names
-    other = next(name for name in (*("status",) * ("status" in layout.schema.names), *layout.schema.names))
     way = "told of the folders, " if told else ""
     try:
-        table = reader(layout, [*folders, other], told)
+        table = _plain(reader(layout, [*folders, ID], told))
     except Exception as error:  # noqa: BLE001  # whatever a tool raises is what there is to say of it
-        yield "unreadable", f"{way}raises {type(error).__name__}: {_line(error)}"
+        yield "unreadable", f"{way}raises {type(error).__name__}: {one_line(error)}"
         return
-    if len(table) != sum(rows):
-        yield "rows", f"{way}reads {counted(len(table), 'row')} of {sum(rows)}"
+    total = sum(held, RowDigest())
+    if len(table) != total.rows:
+        yield "rows", f"{way}reads {counted(len(table), 'row')} of {total.rows}"
         return
+    got = digests_by(table, folders)
+    if sum(got.values(), RowDigest()) != total:
+        stranger = surplus_id(table, with_pyarrow(replace(layout, is_whole=False), [ID], True))
+        yield "ids", f"{way}reads {total.rows} rows, but not those of the files: {stranger} is one too many"
+        return
+    values = [file.values for file in layout.files]
+    wanted, got = _added(zip(values, held, strict=True), told), _added(got.items(), told)
+    for code, message in _other_values(layout, wanted, got, table.schema, told):
+        yield code, f"{way}{message}"
+    if wanted != got and all(_counts(wanted, at) == _counts(got, at) for at in range(len(folders))):
+        one = next(one for one in wanted if wanted[one] != got.get(one))
+        place = ", ".join(f"{name} {value}" for name, value in zip(folders, one, strict=True))
+        yield "ids", f"{way}reads other tracklets with {place} than lie in its folder"
+
+
+def _added(found: Iterable[tuple[Values, RowDigest]], told: bool) -> dict[Values, RowDigest]:
+    """Digests by the values of folders; by their text where no tool was told of types."""
+    added: dict[Values, RowDigest] = {}
+    for values, digest in found:
+        key = values if told else tuple(map(_as_text, values))
+        if digest.rows:
+            added[key] = added.get(key, RowDigest()) + digest
+    return added
+
+
+def _other_values(
+    layout: Layout, wanted: Mapping[Values, RowDigest], got: Mapping[Values, RowDigest], schema: pa.Schema, told: bool
+) -> Iterator[tuple[str, str]]:
+    """Columns of folders that have other values, or another type, than the folders say."""
     for position, field in enumerate(layout.partitions):
-        column = _plain(table[field.name])
-        wanted = Counter[Any]()
-        for file, count in zip(layout.files, rows, strict=True):
-            value = file.values[position]
-            wanted[value if told else _as_text(value)] += count
-        got = Counter[Any]()
-        for one in times.to_pylist(column.value_counts()) if len(column) else []:
-            got[one["values"] if told else _as_text(one["values"])] += one["counts"]
-        if wanted != got:
-            yield _difference_of(field.name, column.type, wanted, got, way)
-        elif not told and column.type != field.type and not _same_text(column.type, field.type):
-            yield "hive-type", f"reads {field.name} as {column.type}, not {field.type}"
+        kind = schema.field(field.name).type
+        of_wanted, of_got = _counts(wanted, position), _counts(got, position)
+        if of_wanted != of_got:
+            yield _difference_of(field.name, kind, of_wanted, of_got)
+        elif not told and kind != field.type and not _same_text(kind, field.type):
+            yield "hive-type", f"reads {field.name} as {kind}, not {field.type}"
 
 
-def _difference_of(name: str, kind: pa.DataType, wanted: Counter[Any], got: Counter[Any], way: str) -> tuple[str, str]:
+def _counts(found: Mapping[Values, RowDigest], position: int) -> Counter[Any]:
+    """Rows by the value of one column."""
+    counts = Counter[Any]()
+    for values, digest in found.items():
+        counts[values[position]] += digest.rows
+    return counts
+
+
+def _difference_of(name: str, kind: pa.DataType, wanted: Counter[Any], got: Counter[Any]) -> tuple[str, str]:
     if wanted[None] != got[None]:
-        return "null-folder", f"{way}reads {counted(got[None], 'null')} in {name} instead of {wanted[None]}"
+        return "null-folder", f"reads {counted(got[None], 'null')} in {name} instead of {wanted[None]}"
     lost, found = wanted - got, got - wanted
-    return "hive-type", f"{way}reads {name} as {kind}: {min(map(str, lost))!r} becomes {min(map(str, found))!r}"
+    return "hive-type", f"reads {name} as {kind}: {min(map(str, lost))!r} becomes {min(map(str, found))!r}"
 
 
 def _as_text(value: Any) -> str | None:
@@ -148,8 +169,10 @@ def _as_text(value: Any) -> str | None:
     return None if value is None else unquote(folder_value(value))
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+def _plain(table: pa.Table) -> pa.Table:
+    """The same values without dictionaries."""
+    kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema([field.with_type(kind) for field, kind in zip(table.schema, kinds, strict=True)]))
 
 
 def _same_text(one: pa.DataType, other: pa.DataType) -> bool:
@@ -157,13 +180,3 @@ def _same_text(one: pa.DataType, other: pa.DataType) -> bool:
         return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
     return text(one) and text(other)
-
-
-def _other(one: pa.Schema, other: pa.Schema) -> str:
-    """The first column that two schemas do not share."""
-    different = [field for field in [*one, *other] if field not in one or field not in other]
-    return different[0].name if different else "their order"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

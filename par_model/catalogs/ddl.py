@@ -6,14 +6,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 
 from par_model import storage
 from par_model.catalogs import sql_types
+from par_model.catalogs.clickhouse_files import of_the_run
+from par_model.catalogs.hive_folders import all_texts, files_at, find_folders, hive_value, spark_value
 from par_model.catalogs.layout import Layout
 from par_model.catalogs.sql_types import SqlTypes
 from par_model.errors import UsageError
@@ -68,7 +68,7 @@ def _duckdb(layout: Layout, name: list[str], location: str) -> str:
     has_folders = len(layout.partitions) > 0
     source = types.text(f"{glob_escaped(location.rstrip('/'))}/{'**/' if has_folders else ''}*.parquet")
     if layout.registrations:
-        files = [types.text(glob_escaped(place)) for place in _files(layout, location)]
+        files = [types.text(glob_escaped(place)) for place in files_at(layout, location)]
         source = f"[\n    {_lines(files, 4)}\n  ]"
     # Said in both cases: left to itself, DuckDB makes columns of whatever folders lie above the table.
     options = [source, f"hive_partitioning = {str(has_folders).lower()}"]
@@ -114,20 +114,16 @@ def _spark(layout: Layout, name: list[str], location: str) -> str:
     )
     made = (
         f"CREATE TABLE {_name(name, types)} (\n  {_lines([*columns.files, *columns.folders])}\n)\n"
-        f"USING parquet{by}\nLOCATION {types.text(place)};\n"
+        f"USING parquet{_as_it_is(place)}{by}\nLOCATION {types.text(place)};\n"
     )
-    return made + _find_folders(layout, place, _name(name, types), _spark_value, types)
+    # Spark takes the bytes of a letter outside ASCII for a letter each.
+    is_found = all(text.isascii() for text in all_texts(layout))
+    return made + find_folders(layout, place, _name(name, types), None if is_found else spark_value, types)
 
 
-def _spark_value(value: Any, text: str, types: SqlTypes) -> str:
-    """A partition's value as a literal; it has no literal of a text for null."""
-    if value is None:
-        return "null"
-    if isinstance(value, datetime):
-        return f"timestamp{types.text(value.isoformat(' '))}"
-    if isinstance(value, date):
-        return f"date{types.text(text)}"
-    return types.text(text) if isinstance(value, str) else text
+def _as_it_is(place: str) -> str:
+    """Spark takes the place of a table without folders for a pattern, and has an option of its own against that."""
+    return "\nOPTIONS ('__globPaths__' = 'false')" if re.search(r"[*?{}\[\]\\]", place) else ""
 
 
 def _athena(layout: Layout, name: list[str], location: str) -> str:
@@ -140,33 +136,12 @@ def _athena(layout: Layout, name: list[str], location: str) -> str:
         f"CREATE EXTERNAL TABLE {_name(name, types)} (\n  {_lines(columns.files)}\n)\n{by}"
         f"STORED AS PARQUET\nLOCATION {types.text(location.rstrip('/') + '/')};\n"
     )
-    return made + _find_folders(layout, location, _name(name, types), _hive_value, types)
-
-
-def _hive_value(value: Any, text: str, types: SqlTypes) -> str:
-    return types.text(text)
-
-
-def _find_folders(
-    layout: Layout, location: str, table: str, literal: Callable[[Any, str, SqlTypes], str], types: SqlTypes
-) -> str:
-    """The statement after which the table has its folders: the engine's own search, or, where it would take the bytes
-    of a letter outside ASCII for a letter each, a list of them."""
-    if not len(layout.partitions):
-        return ""
-    if all(text.isascii() for file in layout.files for text in _texts(file.name)):
-        return f"MSCK REPAIR TABLE {table};\n"
-    folders: dict[str, None] = {}  # each once, in order
-    for file, place in zip(layout.files, _files(layout, location), strict=True):
-        named = zip(layout.partitions.names, file.values, _texts(file.name), strict=True)
-        values = [f"{types.name(name)} = {literal(value, text, types)}" for name, value, text in named]
-        folders[f"PARTITION ({', '.join(values)}) LOCATION {types.text(storage.parent(place))}"] = None
-    return f"ALTER TABLE {table} ADD IF NOT EXISTS\n  " + "\n  ".join(folders) + ";\n"
-
-
-def _texts(name: str) -> list[str]:
-    """What a file's folders are named after, outermost first."""
-    return [unquote(part.partition("=")[2]) for part in name.split("/")[1:-1]]
+    # Its search passes over values with a colon, and over names of columns in capitals:
+    # https://docs.aws.amazon.com/athena/latest/ug/msck-repair-table.html,
+    # https://repost.aws/knowledge-center/athena-aws-glue-msck-repair-table
+    is_found = all(text.isascii() and ":" not in text for text in all_texts(layout))
+    is_found = is_found and all(name == name.lower() for name in layout.partitions.names)
+    return made + find_folders(layout, location, _name(name, types), None if is_found else hive_value, types)
 
 
 def _trino(layout: Layout, name: list[str], location: str) -> str:
@@ -174,6 +149,12 @@ def _trino(layout: Layout, name: list[str], location: str) -> str:
         raise UsageError(f"--for trino reads object stores, not {location}: give --location s3://... of a copy")
     if len(name) != 3:
         raise UsageError("--for trino: --name takes catalog.schema.table, of a catalog of the Hive connector")
+    for field in layout.partitions:
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+            raise UsageError(
+                f"--for trino: the folders of {field.name} are times with an offset, which the Hive connector takes "
+                f"for no times: partition by another column, or register the table in Iceberg"
+            )
     types = sql_types.TRINO
     columns = SqlColumns.of(layout, types, "trino")
     options = ["format = 'PARQUET'", f"external_location = {types.text(location.rstrip('/') + '/')}"]
@@ -183,7 +164,9 @@ def _trino(layout: Layout, name: list[str], location: str) -> str:
     made += "WITH (\n  " + _lines(options) + "\n);\n"
     if columns.folders:
         call = f"{types.name(name[0])}.system.sync_partition_metadata"
-        made += f"CALL {call}({types.text(name[1])}, {types.text(name[2])}, 'FULL');\n"
+        # Its columns are in small letters, and folders are compared with them letter by letter if not told otherwise.
+        case = "" if all(name == name.lower() for name in layout.partitions.names) else ", false"
+        made += f"CALL {call}({types.text(name[1])}, {types.text(name[2])}, 'FULL'{case});\n"
     return made
 
 
@@ -196,9 +179,7 @@ def _clickhouse(layout: Layout, name: list[str], location: str) -> str:
             f"table, or give the --location of a copy"
         )
     pattern = f"{location.rstrip('/')}/{'*/' * len(layout.partitions)}*.parquet"
-    if layout.registrations:
-        below = [place.removeprefix(f"{location.rstrip('/')}/") for place in _files(layout, location)]
-        pattern = f"{location.rstrip('/')}/{{{','.join(below)}}}" if len(below) > 1 else _files(layout, location)[0]
+    where = f"\nWHERE {of_the_run(layout, types)}" if layout.registrations else ""
     if storage.is_local(location):
         source = f"file({types.text(pattern)}, 'Parquet'"
     elif location.startswith(("s3://", "https://", "http://")):
@@ -211,7 +192,11 @@ def _clickhouse(layout: Layout, name: list[str], location: str) -> str:
     # Read as Hive folders, `03` would be 3, the folder of null a text, and what is URL-encoded would stay so; folders
     # above the table would take the place of columns of the files.
     end = "\nSETTINGS use_hive_partitioning = 0"
-    return f"CREATE OR REPLACE VIEW {_name(name, types)} AS\nSELECT\n  " + _lines(listed) + f"\nFROM {source}{end};\n"
+    return (
+        f"CREATE OR REPLACE VIEW {_name(name, types)} AS\nSELECT\n  "
+        + _lines(listed)
+        + f"\nFROM {source}{where}{end};\n"
+    )
 
 
 def _from_path(layout: Layout, at: int, types: SqlTypes) -> str:
@@ -252,10 +237,6 @@ def _spelled(folder: pa.Field, types: SqlTypes, engine: str) -> str:
 
 def _lines(items: Iterable[str], indent: int = 2) -> str:
     return f",\n{' ' * indent}".join(items)
-
-
-def _files(layout: Layout, location: str) -> list[str]:
-    return [storage.join(location, file.uri.removeprefix(layout.folder).lstrip("/")) for file in layout.files]
 
 
 def _name(parts: list[str], types: SqlTypes) -> str:

@@ -47,6 +47,7 @@ class Delta:
 
     def look(self, layout: Layout) -> State:
         """See ``Catalog``."""
+        _refuse_percent(layout.output)
         table = _open(layout)
         if table is None:
             return State()
@@ -81,6 +82,15 @@ class Delta:
                 removes = [_removed(file) for file in change.remove]
                 table.create_write_transaction([*removes, *adds], "append", schema, by, commit_properties=told)
             return str(DeltaTable(layout.output, storage_options=options).version())
+
+
+def _refuse_percent(output: str) -> None:
+    """Raise CatalogError for a path in which deltalake would decode something: it would look into another folder."""
+    if found := re.search("%[0-9A-Fa-f]{2}", output):
+        raise CatalogError(
+            f"{output} cannot be a Delta table: deltalake takes {found[0]} in a path for another sign; move the output "
+            f"to a path without"
+        )
 
 
 def _open(layout: Layout) -> DeltaTable | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ class Iceberg:
     def look(self, layout: Layout) -> State:
         """See ``register.Catalog``."""
         with self._told():
-            _held(layout)  # what can never be committed is refused before OUT records it
+            self._refuse_signs(layout)  # what can never be committed is refused before OUT records it
+            _held(layout)
             table = _load(self._open(layout), self.table)
             if table is None:
                 return State()
@@ -83,6 +85,14 @@ class Iceberg:
             snapshot = catalog.load_table(self.table).current_snapshot()
             assert snapshot is not None  # of the commit
             return str(snapshot.snapshot_id)
+
+    def _refuse_signs(self, layout: Layout) -> None:
+        """Raise CatalogError where pyiceberg would take a part of the path for something else."""
+        if found := re.search("[#?]", layout.output):
+            raise CatalogError(
+                f"{self.name} cannot name files below {layout.output}: pyiceberg passes over what comes after "
+                f"{found[0]} in a path; move the output to a path without"
+            )
 
     def _refuse_other_folders(self, table: Table, layout: Layout) -> None:
         by = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -36,7 +36,8 @@ class TableFile:
 @dataclass(frozen=True)
 class Layout:
     """output: the absolute URI of OUT. run_id, tracklets: of the run that wrote the table last. schema: of every file.
-    partitions: the columns that are folders, outermost first. registrations: by catalog."""
+    partitions: the columns that are folders, outermost first. registrations: by catalog. is_whole: whether ``files``
+    are all that run.json lists."""
 
     output: str
     run_id: str
@@ -45,6 +46,7 @@ class Layout:
     partitions: pa.Schema
     files: tuple[TableFile, ...]
     registrations: dict[str, Registration]
+    is_whole: bool = True
 
     @classmethod
     def of(cls, uri: str) -> Layout:
@@ -52,18 +54,24 @@ class Layout:
 
         Raises OutputError where no run is finished, or where a file of it is missing or damaged; StorageError.
         """
-        summary = finished_run(uri)
-        if "files" not in summary:
-            raise OutputError(f"{uri} is of a version that recorded no files: run the job into another --output")
+        summary = recorded_table(uri)
+        there = dict(zip(summary["files"], run_files(uri, summary), strict=True))
+        if not there:
+            raise OutputError(f"{uri} has a table without files: there is nothing to read")
+        first = next(iter(there.values()))
+        fs, path = storage.arrow_filesystem(first.uri)
+        with readable(first.uri):
+            schema = pq.read_schema(path, filesystem=fs).remove_metadata()
+        return cls.made(uri, summary, there, schema)
+
+    @classmethod
+    def made(
+        cls, uri: str, summary: dict[str, Any], there: Mapping[str, storage.FileInfo], schema: pa.Schema
+    ) -> Layout:
+        """Of the files ``there``, by name. summary: run.json, as ``recorded_table`` gives it. Raises OutputError."""
         output = Output(storage.canonical(uri))
         partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
-        found = zip(summary["files"], run_files(uri, summary), strict=True)
-        files = [TableFile(name, file.uri, file.size, _values(name, partitions)) for name, file in found]
-        if not files:
-            raise OutputError(f"{uri} has a table without files: there is nothing to read")
-        fs, path = storage.arrow_filesystem(files[0].uri)
-        with readable(files[0].uri):
-            schema = pq.read_schema(path, filesystem=fs).remove_metadata()
+        files = [TableFile(name, file.uri, file.size, _values(name, partitions)) for name, file in there.items()]
         return cls(
             output=output.place(),
             run_id=summary["run_id"],
@@ -72,7 +80,13 @@ class Layout:
             partitions=partitions,
             files=tuple(files),
             registrations=read_registrations(output),
+            is_whole=len(files) == len(summary["files"]),
         )
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether a reader has to be told of the files one by one, since the folder may hold others beside them."""
+        return bool(self.registrations) or not self.is_whole
 
     @property
     def folder(self) -> str:
@@ -83,6 +97,15 @@ class Layout:
         """Of the whole table: those of the files, then those of the folders."""
         yield from self.schema
         yield from self.partitions
+
+
+def recorded_table(uri: str) -> dict[str, Any]:
+    """run.json of OUT, which lists the table's files. Raises OutputError where no run is finished, or one of a version
+    that listed none."""
+    summary = finished_run(uri)
+    if "files" not in summary:
+        raise OutputError(f"{uri} is of a version that recorded no files: run the job into another --output")
+    return summary
 
 
 def partition_type(told: str) -> pa.DataType:

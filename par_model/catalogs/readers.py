@@ -37,7 +37,7 @@ def with_pandas(layout: Layout, columns: list[str], told: bool) -> pa.Table:
 
     fs, path = storage.filesystem(layout.folder)
     options: dict[str, Any] = {"partitioning": _hive(layout)} if told else {}
-    source: Any = _paths(layout) if told and layout.registrations else path
+    source: Any = _paths(layout) if told and layout.is_listed else path
     frame = pd.read_parquet(source, columns=columns, filesystem=fs, **options)
     return pa.Table.from_pandas(frame, preserve_index=False)
 
@@ -47,7 +47,7 @@ def with_pyarrow(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     fs, path = storage.arrow_filesystem(layout.folder)
     if not told:
         return pq.read_table(path, columns=columns, filesystem=fs)
-    files = _paths(layout) if layout.registrations else path
+    files = _paths(layout) if layout.is_listed else path
     dataset = ds.dataset(files, filesystem=fs, format="parquet", partitioning=_hive(layout), partition_base_dir=path)
     return dataset.to_table(columns)
 
@@ -59,12 +59,12 @@ def with_polars(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     options: dict[str, Any] = {"storage_options": object_store_options(layout.folder)}
     source: Any = f"{layout.folder}/"  # without the slash, an object of that name where it is remote
     if told:
-        options |= {"hive_partitioning": len(layout.partitions) > 0}
+        options |= {"hive_partitioning": len(layout.partitions) > 0, "glob": False}
         if len(layout.partitions):
             empty = pl.from_arrow(layout.partitions.empty_table())
             assert isinstance(empty, pl.DataFrame)
             options["hive_schema"] = empty.schema
-        source = [file.uri for file in layout.files] if layout.registrations else source
+        source = [file.uri for file in layout.files] if layout.is_listed else source
     return pl.scan_parquet(source, **options).select(columns).collect().to_arrow()
 
 
@@ -73,7 +73,7 @@ def with_duckdb(layout: Layout, columns: list[str], told: bool) -> pa.Table:
     types = sql_types.DUCKDB
     source = types.text(f"{glob_escaped(layout.folder)}/**/*.parquet")
     if told:
-        if layout.registrations:
+        if layout.is_listed:
             source = f"[{', '.join(types.text(glob_escaped(file.uri)) for file in layout.files)}]"
         if len(layout.partitions):
             named = ", ".join(f"{types.text(field.name)}: {types.of(field.type)}" for field in layout.partitions)

@@ -63,9 +63,9 @@ def check(output: str, as_json: bool) -> int:
     """Open the table of OUT as pandas, pyarrow, Polars and DuckDB do, and say where they read it otherwise.
 
     Prints one line a finding: level, code, tool, message, with tabs between. A defect is wrong whoever reads: a file
-    that is missing, damaged or surplus, rows that are not those of run.json. A note is what a tool reads otherwise
-    unless it is told, as docs/queries.md tells it: types of Hive folders, the folder of null, many tiny files. Each
-    tool reads the columns of the folders, of all rows.
+    that is missing, damaged or surplus, rows that are not those of run.json, a tracklet in two rows. A note is what a
+    tool reads otherwise unless it is told, as docs/queries.md tells it: types of Hive folders, the folder of null, many
+    tiny files. Each tool reads the ids and the columns of the folders, of all rows.
 
     \b
     Exit codes: 0 no defect; 1 some.
@@ -74,17 +74,16 @@ def check(output: str, as_json: bool) -> int:
       parjob table check out
     """
     from par_model.catalogs.check import check_table
-    from par_model.catalogs.layout import Layout
 
-    layout = Layout.of(output)
-    found = list(check_table(layout))
+    checked = check_table(output)
+    found = checked.findings
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found]))
     for finding in [] if as_json else found:
         click.echo("\t".join([finding.level, finding.code, finding.reader or "-", finding.message]))
     defects = sum(finding.level == "defect" for finding in found)
     sys.stderr.write(
-        f"parjob: {counted(layout.tracklets, 'row')} in {counted(len(layout.files), 'file')}: "
+        f"parjob: {counted(checked.tracklets, 'row')} in {counted(checked.files, 'file')}: "
         f"{counted(defects, 'defect')}, {counted(len(found) - defects, 'note')}\n"
     )
     return 1 if defects else 0

@@ -63,14 +63,15 @@ class AttributeTable:
         return iter(dataset.to_batches(columns=columns))
 
     def as_stored(self, output: str) -> Self:
-        """To add to: a column has one type in a table, that of its files where these hold the same values. Raises
-        OutputError where they do not."""
+        """To add to: the columns in the order that its files have, each of one type in the whole table, that of its
+        files where these hold the same values. Raises OutputError where they do not, or have other columns."""
         if not self.files:
             return self
         fs, path = storage.arrow_filesystem(self.files[0])
         stored = pq.read_schema(path, filesystem=fs)
+        self._refuse_other_columns(stored.names, output)
         fields = []
-        for field in self.schema:
+        for field in (self.schema.field(name) for name in (*stored.names, *self.partition_by)):
             # A column of folders is in no file, and has no finer times.
             found = stored.field(field.name).type if field.name in stored.names else coarse_type(field.type)
             is_alike = field.name == "embedding" or coarse_type(found) == coarse_type(field.type)
@@ -81,6 +82,22 @@ class AttributeTable:
                 )
             fields.append(field.with_type(found))
         return replace(self, schema=pa.schema(fields))
+
+    def _refuse_other_columns(self, stored: Sequence[str], output: str) -> None:
+        now = [name for name in self.schema.names if name not in self.partition_by]
+        said = f"{output} cannot be added to: files of a table have the same columns, and"
+        for name in now:
+            if name not in stored:
+                raise OutputError(
+                    f"{said} the column {name} of the manifest is in none of those that are there: leave it out, or "
+                    f"give another --output"
+                )
+        for name in stored:
+            if name not in now:
+                raise OutputError(
+                    f"{said} the manifest lacks the column {name} of those that are there: add it, with nulls if need "
+                    f"be, or give another --output"
+                )
 
     def with_times(self, finer: Collection[str], output: str) -> Self:
         """With times to the microsecond, which Spark and Athena need, but for columns ``finer``, whose values would be

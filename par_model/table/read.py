@@ -57,16 +57,25 @@ def run_files(uri: str, summary: dict[str, Any]) -> list[storage.FileInfo]:
 
     summary: run.json. Raises OutputError where a file is missing, StorageError.
     """
-    output = storage.canonical(uri)
-    folder = storage.join(output, FOLDER)
-    there = {file.uri: file for file in storage.list_files(folder)}
     if "files" not in summary:
-        return [file for file in there.values() if _is_seen(folder, file.uri)]
-    wanted = {storage.join(output, name): name for name in summary["files"]}
-    missing = [name for place, name in wanted.items() if place not in there]
-    if missing:
-        raise OutputError(f"{uri} lacks {missing[0]}, which its run.json lists: restore it, or run the job anew")
-    return [there[place] for place in wanted]
+        folder = storage.join(storage.canonical(uri), FOLDER)
+        return [file for file in storage.list_files(folder) if _is_seen(folder, file.uri)]
+    found = []
+    for name, file in listed_files(uri, summary).items():
+        if file is None:
+            raise OutputError(f"{uri} lacks {name}, which its run.json lists: restore it, or run the job anew")
+        found.append(file)
+    return found
+
+
+def listed_files(uri: str, summary: dict[str, Any]) -> dict[str, storage.FileInfo | None]:
+    """What run.json lists, by name, in its order, with one listing of what lies there; None for what is missing.
+
+    summary: run.json of a version that lists files. Raises StorageError.
+    """
+    output = storage.canonical(uri)
+    there = {file.uri: file for file in storage.list_files(storage.join(output, FOLDER))}
+    return {name: there.get(storage.join(output, name)) for name in summary["files"]}
 
 
 def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:

@@ -23,7 +23,7 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 _THOUSANDTHS = re.compile(r"(\.\d{3})000(?!\d)")
 _NAME_BYTES = 255
 # The number, a further one where a folder has several of that number, and the job that wrote it anew for a catalog.
-_FILE_NAME = re.compile(r"part-(\d+)(?:_\d+)?(?:-[0-9a-f]+)?\.parquet")
+_FILE_NAME = re.compile(r"part-(?P<number>\d+)(?:_\d+)?(?:-(?P<job>[0-9a-f]+))?\.parquet")
 FILE_BYTES = 256 * 2**20  # in memory; about half of it on disk
 _BUFFERED_BYTES = 256 * 2**20  # over all partitions
 _OPEN_FILES = 16
@@ -167,8 +167,14 @@ class TableWriter:
 
 def first_free_number(files: Sequence[str]) -> int:
     """The lowest number that no file of a table, in any folder, has, nor one above it."""
-    names = (_FILE_NAME.fullmatch(storage.name(uri)) for uri in files)
-    return 1 + max((int(name[1]) for name in names if name), default=-1)
+    return 1 + max((named[0] for uri in files if (named := number_and_job(uri))), default=-1)
+
+
+def number_and_job(uri: str) -> tuple[int, str] | None:
+    """A file's number, and the job that wrote it anew for a catalog, or an empty text; None where it has another name
+    than a table's files have."""
+    found = _FILE_NAME.fullmatch(storage.name(uri))
+    return None if found is None else (int(found["number"]), found["job"] or "")
 
 
 def named_anew(uri: str, job_id: str) -> str:

@@ -52,3 +52,19 @@ def test_what_is_refused_is_not_recorded_as_registered(tmp_path: Path) -> None:
         register(odd, catalog_of(ICEBERG))
     for refused in (out, odd):
         assert sorted(path.name for path in Path(refused).iterdir()) == ["attributes", "run.json"]
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b"])
+def test_a_path_that_pyiceberg_cuts_off_is_refused(name: str, tmp_path: Path) -> None:
+    out = write_output(tmp_path / name / "out", made_rows())
+    with pytest.raises(CatalogError, match=rf"pyiceberg passes over what comes after \{name[1]} in a path; move the"):
+        register(out, catalog_of(ICEBERG))
+    assert sorted(path.name for path in Path(out).iterdir()) == ["attributes", "run.json"]
+
+
+@pytest.mark.parametrize("name", ["a%20b", "[1]*", "{a,b}", "it's"])
+def test_other_signs_of_a_path_stay_as_they_are(name: str, tmp_path: Path) -> None:
+    out = write_output(tmp_path / name / "out", made_rows(), ("camera_id",))
+    register(out, catalog_of(ICEBERG))
+    assert register(out, catalog_of(ICEBERG)).snapshot is None
+    assert len(rows_in(ICEBERG, out)) == 25

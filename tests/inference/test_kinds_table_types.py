@@ -125,6 +125,38 @@ def test_a_column_of_another_type_is_not_added(clips: Path, tiny_weights: Path, 
     assert len(files(tmp_path)) == 1
 
 
+def test_columns_that_the_files_lack_or_alone_have_are_not_added(
+    clips: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    """Rows that are there count as unchanged, since a column of nulls and none are the same to a manifest."""
+    write(tmp_path / "m" / "1.parquet", clips, range(2), floor=pa.nulls(2, pa.string()))
+    infer(tmp_path, tiny_weights)
+    write(tmp_path / "m" / "1.parquet", clips, range(2))
+    write(tmp_path / "m" / "2.parquet", clips, range(2, 4))
+    with pytest.raises(OutputError, match="the manifest lacks the column floor of those that are there: add it"):
+        infer(tmp_path, tiny_weights, Add())
+    nulls = pa.nulls(2, pa.string())
+    write(tmp_path / "m" / "2.parquet", clips, range(2, 4), floor=nulls, room=pa.array(["a", "b"]))
+    with pytest.raises(OutputError, match="the column room of the manifest is in none of those that are there: leave"):
+        infer(tmp_path, tiny_weights, Add())
+    assert len(files(tmp_path)) == 1
+
+
+def test_columns_in_another_order_are_added_in_that_of_the_files(
+    clips: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    one, other = pa.array([1, 2]), pa.array(["a", "b"])
+    write(tmp_path / "m" / "1.parquet", clips, range(2), number=one, room=other)
+    infer(tmp_path, tiny_weights, partition_by=("camera_id",))
+    write(tmp_path / "m" / "0.parquet", clips, range(2, 4), room=other, number=one)
+    infer(tmp_path, tiny_weights, Add(), partition_by=("camera_id",))
+    schemas = [table.schema for table in files(tmp_path)]
+    assert len(schemas) > 2
+    assert all(schema == schemas[0] for schema in schemas)
+    found = {row["tracklet_id"]: (row["number"], row["room"]) for table in files(tmp_path) for row in table.to_pylist()}
+    assert sorted(found.values()) == [(1, "a"), (1, "a"), (2, "b"), (2, "b")]
+
+
 def test_folders_of_nanoseconds(clips: Path, tiny_weights: Path, tmp_path: Path) -> None:
     write(tmp_path / "m" / "1.parquet", clips, range(3), seen=pa.array([1_000, None, 10**9], NS))
     summary = infer(tmp_path, tiny_weights, partition_by=("seen",))

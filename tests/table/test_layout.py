@@ -81,3 +81,16 @@ def test_a_file_without_ids_or_an_order(tmp_path: Path) -> None:
     with pq.ParquetFile(tmp_path / "file") as file:
         assert sorted_by(file) == ()
         assert file.read()["n"].to_pylist() == [1]
+
+
+@pytest.mark.slow  # since only `make test-slow` installs engines
+@pytest.mark.filterwarnings("default")
+def test_fastparquet_cannot_read_the_encoding_that_would_be_smaller(tmp_path: Path) -> None:
+    """The reason that docs/table.md gives for files without it: where this fails, choose anew."""
+    fastparquet = pytest.importorskip("fastparquet", reason="fastparquet is not installed")
+    scores = pa.table({"score": pa.array([0.5, 0.25], pa.float32())})
+    for split in (False, True):
+        pq.write_table(scores, tmp_path / f"{split}", use_byte_stream_split=split, use_dictionary=False)
+    assert fastparquet.ParquetFile(str(tmp_path / "False")).to_pandas().score.tolist() == [0.5, 0.25]
+    with pytest.raises(NotImplementedError, match="Encoding 9"):
+        fastparquet.ParquetFile(str(tmp_path / "True")).to_pandas()

@@ -1,0 +1,23 @@
+"""What ``parjob table check`` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["defect", "note"]
+
+
+@dataclass(frozen=True)
+class TableFinding:
+    """One thing that was found. reader: the tool that reads so; None where it is so for all."""
+
+    level: Level
+    code: str
+    reader: str | None
+    message: str
+
+
+def one_line(error: Exception) -> str:
+    """What an exception of a library says, cut to the length of a message."""
+    return " ".join(str(error).split())[:200]
