@@ -17,7 +17,7 @@ from par_model.types import RawCrops, Tracklet
 from par_model.video.options import DecodeOptions
 from par_model.video.stage import DecodeStage
 from tests.video.footage import write_sizes
-from tests.video.frame_numbers import HEIGHT, WIDTH, draw, read
+from tests.video.frame_numbers import HEIGHT, WIDTH, draw, read, write_clip
 
 MAKER, ORIENTATION = 0x010F, 0x0112  # tags of Exif
 
@@ -108,3 +108,47 @@ def test_a_picture_whose_size_changes_is_turned_after_it_was_scaled(tmp_path: Pa
     assert isinstance(result, RawCrops)
     assert [image.shape for image in result.images] == [(WIDTH, HEIGHT, 3)] * 2
     assert [read(np.rot90(image)) for image in result.images] == [3, 15]
+
+
+def whole_pictures(clip: Path, frames: list[int]) -> list[np.ndarray]:
+    stage = DecodeStage(None, Sampling("all"), DecodeOptions(isolate=False))
+    (result,) = stage([Tracklet(0, "t", video_uri=str(clip), frame_indices=np.asarray(frames, np.int32))])
+    stage.close()
+    assert isinstance(result, RawCrops), result
+    return list(result.images)
+
+
+def say_what_is_shown(clip: Path, width: int, height: int) -> None:
+    """Put a box clap (ISO/IEC 14496-12, 12.1.4) into an mp4 of H.264 whose header lies behind its pictures."""
+    data = bytearray(clip.read_bytes())
+    clap = struct.pack(">I4s8i", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+    start = end = 0
+    for kind, header in (
+        (b"moov", 8),
+        (b"trak", 8),
+        (b"mdia", 8),
+        (b"minf", 8),
+        (b"stbl", 8),
+        (b"stsd", 16),
+        (b"avc1", 0),
+    ):
+        while (box := struct.unpack(">I4s", data[start : start + 8]))[1] != kind:
+            start += box[0]
+        data[start : start + 4] = struct.pack(">I", box[0] + len(clap))
+        start, end = start + header, start + box[0]
+    clip.write_bytes(data[:end] + clap + data[end:])
+
+
+def test_pictures_are_whole_where_the_container_would_crop_them(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 4)
+    say_what_is_shown(clip, WIDTH - 64, HEIGHT - 32)
+    (picture,) = whole_pictures(clip, [3])
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    assert read(picture) == 3
+
+
+def test_empty_chunks_of_avi_are_no_frames(tmp_path: Path) -> None:
+    shown = [*range(20), *range(30, 50)]
+    clip = write_clip(tmp_path / "gap.avi", shown, times=shown, codec="mjpeg", pix_fmt="yuvj420p")
+    assert clip.read_bytes().count(b"00dc\0\0\0\0") >= 10
+    assert [read(picture) for picture in whole_pictures(clip, [19, 20, 39])] == [19, 30, 49]

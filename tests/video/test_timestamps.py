@@ -10,6 +10,7 @@ from par_model.errors import FailureCode, TrackletError
 from par_model.video.timestamps import timestamps
 from tests.video.frame_numbers import write_clip
 
+HOUR = 3600 * 25  # in the units of write_clip
 UNEVEN = [0, 1, 2, 7, 8, 20, 21, 22, 60, 61]
 
 
@@ -27,6 +28,14 @@ def test_time_starts_at_frame_0_whatever_the_container_says(tmp_path: Path) -> N
 def test_avi_has_no_timestamps_of_its_own_but_a_rate(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", 6, codec="mpeg4", options={"bf": "0"})
     assert timestamps(str(clip)) == pytest.approx([i / 25 for i in range(6)], abs=1e-3)
+
+
+@pytest.mark.parametrize("start", [0, 9 * HOUR])
+@pytest.mark.parametrize("options", [{"g": "1", "bf": "0"}, {"bf": "3", "g": "9"}])
+def test_times_of_mpeg_go_on_where_its_clock_begins_again(options: dict[str, str], start: int, tmp_path: Path) -> None:
+    shown = [start + HOUR * i for i in range(60)]
+    clip = write_clip(tmp_path / "clip.ts", 60, times=shown, options=options)
+    assert timestamps(str(clip)) == pytest.approx([3600 * i for i in range(60)], abs=1e-3)
 
 
 def test_only_as_many_frames_as_asked_for(tmp_path: Path) -> None:

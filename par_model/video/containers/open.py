@@ -23,6 +23,7 @@ from par_model.video.containers.formats import END_IN_ERROR, INDEX_OF_PLACES, ch
 from par_model.video.containers.h264 import FrameNumbers, PictureStep, habits
 from par_model.video.containers.packet_starts import Bytes, EndError
 from par_model.video.containers.parameters import SequenceColours
+from par_model.video.containers.wrapping import WRAPPING_FORMATS, OngoingTimes
 from par_model.video.packet_index import Packet
 
 # Codecs whose packets give one frame each. MPEG-4 part 2 has packets without a frame ("not coded"), VP8 has frames
@@ -70,6 +71,7 @@ class VideoContainer:
         is_h264 = self.codec == "h264"
         self._colours = SequenceColours(self._stream.codec_context, self.format) if is_h264 else None
         self._has_moved = False
+        self._times = OngoingTimes() if self.format in WRAPPING_FORMATS else None
         self._layout = check_of(self.format, self._stream.id, Bytes(file.peek))
         self._numbers = FrameNumbers(self._stream.codec_context.extradata) if is_h264 else None
         self._habits: frozenset[bool] | None = None
@@ -188,6 +190,8 @@ class VideoContainer:
                 if is_first and not packet.is_keyframe and self._promises_key(packet):
                     self.damage.packets_lost("its first frame is damaged")
                 is_first = False
+                if self._times is not None:
+                    self._times.go_on(packet)
                 self._compare(packet)
                 yield packet
             except (*DECODER_ERRORS, IndexError) as error:  # IndexError: of a stream that appears on the way
