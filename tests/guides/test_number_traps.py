@@ -15,7 +15,7 @@ import pytest
 
 from par_model.table.writer import TableWriter
 from tests.blocks import ROOT
-from tests.test_queries import OTHERS, skip_without
+from tests.guides.test_queries import OTHERS, skip_without
 
 SCHEMA = pa.schema([("tracklet_id", pa.string()), ("camera_id", pa.string())])
 NUMBERS = ["3", "03", "10", None]

@@ -1,0 +1,43 @@
+"""Times whose 33 bits are full."""
+
+from __future__ import annotations
+
+import av
+import pytest
+
+from par_model.video.containers.wrapping import OngoingTimes
+
+RANGE = 1 << 33
+FULL = RANGE - 3600
+
+
+def after(times: list[tuple[int | None, int | None]]) -> list[tuple[int | None, int | None]]:
+    """pts and dts of packets, made to go on."""
+    ongoing, found = OngoingTimes(), []
+    for pts, dts in times:
+        packet = av.Packet(b"x")
+        packet.pts, packet.dts = pts, dts
+        ongoing.go_on(packet)  # type: ignore[arg-type]
+        found.append((packet.pts, packet.dts))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([(0, 0), (3600, 3600)], [(0, 0), (3600, 3600)]),
+        # The clock begins again, twice.
+        (
+            [(FULL, FULL), (0, 0), (FULL, FULL), (5, 5)],
+            [(FULL, FULL), (RANGE, RANGE), (FULL + RANGE, FULL + RANGE), (2 * RANGE + 5, 2 * RANGE + 5)],
+        ),
+        # Decoded before the turn, shown behind it.
+        ([(3600, FULL), (0, 0)], [(RANGE + 3600, FULL), (RANGE, RANGE)]),
+        # Without a decoding time, and without any.
+        ([(FULL, None), (None, None), (7, None)], [(FULL, None), (None, None), (RANGE + 7, None)]),
+        # Less than half a range back: a joint of two recordings.
+        ([(FULL, FULL), (RANGE // 2, RANGE // 2)], [(FULL, FULL), (RANGE // 2, RANGE // 2)]),
+    ],
+)
+def test_times_go_on(times: list[tuple[int | None, int | None]], expected: list[tuple[int | None, int | None]]) -> None:
+    assert after(times) == expected
