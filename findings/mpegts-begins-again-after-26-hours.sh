@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# PyAV 18.1.0 (FFmpeg 8.1.2) and opencv-python-headless 5.0.0.93, Python 3.11: an MPEG-TS recording of 80 hours, one picture
-# every half hour. Times in MPEG-TS have 33 bits of 1/90000 s, which are full after 26.5 hours; ISO/IEC 13818-1 lets them
-# wrap.
+# PyAV 18.1.0 (FFmpeg 8.1.2) and opencv-python-headless 5.0.0.93, Python 3.11: an MPEG-TS recording of 80 hours, one
+# picture every half hour. Times in MPEG-TS have 33 bits of 1/90000 s, which are full after 26.5 hours; ISO/IEC
+# 13818-1 lets them wrap.
 #
 # Guess: FFmpeg unwraps them (it has the option correct_ts_overflow for that, which is on), so that times only grow.
 #
-# Seen: it does so within the first 26.5 hours of a recording, wherever its clock stands at the beginning (from 24:00 h on
-# they go to 48:30 h and beyond). Then they fall back, and again 26.5 hours later: three pictures have the time 0:29 h, give or take a
-# minute. OpenCV's CAP_PROP_POS_MSEC does the same. Frames keep their order and number.
+# Seen: it does so within the first 26.5 hours of a recording, wherever its clock stands at the beginning (from 24:00
+# h on they go to 48:30 h and beyond). Then they fall back, and again 26.5 hours later: three pictures have the time
+# 0:29 h, give or take a minute. OpenCV's CAP_PROP_POS_MSEC does the same. Frames keep their order and number.
 #
 # Output seen:
 #   PyAV, from 24 h on: 50 frames, last at 48.5 h

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# PyAV 18.1.0 (FFmpeg 8.1.2), opencv-python-headless 5.0.0.93, supervision 0.31.2, Python 3.11: an H.264 and an HEVC stream
-# without a container, as recorders and cameras' network streams are saved. Their sequence parameter sets say that they run at
-# 15 frames a second (vui_timing_info).
+# PyAV 18.1.0 (FFmpeg 8.1.2), opencv-python-headless 5.0.0.93, supervision 0.31.2, Python 3.11: an H.264 and an HEVC
+# stream without a container, as recorders and cameras' network streams are saved. Their sequence parameter sets say
+# that they run at 15 frames a second (vui_timing_info).
 #
-# Guess: a stream without timestamps has a rate all the same, since its headers say it; readers take 15, or say that they do
-# not know.
+# Guess: a stream without timestamps has a rate all the same, since its headers say it; readers take 15, or say that
+# they do not know.
 #
-# Seen: FFmpeg's demuxer takes 25 for the average rate, and that is what OpenCV and supervision give, and what trackers
-# multiply their patience by. The same stream object also says 15 (guessed_rate) and, of H.264 alone, 30 (base_rate, which counts
-# fields). OpenCV's number of frames is below zero, and so is supervision's total_frames. No frame has a time.
+# Seen: FFmpeg's demuxer takes 25 for the average rate, and that is what OpenCV and supervision give, and what
+# trackers multiply their patience by. The same stream object also says 15 (guessed_rate) and, of H.264 alone, 30
+# (base_rate, which counts fields). OpenCV's number of frames is below zero, and so is supervision's total_frames. No
+# frame has a time.
 #
 # Output seen:
 #   h264: average 25, base 30, guessed 15; OpenCV 25.0, supervision 25.0, frames below zero True
