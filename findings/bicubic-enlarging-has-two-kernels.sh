@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Pillow 13.0.0, opencv-python-headless 5.0.0.93, openvino 2026.4.1, numpy 2.4.6, Python 3.11: a person's crop of 32x64 is
-# enlarged to 128x256, as most crops of surveillance footage are before a network sees them.
+# Pillow 13.0.0, opencv-python-headless 5.0.0.93, openvino 2026.4.1, numpy 2.4.6, Python 3.11: a person's crop of
+# 32x64 is enlarged to 128x256, as most crops of surveillance footage are before a network sees them.
 #
-# Guess: that OpenCV does not smooth before it shrinks is known. Where a picture grows there is nothing to smooth, so "bicubic" of
-# the three is one formula, and they agree to a level or two, as their bilinear does.
+# Guess: that OpenCV does not smooth before it shrinks is known. Where a picture grows there is nothing to smooth, so
+# "bicubic" of the three is one formula, and they agree to a level or two, as their bilinear does.
 #
 # Seen: there are two bicubic kernels, by their parameter a. Pillow's has -0.5, that of OpenCV and of OpenVINO's
-# RESIZE_CUBIC -0.75, which overshoots more at edges: up to 23 levels of 255, 4.9 on average in a picture of noise. OpenVINO
-# has Pillow's as RESIZE_BICUBIC_PILLOW, a name that speaks of smoothing rather than of another kernel. Bilinear agrees to 1.
+# RESIZE_CUBIC -0.75, which overshoots more at edges: up to 23 levels of 255, 4.9 on average in a picture of noise.
+# OpenVINO has Pillow's as RESIZE_BICUBIC_PILLOW, a name that speaks of smoothing rather than of another kernel.
+# Bilinear agrees to 1.
 #
 # Output seen (greatest difference, mean):
 #   bilinear, Pillow and OpenCV:                            1  ...

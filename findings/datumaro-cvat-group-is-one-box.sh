@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# datumaro 1.13.12, Python 3.11: "CVAT for video 1.1" in which two people who walk together were put into a group, on its
-# way to COCO.
+# datumaro 1.13.12, Python 3.11: "CVAT for video 1.1" in which two people who walk together were put into a group, on
+# its way to COCO.
 #
 # In CVAT a group (the key G) says that shapes belong together; each keeps its own track.
 #
 # Guess: COCO has no groups, so the export has two annotations an image, one for each person, with their track ids.
 #
-# Seen: one annotation an image: the box around both, with the track id of the first. The second person is in no image, and
-# nothing is said. Exports to VOC and to datumaro's own format have both.
+# Seen: one annotation an image: the box around both, with the track id of the first. The second person is in no
+# image, and nothing is said. Exports to VOC and to datumaro's own format have both.
 #
 # Output seen, frame by frame:
 #   read       [(0, [2, 20, 10, 30]), (1, [40, 20, 10, 30])] ...

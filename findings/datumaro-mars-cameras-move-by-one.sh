@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# datumaro 1.13.12, Python 3.11: crops of MARS, a data set of pedestrian tracklets, on their way to Market-1501's form.
+# datumaro 1.13.12, Python 3.11: crops of MARS, a data set of pedestrian tracklets, on their way to Market-1501's
+# form.
 #
-# MARS names a crop 0001C1T0002F003.jpg: person, camera, tracklet, frame. Market-1501 names it 0001_c1s2_000003_00.jpg.
-# Junk, which evaluation leaves out, is the person 00-1 in MARS and -1 in Market-1501.
+# MARS names a crop 0001C1T0002F003.jpg: person, camera, tracklet, frame. Market-1501 names it
+# 0001_c1s2_000003_00.jpg. Junk, which evaluation leaves out, is the person 00-1 in MARS and -1 in Market-1501.
 #
-# Guess: the export writes the same numbers in the other form, and junk as -1, since datumaro reads and writes both.
+# Guess: the export writes the same numbers in the other form, and junk as -1, since datumaro reads both.
 #
-# Seen: camera 1 becomes camera 2, and so on: camera_id counts from 1 in what the MARS reader gives, and from 0 in what the
-# writer takes. Whoever joins the crops with annotations by camera gets another camera's. Junk stays 00-1; read again as
-# Market-1501, such a crop has no person, camera or tracklet.
+# Seen: camera 1 becomes camera 2, and so on: camera_id counts from 1 in what the MARS reader gives, and from 0 in
+# what the writer takes. Whoever joins the crops with annotations by camera gets another camera's. Junk stays 00-1;
+# read again as Market-1501, such a crop has no person, camera or tracklet.
 #
 # Output seen:
 #   0001C1T0002F003.jpg -> 0001_c2s2_000003_00.jpg -> person 0001, camera_id 1

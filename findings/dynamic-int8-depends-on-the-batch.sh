@@ -2,13 +2,13 @@
 # onnxruntime 1.32.0, openvino 2026.4.1, onnx 1.23.2, numpy 2.4.6, Python 3.11: a layer quantised by onnxruntime's
 # quantize_dynamic, as small networks are for CPUs; the activations' scale is found while it runs.
 #
-# Guess: "dynamic" means that each sample gets its scale, so that int8 costs accuracy, but the answer about a person does not
-# depend on who else is in the batch, any more than it does in float.
+# Guess: "dynamic" means that each sample gets its scale, so that int8 costs accuracy, but the answer about a person
+# does not depend on who else is in the batch, any more than it does in float.
 #
-# Seen: DynamicQuantizeLinear finds one scale for the whole tensor. Beside a sample with ten times larger activations, the
-# answer about the same person is four times further off than alone; the order of a video's crops, and the last,
-# smaller batch, decide what comes out. OpenVINO runs the same file with the same answers. In float both answers are equal
-# but for the last bits.
+# Seen: DynamicQuantizeLinear finds one scale for the whole tensor. Beside a sample with ten times larger activations,
+# the answer about the same person is four times further off than alone; the order of a video's crops, and the last,
+# smaller batch, decide what comes out. OpenVINO runs the same file with the same answers. In float both answers are
+# equal but for the last bits.
 #
 # Output seen:
 #   float:              alone and in a batch differ by 0.0000

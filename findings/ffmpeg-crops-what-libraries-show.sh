@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# imageio-ffmpeg 0.8.1 (FFmpeg 9.0.2), PyAV 18.1.0, opencv-python-headless 5.0.0.93, numpy 2.4.6, Python 3.11: an mp4 whose
-# track says by the box clap (clean aperture, ISO/IEC 14496-12) that of 80x64 pixels 64x48 are to be shown.
+# imageio-ffmpeg 0.8.1 (FFmpeg 9.0.2), PyAV 18.1.0, opencv-python-headless 5.0.0.93, numpy 2.4.6, Python 3.11: an mp4
+# whose track says by the box clap (clean aperture, ISO/IEC 14496-12) that of 80x64 pixels 64x48 are to be shown.
 #
-# Guess: whoever honours the box shows 64x48 and whoever does not 80x64, and readers that are all built on FFmpeg agree. FFmpeg
-# did not crop by the container for twenty years.
+# Guess: whoever honours the box shows 64x48 and whoever does not 80x64, and readers that are all built on FFmpeg
+# agree. ffmpeg 5.1.9 did not crop.
 #
-# Seen: the programme ffmpeg crops, since its option -apply_cropping is on unless told otherwise; PyAV and OpenCV, on the same
-# libraries, do not, and say nothing. So boxes that were drawn on pictures of "ffmpeg -i x %d.png", or of imageio, lie
-# to the left of the people and above them on the frames of the others. A line at x = 40 is at 24. Scaling the boxes from
-# 64x48 to 80x64, which the sizes suggest, is wrong too. Matroska's PixelCropLeft and its kin do the same.
+# Seen: the programme ffmpeg crops, since its option -apply_cropping is on unless told otherwise; PyAV and OpenCV, on
+# the same libraries, do not, and say nothing. So boxes that were drawn on pictures of "ffmpeg -i x %d.png", or of
+# imageio, lie to the left of the people and above them on the frames of the others. A line at x = 40 is at 24.
+# Scaling the boxes from 64x48 to 80x64, which the sizes suggest, is wrong too. Matroska's PixelCropLeft and its kin
+# do the same.
 #
 # Output seen:
 #   PyAV: 80x64, the line at 40

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # DuckDB 2.0.1 and DataFusion 55.0.0, Python 3.11: a column of doubles on its way from one to the other by Parquet.
 #
-# How far people moved is rounded to one digit. What drifts to the left by less than 0.05 becomes -0.0, which is equal to
-# 0 by IEEE 754 and in both engines.
+# How far people moved is rounded to one digit. What drifts to the left by less than 0.05 becomes -0.0, which is equal
+# to 0 by IEEE 754 and in both engines.
 #
-# Guess: whoever asks for "moved = 0" finds these rows, in any order of the engines; the footer's smallest value, -0.0,
-# tempts nobody to skip them, since readers know about signed zeros.
+# Guess: whoever asks for "moved = 0" finds these rows, in any order of the engines; the footer's smallest value,
+# -0.0, tempts nobody to skip them, since readers know about signed zeros.
 #
 # Seen: each engine finds them in its own memory, and DuckDB in its own file. DuckDB's COPY gives the column a bloom
-# filter without being asked, which hashes the bits of -0.0, and DataFusion looks 0.0 up in it: no row of 4,096, without a
-# word. "moved >= 0 AND moved <= 0" has none either, since the planner makes the same question of it. "abs(moved) = 0" has
-# them all, so has "moved = -0.0", and so has "moved = 0" with bloom filters unread
+# filter without being asked, which hashes the bits of -0.0, and DataFusion looks 0.0 up in it: no row of 4,096,
+# without a word. "moved >= 0 AND moved <= 0" has none either, since the planner makes the same question of it.
+# "abs(moved) = 0" has them all, so has "moved = -0.0", and so has "moved = 0" with bloom filters unread
 # (datafusion.execution.parquet.bloom_filter_on_read).
 #
 # Output seen:

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# DuckDB 2.0.1, DataFusion 55.0.0, chdb 4.4.0, Polars 2.1.0, pyarrow 26.0.1, Python 3.11: scores in Parquet, one of them
-# NaN (0 / 0, say), and the question who is above 0.9.
+# DuckDB 2.0.1, DataFusion 55.0.0, chdb 4.4.0, Polars 2.1.0, pyarrow 26.0.1, Python 3.11: scores in Parquet, one of
+# them NaN (0 / 0, say), and the question who is above 0.9.
 #
-# Guess: an engine takes NaN either for the greatest of all numbers, so that it is above 0.9, or for equal to and above
-# nothing, so that it is not; and how the rows of a file are cut into row groups changes no answer.
+# Guess: an engine takes NaN either for the greatest of all numbers, so that it is above 0.9, or for equal to and
+# above nothing, so that it is not; and how the rows of a file are cut into row groups changes no answer.
 #
-# Seen: Polars has the NaN always, pyarrow and ClickHouse never. DuckDB and DataFusion hold that it is the greatest, and
-# yet have it or not by the row groups: the footer's greatest value leaves NaN out (as Parquet asks), so a row group
-# whose other scores are low is skipped. The same rows, the same query, and another count once the file is written anew.
+# Seen: Polars has the NaN always, pyarrow and ClickHouse never. DuckDB and DataFusion hold that it is the greatest,
+# and yet have it or not by the row groups: the footer's greatest value leaves NaN out (as Parquet asks), so a row
+# group whose other scores are low is skipped. The same rows, the same query, and another count once the file is
+# written anew.
 #
 # Output seen, ids of the rows above 0.9 (id 2 is the NaN):
 #   one row group:   DuckDB [2, 4, 5]  DataFusion [2, 4, 5]  Polars [2, 4, 5]  pyarrow [4, 5]  ClickHouse [4, 5]

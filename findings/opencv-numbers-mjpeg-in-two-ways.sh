@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# opencv-python-headless 5.0.0.93, PyAV 18.1.0, Pillow 13.0.0, numpy 2.4.6, Python 3.11: MJPEG in AVI, as older recorders
-# write it, by OpenCV's two readers: FFmpeg (CAP_FFMPEG), and its own (CAP_OPENCV_MJPEG), which builds without FFmpeg
-# take for such files.
+# opencv-python-headless 5.0.0.93, PyAV 18.1.0, Pillow 13.0.0, numpy 2.4.6, Python 3.11: MJPEG in AVI, as older
+# recorders write it, by OpenCV's two readers: FFmpeg (CAP_FFMPEG), and its own (CAP_OPENCV_MJPEG).
 #
-# In AVI an empty chunk says that the picture before is shown once more; FFmpeg's writer fills a gap of times with them.
-# Cameras with interlaced pictures put two JPEG images of half the height into a chunk, one a field, each with an AVI1 marker.
+# In AVI an empty chunk says that the picture before is shown once more; FFmpeg's writer fills a gap of times with
+# them. Cameras with interlaced pictures put two JPEG images of half the height into a chunk, one a field, each with
+# an AVI1 marker.
 #
 # Guess: one library numbers the frames of one file in one way, and gives pictures of the size that the header says.
 #
-# Seen: with a gap of ten pictures after frame 19, frame 20 of FFmpeg's reader is frame 30 of OpenCV's own, which repeats the
-# picture, while CAP_PROP_FRAME_COUNT is 50 with both. Of two fields its own reader gives the first alone: 64x48, though
-# CAP_PROP_FRAME_HEIGHT is 96, so that boxes of the whole picture lie far below.
+# Seen: with a gap of ten pictures after frame 19, frame 20 of FFmpeg's reader is frame 30 of OpenCV's own, which
+# repeats the picture, while CAP_PROP_FRAME_COUNT is 50 with both. Of two fields its own reader gives the first alone:
+# 64x48, though CAP_PROP_FRAME_HEIGHT is 96, so that boxes of the whole picture lie far below.
 #
 # Output seen:
 #   gap, FFmpeg: 40 frames of 50, those from 19 on show [19, 30, 31]

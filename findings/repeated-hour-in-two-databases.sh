@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# DuckDB 2.0.1, chdb 4.4.0 (ClickHouse), Python 3.11's zoneinfo: the clock of a camera in Berlin, as text
-# on its way to an instant. On 25 October 2026 the hour from 2 to 3 comes twice; on 29 March 2026 it does not come.
+# DuckDB 2.0.1, chdb 4.4.0 (ClickHouse), Python 3.11's zoneinfo: the clock of a camera in Berlin, as text on its way
+# to an instant. On 25 October 2026 the hour from 2 to 3 comes twice; on 29 March 2026 it does not come.
 #
-# Guess: of the hour that comes twice all take the first one, as Python does (PEP 495), or refuse it, as Polars, pandas
-# and pyarrow do; of the hour that does not come all go on with the offset before, so that 02:30 is 03:30.
+# Guess: of the hour that comes twice all take the first one, as Python does (PEP 495), or refuse it, as Polars,
+# pandas and pyarrow do; of the hour that does not come all go on with the offset before, so that 02:30 is 03:30.
 #
-# Seen: Python and ClickHouse take the first hour, DuckDB the second: events of one camera, loaded into the two, lie an
-# hour apart. The hour that does not come is 03:30 to Python and DuckDB, and 01:30 to ClickHouse. So no two of the three agree
-# on both nights.
+# Seen: Python and ClickHouse take the first hour, DuckDB the second: events of one camera, loaded into the two, lie
+# an hour apart. The hour that does not come is 03:30 to Python and DuckDB, and 01:30 to ClickHouse. So no two of the
+# three agree on both nights.
 #
 # Output seen, in UTC:
 #   2026-10-25 02:30: Python 00:30, DuckDB 01:30, ClickHouse 00:30

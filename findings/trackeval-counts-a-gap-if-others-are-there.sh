@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# trackeval 1.3.0 and motmetrics 1.4.0, numpy 1.26.4, Python 3.11: a clip of one person, whom the tracker loses for ten of 50
-# frames and finds again under the same id.
+# trackeval 1.3.0 and motmetrics 1.4.0, numpy 1.26.4, Python 3.11: a clip of one person, whom the tracker loses for
+# ten of 50 frames and finds again under the same id.
 #
 # Guess: that is one fragmentation (a trajectory that is tracked, then not, then again: Frag of MOTChallenge) to both
 # libraries, whatever else is in the pictures.
 #
-# Seen: to TrackEval it is none, unless the tracker has some other box in the gap, a false one far away, say: then it is one.
-# Frames without any box of the tracker are passed over before it notes who is tracked. motmetrics says one in both cases.
-# So in clips of one person, as trackers are tried on, Frag is too small, and a false alarm makes it right.
+# Seen: to TrackEval it is none, unless the tracker has some other box in the gap, a false one far away, say: then it
+# is one. Frames without any box of the tracker are passed over before it notes who is tracked. motmetrics says one in
+# both cases. So in clips of one person, as trackers are tried on, Frag is too small, and a false alarm makes it
+# right.
 #
 # Output seen:
 #   no other box:          TrackEval Frag 0, missed 10; motmetrics fragmentations 1

@@ -14,7 +14,7 @@ _FALL = _RANGE // 2
 class OngoingTimes:
     """Lets the times of a stream's packets go on where they begin again.
 
-    FFmpeg does so once, and only where a file begins shortly before; a recording of more than 26.5 hours falls back.
+    FFmpeg does so within the first 26.5 hours of a file; then its times fall back.
     """
 
     def __init__(self) -> None:
