@@ -145,6 +145,21 @@ def test_a_table_none_of_whose_files_can_be_read_is_told_file_by_file(
     ]
 
 
+def test_a_table_without_rows_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = write_output(tmp_path / "out", [], ("camera_id",))
+    assert parjob("table", "check", out) == 0
+    read = capsys.readouterr()
+    assert (read.out, read.err) == ("", "parjob: 0 rows in 0 files: 0 defects, 0 notes\n")
+    assert parjob("table", "ddl", out, "--for", "duckdb") == 1
+    assert capsys.readouterr().err == f"parjob: {out} has a table without files: there is nothing to read\n"
+
+
+def test_a_table_all_of_whose_rows_failed_is_read_alike_by_all(tmp_path: Path) -> None:
+    out = write_output(tmp_path / "out", [made_rows()[i] for i in range(5, 25, 6)])
+    assert pq.read_table(Layout.of(out).files[0].uri)["embedding"].null_count == 4
+    assert found(out) == set()
+
+
 def test_damage_behind_the_footer_is_of_a_file_that_is_named(tmp_path: Path) -> None:
     out = write_output(tmp_path / "out", made_rows(), ("indoors",))
     file = Layout.of(out).files[1]

@@ -55,7 +55,7 @@ def test_every_engine_has_a_statement() -> None:
     assert tuple(ddl._STATEMENTS) == ENGINES
 
 
-@pytest.mark.parametrize("rows", [made_rows(), odd_rows()], ids=["", "odd"])
+@pytest.mark.parametrize("rows", [made_rows(), odd_rows(), made_rows()[5::6]], ids=["", "odd", "failed"])
 @pytest.mark.parametrize("by", BY, ids="+".join)
 def test_duckdb_reads_every_value_as_it_was(by: tuple[str, ...], rows: list[dict[str, Any]], tmp_path: Path) -> None:
     out = write_output(tmp_path / "it's [1]*" / "out", rows, by)
@@ -126,7 +126,7 @@ def test_folders_whose_names_engines_would_decode_wrongly_are_listed(tmp_path: P
 
 
 @pytest.mark.slow  # since only `make test-slow` installs engines
-@pytest.mark.parametrize("rows", [made_rows(), odd_rows()], ids=["", "odd"])
+@pytest.mark.parametrize("rows", [made_rows(), odd_rows(), made_rows()[5::6]], ids=["", "odd", "failed"])
 @pytest.mark.parametrize("by", BY, ids="+".join)
 def test_clickhouse_reads_every_value_as_it_was(
     by: tuple[str, ...], rows: list[dict[str, Any]], tmp_path: Path
