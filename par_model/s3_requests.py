@@ -36,18 +36,19 @@ class WholeAnswers(AIOHTTPSession):  # type: ignore[misc]
         is_object, request.stream_output = request.stream_output, False
         answer = await super().send(request)
         if is_object:
-            answer.raw = _Body(answer.raw.url, await answer.content)
+            answer.raw = _Fetched(answer.raw, await answer.content)
         return answer
 
 
-class _Body:
-    """A body that is there, as aiobotocore reads one. url: where it came from."""
+class _Fetched:
+    """An answer of aiohttp whose body is there, as aiobotocore reads one. What else its versions look at is the
+    answer's own."""
 
-    def __init__(self, url: Any, data: bytes) -> None:
-        self.url, self.content = url, _Content(data)
+    def __init__(self, answer: Any, data: bytes) -> None:
+        self._answer, self.content = answer, _Content(data)
 
-    def close(self) -> None:
-        """There is nothing to close."""
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._answer, name)
 
 
 class _Content:
