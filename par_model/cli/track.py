@@ -107,7 +107,8 @@ def track_runner(
     if no_ray:
         from par_model.tracking.runner import LocalTracking
 
-        return nullcontext(LocalTracking(device, os.cpu_count() or 1))
+        # One core is left to the process that decodes: threads that have none wait for it busily.
+        return nullcontext(LocalTracking(device, max(1, (os.cpu_count() or 1) - 1)))
     from par_model.cluster.tracking import tracking_runner
 
     return tracking_runner(address, device, decode_workers, model_actors)

@@ -22,7 +22,7 @@ class FollowOptions:
     """How boxes become tracks. Raises UsageError."""
 
     tracker: TrackerName = option(
-        "bytetrack",
+        "botsort",
         "What follows people from picture to picture. botsort is without its step that makes up for a moving camera.",
     )
     start_score: float | None = option(

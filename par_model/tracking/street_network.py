@@ -1,8 +1,9 @@
 """The network of the small detector: one score and one box for each cell of a grid over the picture.
 
-A residual network down to a sixteenth of the picture that it takes, two steps up again with what was finer beside, and
-two heads on cells of 4 pixels: how sure it is that a person's middle lies there ("Objects as points", arXiv
-1904.07850), and how far that person's four sides are from the cell's middle ("FCOS", arXiv 1904.01355).
+A residual network down to a sixteenth of the picture that it takes, three steps up again with what was finer beside,
+and two heads on cells of 2 pixels: how sure it is that a person's middle lies there ("Objects as points", arXiv
+1904.07850), and how far that person's four sides are from the cell's middle ("FCOS", arXiv 1904.01355). Cells are that
+small because two people are found apart only where a cell lies between their middles.
 
 Dimension letters: M images, H and W pixels of an image.
 """
@@ -15,7 +16,8 @@ from torch.nn import functional as F
 
 HEIGHT = 180  # of the picture that it takes: half of the demo's videos
 MULTIPLE = 16  # of pixels; less is filled up
-STRIDE = 4
+STRIDE = 2
+REACH = 4.0  # pixels of a side's distance for each unit of the network's answer
 
 
 class Convolution(nn.Sequential):
@@ -40,9 +42,9 @@ class Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-class StreetNetwork(nn.Module):
-    """Float pictures [M, 3, H, W], RGB from 0 to 1, both sides multiples of 16; out come logits [M, H/4, W/4] and boxes
-    [M, 4, H/4, W/4], as x1, y1, x2, y2 in pixels of the picture taken."""
+class Backbone(nn.Module):
+    """Float pictures [M, 3, H, W], RGB from 0 to 1, both sides multiples of 16; out come features [M, 16, H/2, W/2]
+    that have seen little around them, and [M, 48, H/4, W/4] that have seen much."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,20 +53,48 @@ class StreetNetwork(nn.Module):
         self.coarse = nn.Sequential(Convolution(64, 80, stride=2), Residual(80), Residual(80))
         self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
         self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
-        self.score, self.sides = nn.Conv2d(48, 1, 1), nn.Conv2d(48, 4, 1)
-        assert self.score.bias is not None
-        nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        fine = self.stem(pictures - 0.45)
+    def features(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        finest = self.stem[0](pictures - 0.45)
+        fine = self.stem[1:](finest)
         middle = self.middle(fine)
         up = F.interpolate(self.from_coarse(self.coarse(middle)), scale_factor=2.0)
         middle = self.mix_middle(middle + up)
-        fine = self.mix_fine(fine + F.interpolate(self.from_middle(middle), scale_factor=2.0))
-        left, top, right, bottom = (STRIDE * F.softplus(self.sides(fine))).unbind(1)
-        y, x = (STRIDE * (torch.arange(n, device=fine.device, dtype=fine.dtype) + 0.5) for n in fine.shape[-2:])
+        return finest, self.mix_fine(fine + F.interpolate(self.from_middle(middle), scale_factor=2.0))
+
+
+class Heads(nn.Module):
+    """Features [M, width, h, w] of cells of ``stride`` pixels; out come logits [M, h, w] and boxes [M, 4, h, w], as x1,
+    y1, x2, y2 in pixels of the picture taken."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.score, self.sides = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 4, 1)
+        assert self.score.bias is not None
+        nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        left, top, right, bottom = (REACH * F.softplus(self.sides(features))).unbind(1)
+        device, dtype = features.device, features.dtype
+        y, x = (self.stride * (torch.arange(n, device=device, dtype=dtype) + 0.5) for n in features.shape[-2:])
         y = y[:, None]
-        return self.score(fine)[:, 0], torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
+        return self.score(features)[:, 0], torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
+
+
+class StreetNetwork(Backbone):
+    """Pictures as Backbone takes them; out come logits [M, H/2, W/2] and boxes [M, 4, H/2, W/2], as of Heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.from_fine, self.mix_finest = Convolution(48, 16, size=1), Convolution(16, 32)
+        self.heads = Heads(32, STRIDE)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        finest, fine = self.features(pictures)
+        up = F.interpolate(self.from_fine(fine), scale_factor=2.0)
+        answer: tuple[Tensor, Tensor] = self.heads(self.mix_finest(finest + up))
+        return answer
 
     def fused(self) -> StreetNetwork:
         """The same network for inference: each normalisation is made part of the convolution before it."""

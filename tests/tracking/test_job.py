@@ -243,7 +243,7 @@ def test_a_complete_manifest_is_left_alone(archive: str, tmp_path: Path, capfd: 
         ({"every": 2}, r"every \(1 there, 2 now\)"),
         pytest.param({"min_score": 0.3}, "min_score", marks=SLOW),
         pytest.param(
-            {"follow": FollowOptions(tracker="ocsort")}, r"tracker \('bytetrack' there, 'ocsort' now\)", marks=SLOW
+            {"follow": FollowOptions(tracker="ocsort")}, r"tracker \('botsort' there, 'ocsort' now\)", marks=SLOW
         ),
     ],
 )

@@ -82,13 +82,14 @@ def test_a_person_is_given_once_and_neighbours_apart() -> None:
     boxes = torch.zeros(4, 6, 8)
     for (y, x), logit, box in [
         ((1, 1), 2.0, [0, 0, 8, 16]),
-        ((1, 2), 1.0, [0, 0, 8, 16]),  # beside a surer cell
-        ((3, 1), 0.0, [0, 0, 8, 17]),  # the same person, found again
+        ((1, 2), 1.0, [0, 0, 8, 17]),  # the same person, found again beside it
+        ((1, 3), 1.0, [4, 0, 12, 16]),  # somebody beside them
+        ((3, 1), 0.0, [0, 0, 9, 17]),  # the first one, found again
         ((4, 3), -2.0, [0, 0, 40, 6]),  # too little
-        ((1, 6), -1.0, [20, 0, 28, 16]),
+        ((1, 6), -0.5, [20, 0, 28, 16]),
     ]:
         logits[y, x] = logit
         boxes[:, y, x] = torch.tensor(box)
     found, scores = persons(logits, boxes, torch.tensor([2.0, 3.0, 2.0, 3.0]))
-    assert found.tolist() == [[0, 0, 16, 48], [40, 0, 56, 48]]
-    assert scores.tolist() == pytest.approx([0.9526, 0.5], abs=1e-4)
+    assert found.tolist() == [[0, 0, 16, 48], [8, 0, 24, 48], [40, 0, 56, 48]]
+    assert scores.tolist() == pytest.approx([0.9526, 0.8808, 0.6225], abs=1e-4)

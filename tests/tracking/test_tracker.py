@@ -66,6 +66,14 @@ def test_a_weak_box_goes_on_with_a_track_and_begins_none(tracker: TrackerName) -
     assert len(follow(seen(boxes), 1, FollowOptions(tracker=tracker, start_score=0.5))) == 2
 
 
+@pytest.mark.parametrize("tracker", ["bytetrack", "botsort"])
+def test_who_steps_aside_is_not_lost(tracker: TrackerName) -> None:
+    """By more than half of their width from one picture to the next, where a detector is not sure."""
+    boxes = {k: [walker(k, 0 if k < 20 else 24, 0, 0.75)] for k in range(40)}
+    (only,) = follow(seen(boxes), 1, FollowOptions(tracker=tracker))
+    assert only.frames.tolist() == list(range(40))
+
+
 @pytest.mark.parametrize(("keep_lost", "tracks"), [(1.0, 1), (0.3, 2)])
 def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lost: float, tracks: int) -> None:
     """Seven frames of ten a second, also where every second one is looked at."""
