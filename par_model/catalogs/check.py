@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from par_model import storage
 from par_model.catalogs.finding import Level, TableFinding
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.readers import READERS, Reader, with_pyarrow
 from par_model.catalogs.row_digest import ID, RowDigest, Values, digests_by, surplus_id
 from par_model.catalogs.survey import survey_table

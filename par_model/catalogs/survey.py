@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.catalogs.finding import TableFinding
-from par_model.catalogs.layout import Layout, recorded_table
+from par_model.catalogs.finished_table import Layout, recorded_table
 from par_model.catalogs.row_digest import ID, RowDigest, id_hashes
 from par_model.errors import OutputError, ParError
 from par_model.table.read import listed_files
