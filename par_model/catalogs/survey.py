@@ -49,8 +49,8 @@ def survey_table(uri: str) -> TableSurvey:
 
     Raises OutputError where no run is finished, StorageError where the folder cannot be listed.
     """
-    summary = recorded_table(uri)
-    listed = listed_files(uri, summary)
+    record = recorded_table(uri)
+    listed = listed_files(uri, record)
     read: dict[str, _FileRead] = {}
     findings = []
     for name, file in listed.items():
@@ -63,7 +63,7 @@ def survey_table(uri: str) -> TableSurvey:
             findings.append(_defect("file-damaged", f"{name} cannot be read: {one_line(error, 200)}; {_RESTORE}"))
     there = {name: file for name, file in listed.items() if file is not None}
     first = next((one.schema for one in read.values()), pa.schema([]))
-    layout = Layout.made(uri, summary, {name: there[name] for name in read}, first)
+    layout = Layout.made(uri, record, {name: there[name] for name in read}, first)
     findings += _other_columns(read)
     if layout.is_whole:
         findings += _other_count(read, layout)
