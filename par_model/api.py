@@ -201,8 +201,8 @@ def infer(
 
     Raises ParError: its subclasses say whether the manifest, the weights, the output or the storage is at fault.
 
-        summary = par_model.infer("tracklets.parquet", "demo", "out", limit=100)
-        print(summary["counts"])
+        record = par_model.infer("tracklets.parquet", "demo", "out", limit=100)
+        print(record["counts"])
     """
     from par_model.inference.job import run_inference
     from par_model.inference.kinds import Add, FirstRun, Kind, Retry

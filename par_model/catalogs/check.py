@@ -15,14 +15,14 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from par_model import storage
-from par_model.catalogs.finding import Level, TableFinding, one_line
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finding import Level, TableFinding
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.readers import READERS, Reader, with_pyarrow
 from par_model.catalogs.row_digest import ID, RowDigest, Values, digests_by, surplus_id
 from par_model.catalogs.survey import survey_table
 from par_model.runs.output import Output
 from par_model.table.registrations import named_by_catalogs
-from par_model.wording import counted
+from par_model.wording import counted, typed_line
 
 _TINY_BYTES = 2**20
 _MANY_FILES = 16
@@ -104,7 +104,7 @@ def _differences(layout: Layout, held: Sequence[RowDigest], reader: Reader, told
     try:
         table = _plain(reader(layout, [*folders, ID], told))
     except Exception as error:  # noqa: BLE001  # whatever a tool raises is what there is to say of it
-        yield "unreadable", f"{way}raises {type(error).__name__}: {one_line(error)}"
+        yield "unreadable", f"{way}raises {typed_line(error, 200)}"
         return
     total = sum(held, RowDigest())
     if len(table) != total.rows:

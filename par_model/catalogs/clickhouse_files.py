@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from par_model import storage
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.sql_types import SqlTypes
 from par_model.table.writer import number_and_job
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 from par_model import storage
 from par_model.catalogs import sql_types
 from par_model.catalogs.clickhouse_files import of_the_run
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.hive_folders import all_texts, files_at, find_folders, hive_value, spark_value
-from par_model.catalogs.layout import Layout
 from par_model.catalogs.sql_types import SqlTypes
 from par_model.errors import UsageError
 from par_model.table.read import FOLDER

@@ -16,8 +16,3 @@ class TableFinding:
     code: str
     reader: str | None
     message: str
-
-
-def one_line(error: Exception) -> str:
-    """What an exception of a library says, cut to the length of a message."""
-    return " ".join(str(error).split())[:200]

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from par_model import storage
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.sql_types import SqlTypes
 
 # Of a statement: Athena takes 262,144 bytes, https://docs.aws.amazon.com/athena/latest/ug/service-limits.html

@@ -20,8 +20,8 @@ from typing import Any
 import pyarrow as pa
 
 from par_model import storage
+from par_model.catalogs.finished_table import Layout, TableFile
 from par_model.catalogs.held_types import held_type
-from par_model.catalogs.layout import Layout, TableFile
 from par_model.catalogs.register import READERS, Change, NamedFile, State
 from par_model.errors import CatalogError, ConflictError, OutputError, StorageError, UsageError
 from par_model.extras import needed

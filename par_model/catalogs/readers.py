@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from par_model import storage
 from par_model.catalogs import sql_types
 from par_model.catalogs.ddl import glob_escaped
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.object_stores import object_store_options
 
 # Gives the columns; told: whether it is told which files there are and what the folders are named after.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from par_model import storage
-from par_model.catalogs.layout import Layout, TableFile
+from par_model.catalogs.finished_table import Layout, TableFile
 from par_model.errors import CatalogError, ConflictError, OutputError
 from par_model.runs.lock import Held
 from par_model.runs.output import CLAIM, Output

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from par_model import storage
-from par_model.catalogs.finding import TableFinding, one_line
-from par_model.catalogs.layout import Layout, recorded_table
+from par_model.catalogs.finding import TableFinding
+from par_model.catalogs.finished_table import Layout, recorded_table
 from par_model.catalogs.row_digest import ID, RowDigest, id_hashes
 from par_model.errors import OutputError, ParError
 from par_model.table.read import listed_files
-from par_model.wording import counted
+from par_model.wording import counted, one_line
 
 _RESTORE = "restore it, or run the job into another --output"
 
@@ -49,8 +49,8 @@ def survey_table(uri: str) -> TableSurvey:
 
     Raises OutputError where no run is finished, StorageError where the folder cannot be listed.
     """
-    summary = recorded_table(uri)
-    listed = listed_files(uri, summary)
+    record = recorded_table(uri)
+    listed = listed_files(uri, record)
     read: dict[str, _FileRead] = {}
     findings = []
     for name, file in listed.items():
@@ -60,10 +60,10 @@ def survey_table(uri: str) -> TableSurvey:
         try:
             read[name] = _read(file.uri)
         except (ParError, pa.ArrowException) as error:
-            findings.append(_defect("file-damaged", f"{name} cannot be read: {one_line(error)}; {_RESTORE}"))
+            findings.append(_defect("file-damaged", f"{name} cannot be read: {one_line(error, 200)}; {_RESTORE}"))
     there = {name: file for name, file in listed.items() if file is not None}
     first = next((one.schema for one in read.values()), pa.schema([]))
-    layout = Layout.made(uri, summary, {name: there[name] for name in read}, first)
+    layout = Layout.made(uri, record, {name: there[name] for name in read}, first)
     findings += _other_columns(read)
     if layout.is_whole:
         findings += _other_count(read, layout)

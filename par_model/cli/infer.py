@@ -72,10 +72,10 @@ def infer(
         return infer_runner(device, decode_workers, actors, address=address, no_ray=no_ray)
 
     with resumable():
-        summary = run_inference(wanted, runner, kind)
-    report = report_of(wanted.output, summary, worked=worked, in_one_process=no_ray)
-    click.echo(json.dumps(summary) if as_json else report)
-    return int(summary["exit_code"])
+        record = run_inference(wanted, runner, kind)
+    report = report_of(wanted.output, record, worked=worked, in_one_process=no_ray)
+    click.echo(json.dumps(record) if as_json else report)
+    return int(record["exit_code"])
 
 
 def infer_runner(
@@ -96,11 +96,11 @@ def infer_runner(
     return ray_runner(address, device, decode_workers, model_actors)
 
 
-def report_of(output: str, summary: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
+def report_of(output: str, record: dict[str, Any], *, worked: bool, in_one_process: bool) -> str:
     """What a job says at its end. worked: whether this command did anything, or found the output complete."""
     from par_model.inference.work import closing
 
-    counts, options, stages = summary["counts"], summary["options"], summary["stages"]
+    counts, options, stages = record["counts"], record["options"], record["stages"]
     failed = counts["status"]["failed"]
     lines = [f"{output.rstrip('/')}/attributes: {counted(counts['tracklets'], 'tracklet')}, {failed} of them failed"]
     lines += [f"  {code}: {number}" for code, number in counts["error"].items()]
@@ -113,6 +113,6 @@ def report_of(output: str, summary: dict[str, Any], *, worked: bool, in_one_proc
             f"  {several} {'video has' if several == 1 else 'videos have'} several moving tracks: track "
             f"{options['video_stream']} was read where the manifest's video_stream does not say (--video-stream)"
         )
-    if summary["exit_code"] == 3:
+    if record["exit_code"] == 3:
         lines.append(f"  more than --max-failure-rate {options['max_failure_rate']:g} failed: exit code 3")
     return "\n".join(lines)

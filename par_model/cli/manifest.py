@@ -135,7 +135,7 @@ def look(uri: str, **asked: Any) -> None:
       parjob manifest look cam1.parquet --output look.html
     """
     from par_model.progress import counting
-    from par_model.report.look import run_look
+    from par_model.report.drawn_tracks import run_look
 
     with counting("frames") as start:
         looked = run_look(LookOptions(uri, **asked), start)

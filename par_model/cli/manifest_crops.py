@@ -13,8 +13,8 @@ from par_model.wording import counted
 
 if TYPE_CHECKING:
     from par_model.attributes import AttributeSchema
-    from par_model.manifest.importers.annotations import Annotations
-    from par_model.manifest.importers.crop_folders import CropFolders, CropLayout, MatchedCrops
+    from par_model.manifest.importers.formats.annotations import Annotations
+    from par_model.manifest.importers.formats.crop_folders import CropFolders, CropLayout, MatchedCrops
 
 
 def _options(root_holds: str, schema: str) -> Callable[[Any], Any]:
@@ -49,7 +49,7 @@ def from_mars(root: str, annotations: str, output: str, schema: str) -> None:
     Example:
       parjob manifest from-mars --root MARS --annotations mars_attributes.csv --output mars.parquet
     """
-    from par_model.manifest.importers.crop_folders import MARS
+    from par_model.manifest.importers.formats.crop_folders import MARS
 
     _import_crops(MARS, root, annotations, output, schema)
 
@@ -65,7 +65,7 @@ def from_duke(root: str, annotations: str, output: str, schema: str) -> None:
     Example:
       parjob manifest from-duke --root DUKE --annotations duke_attributes.csv --output duke.parquet
     """
-    from par_model.manifest.importers.crop_folders import DUKE
+    from par_model.manifest.importers.formats.crop_folders import DUKE
 
     _import_crops(DUKE, root, annotations, output, schema)
 
@@ -112,7 +112,7 @@ def from_crops(
       parjob manifest from-crops --root crops --labels labels.csv --schema own.toml --output crops.parquet
     """
     from par_model.manifest import write_manifest
-    from par_model.manifest.importers.labelled_crops import read_own_crops
+    from par_model.manifest.importers.formats.labelled_crops import read_own_crops
 
     if (labels is None) != (schema is None):
         raise click.UsageError("give --labels FILE and --schema S together, or neither for crops without labels")
@@ -129,8 +129,8 @@ def from_crops(
 def _label_crops(root: str, labels: str, output: str, schema: str, image: str | None, group: str | None) -> None:
     from par_model.attributes import load_schema
     from par_model.manifest import write_manifest
-    from par_model.manifest.importers.crop_folders import PERSON_COLUMN
-    from par_model.manifest.importers.labelled_crops import read_labelled_crops
+    from par_model.manifest.importers.formats.crop_folders import PERSON_COLUMN
+    from par_model.manifest.importers.formats.labelled_crops import read_labelled_crops
 
     attribute_schema = load_schema(schema)
     found = read_labelled_crops(root, labels, attribute_schema, image=image, tracklet=group)
@@ -162,8 +162,8 @@ def _crops_line(output: str, rows: Sequence[Mapping[str, Any]], left: Mapping[st
 def _import_crops(layout: CropLayout, root: str, annotations: str, output: str, schema_name: str) -> None:
     from par_model.attributes import load_schema
     from par_model.manifest import write_manifest
-    from par_model.manifest.importers.annotations import read_annotations
-    from par_model.manifest.importers.crop_folders import PERSON_COLUMN, find_crops, match_labels
+    from par_model.manifest.importers.formats.annotations import read_annotations
+    from par_model.manifest.importers.formats.crop_folders import PERSON_COLUMN, find_crops, match_labels
 
     schema = load_schema(schema_name)
     labels = read_annotations(annotations, schema)

@@ -18,9 +18,9 @@ from par_model.wording import counted
 if TYPE_CHECKING:
     from par_model.attributes import AttributeSchema
     from par_model.manifest.importers.attribute_votes import Votes
-    from par_model.manifest.importers.cvat import CvatTracks
-    from par_model.manifest.importers.label_studio import Picture
-    from par_model.manifest.importers.presets import Read
+    from par_model.manifest.importers.formats.cvat import CvatTracks
+    from par_model.manifest.importers.formats.label_studio import Picture
+    from par_model.manifest.importers.formats.presets import Read
     from par_model.manifest.importers.videos import Imported
 
 _AUTO = "auto"
@@ -73,9 +73,9 @@ def from_cvat(
     Example:
       parjob manifest from-cvat --video cam1.mp4 --tracks cam1.zip --schema auto --output cam1.parquet
     """
-    from par_model.manifest.importers.cvat import read_cvat
+    from par_model.manifest.importers.formats.cvat import read_cvat
+    from par_model.manifest.importers.formats.presets import Read
     from par_model.manifest.importers.labelling import name_rows
-    from par_model.manifest.importers.presets import Read
     from par_model.video.bytes.source import open_video
 
     boxes = taken(BoxOptions, asked)
@@ -156,7 +156,7 @@ def from_csv(
 
 def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, asked: SheetOptions) -> Read:
     from par_model.manifest.importers.columns import Columns
-    from par_model.manifest.importers.presets import read_columns, read_preset
+    from par_model.manifest.importers.formats.presets import read_columns, read_preset
     from par_model.manifest.importers.videos import stem
 
     if preset is None:
@@ -165,7 +165,7 @@ def _read(video: str, tracks: str, preset: Preset | None, columns: str | None, a
 
 
 def _picture(video: str) -> Picture:
-    from par_model.manifest.importers.label_studio import Picture
+    from par_model.manifest.importers.formats.label_studio import Picture
     from par_model.video.survey import survey
     from par_model.video.timestamps import timestamps
 
@@ -212,7 +212,7 @@ def _write(
 ) -> None:
     """Write a video's rows, labelled if there is a schema, and say what they hold. is_new: write the schema too."""
     from par_model.manifest import write_manifest
-    from par_model.manifest.importers.cvat_schema import write_beside
+    from par_model.manifest.importers.formats.cvat_schema import write_beside
     from par_model.manifest.importers.labelling import label_rows
 
     if schema is None:
@@ -245,7 +245,7 @@ def _refuse_another_size(video: str, tracks: str, found: CvatTracks, options: Vi
 
 def _schema_of(found: CvatTracks, schema: str | None, tracks: str, output: str) -> AttributeSchema | None:
     from par_model.attributes import load_schema
-    from par_model.manifest.importers.cvat_schema import schema_of
+    from par_model.manifest.importers.formats.cvat_schema import schema_of
     from par_model.manifest.importers.videos import stem
 
     if schema is None:

@@ -67,7 +67,7 @@ def from_mot(video: str | None, videos: str | None, tracks: str, output: str, **
     Example:
       parjob manifest from-mot --video cam1.mp4 --tracks cam1.txt --camera 1 --output cam1.parquet
     """
-    from par_model.manifest.importers.mot import read_tracks
+    from par_model.manifest.importers.formats.mot import read_tracks
 
     if video is None and videos is None:
         variable = f"{click.get_current_context().auto_envvar_prefix}_VIDEO"

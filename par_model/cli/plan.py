@@ -95,7 +95,7 @@ def _measured(wanted: PlanOptions, split: str | None, device: Device) -> Measure
     from par_model.errors import OutputError, UsageError
     from par_model.inference.forecast import Measured
     from par_model.inference.sample import run_sample
-    from par_model.runs.record import read_summary
+    from par_model.runs.record import read_record
 
     run, sample = wanted.run, wanted.sample
     if (run is None) == (sample is None):
@@ -105,12 +105,12 @@ def _measured(wanted: PlanOptions, split: str | None, device: Device) -> Measure
             raise UsageError("--sample runs the network: give --weights too")
         ways = {"sampling": wanted.sampling, "decode_budget": wanted.decode_budget}
         given = {name: value for name, value in ways.items() if value is not None}
-        summary = run_sample(wanted.manifest, wanted.weights, sample, split, device, **given)
-        return Measured.of_run(summary, f"the sample of {sample}")
+        record = run_sample(wanted.manifest, wanted.weights, sample, split, device, **given)
+        return Measured.of_run(record, f"the sample of {sample}")
     assert run is not None
     where = storage.join(storage.absolute(run), "run.json")
     try:
-        found = read_summary(where)
+        found = read_record(where)
     except OutputError as error:  # whose advice is that of a command with --output
         raise OutputError(f"{where} is not the run.json of parjob infer: give another --run") from error
     if found is None:
@@ -125,11 +125,11 @@ def _tracked(folder: str) -> Measured | None:
     from par_model import storage
     from par_model.errors import OutputError
     from par_model.inference.forecast import Measured
-    from par_model.runs.record import read_summary
+    from par_model.runs.record import read_record
 
     where = storage.join(folder, "_track", "run.json")
     try:
-        found = read_summary(where)
+        found = read_record(where)
         return Measured.of_tracking(found, where) if found is not None else None
     except OutputError as error:
         click.echo(f"parjob: warning: {error}; so tracking is not planned", err=True)

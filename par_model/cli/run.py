@@ -135,9 +135,9 @@ def _infer(
         worked = True
         return infer_runner(device, None, None, address=address, no_ray=no_ray)
 
-    summary = run_inference(wanted, runner)
-    tell(report_of(wanted.output, summary, worked=worked, in_one_process=no_ray))
-    return summary
+    record = run_inference(wanted, runner)
+    tell(report_of(wanted.output, record, worked=worked, in_one_process=no_ray))
+    return record
 
 
 def _report(table: str, page: str) -> None:

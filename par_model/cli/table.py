@@ -51,7 +51,7 @@ def ddl(output: str, engine: str, name: str, location: str | None) -> None:
       parjob table ddl out --for duckdb
     """
     from par_model.catalogs.ddl import statement
-    from par_model.catalogs.layout import Layout
+    from par_model.catalogs.finished_table import Layout
 
     click.echo(statement(Layout.of(output), engine, name, location), nl=False)
 

@@ -56,21 +56,21 @@ def train(address: str | None, no_ray: bool, device: Any, as_json: bool, **asked
         return ray_trainer(address, device, wanted)
 
     with resumable("whole epochs are kept. The same command again goes on from there"):
-        summary = run_training(wanted, trainer)
-    click.echo(json.dumps(summary) if as_json else _report(wanted.output, summary))
-    return int(summary["exit_code"])
+        record = run_training(wanted, trainer)
+    click.echo(json.dumps(record) if as_json else _report(wanted.output, record))
+    return int(record["exit_code"])
 
 
-def _report(output: str, summary: dict[str, Any]) -> str:
-    best, last, counts = summary["best"], summary["last"], summary["counts"]
+def _report(output: str, record: dict[str, Any]) -> str:
+    best, last, counts = record["best"], record["last"], record["counts"]
     trained = counted(counts["train"], "tracklet")
     lines = [
-        f"{output}/best.safetensors: epoch {best['epoch']} of {summary['epochs']}, {_measures(best)}",
+        f"{output}/best.safetensors: epoch {best['epoch']} of {record['epochs']}, {_measures(best)}",
         f"{output}/last.safetensors: {_measures(last)}",
         f"  {trained} trained, {counts['val']} validated, {counts['failed']} could not be read",
     ]
-    if summary["untrained"]:
-        lines.append(f"  untrained for want of labels: {', '.join(summary['untrained'])}")
+    if record["untrained"]:
+        lines.append(f"  untrained for want of labels: {', '.join(record['untrained'])}")
     return "\n".join(lines)
 
 

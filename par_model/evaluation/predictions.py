@@ -53,10 +53,10 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
     if is_other_models(uri):
         return _of_other_model(uri, schema, ids)
     try:
-        summary = finished_run(uri)
+        record = finished_run(uri)
     except OutputError as error:
         raise OutputError(f"{error}; another model's table is given as a Parquet file or a pattern of files") from error
-    rows = _rows(uri, schema, run_table(uri, summary))
+    rows = _rows(uri, schema, run_table(uri, record))
     at_B, answered_B = _rows_of(rows, ids)
     return Predictions(
         answers=Answers(
@@ -64,8 +64,8 @@ def read_predictions(uri: str, schema: AttributeSchema, ids: list[str]) -> Predi
         ),
         failed=int(((at_B >= 0) & ~answered_B).sum()),
         missing=int((at_B < 0).sum()),
-        untrained=frozenset(summary["schema"].get("untrained", ())),
-        run_id=summary.get("run_id"),
+        untrained=frozenset(record["schema"].get("untrained", ())),
+        run_id=record.get("run_id"),
     )
 
 

@@ -76,15 +76,15 @@ class Measured:
     cheap_time_share: float | None = None
 
     @classmethod
-    def of_run(cls, summary: Mapping[str, Any], where: str) -> Measured:
+    def of_run(cls, record: Mapping[str, Any], where: str) -> Measured:
         """From the run.json of ``infer``. Raises OutputError if it measured nothing."""
         try:
-            stages, device, status = summary["stages"], summary["options"]["device"], summary["counts"]["status"]
+            stages, device, status = record["stages"], record["options"]["device"], record["counts"]["status"]
             tracklets = int(stages["tracklets"])
             busy = float(stages["decode"]["busy_seconds"]), float(stages["model"]["busy_seconds"])
             read = int(stages["decode"]["frames_decoded"]), int(stages["decode"]["bytes_read"])
             ok, failed = int(status["ok"]), int(status["failed"])
-            options, cheap = summary["options"], stages["decode"].get("cheap_sampling") or {}
+            options, cheap = record["options"], stages["decode"].get("cheap_sampling") or {}
             sampled = options.get("sampling", "uniform"), options.get("decode_budget"), int(options.get("frames", 0))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise OutputError(f"{where} is not the run.json of parjob infer: it lacks {error}") from error

@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 def run_inference(
     options: InferOptions, make_runner: Callable[[], AbstractContextManager[Runner]], kind: Kind | None = None
 ) -> dict[str, Any]:
-    """Do what is missing of a job and return its summary, whose ``exit_code`` says how it ended.
+    """Do what is missing of a job and return its record, whose ``exit_code`` says how it ended.
 
     make_runner: called once there is work to do. kind: what to do with an output that is complete; nothing by default.
 
@@ -123,7 +123,7 @@ def _run(
     has_workers = is_shared and runner.workshop() is not None
     table = kind.write(job, begun, parts, held, runner.spread if has_workers else None)
     counts = table.counts(planned.selected)
-    summary = {
+    record = {
         **record_head(
             "infer",
             exit_code=3 if counts["status"]["failed"] > job.options.max_failure_rate * planned.selected else 0,
@@ -142,9 +142,9 @@ def _run(
         "files": [uri.removeprefix(job.output.place()).lstrip("/") for uri in table.files],
         "fingerprint": fingerprint,
     }
-    job.output.write_record(held, summary)
+    job.output.write_record(held, record)
     job.output.clear(held, *REMAINS)
-    return summary
+    return record
 
 
 def _schema(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from par_model.inference.units import UNIT_SCHEMA
 from par_model.manifest.schema import ROW
 from par_model.runs.done import DoneRows, are_done
 from par_model.runs.pieces import Pieces, piece_writer, read_piece
-from par_model.runs.record import read_record
+from par_model.runs.record import read_state
 
 _FILES_KNOWN = 64
 _ROWS = pa.schema([UNIT_SCHEMA.field(ROW)])
@@ -136,7 +136,7 @@ class Planned:
     @classmethod
     def read(cls, uri: str) -> Planned | None:
         """From a file, whose folder holds the units; None where there is none. Raises OutputError, PlaceError."""
-        found: dict[str, Any] | None = read_record(uri, _Recorded)
+        found: dict[str, Any] | None = read_state(uri, _Recorded)
         if found is None:
             return None
         files = tuple(UnitsFile(**file) for file in found["files"])

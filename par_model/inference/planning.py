@@ -38,7 +38,7 @@ from par_model.manifest.selection import Selection
 from par_model.progress import Progress
 from par_model.runs.lock import Held
 from par_model.runs.output import Output
-from par_model.runs.record import read_record
+from par_model.runs.record import read_state
 from par_model.runs.spread import Result, Spread
 
 _log = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ def _found(desk: Desk, outline: dict[str, Any]) -> dict[str, dict[int, storage.F
     """Files of this job that are whole, by kind and number, if it was planned as it is now; all others go."""
     kept: dict[str, dict[int, storage.FileInfo]] = {"dealt": {}, "units": {}}
     files = storage.list_files(desk.folder)
-    goes_on = read_record(desk.place("outline"), _Outline) == outline
+    goes_on = read_state(desk.place("outline"), _Outline) == outline
     for file in files if goes_on else ():
         name = _NAME.fullmatch(storage.name(file.uri))
         if name is not None and name[3] == desk.job_id:

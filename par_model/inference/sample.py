@@ -22,7 +22,7 @@ def run_sample(
     device: Literal["auto", "cpu", "cuda"],
     **sampling: Any,
 ) -> dict[str, Any]:
-    """The summary of a run over the first ``tracklets``; on a CPU with one thread, as an actor of a cluster has.
+    """The record of a run over the first ``tracklets``; on a CPU with one thread, as an actor of a cluster has.
 
     sampling: further fields of InferOptions.
 

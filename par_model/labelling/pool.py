@@ -159,11 +159,11 @@ def _annotated(labels: pa.Array) -> NDArray[np.bool_]:
 
 
 def _recognised(pool: Pool, predictions: str) -> Pool:
-    summary = finished_run(predictions)
-    schema = schema_of(summary)
+    record = finished_run(predictions)
+    schema = schema_of(record)
     found = read_predictions(predictions, schema, pool.ids)
     keep = np.flatnonzero(found.answers.answered)
     answers = Answers(found.answers.scores[keep], found.answers.decided[keep], found.answers.answered[keep])
     left_out = {"failed in the table": found.failed, "not in the table": found.missing}
-    thresholds = summary["schema"].get("thresholds", {})
+    thresholds = record["schema"].get("thresholds", {})
     return pool.where(keep.tolist(), left_out, Said(schema, answers, found.untrained, thresholds))

@@ -73,8 +73,8 @@ def run_report(options: ReportOptions, start: Start = unseen) -> Written:
     groups = [_group(result, group, metrics, confusion) for group in result.groups]
     page = render(
         {
-            "run": result.summary,
-            "started": _when(result.summary["started"]),
+            "run": result.record,
+            "started": _when(result.record["started"]),
             "metrics": metrics,
             "groups": groups,
             "failures": result.failures(),
@@ -134,7 +134,7 @@ def _refuse_other_run(uri: str, metrics: dict[str, Any], result: FinishedRun) ->
             f"{uri} scores {foreign[0]!r}, which {result.uri} does not have: it is of another schema; run `parjob "
             f"evaluate` on this run"
         )
-    scored, here = metrics.get("run_id"), result.summary["run_id"]
+    scored, here = metrics.get("run_id"), result.record["run_id"]
     if scored is not None and scored != here:
         raise OutputError(
             f"{uri} scores run {scored} ({metrics.get('predictions')}), and {result.uri} is run {here}: run `parjob "
@@ -161,8 +161,8 @@ def _strips(
     if not len(recognised):
         return {}
     try:
-        manifest = Manifest.open(options.manifest or result.summary["manifest"]["uri"])
-        strips = read_strips(manifest, recognised, result.summary["options"], start(len(recognised)))
+        manifest = Manifest.open(options.manifest or result.record["manifest"]["uri"])
+        strips = read_strips(manifest, recognised, result.record["options"], start(len(recognised)))
     except ParError as error:
         notes.append(f"No crops are shown, since the manifest cannot be read (--manifest says where it is): {error}")
         return {}

@@ -17,7 +17,7 @@ from par_model.attributes import AttributeGroup
 from par_model.errors import OutputError
 from par_model.table.read import FOLDER, finished_run, readable, run_table, schema_of
 
-_SUMMARY_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
+_RECORD_KEYS = {"run_id", "started", "seconds", "options", "manifest", "weights", "schema", "counts", "stages"}
 EXAMPLES = 3
 MOST_CAMERAS = 24
 _CAMERA = "camera_id"
@@ -33,14 +33,14 @@ class FinishedRun:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        summary = finished_run(uri)
-        if not summary.keys() >= _SUMMARY_KEYS:
+        record = finished_run(uri)
+        if not record.keys() >= _RECORD_KEYS:
             raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
-        self.summary = summary
-        self.groups = schema_of(summary).groups
+        self.record = record
+        self.groups = schema_of(record).groups
         folder = storage.join(storage.absolute(uri), FOLDER)
         self._folder = folder
-        self._dataset = run_table(uri, summary)
+        self._dataset = run_table(uri, record)
         self.columns: tuple[str, ...] = tuple(self._dataset.schema.names)
         groups = (group.column for group in self.groups)
         lacking = [name for name in (*_COLUMNS, *groups) if name not in self.columns]
@@ -74,7 +74,7 @@ class FinishedRun:
 
     def failures(self) -> list[dict[str, Any]]:
         """Each code with its number of rows and a few of them: code, count, examples (tracklet_id, message)."""
-        counts = sorted(self.summary["counts"]["error"].items(), key=lambda item: (-item[1], item[0]))
+        counts = sorted(self.record["counts"]["error"].items(), key=lambda item: (-item[1], item[0]))
         found = []
         for code, count in counts:
             examples = self._rows(

@@ -22,7 +22,7 @@ from typing import Any
 from par_model import storage
 from par_model.errors import OutputError, StorageError
 from par_model.runs.lock import Held, OutputLock
-from par_model.runs.record import Fingerprinted, read_record, read_summary, write_summary
+from par_model.runs.record import Fingerprinted, read_record, read_state, write_record
 
 CLAIM = "_job.json"
 
@@ -58,15 +58,15 @@ class Output:
 
     def record(self) -> Found | None:
         """run.json of the run that ended here, None if none did. Raises OutputError if it is not one."""
-        return read_summary(self.place("run.json"))
+        return read_record(self.place("run.json"))
 
     def write_record(self, held: Held, record: Found) -> None:
         """Write run.json: from now on the run has ended."""
-        write_summary(self.place("run.json"), record, held.verify)
+        write_record(self.place("run.json"), record, held.verify)
 
     def claim(self, kind: type[Fingerprinted]) -> Found | None:
-        """What an interrupted run was doing, None if none was. kind, errors: as of ``read_record``."""
-        return read_record(self.place(CLAIM), kind)
+        """What an interrupted run was doing, None if none was. kind, errors: as of ``read_state``."""
+        return read_state(self.place(CLAIM), kind)
 
     def claim_or_resume(
         self,

@@ -22,12 +22,12 @@ class Fingerprinted:
     fingerprint: dict[str, Any]
 
 
-def read_summary(uri: str) -> dict[str, Any] | None:
-    """The summary of a finished run, None if there is none. Raises OutputError if it is not one."""
-    return read_record(uri, Fingerprinted)
+def read_record(uri: str) -> dict[str, Any] | None:
+    """The record of a run that has ended, None if there is none. Raises OutputError if it is not one."""
+    return read_state(uri, Fingerprinted)
 
 
-def read_record(uri: str, kind: type[Any], advice: str | None = None) -> dict[str, Any] | None:
+def read_state(uri: str, kind: type[Any], advice: str | None = None) -> dict[str, Any] | None:
     """A JSON object that a job wrote, None if there is none. Raises OutputError if what ``kind`` names is not in it.
 
     kind: a dataclass of the keys that are needed, with their types. advice: what to do where it has them not, if that
@@ -55,9 +55,9 @@ def read_record(uri: str, kind: type[Any], advice: str | None = None) -> dict[st
     return cast("dict[str, Any]", document)
 
 
-def write_summary(uri: str, summary: dict[str, Any], before: storage.Before | None = None) -> None:
+def write_record(uri: str, record: dict[str, Any], before: storage.Before | None = None) -> None:
     """Write it, whole or not at all. before: as of ``storage.atomic_writer``."""
-    storage.write_bytes(uri, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode(), before)
+    storage.write_bytes(uri, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(), before)
 
 
 def record_head(

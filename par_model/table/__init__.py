@@ -1,1 +1,1 @@
-"""The attribute table: its Arrow schema, the files it lies in, and the summary of the run that made it."""
+"""The attribute table: its Arrow schema, the files it lies in, and the record of the run that made it."""

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.errors import OutputError, UsageError
-from par_model.runs.record import read_summary
+from par_model.runs.record import read_record
 from par_model.wording import one_line
 
 FOLDER = "attributes"  # below OUT: all that lies there are files of the table
@@ -20,12 +20,12 @@ FOLDER = "attributes"  # below OUT: all that lies there are files of the table
 
 def finished_run(uri: str) -> dict[str, Any]:
     """run.json of OUT. Raises OutputError where no run is finished there, or one of another command."""
-    summary = read_summary(storage.join(storage.absolute(uri), "run.json"))
-    if summary is None:
+    record = read_record(storage.join(storage.absolute(uri), "run.json"))
+    if record is None:
         raise OutputError(f"{uri} is not the output of a finished `parjob infer`: it has no run.json")
-    if summary.get("command") != "infer":
+    if record.get("command") != "infer":
         raise OutputError(f"{uri} is not the output of `parjob infer`: give the folder that its --output named")
-    return summary
+    return record
 
 
 def refuse_among_files(place: str, uri: str, option: str = "--output") -> None:
@@ -36,9 +36,9 @@ def refuse_among_files(place: str, uri: str, option: str = "--output") -> None:
         )
 
 
-def schema_of(summary: dict[str, Any]) -> AttributeSchema:
+def schema_of(record: dict[str, Any]) -> AttributeSchema:
     """The attribute schema of run.json. Raises SchemaError."""
-    told = summary["schema"]
+    told = record["schema"]
     if "toml" in told:
         return AttributeSchema.parse(told["toml"], "run.json")
     # Before 0.2.0, run.json had the groups' columns and values alone.
@@ -51,37 +51,37 @@ def schema_of(summary: dict[str, Any]) -> AttributeSchema:
     return AttributeSchema(told["name"], tuple(groups), "run.json")
 
 
-def run_files(uri: str, summary: dict[str, Any]) -> list[storage.FileInfo]:
+def run_files(uri: str, record: dict[str, Any]) -> list[storage.FileInfo]:
     """The files of the table of the finished run of OUT, in its order, with one listing: of what lies there, what
     run.json lists, or all where it is of a version that listed none.
 
-    summary: run.json. Raises OutputError where a file is missing, StorageError.
+    record: run.json. Raises OutputError where a file is missing, StorageError.
     """
-    if "files" not in summary:
+    if "files" not in record:
         folder = storage.join(storage.canonical(uri), FOLDER)
         return [file for file in storage.list_files(folder) if _is_seen(folder, file.uri)]
     found = []
-    for name, file in listed_files(uri, summary).items():
+    for name, file in listed_files(uri, record).items():
         if file is None:
             raise OutputError(f"{uri} lacks {name}, which its run.json lists: restore it, or run the job anew")
         found.append(file)
     return found
 
 
-def listed_files(uri: str, summary: dict[str, Any]) -> dict[str, storage.FileInfo | None]:
+def listed_files(uri: str, record: dict[str, Any]) -> dict[str, storage.FileInfo | None]:
     """What run.json lists, by name, in its order, with one listing of what lies there; None for what is missing.
 
-    summary: run.json of a version that lists files. Raises StorageError.
+    record: run.json of a version that lists files. Raises StorageError.
     """
     output = storage.canonical(uri)
     there = {file.uri: file for file in storage.list_files(storage.join(output, FOLDER))}
-    return {name: there.get(storage.join(output, name)) for name in summary["files"]}
+    return {name: there.get(storage.join(output, name)) for name in record["files"]}
 
 
-def run_table(uri: str, summary: dict[str, Any]) -> ds.Dataset:
+def run_table(uri: str, record: dict[str, Any]) -> ds.Dataset:
     """The table of the finished run of OUT, as ``open_table`` gives it. Errors are those of ``run_files`` as well."""
     folder = storage.join(storage.canonical(uri), FOLDER)
-    return open_table(folder, summary.get("partitions", ()), [file.uri for file in run_files(uri, summary)])
+    return open_table(folder, record.get("partitions", ()), [file.uri for file in run_files(uri, record)])
 
 
 def open_table(folder: str, partitions: Iterable[str], files: Iterable[str] | None = None) -> ds.Dataset:

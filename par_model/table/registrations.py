@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from par_model.runs.lock import Held
 from par_model.runs.output import Output
-from par_model.runs.record import read_record
+from par_model.runs.record import read_state
 
 NAME = "_catalogs.json"
 
@@ -43,7 +43,7 @@ class _Registrations:
 
 def read_registrations(output: Output) -> dict[str, Registration]:
     """By catalog; empty where the table is in none. Raises OutputError, StorageError."""
-    found = read_record(output.place(NAME), _Registrations, advice=_ADVICE)
+    found = read_state(output.place(NAME), _Registrations, advice=_ADVICE)
     if found is None:
         return {}
     told = [

@@ -132,7 +132,7 @@ class TrainJob:
 
 
 def run_training(options: TrainOptions, make_trainer: Callable[[], AbstractContextManager[Trainer]]) -> dict[str, Any]:
-    """Do what is missing of a run and return its summary.
+    """Do what is missing of a run and return its record.
 
     make_trainer: called once there is work to do. Raises ParError; KeyboardInterrupt passes through, and what is lost
     is the epoch that was under way.
@@ -170,7 +170,7 @@ def _claim(job: TrainJob, held: Held) -> None:
 
 
 def _finished(job: TrainJob) -> dict[str, Any] | None:
-    """The summary of this run if it is complete. Raises OutputError if another one is."""
+    """The record of this run if it is complete. Raises OutputError if another one is."""
     finished = job.output.record()
     if finished is not None:
         _refuse_more_epochs(job, finished)
@@ -197,7 +197,7 @@ def _run(job: TrainJob, held: Held, trainer: Trainer) -> dict[str, Any]:
     write_metrics(job.output.place("metrics.parquet"), history.epochs, held.verify)
     write_curves(job.output.place("_curves.png"), history.epochs, held.verify)
     best = history.epochs[history.best_epoch - 1]
-    summary = {
+    record = {
         **record_head("train", exit_code=0, run_id=plan.run_id, started=started, seconds=time.perf_counter() - clock),
         "epochs": len(history.epochs),
         "options": job.options.results() | {"frames": job.frames, "workers": job.options.workers},
@@ -213,9 +213,9 @@ def _run(job: TrainJob, held: Held, trainer: Trainer) -> dict[str, Any]:
         "last": history.epochs[-1],
         "fingerprint": job.fingerprint,
     }
-    job.output.write_record(held, summary)
+    job.output.write_record(held, record)
     job.output.clear(held, CLAIM)
-    return summary
+    return record
 
 
 def _decode(trainer: Trainer, shards: Sequence[Shard]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from par_model.catalogs import check
 from par_model.catalogs.check import check_table
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.readers import with_pyarrow
 from par_model.runs.output import Output
 from par_model.table.registrations import Registration, write_registration

@@ -20,7 +20,7 @@ from par_model import times
 from par_model.catalogs import ddl
 from par_model.catalogs.ddl import statement
 from par_model.catalogs.engines import ENGINES
-from par_model.catalogs.layout import Layout, TableFile
+from par_model.catalogs.finished_table import Layout, TableFile
 from par_model.errors import UsageError
 from par_model.runs.output import Output
 from par_model.table.registrations import Registration, write_registration

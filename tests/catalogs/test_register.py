@@ -26,7 +26,7 @@ from tests.inference.test_kinds import grown, infer, provide_missing_video
 
 pytest.importorskip("pyiceberg", reason="the extra iceberg is not installed")
 pytest.importorskip("deltalake", reason="the extra delta is not installed")
-from par_model.catalogs.layout import Layout
+from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.register import register
 
 pytestmark = pytest.mark.usefixtures("warehouse")

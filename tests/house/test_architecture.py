@@ -106,6 +106,13 @@ def test_a_file_has_no_more_lines_than_it_may_and_a_function_fits_a_screen(path:
             assert lines <= SCREEN, f"{node.name} has {lines} lines"
 
 
+def test_what_importers_share_knows_no_format() -> None:
+    shared = sorted((PACKAGE / "manifest" / "importers").glob("*.py"))
+    assert len(shared) > 10
+    for path in shared:
+        assert not [name for name in imports(path) if name.startswith("par_model.manifest.importers.formats")], path
+
+
 def test_every_folder_and_module_has_its_line_in_the_architecture_and_no_other_is_named() -> None:
     assert sorted(name for layer in LAYERS for name in layer) == sorted(ALL)
 

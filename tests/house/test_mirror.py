@@ -22,10 +22,12 @@ END_TO_END = {
 
 # Files that have no test of their own, by the one that tests them: parts of a whole whose values show there alone.
 TESTED_THROUGH = {
-    "catalogs/test_check.py": [f"catalogs/{name}" for name in ("engines", "finding", "layout", "readers", "survey")],
+    "catalogs/test_check.py": [
+        f"catalogs/{name}" for name in ("engines", "finding", "finished_table", "readers", "survey")
+    ],
     "catalogs/test_ddl.py": ["catalogs/clickhouse_files", "catalogs/hive_folders"],
     "cli/test_evaluate.py": ["evaluation/job"],
-    "cli/test_manifest_tracks.py": ["manifest/importers/fit"],
+    "cli/test_manifest_tracks.py": ["manifest/importers/fit_to_video"],
     "cli/test_plan.py": ["inference/sample"],
     "cli/test_weights_init.py": ["model/initialise"],
     "inference/test_job.py": [f"inference/{name}" for name in ("local", "look", "runner", "stages", "steps")],

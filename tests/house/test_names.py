@@ -24,6 +24,10 @@ GLOSSARY = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("
 WORDS = re.findall(r"^\| ([a-z]+) \|", GLOSSARY.partition("\n## ")[0], re.MULTILINE)
 LETTERS = {m[1]: m[2] for m in re.finditer(r"^\| ([A-Z]) \| (.+?) \|$", GLOSSARY.partition("\n## ")[0], re.MULTILINE)}
 
+FILE_NAMES = re.findall(r"^\| `(\w+)\.py` \|", GLOSSARY.partition("\n## ")[0], re.MULTILINE)
+# Their files are called after others: commands, and what runs on Ray.
+_CALLED_AFTER_OTHERS = ("cli", "cluster")
+
 _LEGEND = re.compile(r"Dimension letters:(.*?)\.(?:\n\n|\n?$)", re.DOTALL)
 _SUFFIX = re.compile(r"^(?!do_[A-Z])_?[a-z].*_([A-Z0-9]+)$")
 _SHAPE = re.compile(r"\[([A-Z0-9(][A-Za-z0-9 +()]*(?:, [A-Za-z0-9 +()]+)*)\]")
@@ -92,6 +96,14 @@ def test_a_word_of_the_glossary_names_one_module_at_most() -> None:
     words = [word for word in WORDS if word != "word"]
     assert {"row", "result", "plan", "unit", "part"} <= set(words)
     assert [word for word in words if stems.count(word) > 1] == []
+
+
+def test_a_name_that_files_of_several_folders_have_is_explained() -> None:
+    folders: dict[str, set[Path]] = defaultdict(set)
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] not in _CALLED_AFTER_OTHERS and path.stem != "__init__":
+            folders[path.stem].add(path.parent)
+    assert sorted(name for name, of in folders.items() if len(of) > 1) == sorted(FILE_NAMES)
 
 
 def test_no_two_classes_of_the_package_have_one_name() -> None:

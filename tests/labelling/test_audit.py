@@ -14,7 +14,7 @@ from par_model.manifest.write import write_manifest
 from tests.cli.run import parjob
 from tests.labelling.test_apply import apply, write_answers
 from tests.report.results import COLOURS, SCHEMA, ok_row, write_result
-from tests.report.test_look import pictures
+from tests.report.test_drawn_tracks import pictures
 from tests.report.test_page import policy_hashes
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from par_model.attributes import AttributeGroup, AttributeSchema
 from par_model.errors import ManifestError
-from par_model.manifest.importers.cvat import ID_ATTRIBUTE
+from par_model.manifest.importers.formats.cvat import ID_ATTRIBUTE
 from par_model.manifest.read import Manifest
 from par_model.manifest.tracklets import TRACKLET_COLUMNS, tracklets
 from par_model.types import Tracklet

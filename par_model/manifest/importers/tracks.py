@@ -1,7 +1,7 @@
 """Tracks of one video, whichever tool wrote them, to a manifest's rows.
 
 An importer reads a tool's file into boxes as the file lists them, of which ``par_model.manifest.importers.gather``
-makes tracks; ``par_model.manifest.importers.fit`` compares these with the video that they are of.
+makes tracks; ``par_model.manifest.importers.fit_to_video`` compares these with the video that they are of.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 from par_model import storage
 from par_model.errors import ManifestError
-from par_model.manifest.importers.fit import fit
+from par_model.manifest.importers.fit_to_video import fit
 from par_model.manifest.importers.options import VideoOptions
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.timestamps import timestamps

@@ -17,7 +17,7 @@ from par_model.attributes import load_schema
 from par_model.errors import ManifestError
 from par_model.manifest.exporters.cvat import CvatTrack, CvatVideo, cvat_tracks, write_cvat
 from par_model.manifest.importers.attribute_votes import count_votes
-from par_model.manifest.importers.cvat import read_cvat
+from par_model.manifest.importers.formats.cvat import read_cvat
 from par_model.manifest.importers.gather import gather
 from par_model.manifest.read import Manifest
 from tests.manifest.examples import on_images, on_video, write

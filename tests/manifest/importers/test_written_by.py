@@ -13,12 +13,12 @@ import pytest
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.columns import Columns
-from par_model.manifest.importers.cvat import read_cvat
+from par_model.manifest.importers.formats.cvat import read_cvat
+from par_model.manifest.importers.formats.label_studio import Picture
+from par_model.manifest.importers.formats.mot import read_tracks
+from par_model.manifest.importers.formats.presets import read_columns, read_preset
 from par_model.manifest.importers.gather import gather
-from par_model.manifest.importers.label_studio import Picture
-from par_model.manifest.importers.mot import read_tracks
 from par_model.manifest.importers.options import MotOptions, SheetOptions
-from par_model.manifest.importers.presets import read_columns, read_preset
 from par_model.manifest.importers.tracks import TrackBox, Tracks
 
 WRITTEN = Path(__file__).parent / "written_by"

@@ -9,8 +9,8 @@ import pytest
 from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import count_votes
-from par_model.manifest.importers.cvat_meta import AttributeSpecification
-from par_model.manifest.importers.cvat_schema import schema_of
+from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification
+from par_model.manifest.importers.formats.cvat_schema import schema_of
 
 
 def test_checkboxes_are_binary_lists_are_exclusive_and_the_rest_is_said() -> None:

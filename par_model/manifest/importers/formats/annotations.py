@@ -19,7 +19,7 @@ from par_model.attributes import AttributeSchema
 from par_model.attributes.attribute_schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_names import Target, known_names
-from par_model.manifest.importers.crop_folders import tracklet_name
+from par_model.manifest.importers.formats.crop_folders import tracklet_name
 
 _PERSON = ("person_id", "person", "pid")
 _CAMERA = ("camera", "camera_id", "cam", "cam_id")

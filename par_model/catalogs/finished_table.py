@@ -54,33 +54,31 @@ class Layout:
 
         Raises OutputError where no run is finished, or where a file of it is missing or damaged; StorageError.
         """
-        summary = recorded_table(uri)
-        there = dict(zip(summary["files"], run_files(uri, summary), strict=True))
+        record = recorded_table(uri)
+        there = dict(zip(record["files"], run_files(uri, record), strict=True))
         if not there:
             raise OutputError(f"{uri} has a table without files: there is nothing to read")
         first = next(iter(there.values()))
         fs, path = storage.arrow_filesystem(first.uri)
         with readable(first.uri):
             schema = pq.read_schema(path, filesystem=fs).remove_metadata()
-        return cls.made(uri, summary, there, schema)
+        return cls.made(uri, record, there, schema)
 
     @classmethod
-    def made(
-        cls, uri: str, summary: dict[str, Any], there: Mapping[str, storage.FileInfo], schema: pa.Schema
-    ) -> Layout:
-        """Of the files ``there``, by name. summary: run.json, as ``recorded_table`` gives it. Raises OutputError."""
+    def made(cls, uri: str, record: dict[str, Any], there: Mapping[str, storage.FileInfo], schema: pa.Schema) -> Layout:
+        """Of the files ``there``, by name. record: run.json, as ``recorded_table`` gives it. Raises OutputError."""
         output = Output(storage.canonical(uri))
-        partitions = pa.schema([(name, partition_type(told)) for name, told in summary["partitions"].items()])
+        partitions = pa.schema([(name, partition_type(told)) for name, told in record["partitions"].items()])
         files = [TableFile(name, file.uri, file.size, _values(name, partitions)) for name, file in there.items()]
         return cls(
             output=output.place(),
-            run_id=summary["run_id"],
-            tracklets=summary["counts"]["tracklets"],
+            run_id=record["run_id"],
+            tracklets=record["counts"]["tracklets"],
             schema=schema,
             partitions=partitions,
             files=tuple(files),
             registrations=read_registrations(output),
-            is_whole=len(files) == len(summary["files"]),
+            is_whole=len(files) == len(record["files"]),
         )
 
     @property
@@ -102,10 +100,10 @@ class Layout:
 def recorded_table(uri: str) -> dict[str, Any]:
     """run.json of OUT, which lists the table's files. Raises OutputError where no run is finished, or one of a version
     that listed none."""
-    summary = finished_run(uri)
-    if "files" not in summary:
+    record = finished_run(uri)
+    if "files" not in record:
         raise OutputError(f"{uri} is of a version that recorded no files: run the job into another --output")
-    return summary
+    return record
 
 
 def partition_type(told: str) -> pa.DataType:

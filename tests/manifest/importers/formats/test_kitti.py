@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.formats.kitti import read_deepstream, read_kitti
 from par_model.manifest.importers.gather import gather
-from par_model.manifest.importers.kitti import read_deepstream, read_kitti
 from par_model.manifest.importers.tracks import TrackBox
 
 REST = "1.8 0.6 0.8 1.5 1.4 9.2 0.1"

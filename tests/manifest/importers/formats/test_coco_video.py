@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.coco_video import motsynth_shift, read_coco_video
+from par_model.manifest.importers.formats.coco_video import motsynth_shift, read_coco_video
 from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.tracks import TrackBox
 

@@ -13,7 +13,7 @@ from par_model.attributes import load_schema
 from par_model.cli import main
 from par_model.errors import ManifestError
 from par_model.manifest import Manifest
-from par_model.manifest.importers.crop_folders import DUKE, MARS, find_crops
+from par_model.manifest.importers.formats.crop_folders import DUKE, MARS, find_crops
 from par_model.manifest.tracklets import tracklets
 from par_model.types import Tracklet
 

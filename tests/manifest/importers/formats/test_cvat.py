@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.cvat import CvatTracks, read_cvat
-from par_model.manifest.importers.cvat_meta import AttributeSpecification
+from par_model.manifest.importers.formats.cvat import CvatTracks, read_cvat
+from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification
 from par_model.manifest.importers.gather import gather
 from par_model.manifest.importers.tracks import TrackBox
 from tests.manifest.importers.cvat_files import box, document, task, track

@@ -11,7 +11,7 @@ import pytest
 from par_model import storage
 from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
-from par_model.manifest.importers.labelled_crops import LabelledCrops, read_labelled_crops, read_own_crops
+from par_model.manifest.importers.formats.labelled_crops import LabelledCrops, read_labelled_crops, read_own_crops
 
 SCHEMA = AttributeSchema.parse(
     """

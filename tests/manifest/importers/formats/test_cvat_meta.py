@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta, is_number
+from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification, CvatMeta, is_number
 
 META = CvatMeta(
     ElementTree.fromstring(

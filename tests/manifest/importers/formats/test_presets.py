@@ -10,10 +10,10 @@ import pytest
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.columns import Columns
+from par_model.manifest.importers.formats.label_studio import Picture
+from par_model.manifest.importers.formats.presets import Read, read_columns, read_preset
 from par_model.manifest.importers.gather import gather
-from par_model.manifest.importers.label_studio import Picture
 from par_model.manifest.importers.options import Preset, SheetOptions
-from par_model.manifest.importers.presets import Read, read_columns, read_preset
 from par_model.manifest.importers.tracks import TrackBox
 
 HEADER = "x_min,y_min,x_max,y_max,class_id,confidence,tracker_id"

@@ -18,7 +18,7 @@ from par_model.attributes.attribute_schema import field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import VotedLabels, Votes, count_votes, vote
 from par_model.manifest.importers.columns import Sheet, read_sheet
-from par_model.manifest.importers.crop_folders import PERSON_COLUMN
+from par_model.manifest.importers.formats.crop_folders import PERSON_COLUMN
 from par_model.manifest.importers.track_ids import says_none
 from par_model.manifest.importers.tracks import natural
 from par_model.manifest.schema import SPLITS

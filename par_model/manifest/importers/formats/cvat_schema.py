@@ -10,8 +10,8 @@ from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
 from par_model.attributes.attribute_schema import MANIFEST_COLUMNS, RESULT_COLUMNS, field_name
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes
-from par_model.manifest.importers.cvat import ID_ATTRIBUTE
-from par_model.manifest.importers.cvat_meta import AttributeSpecification
+from par_model.manifest.importers.formats.cvat import ID_ATTRIBUTE
+from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification
 
 _LISTS = ("select", "radio", "")  # FiftyOne says no kind of its lists of values
 _UNDEFINED = "__undefined__"

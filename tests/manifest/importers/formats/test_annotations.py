@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from par_model.attributes import AttributeSchema, load_schema
 from par_model.errors import ManifestError
-from par_model.manifest.importers.annotations import parse_annotations
+from par_model.manifest.importers.formats.annotations import parse_annotations
 
 MARS = load_schema("mars")
 DUKE = load_schema("duke")

@@ -26,7 +26,7 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import Votes, vote
-from par_model.manifest.importers.cvat_meta import AttributeSpecification, CvatMeta, is_number
+from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification, CvatMeta, is_number
 from par_model.manifest.importers.gather import Lines, Listed
 from par_model.manifest.importers.people import choose_people
 from par_model.manifest.importers.tracks import LeftOut

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.formats.ultralytics import read_ultralytics
 from par_model.manifest.importers.gather import gather
-from par_model.manifest.importers.ultralytics import read_ultralytics
 
 TRACKED = "0 0.0552734 0.166667 0.0777344 0.25 1\n2 0.195312 0.197917 0.078125 0.270833 7\n"
 UNTRACKED = "0 0.0578125 0.166667 0.078125 0.25 1\n0 0.195312 0.197917 0.078125 0.270833\n"

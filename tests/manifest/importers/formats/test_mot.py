@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from par_model.errors import ManifestError
-from par_model.manifest.importers.mot import parse_tracks, read_tracks
+from par_model.manifest.importers.formats.mot import parse_tracks, read_tracks
 from par_model.manifest.importers.options import MotOptions
 from par_model.manifest.importers.tracks import LeftOut, TrackBox, Tracks
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from par_model.errors import ManifestError
+from par_model.manifest.importers.formats.label_studio import Picture, read_label_studio
 from par_model.manifest.importers.gather import gather
-from par_model.manifest.importers.label_studio import Picture, read_label_studio
 from par_model.manifest.importers.tracks import TrackBox
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.attribute_votes import Votes
-from par_model.manifest.importers.coco_video import motsynth_shift, read_coco_video
 from par_model.manifest.importers.columns import Columns, Sheet, SheetTracks, read_sheet, sheet_tracks
+from par_model.manifest.importers.formats.coco_video import motsynth_shift, read_coco_video
+from par_model.manifest.importers.formats.kitti import read_deepstream, read_kitti
+from par_model.manifest.importers.formats.label_studio import Picture, read_label_studio
+from par_model.manifest.importers.formats.ultralytics import read_ultralytics
 from par_model.manifest.importers.gather import Listed, Numbering
-from par_model.manifest.importers.kitti import read_deepstream, read_kitti
-from par_model.manifest.importers.label_studio import Picture, read_label_studio
 from par_model.manifest.importers.options import Preset, SheetOptions
-from par_model.manifest.importers.ultralytics import read_ultralytics
 
 _SUPERVISION = Columns("", "tracker_id", ("x_min", "y_min", "x_max", "y_max"), "corners")
 _SUPERVISION_FRAMES = ("frame_number", "frame_index", "frame_id", "frame_idx", "frame")

@@ -1,0 +1,1 @@
+"""Forms in which tools and data sets have tracks and crops, a file each."""
