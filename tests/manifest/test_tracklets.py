@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from par_model.attributes import load_schema
 from par_model.errors import FailureCode
-from par_model.manifest import Manifest, refuse_ambiguous, tracklets
+from par_model.manifest import Manifest, refuse_ambiguous
 from par_model.manifest.schema import COLUMNS
+from par_model.manifest.tracklets import tracklets
 from par_model.types import Tracklet
 from tests.manifest.examples import converted, defects, on_images, on_video, write
 

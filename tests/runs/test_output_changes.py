@@ -23,14 +23,22 @@ class Holder:
             raise OutputError("the lock is lost")
 
 
+def claim(output: Output, held: Any) -> dict[str, Any]:
+    def never(found: dict[str, Any]) -> bool:
+        raise AssertionError(found)
+
+    wanted = {"fingerprint": {"seed": 1}}
+    return output.claim_or_resume(held, wanted, None, kind=Fingerprinted, goes_on=never, refuse=never)
+
+
 def test_a_claim_is_there_until_it_is_cleared_and_a_record_is_the_end(tmp_path: Path) -> None:
     output, held = Output(str(tmp_path / "out")), Holder()
     kept: Any = held
     assert not output.is_there()
     assert output.record() is output.claim(Fingerprinted) is None
-    output.write_claim(kept, {"fingerprint": {"seed": 1}})
+    claimed = claim(output, kept)
     assert output.is_there()
-    assert output.claim(Fingerprinted) == {"fingerprint": {"seed": 1}}
+    assert output.claim(Fingerprinted) == claimed == {"job_id": claimed["job_id"], "fingerprint": {"seed": 1}}
     output.write_record(kept, {"fingerprint": {"seed": 1}, "more": "ü"})
     output.clear(kept, "_job.json", "_parts")
     assert output.claim(Fingerprinted) is None
@@ -43,7 +51,7 @@ def test_a_claim_is_there_until_it_is_cleared_and_a_record_is_the_end(tmp_path: 
     [
         lambda output, held: output.write(held, "a", b"new"),
         lambda output, held: output.write_record(held, {}),
-        lambda output, held: output.write_claim(held, {}),
+        claim,
         lambda output, held: output.remove(held, "a"),
     ],
 )
