@@ -254,5 +254,5 @@ def test_a_store_that_refuses_all_ends_a_command_within_the_time_that_is_stated(
     assert caught.value.code == 1
     assert proxy.attempts == ATTEMPTS
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"parjob: error: cannot read {bucket}/in/m.parquet: ")
+    assert line.startswith(f"parjob: cannot read {bucket}/in/m.parquet: ")
     assert "the store is busy" in line
