@@ -140,7 +140,7 @@ def test_people_of_bare_videos_become_a_manifest(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_people_of_a_rendered_street_are_tracked_and_recognised(tmp_path: Path) -> None:
     """The detector and the weights that ship, on a street that neither has seen."""
-    config = StreetConfig(seed=411, cameras=1, seconds=8, people_per_minute=40)
+    config = StreetConfig(seed=411, cameras=1, seconds=2, people_per_minute=40)
     render_street(config, tmp_path / "street", workers=1)
     made = par_model.track(f"{tmp_path}/street/videos", "demo", f"{tmp_path}/tracked", device="cpu", every=2)
     table = par_model.recognise(par_model.read_tracklets(made["manifest"]), frames=2, device="cpu")
