@@ -207,20 +207,21 @@ def _follow_all(
     stream = job.options.decode.video_stream or None
     there = {info.uri: info.size for info in storage.list_files(folder)}
     size = max(1, min(_GROUP, -(-len(wanted) // _GROUPS)))
-    uris = [storage.join(folder, f"group-{at // size:06d}-{job_id}") for at in range(0, len(wanted), size)]
+    # Named after the videos they hold, since another version may have made groups of another size.
+    spans = [(at, min(at + size, len(wanted))) for at in range(0, len(wanted), size)]
+    uris = [storage.join(folder, f"videos-{start:06d}-{stop:06d}-{job_id}") for start, stop in spans]
     groups = (
         GroupToFollow(
             uri=uri,
             videos=[
-                VideoToFollow(number, footage[number], store.states[number].pieces)
-                for number in wanted[at * size : (at + 1) * size]
+                VideoToFollow(number, footage[number], store.states[number].pieces) for number in wanted[start:stop]
             ],
             every=job.options.every,
             stream=stream,
             options=job.options.follow,
             before=held.look_only() if is_shared else held.verify,
         )
-        for at, uri in enumerate(uris)
+        for (start, stop), uri in zip(spans, uris, strict=True)
         if uri not in there
     )
     there |= dict(runner.spread(follow_group, groups) if is_shared else map(follow_group, groups))

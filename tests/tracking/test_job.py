@@ -22,6 +22,7 @@ from par_model.tracking.job import run_tracking
 from par_model.tracking.options import FollowOptions, TrackOptions
 from par_model.tracking.runner import LocalTracking, TrackRunner
 from par_model.tracking.stages import TrackSettings, VideoUnit
+from par_model.tracking.video_rows import follow_group
 from tests.tracking.colours import (
     CROWD,
     HEIGHT,
@@ -221,6 +222,36 @@ def test_a_job_that_was_interrupted_goes_on_to_the_same_manifest(archive: str, t
     assert runner.batches == 16 - done
     assert parts.read_bytes() == whole.read_bytes()
     assert names(tmp_path / "parts") == ["_track/run.json", "_videos.parquet", "m.parquet"]
+
+
+def test_files_of_tracks_that_hold_other_videos_are_not_taken_for_those_wanted(
+    archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a version left that was interrupted after it had made the tracks of two videos, in one file."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for path in Path(archive).iterdir():
+        (videos / path.name).symlink_to(path)
+    (videos / "west.mp4").symlink_to(videos / "north_20260501-080000.mp4")
+    made: list[str] = []
+
+    def follow_one(group: Any) -> tuple[str, int]:
+        if made:
+            raise KeyboardInterrupt
+        made.append(group.uri)
+        return follow_group(group)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module, "_GROUP", 2)
+        patch.setattr(job_module, "_GROUPS", 1)
+        patch.setattr(job_module, "follow_group", follow_one)
+        with pytest.raises(KeyboardInterrupt):
+            run(str(videos), tmp_path / "out")
+    assert storage.exists(made[0])
+    assert run(str(videos), tmp_path / "out")["counts"]["status"] == {"ok": 3, "failed": 0}
+    names_of = [tracklet_id.rpartition("-")[0] for tracklet_id in by_id(tmp_path / "out" / "tracklets.parquet")]
+    assert names_of == ["north_20260501-080000"] * 3 + ["south_20260501-090000"] + ["west"] * 3
+    assert names(tmp_path / "out") == ["_track/run.json", "_videos.parquet", "tracklets.parquet"]
 
 
 @pytest.mark.slow
