@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import click
 
-from par_model.errors import ParError
+from par_model.errors import ParError, UsageError
 from par_model.wording import one_line, typed_line
 
 INTERRUPTED = 130
@@ -60,13 +60,24 @@ class Command(click.Command):
             # click would name the variable after the function's argument, which may be called otherwise.
             param.envvar = param.envvar or _variable(param, ctx)
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
+            self._refuse_empty(ctx)
+            return left
         except click.MissingParameter as error:
             variable = _variable(error.param, ctx)
             if error.param is None or variable is None:
                 raise
             hint = f"give {error.param.opts[0]} or set {variable}"
             raise click.UsageError(f"missing option {error.param.opts[0]}: {hint}", ctx=ctx) from error
+
+    def _refuse_empty(self, ctx: click.Context) -> None:
+        """An empty name would be that of the folder that one is in, as where a shell's variable is not set."""
+        for param in [] if ctx.resilient_parsing else self.params:
+            value = ctx.params.get(param.name or "") if param.required else None
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, str) and not one.strip():
+                    name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+                    raise UsageError(f"{name} is empty: give a name")
 
 
 class LazyGroup(click.Group):

@@ -64,10 +64,8 @@ def run(
     """
     from par_model import storage
     from par_model.cli.track import track_options
-    from par_model.errors import ManifestError, UsageError
+    from par_model.errors import ManifestError
 
-    if not output.strip():
-        raise UsageError("--output is empty: give a name")
     weights = asked.pop("weights")
     recognising = {name: asked.pop(name) for name in _RECOGNISING}
     place = storage.absolute(output)
