@@ -61,7 +61,7 @@ test-slow: .venv/engines-installed .venv/catalogs-installed .venv-daft/installed
 
 # What touches each library: a wrong bound shows in one of these.
 LOWEST := tests/lowest.py tests/cli/test_requirements.py tests/guides/test_queries.py tests/test_storage.py \
-	tests/test_progress.py tests/test_documents.py tests/test_options.py tests/model/test_cost.py \
+	tests/test_s3_requests.py tests/test_progress.py tests/test_documents.py tests/test_options.py tests/model/test_cost.py \
 	tests/runs/test_parts.py tests/tracking/test_openvino_detector.py tests/tracking/test_transformers_detector.py \
 	tests/attributes tests/cli/test_help.py tests/cli/test_manifest.py tests/cli/test_plan.py tests/evaluation \
 	tests/manifest tests/table tests/model/test_backbone.py tests/model/test_recogniser_golden.py \
