@@ -5,7 +5,6 @@ Heavy libraries are imported when a function that needs them is called.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -262,8 +261,7 @@ def track(
         **options,
     )
     if not ray and address is None:
-        threads = os.cpu_count() or 1
-        return run_tracking(wanted, lambda: nullcontext(LocalTracking(device, threads)), retry_failed=retry_failed)
+        return run_tracking(wanted, lambda: nullcontext(LocalTracking(device)), retry_failed=retry_failed)
     from par_model.cluster.tracking import tracking_runner
 
     return run_tracking(wanted, lambda: tracking_runner(address, device, None, None), retry_failed=retry_failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import par_model
+from par_model.cli.track import track_runner
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.errors import FailureCode, TrackletError
@@ -177,3 +179,22 @@ def test_tracklets_are_chosen_and_answers_become_labels(tmp_path: Path) -> None:
 def test_images_that_are_no_pictures(images: list[np.ndarray], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         par_model.RawCrops.of_images("own", images)
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(None, 1), (1, 1), (2, 1), (8, 7)])
+def test_tracking_leaves_a_core_to_the_process_that_decodes(
+    cpus: int | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the command without Ray does."""
+    found: list[int] = []
+
+    def run_tracking(options: object, make_runner: Callable[[], Any], *, retry_failed: bool) -> dict[str, Any]:
+        with make_runner() as runner:
+            found.append(runner.threads)
+        return {}
+
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    monkeypatch.setattr("par_model.tracking.job.run_tracking", run_tracking)
+    par_model.track("v.mp4", "demo", "out")
+    with track_runner("cpu", None, None, address=None, no_ray=True) as runner:
+        assert found == [runner.threads] == [threads]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +106,7 @@ def track_runner(
     if no_ray:
         from par_model.tracking.runner import LocalTracking
 
-        # One core is left to the process that decodes: threads that have none wait for it busily.
-        return nullcontext(LocalTracking(device, max(1, (os.cpu_count() or 1) - 1)))
+        return nullcontext(LocalTracking(device))
     from par_model.cluster.tracking import tracking_runner
 
     return tracking_runner(address, device, decode_workers, model_actors)

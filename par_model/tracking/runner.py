@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -31,12 +32,17 @@ class TrackRunner(Protocol):
 
 
 class LocalTracking:
-    """One video after the other, in this process and the one that decodes for it. threads: of the detector."""
+    """One video after the other, in this process and the one that decodes for it.
+
+    threads: of the detector; as many as there are CPUs, but for one, unless said.
+    """
 
     workers = (1, 1)
 
-    def __init__(self, device: Device, threads: int) -> None:
-        self._wanted, self._threads = device, threads
+    def __init__(self, device: Device, threads: int | None = None) -> None:
+        self._wanted = device
+        # One core is left to the process that decodes: threads that have none wait for it busily.
+        self.threads = max(1, (os.cpu_count() or 1) - 1) if threads is None else threads
 
     def device(self) -> RealDevice:
         """Where the detector will run. Raises UsageError for CUDA where torch sees no GPU."""
@@ -44,7 +50,7 @@ class LocalTracking:
 
     def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
         """Tables of FOUND_SCHEMA as they come."""
-        find = FindPeople(settings, self.device(), self._threads)
+        find = FindPeople(settings, self.device(), self.threads)
         passing = PassVideos(settings)
         try:
             for unit in units:
