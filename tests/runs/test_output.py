@@ -69,6 +69,22 @@ def test_the_same_run_is_gone_on_with_under_its_job_and_as_it_was_claimed(tmp_pa
     assert (tmp_path / CLAIM).read_bytes() == before
 
 
+def test_a_claim_of_an_earlier_version_is_gone_on_with_where_it_needs_no_job(tmp_path: Path) -> None:
+    """As that of training, which had a fingerprint alone."""
+    (tmp_path / CLAIM).write_text(json.dumps(WANTED))
+    output = Output(str(tmp_path))
+    with output.lock() as held:
+        found = output.claim_or_resume(
+            held,
+            WANTED,
+            finished=None,
+            kind=Fingerprinted,
+            goes_on=lambda found: bool(found["fingerprint"] == WANTED["fingerprint"]),
+            refuse=lambda found: pytest.fail("it is the run that is wanted"),
+        )
+    assert found == there(tmp_path) == WANTED
+
+
 def test_another_run_is_refused_unless_it_may_be_forgotten(tmp_path: Path) -> None:
     plant(tmp_path, "a", frames=8)
     with pytest.raises(OutputError, match="another run"):
