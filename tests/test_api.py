@@ -17,6 +17,7 @@ from par_model.cli.track import track_runner
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
 from par_model.errors import FailureCode, TrackletError
+from par_model.tracking.runner import LocalTracking
 from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, write_archive
 from tests.labelling.results import write_run
@@ -197,4 +198,5 @@ def test_tracking_leaves_a_core_to_the_process_that_decodes(
     monkeypatch.setattr("par_model.tracking.job.run_tracking", run_tracking)
     par_model.track("v.mp4", "demo", "out")
     with track_runner("cpu", None, None, address=None, no_ray=True) as runner:
+        assert isinstance(runner, LocalTracking)
         assert found == [runner.threads] == [threads]
