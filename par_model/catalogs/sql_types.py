@@ -93,7 +93,7 @@ _HIVE = _signed("tinyint", "smallint", "int", "bigint", "decimal(20,0)") | {
     "decimal": "decimal({},{})",
 }
 
-ATHENA = SqlTypes(_HIVE)
+ATHENA = SqlTypes(_HIVE, escape="\\")
 SPARK = SqlTypes(_HIVE | {"timestamp": "timestamp_ntz"}, escape="\\")
 TRINO = SqlTypes(
     _HIVE
