@@ -27,6 +27,9 @@ class OngoingTimes:
         if dts is None:
             return
         now = dts + self._turns * _RANGE
+        if packet.dts is None and self._turns and self._last is not None and now > self._last + _FALL:
+            packet.pts = now - _RANGE  # shown before the turn, which others that are sent before it have passed
+            return
         if self._last is not None and now < self._last - _FALL:
             self._turns += 1
             now += _RANGE

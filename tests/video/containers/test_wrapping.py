@@ -35,6 +35,11 @@ def after(times: list[tuple[int | None, int | None]]) -> list[tuple[int | None, 
         ([(3600, FULL), (0, 0)], [(RANGE + 3600, FULL), (RANGE, RANGE)]),
         # Without a decoding time, and without any.
         ([(FULL, None), (None, None), (7, None)], [(FULL, None), (None, None), (RANGE + 7, None)]),
+        # Without decoding times, and one that is shown before the turn comes after one that is shown behind it.
+        (
+            [(FULL, None), (3600, None), (FULL + 1800, None), (7200, None)],
+            [(FULL, None), (RANGE + 3600, None), (FULL + 1800, None), (RANGE + 7200, None)],
+        ),
         # Less than half a range back: a joint of two recordings.
         ([(FULL, FULL), (RANGE // 2, RANGE // 2)], [(FULL, FULL), (RANGE // 2, RANGE // 2)]),
     ],
