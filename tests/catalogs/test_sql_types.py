@@ -40,7 +40,8 @@ def test_a_type_is_spelled_or_the_engine_has_none(engine: SqlTypes, kind: pa.Dat
 @pytest.mark.parametrize(
     ("engine", "text", "quoted"),
     [
-        (ATHENA, r"it's a\b", r"'it''s a\b'"),
+        (TRINO, r"it's a\b", r"'it''s a\b'"),
+        (ATHENA, r"it's a\b", r"'it\'s a\\b'"),
         (SPARK, r"it's a\b", r"'it\'s a\\b'"),
         (BIGQUERY, "''", r"'\'\''"),
         (DUCKDB, "", "''"),
