@@ -9,6 +9,7 @@ from par_model.video.containers.wrapping import OngoingTimes
 
 RANGE = 1 << 33
 FULL = RANGE - 3600
+THIRD = RANGE // 3
 
 
 def after(times: list[tuple[int | None, int | None]]) -> list[tuple[int | None, int | None]]:
@@ -28,8 +29,25 @@ def after(times: list[tuple[int | None, int | None]]) -> list[tuple[int | None, 
         ([(0, 0), (3600, 3600)], [(0, 0), (3600, 3600)]),
         # The clock begins again, twice.
         (
-            [(FULL, FULL), (0, 0), (FULL, FULL), (5, 5)],
-            [(FULL, FULL), (RANGE, RANGE), (FULL + RANGE, FULL + RANGE), (2 * RANGE + 5, 2 * RANGE + 5)],
+            [(FULL, FULL), (0, 0), (THIRD, THIRD), (2 * THIRD, 2 * THIRD), (FULL, FULL), (5, 5)],
+            [
+                (FULL, FULL),
+                *((RANGE + time, RANGE + time) for time in (0, THIRD, 2 * THIRD, FULL)),
+                (2 * RANGE + 5, 2 * RANGE + 5),
+            ],
+        ),
+        # One packet whose time is spoilt, upwards and downwards; and a gap of 20 hours.
+        (
+            [(0, 0), (FULL, FULL), (3600, 3600), (7200, 7200)],
+            [(0, 0), (FULL, FULL), (3600, 3600), (7200, 7200)],
+        ),
+        (
+            [(FULL, FULL), (9, 9), (FULL + 9, FULL + 9), (FULL + 18, FULL + 18)],
+            [(FULL, FULL), (RANGE + 9, RANGE + 9), (FULL + 9, FULL + 9), (FULL + 18, FULL + 18)],
+        ),
+        (
+            [(0, 0), (FULL, FULL), (FULL + 9, FULL + 9), (5, 5)],
+            [(0, 0), (FULL, FULL), (FULL + 9, FULL + 9), (RANGE + 5, RANGE + 5)],
         ),
         # Decoded before the turn, shown behind it.
         ([(3600, FULL), (0, 0)], [(RANGE + 3600, FULL), (RANGE, RANGE)]),
