@@ -8,6 +8,10 @@
 #        PreconditionFailed: somebody else was faster. It was the same client. aiohttp repeats requests of methods that
 #        are idempotent, and PUT is one; that this one has a condition it does not know, and no option turns it off.
 # So read back what is there after a 412, whatever the number of attempts, and have it name its writer.
+#
+# Output seen:
+#   botocore: 1 request(s), ConnectionClosedError
+#   aiobotocore: 2 request(s), PreconditionFailed
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -18,7 +18,7 @@ from par_model import storage
 from par_model.catalogs.finding import Level, TableFinding
 from par_model.catalogs.finished_table import Layout
 from par_model.catalogs.readers import READERS, Reader, with_pyarrow
-from par_model.catalogs.row_digest import ID, RowDigest, Values, digests_by, surplus_id
+from par_model.catalogs.row_digest import ID, RowDigest, Values, digests_by, is_text, surplus_id
 from par_model.catalogs.survey import survey_table
 from par_model.runs.output import Output
 from par_model.table.registrations import named_by_catalogs
@@ -144,7 +144,7 @@ def _other_values(
         of_wanted, of_got = _counts(wanted, position), _counts(got, position)
         if of_wanted != of_got:
             yield _difference_of(field.name, kind, of_wanted, of_got)
-        elif not told and kind != field.type and not _same_text(kind, field.type):
+        elif not told and kind != field.type and not (is_text(kind) and is_text(field.type)):
             yield "hive-type", f"reads {field.name} as {kind}, not {field.type}"
 
 
@@ -173,10 +173,3 @@ def _plain(table: pa.Table) -> pa.Table:
     """The same values without dictionaries."""
     kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
     return table.cast(pa.schema([field.with_type(kind) for field, kind in zip(table.schema, kinds, strict=True)]))
-
-
-def _same_text(one: pa.DataType, other: pa.DataType) -> bool:
-    def text(kind: pa.DataType) -> bool:
-        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-    return text(one) and text(other)

@@ -218,9 +218,8 @@ def _bigquery(layout: Layout, name: list[str], location: str) -> str:
     if columns.folders:
         options += [f"hive_partition_uri_prefix = {types.text(place)}", "require_hive_partition_filter = false"]
     by = "\nWITH PARTITION COLUMNS (\n  " + _lines(columns.folders) + "\n)" if columns.folders else ""
-    quoted = f"`{'.'.join(name)}`"
     return (
-        f"CREATE OR REPLACE EXTERNAL TABLE {quoted} (\n  "
+        f"CREATE OR REPLACE EXTERNAL TABLE {types.name('.'.join(name))} (\n  "
         + _lines(columns.files)
         + f"\n){by}\nOPTIONS (\n  "
         + _lines(options)

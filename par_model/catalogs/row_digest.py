@@ -22,6 +22,13 @@ _MODULUS = 2**64
 Values = tuple[Any, ...]
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are text, whichever of Arrow's layouts they have."""
+    if pa.types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 @dataclass(frozen=True)
 class RowDigest:
     """rows: how many. ids: the sum of the hashes of their ids, modulo 2^64."""

@@ -34,7 +34,8 @@ class SqlTypes:
     """One engine's spelling. scalars: by kind, or by Arrow's own name of it; a kind that is not there has no type.
     array, struct, field: of a list, a struct and a field of it. map: of keys and values, None where there is no such
     type. quote: what names stand in, twice where it ends one. escape: what stands before a quote within a string, and
-    before itself if it is no quote. nullable: how a value that may be null is spelled."""
+    before itself if it is no quote. escapes_names: whether the same is so within a name. nullable: how a value that may
+    be null is spelled."""
 
     scalars: Mapping[str, str]
     array: str = "array<{}>"
@@ -43,16 +44,16 @@ class SqlTypes:
     field: str = "{}:{}"
     quote: str = "`"
     escape: str = "'"
+    escapes_names: bool = False
     nullable: str = "{}"
 
     def name(self, name: str) -> str:
         """A column's or a table's name, quoted."""
-        return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
+        return _quoted(name, self.quote, self.escape if self.escapes_names else self.quote)
 
     def text(self, text: str) -> str:
         """A string, quoted."""
-        escaped = text if self.escape == "'" else text.replace(self.escape, self.escape * 2)
-        return "'" + escaped.replace("'", f"{self.escape}'") + "'"
+        return _quoted(text, "'", self.escape)
 
     def of(self, kind: pa.DataType, *, nullable: bool = True) -> str | None:
         """The type's spelling; None where the engine has none for it."""
@@ -75,6 +76,11 @@ class SqlTypes:
         return self.nullable.format(scalar) if nullable else scalar
 
 
+def _quoted(text: str, quote: str, escape: str) -> str:
+    escaped = text if escape == quote else text.replace(escape, escape * 2)
+    return f"{quote}{escaped.replace(quote, escape + quote)}{quote}"
+
+
 def _signed(tiny: str, small: str, whole: str, big: str, unsigned_big: str) -> dict[str, str]:
     """Integers by width, and unsigned ones in the width that holds them."""
     signed = {"int8": tiny, "int16": small, "int32": whole, "int64": big}
@@ -93,7 +99,7 @@ _HIVE = _signed("tinyint", "smallint", "int", "bigint", "decimal(20,0)") | {
     "decimal": "decimal({},{})",
 }
 
-ATHENA = SqlTypes(_HIVE)
+ATHENA = SqlTypes(_HIVE, escape="\\")
 SPARK = SqlTypes(_HIVE | {"timestamp": "timestamp_ntz"}, escape="\\")
 TRINO = SqlTypes(
     _HIVE
@@ -148,6 +154,7 @@ CLICKHOUSE = SqlTypes(
     struct="Tuple({})",
     field="{} {}",
     escape="\\",
+    escapes_names=True,
     nullable="Nullable({})",
 )
 BIGQUERY = SqlTypes(
@@ -169,4 +176,5 @@ BIGQUERY = SqlTypes(
     struct="STRUCT<{}>",
     field="{} {}",
     escape="\\",
+    escapes_names=True,
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from par_model import storage
 from par_model.catalogs.finding import TableFinding
 from par_model.catalogs.finished_table import Layout, recorded_table
-from par_model.catalogs.row_digest import ID, RowDigest, id_hashes
+from par_model.catalogs.row_digest import ID, RowDigest, id_hashes, is_text
 from par_model.errors import OutputError, ParError
 from par_model.table.read import listed_files
 from par_model.wording import counted, one_line
@@ -79,6 +79,8 @@ def _read(uri: str) -> _FileRead:
         schema = opened.schema_arrow.remove_metadata()
         if ID not in schema.names:
             raise OutputError(f"it has no column {ID}")
+        if not is_text(kind := schema.field(ID).type):
+            raise OutputError(f"its column {ID} is {kind}, not string")
         return _FileRead(schema, id_hashes(opened.read([ID])))
 
 

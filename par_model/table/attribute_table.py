@@ -88,8 +88,10 @@ class AttributeTable:
         said = f"{output} cannot be added to: files of a table have the same columns, and"
         for name in now:
             if name not in stored:
+                # Without the number of its track another one of the video would be read.
+                advice = "" if name == "video_stream" else "leave it out, or "
                 raise OutputError(
-                    f"{said} the column {name} of the manifest is in none of those that are there: leave it out, or "
+                    f"{said} the column {name} of the manifest is in none of those that are there: {advice}"
                     f"give another --output"
                 )
         for name in stored:

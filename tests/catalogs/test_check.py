@@ -19,6 +19,8 @@ from par_model.table.registrations import Registration, write_registration
 from tests.catalogs.tables import made_rows, write_output, write_record
 from tests.cli.run import parjob
 
+LISTS = pa.list_(pa.field("element", pa.string()))
+
 
 def found(out: str) -> set[tuple[str, str, str | None]]:
     return {(one.level, one.code, one.reader) for one in check_table(out).findings}
@@ -169,6 +171,24 @@ def test_damage_behind_the_footer_is_of_a_file_that_is_named(tmp_path: Path) -> 
     Path(file.uri).write_bytes(data)
     (said,) = codes(out, "file-damaged")
     assert said.startswith(f"{file.name} cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [pa.array(range(15)), pa.array([b"\xff"] * 15), pa.array([["t1"]] * 15, LISTS), pa.nulls(15)],
+    ids=lambda ids: str(ids.type),
+)
+def test_a_file_whose_ids_are_no_text_is_named_and_the_others_are_looked_at(ids: pa.Array, tmp_path: Path) -> None:
+    out = write_output(tmp_path / "out", made_rows())
+    two_files(out)
+    file = f"{out}/attributes/part-00001.parquet"
+    table = pq.ParquetFile(file).read()
+    pq.write_table(table.set_column(table.schema.get_field_index("tracklet_id"), "tracklet_id", ids), file)
+    (said,) = codes(out, "file-damaged")
+    assert said.startswith(
+        f"attributes/part-00001.parquet cannot be read: its column tracklet_id is {ids.type}, not string; restore it"
+    )
+    assert {one.code for one in check_table(out).findings if one.level == "defect"} == {"file-damaged"}
 
 
 def test_a_file_in_the_place_of_another_of_as_many_rows_is_found(tmp_path: Path) -> None:

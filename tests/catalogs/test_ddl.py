@@ -294,6 +294,19 @@ def test_folders_that_athena_and_trino_would_pass_over_are_found(tmp_path: Path)
     assert "'t', 'FULL');" in statement(layout, "trino", "h.v.t", "s3://b/out")
 
 
+def test_quotes_and_backslashes_are_what_hives_own_grammar_has_for_them(tmp_path: Path) -> None:
+    """Athena defines tables by Hive's grammar: a quote doubled is two texts, a backslash changes the sign after it."""
+    sqlglot = pytest.importorskip("sqlglot", reason="sqlglot is not installed")
+    rows = [row | {"camera_id": name} for row, name in zip(made_rows(2), ("ü it's", "ü a\\nb"), strict=True)]
+    layout = Layout.of(write_output(tmp_path / "out", rows, ("camera_id",)))
+    made = statement(layout, "athena", "t", "s3://b/it's")
+    read = [one.text for one in sqlglot.tokenize(made, dialect="hive") if one.token_type.name == "STRING"]
+    assert read[0] == "s3://b/it's/"
+    assert {row["camera_id"]: f"s3://b/it's/camera_id={quote(row['camera_id'])}" for row in rows} == dict(
+        zip(read[1::2], read[2::2], strict=True)
+    )
+
+
 def test_a_statement_of_many_folders_comes_in_parts_that_athena_takes(tmp_path: Path) -> None:
     layout = Layout.of(write_output(tmp_path / "out", made_rows(3), ("camera_id",)))
     names = [f"ü{'x' * 60}{number:04}" for number in range(5000)]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from par_model.catalogs.sql_types import ATHENA, BIGQUERY, CLICKHOUSE, DUCKDB, SPARK, TRINO, SqlTypes
@@ -40,7 +44,8 @@ def test_a_type_is_spelled_or_the_engine_has_none(engine: SqlTypes, kind: pa.Dat
 @pytest.mark.parametrize(
     ("engine", "text", "quoted"),
     [
-        (ATHENA, r"it's a\b", r"'it''s a\b'"),
+        (TRINO, r"it's a\b", r"'it''s a\b'"),
+        (ATHENA, r"it's a\b", r"'it\'s a\\b'"),
         (SPARK, r"it's a\b", r"'it\'s a\\b'"),
         (BIGQUERY, "''", r"'\'\''"),
         (DUCKDB, "", "''"),
@@ -53,3 +58,20 @@ def test_a_text_ends_where_it_should(engine: SqlTypes, text: str, quoted: str) -
 def test_a_name_stands_in_the_engines_quotes() -> None:
     assert DUCKDB.name('a"b`c') == '"a""b`c"'
     assert SPARK.name('a"b`c') == '`a"b``c`'
+    assert SPARK.name(r"a\nb") == r"`a\nb`"
+    assert CLICKHOUSE.name(r"a\nb`c") == BIGQUERY.name(r"a\nb`c") == r"`a\\nb\`c`"
+
+
+@pytest.mark.slow  # since only `make test-slow` installs engines
+def test_clickhouse_reads_columns_of_odd_names(tmp_path: Path) -> None:
+    chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
+    columns = {r"a\nb": [1], "c`d": [2], "e\"f'": [3], "?{}*": [4]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    told = ", ".join(f"{CLICKHOUSE.name(name)} {CLICKHOUSE.of(pa.int32())}" for name in columns)
+    place = CLICKHOUSE.text(str(tmp_path / "t.parquet"))
+    session = chdb.Session(str(tmp_path / "chdb"))
+    try:
+        found = session.query(f"SELECT * FROM file({place}, 'Parquet', {CLICKHOUSE.text(told)})", "JSONCompact")
+    finally:
+        session.close()
+    assert json.loads(str(found))["data"] == [[1, 2, 3, 4]]

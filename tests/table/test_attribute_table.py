@@ -66,6 +66,17 @@ def test_a_column_has_the_type_of_the_files_where_these_hold_the_same_values(tmp
         other.as_stored("out")
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("room", "leave it out, or give another --output"), ("video_stream", "give another --output")],
+)
+def test_a_column_that_says_what_is_read_is_not_to_be_left_out(name: str, advice: str, tmp_path: Path) -> None:
+    of = replace(table(tmp_path, FILES), schema=SCHEMA.append(pa.field(name, pa.int32())))
+    with pytest.raises(OutputError) as caught:
+        of.as_stored("out")
+    assert str(caught.value).endswith(f"the column {name} of the manifest is in none of those that are there: {advice}")
+
+
 def test_times_are_to_the_microsecond_unless_that_loses_some(tmp_path: Path) -> None:
     new = AttributeTable(str(tmp_path), SCHEMA, ())
     assert new.with_times((), "out").schema.field("seen").type == pa.timestamp("us")

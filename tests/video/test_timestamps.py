@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,18 @@ def test_times_of_mpeg_go_on_where_its_clock_begins_again(options: dict[str, str
     shown = [start + HOUR * i for i in range(60)]
     clip = write_clip(tmp_path / "clip.ts", 60, times=shown, options=options)
     assert timestamps(str(clip)) == pytest.approx([3600 * i for i in range(60)], abs=1e-3)
+
+
+def test_one_picture_whose_time_is_spoilt_moves_no_other(tmp_path: Path) -> None:
+    """The upper bits of a packet's time, as a broken transmission leaves them: nothing in MPEG-TS protects them."""
+    clip = write_clip(tmp_path / "clip.ts", 20, times=[25 * i for i in range(20)], options={"g": "1", "bf": "0"})
+    data = bytearray(clip.read_bytes())
+    header = [found.start() for found in re.finditer(b"\x00\x00\x01\xe0", data)][10]
+    data[header + 9] |= 0x0E  # bits 32 to 30 of 33: ISO/IEC 13818-1, 2.4.3.7
+    clip.write_bytes(data)
+    found = timestamps(str(clip))
+    assert found.pop(10) > 12 * 3600
+    assert found == pytest.approx([i for i in range(20) if i != 10], abs=1e-3)
 
 
 def test_only_as_many_frames_as_asked_for(tmp_path: Path) -> None:

@@ -14,26 +14,33 @@ _FALL = _RANGE // 2
 class OngoingTimes:
     """Lets the times of a stream's packets go on where they begin again.
 
-    FFmpeg does so within the first 26.5 hours of a file; then its times fall back.
+    FFmpeg does so within the first 26.5 hours of a file; then its times fall back. Each time is moved on by the whole
+    ranges that bring it nearest to the one before, so that a packet whose time is spoilt moves no other.
     """
 
     def __init__(self) -> None:
-        self._turns = 0
         self._last: int | None = None
+        self._leapt: int | None = None
 
     def go_on(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Move the packet's times by as many ranges as have passed. To be asked of each packet once, in file order."""
+        """Move the packet's times. To be asked of each packet once, in file order."""
         dts = packet.pts if packet.dts is None else packet.dts
         if dts is None:
             return
-        now = dts + self._turns * _RANGE
-        if self._last is not None and now < self._last - _FALL:
-            self._turns += 1
-            now += _RANGE
-        self._last = now
+        now = dts if self._last is None else _nearest(dts, self._last)
         if packet.pts is not None:
-            pts = packet.pts + self._turns * _RANGE
-            # A picture that is shown behind the turn may be decoded before it.
-            packet.pts = pts + _RANGE if pts < now - _FALL else pts
+            packet.pts = _nearest(packet.pts, now)  # shown behind the turn, maybe, and decoded before it
         if packet.dts is not None:
             packet.dts = now
+        if self._last is not None and now > self._last + _FALL and not self._is_leap(now):
+            self._leapt = now
+        else:
+            self._last, self._leapt = now, None
+
+    def _is_leap(self, now: int) -> bool:
+        """Whether the packet before leapt as far: then there is a gap in the recording."""
+        return self._leapt is not None and abs(now - self._leapt) <= _FALL
+
+
+def _nearest(time: int, other: int) -> int:
+    return time + max(0, round((other - time) / _RANGE)) * _RANGE
