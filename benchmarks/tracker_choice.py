@@ -4,8 +4,8 @@
 
 Renders two rounds of the demo's four scenes with other people and in other light than those of `benchmarks.tracking`,
 finds people with the detector that ships, and follows them with each tracker of `parjob track`, as that command does.
-The default tracker is the one that is best here and does as well on footage of real cameras, where that was looked at.
-With the renderer's own boxes a tracker shows what it loses by itself.
+With the renderer's own boxes a tracker shows what it loses by itself. LOG.md says what this and real footage had to do
+with the choice of the default.
 """
 
 from __future__ import annotations
