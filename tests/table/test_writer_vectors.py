@@ -88,9 +88,10 @@ def test_lancedb_searches_both(table: tuple[int | None, str], tmp_path: Path) ->
 @pytest.mark.filterwarnings("default")
 def test_daft_knows_the_size(table: tuple[int | None, str]) -> None:
     skip_without("daft")
-    code = "import daft, json, sys; rows = daft.read_parquet(sys.argv[1]).select('embedding')"
-    told = "print(json.dumps([str(rows.schema()['embedding'].dtype), rows.to_pydict()['embedding']]))"
-    asked = [DAFT, "-c", f"{code}; {told}", f"{table[1]}/*.parquet"]
+    code = "import daft, json, os, sys; rows = daft.read_parquet(sys.argv[1]).select('embedding')"
+    told = "print(json.dumps([str(rows.schema()['embedding'].dtype), rows.to_pydict()['embedding']]), flush=True)"
+    end = "os._exit(0)"  # daft 0.7.26 now and then crashes while the interpreter ends
+    asked = [DAFT, "-c", f"{code}; {told}; {end}", f"{table[1]}/*.parquet"]
     kind, values = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
     assert kind == ("List[Float32]" if table[0] is None else "List[Float32; 2]")
     assert values == pa.array(VECTORS, pa.list_(pa.float32())).to_pylist()
