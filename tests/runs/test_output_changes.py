@@ -64,14 +64,15 @@ def test_who_lost_the_lock_changes_nothing(change: Callable[[Output, Any], None]
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
 
 
-def test_what_cannot_be_cleared_is_said_and_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_cleared_is_said_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output, held = Output(str(tmp_path)), Holder()
     kept: Any = held
     held.is_lost = True
     output.clear(kept, "_job.json")
     output.clear(kept, "_job.json", "_plan", "_parts")
-    assert f"{tmp_path} is complete; _job.json stays beside the results" in caplog.text
-    assert "_job.json, _plan and _parts stay beside the results, and later runs pass over them" in caplog.text
+    said = capsys.readouterr().err
+    assert f"{tmp_path} is complete; _job.json stays beside the results" in said
+    assert "_job.json, _plan and _parts stay beside the results, and later runs pass over them" in said
 
 
 def test_only_an_empty_folder_goes(tmp_path: Path) -> None:

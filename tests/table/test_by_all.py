@@ -51,9 +51,9 @@ def test_several_files_are_spread_and_one_is_not() -> None:
     assert done_by_all(made, two(), HELD, None) == [(0, True), (1, True)]
 
 
-def test_where_workers_may_not_write_this_process_does_all_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_where_workers_may_not_write_this_process_does_all_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert done_by_all(made, two(), HELD, refusing(Reason.ACCESS_DENIED)) == [(0, True), (1, True)]
-    assert "workers cannot write the table, so this process does: s3://b/part: access denied" in caplog.text
+    assert "workers cannot write the table, so this process does: s3://b/part: access denied" in capsys.readouterr().err
 
 
 def test_other_errors_of_storage_are_errors() -> None:
