@@ -67,10 +67,12 @@ class RayRunner:
         # Decoding may be slow; a GPU that has to be started may take any time.
         patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
         configure(patience)
+        # A GPU's actors take no CPU of their own, so that decoding begins without them.
+        wanted = self.pools.begins_with if self.pools.device == "cpu" else 0
         try:
             if not len(units):
                 return
-            with served(units, shared=self.shares(units.folder)) as within_reach, noticed() as losses:
+            with served(units, shared=self.shares(units.folder)) as within_reach, noticed(wanted) as losses:
                 graph = self._graph(within_reach, units, settings)
                 for block in blocks_of(graph):
                     losses.heard()

@@ -91,10 +91,14 @@ class Pools:
     decode: tuple[int, int]
     model: tuple[int, int]
 
+    @property
+    def begins_with(self) -> int:
+        """CPUs of the actors that there are from the start."""
+        return self.decode[0] + (self.model[0] if self.device == "cpu" else 0)
+
     def within(self, cpus: int) -> Pools:
         """The same pools, on CPUs, beginning so small that both begin on ``cpus``, which are 2 or more."""
-        wanted = self.decode[0] + self.model[0]
-        decode = min(self.decode[0], max(1, cpus * self.decode[0] // max(cpus, wanted)))
+        decode = min(self.decode[0], max(1, cpus * self.decode[0] // max(cpus, self.begins_with)))
         model = min(self.model[0], cpus - decode)
         return Pools(self.device, (decode, self.decode[1]), (model, self.model[1]))
 
@@ -124,13 +128,13 @@ def choose_pools(
         model = (1, max(1, cpus - decode[1]))
     if decode_workers is not None:
         decode = (decode_workers, decode_workers)
-    needed = decode[0] + (model[0] if device == "cpu" else 0)
-    if needed > cpus:
+    pools = Pools(device, decode, model)
+    if pools.begins_with > cpus:
         raise ClusterError(
-            f"{decode[0]} decode workers and {model[0]} model actors need {needed} CPUs, the cluster has at most "
-            f"{cpus}: lower --decode-workers or --model-actors"
+            f"{decode[0]} decode workers and {model[0]} model actors need {pools.begins_with} CPUs, the cluster has at "
+            f"most {cpus}: lower --decode-workers or --model-actors"
         )
-    return Pools(device, decode, model)
+    return pools
 
 
 def choose_tracking_pools(

@@ -26,7 +26,7 @@ def world() -> World:
 
 @pytest.fixture
 def losses(world: World) -> Losses:
-    return Losses(lambda: world.cpus, lambda: world.now)
+    return Losses(4, lambda: world.cpus, lambda: world.now)
 
 
 def test_quiet_alone_is_no_loss_nor_are_nodes_that_join(world: World, losses: Losses) -> None:
@@ -57,3 +57,23 @@ def test_what_comes_back_in_time_was_not_lost_and_one_cpu_is_too_few_to_begin_on
     world.wait(losses, 28)
     with pytest.raises(NodesLostError, match="2 of 4 CPUs"):
         world.wait(losses, 4)
+
+
+def test_a_graph_that_wants_more_cpus_than_there_are_begins_smaller_if_nothing_comes_out(world: World) -> None:
+    """A minute and a half after the last one joined; and never where the two that it takes at least are not there."""
+    losses = Losses(5, lambda: world.cpus, lambda: world.now)
+    world.cpus = 1
+    world.wait(losses, 1000)
+    world.cpus = 2
+    world.wait(losses, 80)
+    world.cpus = 4
+    world.wait(losses, 88)
+    with pytest.raises(NodesLostError, match="take 5 CPUs, 4 are there, and nothing came out for 90 s"):
+        world.wait(losses, 4)
+
+
+def test_a_graph_that_began_is_left_alone_though_it_wants_more(world: World) -> None:
+    losses = Losses(5, lambda: world.cpus, lambda: world.now)
+    world.wait(losses, 80)
+    losses.heard()
+    world.wait(losses, 1000)

@@ -56,11 +56,11 @@ class Jobs:
         return process
 
     def end_all(self) -> None:
-        """Leave nothing running, nor a pipe open, whatever became of the test."""
+        """Leave nothing running, nor a pipe open, whatever became of the test, and show what jobs said."""
         for process in self.started:
             if process.returncode is None:
                 process.kill()
-                process.communicate()
+                print(process.communicate()[1])
 
     def run(self, output: str, *more: str, code: int = 0, **faults: object) -> str:
         """Run to the end, expect the exit code, and return what it said on stderr."""
