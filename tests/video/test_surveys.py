@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -43,6 +44,30 @@ def test_who_stops_listening_need_not_wait_for_answers(folder: Path, monkeypatch
     monkeypatch.setenv("FAULTS", "1")
     asked = surveys([Question(str(folder / "a.mp4"), 250), *[Question("hang:///a.mp4", 1)] * 3])
     assert next(asked)[1] == Survey(WIDTH, HEIGHT, 200, True, 1)
+    started = time.monotonic()
+    asked.close()
+    assert time.monotonic() - started < 60
+
+
+def test_no_process_is_started_once_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor when listening ends while one is about to be started, which would then be waited for."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    starts = [Event(), Event()]  # of the first process and of the second
+    began, start = iter(starts), surveys_module._start
+
+    def late() -> object:
+        event = next(began)
+        event.set()
+        if event is starts[1]:
+            time.sleep(1)
+        return start()
+
+    monkeypatch.setattr(surveys_module, "_start", late)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAULTS", "1")
+    asked = surveys([Question(str(folder / "a.mp4"), 250), *[Question("hang:///a.mp4", 1)] * 3])
+    assert next(asked)[1] == Survey(WIDTH, HEIGHT, 200, True, 1)
+    assert starts[1].wait(60)
     started = time.monotonic()
     asked.close()
     assert time.monotonic() - started < 60
