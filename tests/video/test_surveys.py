@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread, Timer
 
 import pytest
 
@@ -49,28 +49,30 @@ def test_who_stops_listening_need_not_wait_for_answers(folder: Path, monkeypatch
     assert time.monotonic() - started < 60
 
 
-def test_no_process_is_started_once_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor when listening ends while one is about to be started, which would then be waited for."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    starts = [Event(), Event()]  # of the first process and of the second
-    began, start = iter(starts), surveys_module._start
+def test_a_helper_that_is_about_to_start_is_killed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever stops listening in that moment waits for its answer, which never comes."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAULTS", "1")
+    is_starting, may_start, start = Event(), Event(), surveys_module._start
 
     def late() -> object:
-        event = next(began)
-        event.set()
-        if event is starts[1]:
-            time.sleep(1)
+        is_starting.set()
+        may_start.wait()
         return start()
 
     monkeypatch.setattr(surveys_module, "_start", late)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("FAULTS", "1")
-    asked = surveys([Question(str(folder / "a.mp4"), 250), *[Question("hang:///a.mp4", 1)] * 3])
-    assert next(asked)[1] == Survey(WIDTH, HEIGHT, 200, True, 1)
-    assert starts[1].wait(60)
-    started = time.monotonic()
-    asked.close()
-    assert time.monotonic() - started < 60
+    helper = surveys_module._Helper()
+    asking = Thread(target=helper.ask, args=[Question("hang:///a.mp4", 1)], daemon=True)
+    asking.start()
+    assert is_starting.wait(60)
+    Timer(0.5, may_start.set).start()
+    helper.kill()
+    asking.join(60)
+    assert not asking.is_alive()
+    is_starting.clear()
+    answer = helper.ask(Question("hang:///a.mp4", 1))
+    assert isinstance(answer, TrackletError)
+    assert not is_starting.is_set()
 
 
 @pytest.mark.slow
