@@ -2,7 +2,7 @@
 
 What cannot be seen cannot be labelled, and a model is rightly unsure of it: of what hides, a label teaches little.
 
-Dimension letters: N boxes, B tracklets.
+Dimension letters: B tracklets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LEVEL = 0.5  # pixels: nearer than edges can be told
 
 
 class Boxes(NamedTuple):
-    """row: of the manifest. video: a number for each. frame, corners (left, top, right, bottom): int and float [N]."""
+    """row: of the manifest. video: a number for each. frame, corners (left, top, right, bottom): int and float, one of each box."""
 
     row: NDArray[np.int64]
     video: NDArray[np.int32]
@@ -52,7 +52,7 @@ def read_covered(manifest: Manifest, rows: Sequence[int], most_boxes: int = MOST
 
 
 def covered(boxes: Boxes) -> NDArray[np.float32]:
-    """float32 [N]: the largest share of a box that one other box of its frame covers which reaches further down.
+    """float32, of each box: the largest share of a box that one other box of its frame covers which reaches further down.
 
     On level ground, who reaches further down in the picture stands nearer to the camera; of two whose feet are level,
     as where the picture's edge cuts both, the taller one.
