@@ -26,7 +26,7 @@ _LEVEL = 0.5  # pixels: nearer than edges can be told
 
 
 class Boxes(NamedTuple):
-    """row: of the manifest. video: a number for each. frame, corners (left, top, right, bottom): int and float, one of each box."""
+    """Of each box its row of the manifest, a number for its video, its frame, and left, top, right and bottom."""
 
     row: NDArray[np.int64]
     video: NDArray[np.int32]
@@ -52,7 +52,7 @@ def read_covered(manifest: Manifest, rows: Sequence[int], most_boxes: int = MOST
 
 
 def covered(boxes: Boxes) -> NDArray[np.float32]:
-    """float32, of each box: the largest share of a box that one other box of its frame covers which reaches further down.
+    """Of each box the largest share that one other box of its frame covers which reaches further down.
 
     On level ground, who reaches further down in the picture stands nearer to the camera; of two whose feet are level,
     as where the picture's edge cuts both, the taller one.
