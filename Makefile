@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two processes; tests/conftest.py says which tests stay together.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+# Processes: one of them mostly waits for Ray. tests/conftest.py says which tests stay together.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache

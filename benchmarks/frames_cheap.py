@@ -32,9 +32,9 @@ from PIL import Image
 
 from benchmarks.frames import FRAMES, HEIGHT, RATE, WIDTH, read_with_decord, render, s3_copy
 from benchmarks.results import table, write_section
+from par_model.choices import DECODE_BUDGET
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
-from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.bytes.source import open_video

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.policies import DECODE_BUDGET, Policy
+from par_model.choices import DECODE_BUDGET, Policy
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.crop import cut_crop

@@ -28,12 +28,12 @@ from benchmarks.results import table, write_section
 from benchmarks.sampling_curve import KEYS_ALONE, Point, draw
 from par_model.api import read_tracklets
 from par_model.attributes import AttributeSchema
+from par_model.choices import DECODE_BUDGET
 from par_model.demo.config import StreetConfig
 from par_model.evaluation.bootstrap import macro_f1_difference
 from par_model.evaluation.measures import Answers, answer, measure
 from par_model.model.shipped import DEMO
 from par_model.model.stage import RecogniseStage
-from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Prediction, Tracklet
 from par_model.video import reader

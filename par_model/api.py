@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from par_model.choices import DECODE_BUDGET, Policy
 from par_model.errors import TrackletError, UsageError
-from par_model.policies import DECODE_BUDGET, Policy
 from par_model.sampling import Sampling
 from par_model.types import Crops, Failure, Outcome, RawCrops, Tracklet
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from par_model.policies import DECODE_BUDGET, POLICIES, Policy
+from par_model.choices import DECODE_BUDGET, POLICIES, Policy
 
 SPARING = 0.05  # the budget below which key frames are left out too
 

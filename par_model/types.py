@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from par_model.choices import FITS, Fit
 from par_model.errors import FailureCode, TrackletError
-
-Fit = Literal["stretch", "pad"]
-FITS: tuple[Fit, ...] = ("stretch", "pad")
 
 
 @dataclass(frozen=True, eq=False)

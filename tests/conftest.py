@@ -18,7 +18,7 @@ _START_RAY = ("cluster", "faults")
 
 
 class _Groups(LoadScopeScheduling):
-    """Deals tests to two processes side by side: a file's tests stay together and share its fixtures; all that start
+    """Deals tests to processes side by side: a file's tests stay together and share its fixtures; all that start
     Ray are one group, so that no two clusters meet."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from par_model.choices import BOX_FORMATS, BoxFormat
 from par_model.cli import options
 from par_model.cli.command import Command, option
 from par_model.wording import counted
@@ -17,10 +16,10 @@ from par_model.wording import counted
 @option(
     "--box-format",
     required=True,
-    type=click.Choice(["xywh", "xyxy"]),
+    type=click.Choice(BOX_FORMATS),
     help="What the four numbers are, in pixels. xywh: left, top, width, height. xyxy: left, top, right, bottom.",
 )
-def convert(manifest: str, output: str, box_format: Any) -> None:
+def convert(manifest: str, output: str, box_format: BoxFormat) -> None:
     """Write a manifest whose boxes are lists of four numbers as one whose boxes are x, y, w, h.
 
     All other columns keep their values. Relative addresses of videos and images become absolute ones.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from par_model.choices import DECODE_BUDGET
 from par_model.cli import options
 from par_model.cli.command import Command
 from par_model.cli.fields import options_of
@@ -16,7 +17,6 @@ from par_model.inference.options import InferOptions
 from par_model.inference.plan_options import Nodes, PlanOptions
 from par_model.model.device import Device
 from par_model.options import check_values, taken
-from par_model.policies import DECODE_BUDGET
 from par_model.wording import counted
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from par_model.attributes import load_schema
+from par_model.choices import FITS, Fit
 from par_model.cli.command import Command, option
 from par_model.cli.fields import options_of
 from par_model.errors import UsageError
@@ -56,7 +57,7 @@ CHECKPOINT_KEY = option(
 )
 @option(
     "--fit",
-    type=click.Choice(["stretch", "pad"]),
+    type=click.Choice(FITS),
     default="stretch",
     help="How a crop is brought to that size: stretched, or padded.",
 )
@@ -70,7 +71,7 @@ def init(
     schema: str,
     output: str,
     image_size: str | None,
-    fit: Any,
+    fit: Fit,
     seed: int,
     **asked: Any,
 ) -> None:

@@ -37,11 +37,11 @@ from typing import Any, Literal
 
 import pyarrow.compute as pc
 
+from par_model.choices import DECODE_BUDGET
 from par_model.errors import OutputError, UsageError
 from par_model.inference.plan_options import EFFICIENCY, Nodes
 from par_model.manifest.read import Manifest
 from par_model.manifest.selection import Selection
-from par_model.policies import DECODE_BUDGET
 
 # Microseconds, all of the driver's processor time: 6.22
 # (RESULTS: Outcomes and table through Ray; run.json: this). Rather long, for it counts outcomes while workers are busy;

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from par_model.choices import DECODE_BUDGET, Policy
 from par_model.errors import UsageError
 from par_model.model.device import Precision, RealDevice, RealPrecision
 from par_model.options import check_options, option, required
-from par_model.policies import DECODE_BUDGET, Policy
 from par_model.video.options import DecodeOptions
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from par_model.choices import DECODE_BUDGET, Policy
 from par_model.manifest.options import manifest_option
 from par_model.options import check_options, option
-from par_model.policies import DECODE_BUDGET, Policy
 
 EFFICIENCY = 0.85
 NODES = 8

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow as pa
 from par_model import storage
 from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.labelling import orders
+from par_model.labelling.covered import more_covered, read_covered
 from par_model.labelling.options import ChooseOptions
 from par_model.labelling.orders import Pick
 from par_model.labelling.pool import Pool, read_embeddings, read_pool
@@ -32,8 +33,10 @@ RANK = pa.field("chosen_rank", pa.int32())
 BY = pa.field("chosen_by", pa.string())
 WHY = pa.field("chosen_why", pa.string())
 _FIELDS = (RANK, BY, WHY)
-_MIXED = ("uncertain", "diverse", "stratified")
-_POLICIES = (*_MIXED, "random")  # which of them it is, is part of each one's seed
+# Mostly the uncertain, which help most; the others for what the table is sure of and wrong.
+_MIXED = ("uncertain", "uncertain", "diverse", "uncertain", "uncertain", "stratified")
+_POLICIES = ("uncertain", "diverse", "stratified", "random")  # which of them it is, is part of each one's seed
+_BY_SIGHT = ("mixed", "uncertain")  # that ask how much of a tracklet is seen
 # Comparing takes time by the square: of larger pools a random part is compared.
 _MOST_COMPARED = 20_000
 
@@ -73,6 +76,8 @@ def run_choose(options: ChooseOptions) -> Chosen:
         if storage.canonical(options.output) == storage.join(storage.canonical(options.predictions), "run.json"):
             raise UsageError(f"--output {options.output} is the table's record, which would be lost")
     pool = read_pool(manifest, predictions=options.predictions, split=options.split)
+    if options.by in _BY_SIGHT:
+        pool = replace(pool, covered=read_covered(manifest, pool.rows).tolist())
     chosen = choose(pool, options)
     if not chosen:
         raise ManifestError(
@@ -96,15 +101,15 @@ def choose(pool: Pool, options: ChooseOptions) -> list[Choice]:
     """Up to ``count`` tracklets, the policies in turn; fewer where people run out. The same for the same seed."""
     allowed = _Allowance(pool.people, options.per_person, pool.labelled)
     wanted = _MIXED if options.by == "mixed" else (options.by,)
-    turns = {name: deque(_orders(name, pool, options, allowed)) for name in wanted}
+    turns = {name: deque(_orders(name, pool, options, allowed)) for name in dict.fromkeys(wanted)}
     chosen: list[Choice] = []
-    while turns and len(chosen) < options.count:
-        for name in list(turns)[: options.count - len(chosen)]:
-            pick = _pick(turns[name], allowed)
-            if pick is None:
-                del turns[name]
-            else:
-                chosen.append(Choice(pick[0], name, pick[1]))
+    rounds = deque(wanted)
+    while rounds and len(chosen) < options.count:
+        name = rounds.popleft()
+        pick = _pick(turns[name], allowed)
+        if pick is not None:
+            chosen.append(Choice(pick[0], name, pick[1]))
+            rounds.append(name)
     return chosen
 
 
@@ -152,7 +157,8 @@ def _orders(name: str, pool: Pool, options: ChooseOptions, allowed: _Allowance) 
                 f"{options.predictions} answers no attribute, since its weights were never trained for any: choose "
                 "--by diverse"
             )
-        return orders.uncertain(pool.said, rng)
+        shares = [0.0] * len(pool) if pool.covered is None else pool.covered
+        return orders.uncertain(pool.said, more_covered(shares, pool.cameras), rng)
     if name == "diverse" and options.predictions is not None:
         # Thinned before it is compared, so that each that is drawn is another person.
         part = sorted(allowed.thinned(rng.permutation(len(pool)).tolist())[:_MOST_COMPARED])

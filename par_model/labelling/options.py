@@ -36,9 +36,9 @@ class ChooseOptions:
     count: int = option(300, "How many tracklets to choose.", metavar="N", at_least=1)
     by: By = option(
         "mixed",
-        "uncertain: where the answers are nearest to another answer, each attribute in turn. diverse: unlike one "
-        "another by their embedding. stratified: from each camera and hour of the day alike. random: by lot. mixed: "
-        "uncertain, diverse and stratified in turn.",
+        "uncertain: where the answers are nearest to another answer, each answer in turn, and first of tracklets that "
+        "others hide little. diverse: unlike one another by their embedding. stratified: from each camera and hour of "
+        "the day alike. random: by lot. mixed: of six, four uncertain, one diverse and one stratified.",
     )
     per_person: int = option(
         1,

@@ -6,7 +6,7 @@ Dimension letters: B tracklets, G classes of one group, E width of CLIP's embedd
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +21,28 @@ _HALF = 0.5
 _SEEDS = 2**32  # scikit-learn takes no larger ones
 
 
-def uncertain(said: Said, rng: np.random.Generator) -> list[Iterator[Pick]]:
-    """An order a group, the least sure first, so that each group, however sure its answers, has its share.
+def uncertain(said: Said, covered_B: NDArray[np.bool_], rng: np.random.Generator) -> list[Iterator[Pick]]:
+    """An order for each answer that the table gives: a value of an exclusive group, the yes and the no of a binary one.
 
-    Of a binary group that is the score nearest to the threshold; of an exclusive one the smallest margin between the
-    two highest scores ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
+    So each group, however sure its answers, and each value, however rare, has its share. In each those that are seen
+    well come first, since a model is rightly unsure of what is covered; of these the least sure. Of a binary group that
+    is the score nearest to the threshold; of an exclusive one the smallest margin between the two highest scores
+    ("Active hidden Markov models for information extraction", IDA 2001). Ties fall by lot.
     """
-    return [
-        _of_binary(group, said, span.start, rng)
-        if group.kind == "binary"
-        else _of_exclusive(group, said.answers.scores[:, span], rng)
-        for group, span in said.told
-    ]
+    found = []
+    for group, span in said.told:
+        scores_BG, decided_BG = said.answers.scores[:, span], said.answers.decided[:, span]
+        if group.kind == "binary":
+            border = said.thresholds.get(group.column)
+            margins_B, why = _of_binary(group, scores_BG[:, 0], decided_BG[:, 0], border)
+            answers_B = decided_BG[:, 0].astype(int)
+        else:
+            margins_B, why = _of_exclusive(group, scores_BG)
+            answers_B = scores_BG.argmax(axis=1)
+        order = np.lexsort((rng.random(len(margins_B)), margins_B, covered_B))
+        parts = (order[answers_B[order] == answer] for answer in np.unique(answers_B))
+        found += [_with_reasons(part.tolist(), why) for part in parts]
+    return found
 
 
 def diverse(embeddings_BE: NDArray[np.float32], pool: Sequence[int], count: int, seed: int) -> Iterator[Pick]:
@@ -75,27 +85,29 @@ def _of_stratum(camera: str | None, hour: int | None, found: Sequence[int]) -> I
         yield at, where if hour is None else f"{where}, {hour} h UTC"
 
 
-def _of_binary(group: AttributeGroup, said: Said, column: int, rng: np.random.Generator) -> Iterator[Pick]:
-    scores_B = said.answers.scores[:, column]
-    told = said.thresholds.get(group.column)
-    border = threshold(scores_B, said.answers.decided[:, column]) if told is None else told
+def _with_reasons(order: Sequence[int], why: Callable[[int], str]) -> Iterator[Pick]:
+    for at in order:
+        yield at, why(at)
+
+
+def _of_binary(
+    group: AttributeGroup, scores_B: NDArray[np.floating], decided_B: NDArray[np.bool_], told: float | None
+) -> tuple[NDArray[np.float64], Callable[[int], str]]:
+    border = threshold(scores_B, decided_B) if told is None else told
     about = "about " if told is None else ""
-    for at in _smallest_first(_from_threshold(scores_B, border), rng):
-        yield at, f"{group.name} {scores_B[at]:.2f}, yes above {about}{border:.2f}"
+    return _from_threshold(
+        scores_B, border
+    ), lambda at: f"{group.name} {scores_B[at]:.2f}, yes above {about}{border:.2f}"
 
 
-def _of_exclusive(group: AttributeGroup, scores_BG: NDArray[np.floating], rng: np.random.Generator) -> Iterator[Pick]:
+def _of_exclusive(
+    group: AttributeGroup, scores_BG: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], Callable[[int], str]]:
     best = np.argsort(-scores_BG, axis=1, kind="stable")[:, :2]
     highest = np.take_along_axis(scores_BG, best, axis=1)
-    for at in _smallest_first(highest[:, 0] - highest[:, 1], rng):
-        first, second = (f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
-        yield at, f"{group.name} {first} or {second}"
-
-
-def _smallest_first(margins: NDArray[np.floating], rng: np.random.Generator) -> list[int]:
-    """Positions by their margins, equal ones by lot."""
-    order: list[int] = np.lexsort((rng.random(len(margins)), margins)).tolist()
-    return order
+    return highest[:, 0] - highest[
+        :, 1
+    ], lambda at: f"{group.name} " + " or ".join(f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
 
 
 def threshold(scores_B: NDArray[np.floating], decided_B: NDArray[np.bool_]) -> float:

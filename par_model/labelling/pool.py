@@ -52,7 +52,8 @@ class Pool:
 
     rows: positions in the manifest. people, cameras: None where the manifest says nothing. hours: of the day, in UTC,
     at which a tracklet starts. labelled: how many labelled tracklets each person has. said: None without a table.
-    left_out: why other rows are not among them -> how many.
+    left_out: why other rows are not among them -> how many. covered: the share of each that others hide, where it is
+    known.
     """
 
     rows: list[int]
@@ -63,6 +64,7 @@ class Pool:
     labelled: Counter[str] = field(default_factory=Counter)
     said: Said | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    covered: Sequence[float] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from par_model.choices import BoxFormat
 from par_model.errors import ManifestError
 from par_model.manifest.cast import are_listed
 from par_model.manifest.plain import plain
@@ -19,8 +19,6 @@ from par_model.manifest.read import Manifest
 from par_model.manifest.rewrite import refuse_own_place, whole_batches, write_whole
 from par_model.manifest.schema import BOX, BOX_FIELDS, COLUMNS
 
-# xywh: left, top, width, height. xyxy: left, top, right, bottom.
-BoxFormat = Literal["xywh", "xyxy"]
 _FOUR = len(BOX_FIELDS)
 
 

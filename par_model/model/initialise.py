@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from par_model.attributes import AttributeSchema
+from par_model.choices import Fit
 from par_model.model.backbone import load_clip
 from par_model.model.config import RecogniserConfig
 from par_model.model.options import ModelOptions
 from par_model.model.recogniser import Recogniser
 from par_model.model.weights import save_weights
-from par_model.types import Fit, Preprocess
+from par_model.types import Preprocess
 
 
 def initialise_weights(

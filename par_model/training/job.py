@@ -26,13 +26,13 @@ import numpy as np
 
 from par_model import storage
 from par_model.attributes import load_schema
+from par_model.choices import Policy
 from par_model.errors import ManifestError, OutputError
 from par_model.manifest.labels import Labels, read_labels
 from par_model.manifest.read import Manifest
 from par_model.manifest.refuse import refuse_ambiguous
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import WeightsHeader, read_header
-from par_model.policies import Policy
 from par_model.progress import Progress
 from par_model.runs.differences import differing, refuse_differing
 from par_model.runs.lock import Held

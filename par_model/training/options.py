@@ -6,11 +6,11 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from par_model.choices import DECODE_BUDGET
 from par_model.errors import UsageError
 from par_model.manifest.options import manifest_option
 from par_model.model.device import Precision
 from par_model.options import check_options, option, required, stated_options
-from par_model.policies import DECODE_BUDGET
 from par_model.video.options import DecodeOptions
 
 Tune = Literal["side", "full", "head"]

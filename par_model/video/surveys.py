@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from threading import Lock
 
 from par_model.errors import FailureCode, TrackletError
 from par_model.video.containers.damage import reason_of
@@ -70,10 +71,12 @@ class _Helper:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._starting = Lock()
+        self._is_over = False
 
     def ask(self, question: Question) -> Survey | TrackletError:
-        connection = self._started()
         try:
+            connection = self._started()
             connection.send(question)
             if connection.poll(question.seconds):
                 answer: Survey | TrackletError = connection.recv()
@@ -86,9 +89,11 @@ class _Helper:
         return TrackletError(FailureCode.VIDEO_TIMEOUT, message)
 
     def kill(self) -> None:
-        """End the process, if there is one, while another thread may wait for it."""
-        if self._process is not None:
-            self._process.kill()
+        """End the process, if there is one, while another thread may start it or wait for it; none is started then."""
+        with self._starting:
+            self._is_over = True
+            if self._process is not None:
+                self._process.kill()
 
     def end(self) -> None:
         """End the process, if there is one, and forget it."""
@@ -101,21 +106,23 @@ class _Helper:
     def _started(self) -> Connection:
         if self._process is None or self._connection is None or self._process.poll() is not None:
             self.end()
-            self._connection, theirs = Pipe()
-            # A fresh interpreter: a fork of a process with threads may stand still, and multiprocessing would run the
-            # user's script anew in it.
-            start = (
-                f"import sys; sys.path[:] = {sys.path!r}; from par_model.video import surveys; surveys.main(sys.argv)"
-            )
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", start, str(theirs.fileno())],
-                    pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                )
-            finally:
-                theirs.close()
+            with self._starting:
+                if self._is_over:
+                    raise EOFError
+                self._process, self._connection = _start()
         return self._connection
+
+
+def _start() -> tuple[subprocess.Popen[bytes], Connection]:
+    ours, theirs = Pipe()
+    # A fresh interpreter: a fork of a process with threads may stand still, and multiprocessing would run the user's
+    # script anew in it.
+    start = f"import sys; sys.path[:] = {sys.path!r}; from par_model.video import surveys; surveys.main(sys.argv)"
+    try:
+        command = [sys.executable, "-c", start, str(theirs.fileno())]
+        return subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL), ours
+    finally:
+        theirs.close()
 
 
 def main(arguments: Sequence[str]) -> None:

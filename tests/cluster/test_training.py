@@ -72,6 +72,7 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
         choose_seat(1, "cuda", Resources(2, 0, 2, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_workers_on_s3_have_the_curve_of_one_process(
     labelled: Archive, s3: Callable[[], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

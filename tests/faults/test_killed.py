@@ -60,7 +60,8 @@ def test_sigkill_at_half_then_the_same_command_on_ray(jobs: Jobs, undisturbed: p
     killed_and_repeated(replace(jobs, ray=True), undisturbed)
 
 
-@pytest.mark.parametrize("ray", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ray", [False, True])
 def test_sigkill_at_half_then_the_same_command_on_s3(on_s3: Jobs, ray: bool, undisturbed: pa.Table) -> None:
     """The same where every URI is on S3, with its lock and parts there too."""
     killed_and_repeated(replace(on_s3, ray=ray), undisturbed)
@@ -167,7 +168,7 @@ def test_sigkill_while_the_manifest_is_planned(
     assert jobs.names("out") == ["attributes", "run.json"]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(jobs: Jobs, stop: signal.Signals) -> None:
     """Exit 130, what was done is kept, the lock is free, no traceback; the same command goes on."""
     process = jobs.start("out")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from par_model.choices import DECODE_BUDGET
 from par_model.errors import OutputError, UsageError
 from par_model.inference.forecast import Measured, cpu_nodes_for, cpus_per_gpu, forecast
 from par_model.inference.plan_options import Nodes
-from par_model.policies import DECODE_BUDGET
 
 # A GPU takes 20 tracklets a second, a CPU decodes half a one: 40 CPUs decode for a GPU.
 GPU = Measured(1000, "cuda", decode_seconds=2.0, model_seconds=0.05, frames_decoded=90.0, bytes_read=3e6)

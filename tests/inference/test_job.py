@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from par_model.attributes import load_schema
+from par_model.choices import DECODE_BUDGET
 from par_model.errors import ManifestError, OutputError, UsageError
 from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.manifest.write import write_manifest
-from par_model.policies import DECODE_BUDGET
 from par_model.video.options import DecodeOptions
 from tests.archive import assert_same_table, good_rows, video_row, write_archive, write_clips
 from tests.tiny import write_tiny_weights

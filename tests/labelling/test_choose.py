@@ -40,11 +40,12 @@ def choose(run: tuple[Path, Path], output: Path, **asked: Any) -> tuple[Chosen, 
 
 def test_mixed_takes_turns_and_nobody_twice(run: tuple[Path, Path], tmp_path: Path) -> None:
     chosen, rows = choose(run, tmp_path / "c.parquet", count=12)
-    assert [row["chosen_by"] for row in rows] == ["uncertain", "diverse", "stratified"] * 4
+    in_turn = ["uncertain", "uncertain", "diverse", "uncertain", "uncertain", "stratified"]
+    assert [row["chosen_by"] for row in rows] == in_turn * 2
     assert [row["chosen_rank"] for row in rows] == list(range(1, 13))
     assert len({row["person_id"] for row in rows}) == 12
     assert (chosen.count, chosen.people, chosen.cameras, chosen.pool) == (12, 12, 2, 39)
-    assert chosen.by == {"uncertain": 4, "diverse": 4, "stratified": 4}
+    assert chosen.by == {"uncertain": 8, "diverse": 2, "stratified": 2}
     assert chosen.left_out == {"failed in the table": 1}
     assert all(row["chosen_why"] for row in rows)
     assert [row for row in rows if row["tracklet_id"] == "t39"] == []
@@ -84,12 +85,32 @@ def test_as_many_are_chosen_as_people_allow_and_of_nobody_more(
         assert person is None or times + labelled[person] <= per_person
 
 
-def test_the_uncertain_are_those_near_the_threshold_group_by_group(run: tuple[Path, Path], tmp_path: Path) -> None:
-    _, rows = choose(run, tmp_path / "c.parquet", count=9, by="uncertain", per_person=2)
+def test_the_uncertain_are_those_near_another_answer_each_answer_in_turn(
+    run: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Three colours, backpacks of both kinds, and hats that nobody wears."""
+    _, rows = choose(run, tmp_path / "c.parquet", count=12, by="uncertain", per_person=2)
     of_backpack = [row["tracklet_id"] for row in rows if row["chosen_why"].startswith("backpack")]
     assert set(of_backpack) <= {f"t0{i}" for i in range(8)}
-    assert len(of_backpack) == 3
-    assert Counter(row["chosen_why"].split()[0] for row in rows) == {"top_color": 3, "backpack": 3, "hat": 3}
+    assert Counter(name > "t04" for name in of_backpack) == {True: 2, False: 2}
+    assert Counter(row["chosen_why"].split()[0] for row in rows) == {"top_color": 6, "backpack": 4, "hat": 2}
+
+
+def test_the_uncertain_are_those_that_nobody_hides(tmp_path: Path) -> None:
+    """t06 stands before t02, and t07 before t03, whose backpack is nearer to the threshold than most."""
+    out, _ = write_run(tmp_path)
+    rows = []
+    for i in range(8):
+        box = {"x": 0.0, "y": 4.0 if i > 5 else 0.0, "w": 10.0, "h": 20.0}
+        where = {"image_uris": None, "video_uri": "v.mp4", "frame_indices": [i - 4 if i > 5 else i], "boxes": [box]}
+        rows.append(manifest_row(i) | where)
+    write_manifest(str(tmp_path / "m.parquet"), rows, further=[PERSON])
+    for by in ("uncertain", "mixed"):
+        _, chosen = choose((out, tmp_path / "m.parquet"), tmp_path / "c.parquet", count=8, by=by, per_person=2)
+        uncertain = [row["tracklet_id"] for row in chosen if row["chosen_by"] == "uncertain"]
+        if by == "uncertain":
+            assert set(uncertain[6:]) == {"t02", "t03"}
+        assert not {"t02", "t03"} & set(uncertain[:4])
 
 
 def test_the_diverse_are_of_all_eight_directions(run: tuple[Path, Path], tmp_path: Path) -> None:

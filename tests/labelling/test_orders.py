@@ -23,26 +23,36 @@ def said(hat_above: float, **more: Any) -> Said:
     return Said(SCHEMA, Answers(SCORES, np.greater(SCORES, hat_above), np.ones(len(SCORES), bool)), **more)
 
 
-def test_each_group_in_turn_gives_what_is_nearest_to_another_answer() -> None:
+SEEN = np.zeros(len(SCORES), bool)
+
+
+def listed(told: Said, covered: Any = SEEN) -> list[list[tuple[int, str]]]:
+    return [list(order) for order in orders.uncertain(told, np.asarray(covered), np.random.default_rng(0))]
+
+
+def test_each_answer_in_turn_gives_what_is_nearest_to_another_one() -> None:
     """The hat's threshold shows as 0.3: 0.25 is a sixth of the way to 0, 0.35 a fourteenth of that to 1."""
-    hat, color = (list(order) for order in orders.uncertain(said(0.3), np.random.default_rng(0)))
-    assert [at for at, _ in hat] == [1, 3, 2, 0]
-    assert [at for at, _ in color] == [2, 3, 1, 0]
+    no_hat, hat, red, green, blue = listed(said(0.3))
+    assert [[at for at, _ in order] for order in (no_hat, hat, red, green, blue)] == [[3, 2], [1, 0], [1, 0], [3], [2]]
     assert hat[0][1] == "hat 0.35, yes above about 0.30"
-    assert color[0][1] == "color blue 0.32 or green 0.30"
+    assert blue[0][1] == "color blue 0.32 or green 0.30"
+
+
+def test_who_is_seen_well_comes_before_who_is_not_however_unsure() -> None:
+    no_hat, hat, *_ = listed(said(0.3), [False, True, False, True])
+    assert ([at for at, _ in no_hat], [at for at, _ in hat]) == ([2, 3], [0, 1])
 
 
 def test_a_threshold_that_the_run_recorded_is_taken_as_it_is() -> None:
     """At 0.26, 0.25 is a twenty-sixth of the way to 0, 0.20 six, and 0.35 an eighth of that to 1."""
-    hat, _ = (list(order) for order in orders.uncertain(said(0.3, thresholds={"hat": 0.26}), np.random.default_rng(0)))
-    assert [at for at, _ in hat] == [3, 1, 2, 0]
+    no_hat, hat, *_ = listed(said(0.22, thresholds={"hat": 0.26}))
+    assert ([at for at, _ in no_hat], [at for at, _ in hat]) == ([2], [3, 1, 0])
     assert hat[0][1] == "hat 0.25, yes above 0.26"
 
 
 def test_groups_that_the_table_does_not_tell_ask_for_nothing() -> None:
-    told = said(0.3, untrained=frozenset({"color_blue"}))
-    (hat,) = orders.uncertain(told, np.random.default_rng(0))
-    assert {why.split()[0] for _, why in hat} == {"hat"}
+    no_hat, hat = listed(said(0.3, untrained=frozenset({"color_blue"})))
+    assert {why.split()[0] for _, why in (*no_hat, *hat)} == {"hat"}
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from par_model.choices import DECODE_BUDGET
 from par_model.errors import StorageError, UsageError
 from par_model.manifest.read import Manifest
 from par_model.manifest.write import write_manifest
-from par_model.policies import DECODE_BUDGET
 from par_model.sampling import Sampling
 from par_model.training.cache import Shard, failures, missing_shards, plan_shards
 from par_model.training.inputs import Examples

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event, Thread, Timer
 
 import pytest
 
@@ -46,6 +47,32 @@ def test_who_stops_listening_need_not_wait_for_answers(folder: Path, monkeypatch
     started = time.monotonic()
     asked.close()
     assert time.monotonic() - started < 60
+
+
+def test_a_helper_that_is_about_to_start_is_killed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever stops listening in that moment waits for its answer, which never comes."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAULTS", "1")
+    is_starting, may_start, start = Event(), Event(), surveys_module._start
+
+    def late() -> object:
+        is_starting.set()
+        may_start.wait()
+        return start()
+
+    monkeypatch.setattr(surveys_module, "_start", late)
+    helper = surveys_module._Helper()
+    asking = Thread(target=helper.ask, args=[Question("hang:///a.mp4", 1)], daemon=True)
+    asking.start()
+    assert is_starting.wait(60)
+    Timer(0.5, may_start.set).start()
+    helper.kill()
+    asking.join(60)
+    assert not asking.is_alive()
+    is_starting.clear()
+    answer = helper.ask(Question("hang:///a.mp4", 1))
+    assert isinstance(answer, TrackletError)
+    assert not is_starting.is_set()
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from par_model import storage
+from par_model.choices import Policy
 from par_model.errors import FailureCode
-from par_model.policies import Policy
 from par_model.sampling import Sampling
 from par_model.types import Failure, RawCrops, Tracklet
 from par_model.video.bytes import source
