@@ -183,7 +183,8 @@ class MotOptions(BoxOptions):
     )
     frame_step: int | None = option(
         None,
-        "How many frames of the video lie from one number to the next, where only every Nth was numbered.",
+        "How many frames of the video lie from one number to the next, where only every Nth was numbered. Images that "
+        "ffmpeg extracted at a lower rate are not every Nth frame: see --numbering.",
         otherwise="1",
         at_least=1,
         at_most=_MOST_STEP,
@@ -219,7 +220,8 @@ class SheetOptions(BoxOptions):
     )
     frame_step: int = option(
         1,
-        "How many frames of the video lie from one number to the next, where only every Nth was numbered (vid_stride).",
+        "How many frames of the video lie from one number to the next, where only every Nth was numbered (vid_stride). "
+        "Images that ffmpeg extracted at a lower rate are not every Nth frame: see --numbering.",
         at_least=1,
         at_most=_MOST_STEP,
         show_bounds=True,
