@@ -24,7 +24,7 @@ video_options = together(
     options_of(BoxOptions, "skip_bad_boxes"),
     options_of(FitOptions, "relative"),
     options_of(BoxOptions, "corners"),
-    options_of(FitOptions, "tracks_size", "numbering"),
+    options_of(FitOptions, "tracks_size", "numbering", "image_rate"),
 )
 
 

@@ -131,6 +131,31 @@ def test_images_of_a_constant_rate_are_told_by_their_number_and_mapped_on_reques
     assert [int(b["x"]) - 1 for b in row["boxes"]] == [0, 1, 2, 6, 8, 19, 21, 22, 59, 61]
 
 
+def test_images_of_another_rate_are_mapped_as_the_option_says(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the clip's ten frames ffmpeg -vf fps=5 extracts 12 images, of the frames 2, 3, 4 and 7."""
+    tracks = tmp_path / "images.txt"
+    tracks.write_text("".join(f"{image},1,{image},5,9,9\n" for image in range(1, 13)), encoding="utf-8")
+    output = str(tmp_path / "m.parquet")
+    given = ["from-mot", "--video", str(clip), "--tracks", str(tracks), "--output", output]
+    assert run(*given, "--numbering", "fps-filter", "--image-rate", "5") == 0
+    assert "left out: 8 boxes on images that repeat a frame" in capsys.readouterr().err
+    (row,) = rows(output)
+    assert row["frame_indices"] == [2, 3, 4, 7]
+    assert [int(b["x"]) for b in row["boxes"]] == [1, 2, 3, 5]
+    assert run(*given, "--numbering", "constant-rate", "--image-rate", "1") == 1
+    assert "image 12 is beyond the" in capsys.readouterr().err
+    for wrong, said in (
+        (["--image-rate", "5"], "--image-rate needs --numbering constant-rate"),
+        (["--numbering", "fps-filter"], "--numbering fps-filter needs --image-rate"),
+        (["--numbering", "fps-filter", "--image-rate", "0"], "0 images a second are none"),
+        (["--numbering", "fps-filter", "--image-rate", "fast"], "'fast' is not a rate such as 5"),
+    ):
+        assert run(*given, *wrong) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_what_is_left_out_is_counted(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = tmp_path / "gt.txt"
     text = "1 1 5 5 9 9 1 1 1\n2 1 5 5 9 9 1 1 1\n2 1 5 5 9 9 1 1 1\n1 2 5 5 9 9 1 1 1\n1 3 5 5 9 9 0 1 1\n"

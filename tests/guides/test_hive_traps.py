@@ -179,6 +179,17 @@ def test_duckdb_takes_numbers_for_numbers_where_no_name_says_otherwise(folders: 
     assert duckdb.sql(f"SELECT camera_id FROM read_parquet({files}) ORDER BY 1").fetchall() == [(1,), (3,)]
 
 
+def test_pandas_looks_for_another_folder_on_s3_unless_it_has_options(s3: Callable[[], str]) -> None:
+    out = s3()
+    with TableWriter(out, SCHEMA, ["camera_id"]) as writer:
+        writer.write(pa.Table.from_pylist([{"id": "0", "camera_id": "a b"}], schema=SCHEMA))
+    folder = f"{out}/camera_id=a%20b"
+    with pytest.raises(FileNotFoundError, match="camera_id=a b"):
+        pd.read_parquet(folder)
+    assert pd.read_parquet(folder, storage_options={"anon": False})["id"].to_list() == ["0"]
+    assert pd.read_parquet(out)["camera_id"].to_list() == ["a b"]
+
+
 def test_the_page_has_a_row_for_each_of_these_reads() -> None:
     page = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8").partition("\n## Hive folders\n")[2]
     cells = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]

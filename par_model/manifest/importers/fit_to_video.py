@@ -11,7 +11,7 @@ import numpy as np
 
 from par_model.errors import ManifestError
 from par_model.manifest.agreement import LARGEST_SHARE, Agreement, Misfit, wholly_outside
-from par_model.manifest.importers.constant_rate import frames_shown
+from par_model.manifest.importers.constant_rate import frames_of_fps_filter, frames_shown
 from par_model.manifest.importers.options import FitOptions
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.survey import Survey, clock, survey
@@ -25,7 +25,7 @@ def fit(tracks: Tracks, video_uri: str, options: FitOptions = AS_IT_STANDS, *, o
     origin: what errors call the tracks. Raises ManifestError where they do not agree with the video, with the option
     that says how they were meant, and TrackletError where the video cannot be read.
     """
-    if options.numbering == "constant-rate":
+    if options.numbering != "frames":
         tracks = _from_constant_rate(tracks, video_uri, options, origin)
     frames, boxes = tracks.boxes()
     if not len(frames):
@@ -108,19 +108,22 @@ def _advice_on_frames(options: FitOptions, video_uri: str, last: int) -> str:
 
 
 def _from_constant_rate(tracks: Tracks, video_uri: str, options: FitOptions, origin: str) -> Tracks:
-    """Numbers of images that were extracted at a constant rate as those of the frames that they show.
+    """Numbers of images that were extracted at a constant rate, as those of the frames that they show.
 
     Of images that repeat a frame, the first box stays.
     """
     found = clock(video_uri, options.video_stream or 0)
-    shown = np.asarray(frames_shown(found.times, found.rate), np.int64)
+    rate = found.rate if options.image_rate is None else options.image_rate
+    is_filtered = options.numbering == "fps-filter"
+    images = frames_of_fps_filter(found.times, rate, found.rate) if is_filtered else frames_shown(found.times, rate)
+    shown = np.asarray(images, np.int64)
     frames, boxes = tracks.boxes()
     if not len(frames):
         return tracks
     if int(frames.max()) >= len(shown):
         raise ManifestError(
             f"{origin}: image {int(frames.max()) + 1} is beyond the {len(shown)} images that the video gives at a "
-            f"constant rate of {float(found.rate):g} a second; is it the right video?"
+            f"constant rate of {float(rate):g} a second; is it the right video?"
         )
     changed = tracks.changed(shown[frames], boxes)
     ends = np.cumsum([len(track) for track in tracks.by_id.values()])

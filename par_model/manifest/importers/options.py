@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Literal
 
 from par_model.errors import UsageError
 from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.options import check_options, option
 
-NumberingKind = Literal["frames", "constant-rate"]
+NumberingKind = Literal["frames", "constant-rate", "fps-filter"]
 Preset = Literal["supervision", "ultralytics", "kitti", "deepstream-kitti", "motsynth", "coco-video", "label-studio"]
 _MOST_STEP = 2**31 - 1
+_MOST_IMAGES = 1000  # a second
 
 
 def _time(text: str) -> datetime:
@@ -28,6 +30,15 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"{text!r} is not a width and height such as 1920x1080")
     return int(match[1]), int(match[2])
+
+
+def _rate(text: str) -> Fraction:
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/0*[1-9]\d{0,8}", text, re.ASCII) is None:
+        raise ValueError(f"{text!r} is not a rate such as 5, 0.5 or 30000/1001")
+    rate = Fraction(text)
+    if not 0 < rate <= _MOST_IMAGES:
+        raise ValueError(f"{text} images a second are none or more than {_MOST_IMAGES}")
+    return rate
 
 
 def _numbers(text: str) -> frozenset[int]:
@@ -49,7 +60,8 @@ class FitOptions:
     tracks_size: width and height of the pictures that the tracks were made on, where these are not the video's.
     every_frame: that an export, as ``Tracks.is_export`` means it, is of frames as they are numbered.
     numbering: ``constant-rate`` where the tool numbered images that were extracted at a constant rate, which repeats
-    and drops frames of a video that has none. video_numbers: frames are numbered as the video has them, which no option
+    and drops frames of a video that has none; ``fps-filter`` where FFmpeg's filter chose them. image_rate: that rate in
+    images a second, None: the video's. video_numbers: frames are numbered as the video has them, which no option
     changes. video_stream: which of the file's moving video tracks; None = the first.
     """
 
@@ -64,7 +76,14 @@ class FitOptions:
     numbering: NumberingKind = option(
         "frames",
         "What frame numbers count: the video's frames, or images that were extracted from it at a constant rate, as "
-        "ffmpeg does.",
+        "ffmpeg does by itself and with -r, or by its filter fps (-vf fps=RATE).",
+    )
+    image_rate: Fraction | None = option(
+        None,
+        "How many images a second were extracted, such as 5 or 30000/1001, as --numbering says.",
+        metavar="RATE",
+        otherwise="the video's own rate",
+        parse=_rate,
     )
     every_frame: bool = False
     video_numbers: bool = False
@@ -79,6 +98,10 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.numbering == "frames" and self.image_rate is not None:
+            raise UsageError("--image-rate needs --numbering constant-rate (ffmpeg -r) or fps-filter (ffmpeg -vf fps=)")
+        if self.numbering == "fps-filter" and self.image_rate is None:
+            raise UsageError("--numbering fps-filter needs --image-rate, the number in ffmpeg's fps=")
 
 
 @dataclass(frozen=True)
@@ -160,7 +183,8 @@ class MotOptions(BoxOptions):
     )
     frame_step: int | None = option(
         None,
-        "How many frames of the video lie from one number to the next, where only every Nth was numbered.",
+        "How many frames of the video lie from one number to the next, where only every Nth was numbered. Images that "
+        "ffmpeg extracted at a lower rate are not every Nth frame: see --numbering.",
         otherwise="1",
         at_least=1,
         at_most=_MOST_STEP,
@@ -196,7 +220,8 @@ class SheetOptions(BoxOptions):
     )
     frame_step: int = option(
         1,
-        "How many frames of the video lie from one number to the next, where only every Nth was numbered (vid_stride).",
+        "How many frames of the video lie from one number to the next, where only every Nth was numbered (vid_stride). "
+        "Images that ffmpeg extracted at a lower rate are not every Nth frame: see --numbering.",
         at_least=1,
         at_most=_MOST_STEP,
         show_bounds=True,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from par_model.manifest.importers.constant_rate import frames_shown
+from par_model.manifest.importers.constant_rate import frames_of_fps_filter, frames_shown
 from par_model.video.survey import clock
 from tests.video.frame_numbers import read, write_clip
 
@@ -22,16 +22,50 @@ HALVED = [*range(10), *range(10, 30, 2)]  # a camera that takes half as many at 
 A_THIRD = [*range(8), *range(8, 40, 3)]
 
 
+def images_of(clip: Path, *how: str) -> list[int]:
+    """The frames that the images show which ffmpeg extracts."""
+    folder = clip.with_suffix("")
+    folder.mkdir()
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(clip), *how, str(folder / "%d.png")], check=True)
+    images = sorted(folder.glob("*.png"), key=lambda path: int(path.stem))
+    return [read(np.asarray(Image.open(image).convert("RGB"))) for image in images]
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 @pytest.mark.parametrize("times", [list(range(12)), UNEVEN, HALVED, A_THIRD], ids=["even", "uneven", "halved", "third"])
 def test_it_is_as_ffmpeg_does(times: list[int], tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "v.mp4", len(times), times=times)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", str(clip), str(tmp_path / "%d.png")], check=True)
-    images = sorted(tmp_path.glob("*.png"), key=lambda path: int(path.stem))
-    seen = [read(np.asarray(Image.open(image).convert("RGB"))) for image in images]
     found = clock(str(clip))
     assert found.rate == 25
-    assert frames_shown(found.times, found.rate) == seen
+    assert frames_shown(found.times, found.rate) == images_of(clip)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    [(list(range(30)), "5"), (UNEVEN, "10"), (HALVED, "5"), (HALVED, "30000/1001"), (A_THIRD, "1")],
+    ids=["even", "uneven", "halved", "halved-ntsc", "third"],
+)
+def test_the_fps_filter_chooses_as_ffmpegs_does(times: list[int], rate: str, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "v.mp4", len(times), times=times)
+    seen = images_of(clip, "-vf", f"fps={rate}")
+    found = clock(str(clip))
+    assert frames_of_fps_filter(found.times, Fraction(rate), found.rate) == seen
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+def test_fewer_images_a_second_begin_with_two_neighbours(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "v.mp4", 30)
+    seen = images_of(clip, "-r", "5")
+    assert seen[:4] == [0, 1, 4, 9]
+    assert frames_shown(clock(str(clip)).times, Fraction(5)) == seen
+
+
+def test_the_fps_filter_takes_the_last_of_the_frames_that_are_nearest_to_an_image() -> None:
+    times = [Fraction(k, 25) for k in range(75)]
+    assert frames_of_fps_filter(times, Fraction(5), Fraction(25)) == [2 + 5 * image for image in range(15)]
+    assert frames_of_fps_filter(times, Fraction(1), Fraction(25)) == [12, 37, 62]
+    assert frames_of_fps_filter([], Fraction(1), Fraction(25)) == []
 
 
 def test_frames_that_come_late_are_repeated_and_those_that_come_too_soon_dropped() -> None:

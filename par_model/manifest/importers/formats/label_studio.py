@@ -163,7 +163,7 @@ def _is_key(key: object) -> bool:
 
 def _rate(value: Mapping[str, Any], keys: Sequence[Mapping[str, float]], where: str) -> float:
     """Frames a second of the numbering, as each key frame's time or else the whole duration tells."""
-    told = [key["frame"] / key["time"] for key in keys if key.get("time")]
+    told = [key["frame"] / key["time"] for key in _drawn(keys) if key.get("time")]
     count, duration = value.get("framesCount"), value.get("duration")
     if not told and is_finite(count) and is_finite(duration) and duration:
         told = [count / duration]
@@ -177,6 +177,15 @@ def _rate(value: Mapping[str, Any], keys: Sequence[Mapping[str, float]], where: 
     return rate
 
 
+def _drawn(keys: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
+    """Those of the key frames that people drew; all of them where none is.
+
+    An export with interpolated key frames has those between and after them as well, marked ``auto``. Their times are
+    rounded to hundredths of a second, and end where the sound does, which may be behind the last picture.
+    """
+    return [key for key in keys if not key.get("auto")] or keys
+
+
 def _boxes(region: _Region, picture: Picture, first_frame: int) -> list[tuple[int, tuple[float, ...]]]:
     """Frame and box, in pixels, of each frame of the video in which the region is shown."""
     seconds = picture.seconds
@@ -185,7 +194,7 @@ def _boxes(region: _Region, picture: Picture, first_frame: int) -> list[tuple[in
             f"{region.where}: has a key frame {region.keys[0]['frame']:g}, but frames are counted from {first_frame}; "
             "if they are counted from 0, say --first-frame 0"
         )
-    last = (region.keys[-1]["frame"] - first_frame) / region.rate
+    last = (_drawn(region.keys)[-1]["frame"] - first_frame) / region.rate
     end = seconds[-1] + (seconds[-1] - seconds[-2] if len(seconds) > 1 else 1 / region.rate)
     if last > end:
         raise ManifestError(

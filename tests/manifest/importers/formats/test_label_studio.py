@@ -91,6 +91,36 @@ def test_without_times_the_duration_tells_the_rate(tmp_path: Path) -> None:
         read(tmp_path, task(region("r", *keys, duration=0)))
 
 
+def interpolated(first: dict[str, Any], last: dict[str, Any], count: int, duration: float) -> list[dict[str, Any]]:
+    """Both with what label-studio-sdk 2.0.5 puts between them, and after the last one up to the frame ``count``."""
+
+    def towards(key: dict[str, Any], frame: int, x: float, time: float) -> list[dict[str, Any]]:
+        steps = frame - key["frame"]
+        return [
+            key
+            | {"x": key["x"] + (x - key["x"]) * step / steps, "frame": key["frame"] + step, "auto": True}
+            | {"time": round(key["time"] + (time - key["time"]) * step / steps, 2)}
+            for step in range(1, steps + 1)
+        ]
+
+    between = towards(first, last["frame"], last["x"], last["time"])[:-1]
+    return [first, *between, last, *towards(last, count, last["x"], duration)]
+
+
+@pytest.mark.parametrize(("frames", "duration", "start", "stop"), [(75, 3.02, 20, 40), (20, 0.875, 5, 15)])
+def test_an_export_with_interpolated_key_frames_says_the_same(
+    frames: int, duration: float, start: int, stop: int, tmp_path: Path
+) -> None:
+    """The times between are rounded, and end where the sound does: the rate that they tell is not the tag's, and the
+    last of them may lie behind the last picture."""
+    keys = key(start, 0, rate=24), key(stop, 40, rate=24)
+    plain = read(tmp_path, task(region("r", *keys)), of=picture(frames))["r"]
+    full = interpolated(*keys, round(duration * 24), duration)
+    found = read(tmp_path, task(region("r", *full)), of=picture(frames))["r"]
+    assert [box.frame for box in found] == [box.frame for box in plain]
+    assert [box.x for box in found] == pytest.approx([box.x for box in plain], abs=1e-4)
+
+
 def test_a_turned_region_becomes_the_upright_box_around_it(tmp_path: Path) -> None:
     """It is turned about its left upper corner, in pixels and not in percent."""
     found = read(tmp_path, task(region("r", key(1, 50, rotation=90, enabled=False))))
