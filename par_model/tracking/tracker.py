@@ -90,7 +90,8 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
 def _tracker(options: FollowOptions, rate: float) -> Any:
     package = load("trackers", _WHO)
     start, high = options.real_start_score, options.high_score
-    common = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
+    common: dict[str, Any] = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
+    common["iou"] = _height_modulated()() if options.overlap == "hmiou" else None
     if options.tracker == "ocsort":
         return package.OCSORTTracker(
             **common, high_conf_det_threshold=start, state_estimator_class=_remembering("XCYCSRStateEstimator")
@@ -111,6 +112,24 @@ def _tracker(options: FollowOptions, rate: float) -> Any:
             state_estimator_class=_remembering("XCYCWHStateEstimator"),
         )
     return package.ByteTrackTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
+
+
+@cache
+def _height_modulated() -> type[Any]:
+    """The overlap of two boxes times that of their heights ("Hybrid-SORT", arXiv 2308.00783). A walker's box is wide
+    and narrow in turn, but stays as high as it is."""
+    ious = load("trackers.utils.iou", _WHO)
+    base: Any = ious.BaseIoU
+
+    class HeightModulated(base):  # type: ignore[misc]
+        def _compute(self, boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+            tops, bottoms = ((boxes[:, None, side], others[None, :, side]) for side in (1, 3))
+            shared = np.minimum(*bottoms) - np.maximum(*tops)
+            both = np.maximum(*bottoms) - np.minimum(*tops)
+            heights: NDArray[np.float64] = np.clip(shared, 0, None) / both
+            return ious.IoU().compute(boxes, others) * heights
+
+    return HeightModulated
 
 
 @cache

@@ -74,6 +74,23 @@ def test_who_steps_aside_is_not_lost(tracker: TrackerName) -> None:
     assert only.frames.tolist() == list(range(40))
 
 
+def exchanged(options: FollowOptions) -> bool:
+    """Somebody 100 pixels high overtakes somebody of 85 on the same ground, both as wide as their legs are apart, in
+    turn from 25 to 55: does a track end with the other's boxes?"""
+    boxes: dict[int, list[tuple[float, ...]]] = {}
+    for k in range(60):
+        one, other = (40 + 15 * np.sin(0.9 * k + phase) for phase in (0, 2))
+        x, y = 100 + 4 * k, 115 + 2 * k
+        boxes[k] = [(x - one / 2, 20, x + one / 2, 120, 0.9), (y - other / 2, 35, y + other / 2, 120, 0.9)]
+    return any(np.ptp(track.boxes[:, 3] - track.boxes[:, 1]) > 1 for track in follow(seen(boxes), 1, options))
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_who_overtakes_is_told_apart_by_the_height(tracker: TrackerName) -> None:
+    assert not exchanged(FollowOptions(tracker=tracker))
+    assert exchanged(FollowOptions(tracker=tracker, overlap="iou"))
+
+
 @pytest.mark.parametrize(("keep_lost", "tracks"), [(1.0, 1), (0.3, 2)])
 def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lost: float, tracks: int) -> None:
     """Seven frames of ten a second, also where every second one is looked at."""
