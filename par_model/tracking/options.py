@@ -46,9 +46,16 @@ class FollowOptions:
         at_least=0,
         at_most=3600,
     )
+    fill_gaps: float = option(
+        0.5,
+        "Where a track has a box again after at most so long, it gets boxes in between, on the straight way.",
+        metavar="SECONDS",
+        at_least=0,
+        at_most=3600,
+    )
     frame_rate: float | None = option(
         None,
-        "Frames of the videos in a second, by which --keep-lost is counted in those that are looked at.",
+        "Frames of the videos in a second: by it --keep-lost and --fill-gaps are counted in those that are looked at.",
         metavar="FPS",
         otherwise="as their times say, else 25",
         above=0,
