@@ -135,8 +135,9 @@ def _height_modulated() -> type[Any]:
             tops, bottoms = ((boxes[:, None, side], others[None, :, side]) for side in (1, 3))
             shared = np.minimum(*bottoms) - np.maximum(*tops)
             both = np.maximum(*bottoms) - np.minimum(*tops)
-            heights: NDArray[np.float64] = np.clip(shared, 0, None) / both
-            return ious.IoU().compute(boxes, others) * heights
+            heights = np.clip(shared, 0, None) / both
+            alike: NDArray[np.float64] = ious.IoU().compute(boxes, others) * heights
+            return alike
 
     return HeightModulated
 
