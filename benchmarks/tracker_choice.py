@@ -29,7 +29,8 @@ from par_model.tracking.options import FollowOptions, TrackerName
 from par_model.tracking.tracker import Sightings, follow
 
 VALIDATION = StreetConfig(seed=6006, first_camera=300, cameras=8, seconds=15)
-TRIED = (FollowOptions(), FollowOptions(keep_lost=2), FollowOptions(start_score=0.5))
+PLAIN = (FollowOptions(), FollowOptions(overlap="iou"))
+TRIED = (*PLAIN, FollowOptions(keep_lost=2), FollowOptions(start_score=0.5))
 
 
 def sightings(of_frames: list[tuple[np.ndarray, np.ndarray]]) -> Sightings:
@@ -78,10 +79,11 @@ def rows_of(truth: dict[str, Frames]) -> Iterator[list[str]]:
             values = {v: scored(sequence(frames, followed(found[v], options))) for v, frames in truth.items()}
             crowded = [one for video, one in values.items() if Path(video).stem.startswith(CROWDED)]
             others = [one for video, one in values.items() if not Path(video).stem.startswith(CROWDED)]
-            plain = tried == TRIED[0]
+            plain = tried in PLAIN
             alone = [scored(sequence(f, followed(drawn[v], options)))["IDF1"] for v, f in truth.items() if plain]
             yield [
                 tracker,
+                options.overlap,
                 f"{options.real_start_score:g}",
                 f"{options.keep_lost:g} s",
                 *(f"{np.mean([one[name] for one in others]):.3f}" for name in ("HOTA", "IDF1", "MOTA")),
@@ -103,6 +105,7 @@ def main() -> None:
     )
     header = [
         "tracker",
+        "overlap",
         "start score",
         "keep lost",
         "HOTA",

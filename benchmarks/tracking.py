@@ -32,7 +32,7 @@ from trackeval import metrics
 from benchmarks.demo_weights import parjob, rendered
 from benchmarks.results import table, write_section
 from benchmarks.street_detector import SAME, boxes_of
-from benchmarks.tracking_attributes import attribute_rows
+from benchmarks.tracking_attributes import attribute_tables
 from par_model.demo.config import StreetConfig
 from par_model.tracking.detector import load_detector
 
@@ -155,7 +155,7 @@ def right(true: Path, work: Path) -> str:
     tracked = work / "tracked" / "tracklets.parquet"
     track(true.parent / "videos", tracked.parent, "--no-ray")
     rows, by_camera = track_rows(true, tracked)
-    recognition, lost = attribute_rows(true, tracked, work)
+    recognition, causes, lost = attribute_tables(true, tracked, work)
     short = [camera for camera, idf1 in by_camera.items() if camera != CROWDED and idf1 < GOAL_IDF1]
     return "\n\n".join(
         [
@@ -170,6 +170,10 @@ def right(true: Path, work: Path) -> str:
             f"half predicts nothing. At most {GOAL_F1} less with tracked ones is wanted: it is {lost[0]:.3f} and "
             f"{lost[1]:.3f} less, {met(lost[0] <= GOAL_F1)} and {met(lost[1] <= GOAL_F1)}.",
             table(["attributes", "as cut, true", "tracked", "a person one, true", "tracked"], recognition),
+            "What became of the true tracklets, and of which share of their groups the answer is right:",
+            table(
+                ["", "as cut", "right, true", "right, tracked", "a person one", "right, true", "right, tracked"], causes
+            ),
         ]
     )
 

@@ -18,48 +18,92 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou
 
 from benchmarks.demo_weights import parjob
 from benchmarks.street_detector import SAME, boxes_of
-from par_model.attributes import load_schema
-from par_model.evaluation.measures import Measured, answer, measure
+from par_model.attributes import AttributeSchema, load_schema
+from par_model.evaluation.measures import Answers, Measured, answer, measure, right_answers
 from par_model.manifest.write import write_manifest
 from par_model.model.shipped import DEMO, weights_uri
 from par_model.model.weights import read_header
+
+CAUSES = ("most boxes not found", "found, under several names", "one track, shared with others", "one track, their own")
+OWN = 0.75  # share of a track's boxes, of those that lie on somebody, from which it is that person's own
 
 Table = dict[str, dict[str, Any]]
 """Rows of an attribute table, by tracklet."""
 
 
-def matches(true: Path, tracked: Path) -> dict[str, str | None]:
-    """For each true tracklet the tracked one that lies on most of its boxes, if it lies on half of them."""
+@dataclass(frozen=True)
+class Lying:
+    """Which tracked boxes lie on which true ones, one on one in each frame.
+
+    lengths: boxes of each true tracklet. on: for each of those, how many of them each track lies on. whose: for each
+    track, how many of its boxes lie on each person.
+    """
+
+    lengths: Counter[str]
+    on: dict[str, Counter[str]]
+    whose: dict[str, Counter[str]]
+
+    def match(self, name: str) -> str | None:
+        """The track that lies on most boxes of a true tracklet, if it lies on half of them."""
+        best = self.on.get(name, Counter()).most_common(1)
+        return best[0][0] if best and 2 * best[0][1] >= self.lengths[name] else None
+
+    def cause(self, name: str, person: str) -> str:
+        """What became of a true tracklet, of CAUSES."""
+        match = self.match(name)
+        if match is None:
+            return CAUSES[0] if 2 * self.on.get(name, Counter()).total() < self.lengths[name] else CAUSES[1]
+        whose = self.whose[match]
+        return CAUSES[2] if whose[person] < OWN * whose.total() else CAUSES[3]
+
+
+def lying(true: Path, tracked: Path) -> Lying:
     truth, found = boxes_of(true, "tracklet_id"), boxes_of(tracked, "tracklet_id")
-    votes: dict[str, Counter[str]] = {}
-    lengths: Counter[str] = Counter()
+    people = persons_of(true)
+    made = Lying(Counter(), {}, {})
     for video, frames in truth.items():
         for frame, here in frames.items():
             there = found.get(video, {}).get(frame, {})
-            lengths.update(here.keys())
+            made.lengths.update(here.keys())
             overlap = box_iou(*(torch.tensor(list(b.values())).reshape(-1, 4) for b in (here, there))).numpy()
             overlap[overlap < SAME] = 0
             names = list(here), list(there)
             for row, column in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
                 if overlap[row, column]:
-                    votes.setdefault(names[0][row], Counter())[names[1][column]] += 1
-    best = {name: counts.most_common(1)[0] for name, counts in votes.items()}
+                    name, track = names[0][row], names[1][column]
+                    made.on.setdefault(name, Counter())[track] += 1
+                    made.whose.setdefault(track, Counter())[people[name]] += 1
+    return made
+
+
+def persons_of(true: Path) -> dict[str, str]:
+    """Who each true tracklet is, camera and all; where the manifest does not tell, everyone is a tracklet."""
+    rows = pq.read_table(true)
+    who = rows["person_id" if "person_id" in rows.column_names else "tracklet_id"].to_pylist()
     return {
-        name: best[name][0] if name in best and 2 * best[name][1] >= length else None
-        for name, length in lengths.items()
+        name: f"{video} {person}"
+        for name, video, person in zip(rows["tracklet_id"].to_pylist(), rows["video_uri"].to_pylist(), who, strict=True)
     }
+
+
+def matches(true: Path, tracked: Path) -> dict[str, str | None]:
+    """For each true tracklet the tracked one that lies on most of its boxes, if it lies on half of them."""
+    found = lying(true, tracked)
+    return {name: found.match(name) for name in found.lengths}
 
 
 def one_each(true: Path) -> Path:
@@ -101,36 +145,71 @@ def recognised(manifest: Path, output: Path) -> Table:
     return {row["tracklet_id"]: row for row in pq.read_table(output / "attributes").to_pylist()}
 
 
-def attributes(true: Path, tracked: Path, answers: Table, work: Path) -> tuple[list[Measured], str]:
-    """What is measured of attributes with true tracklets and with tracked ones, of which ``answers`` is the table; and
-    how many true ones have a match."""
+@dataclass(frozen=True)
+class Compared:
+    """true, tracked: what is measured of attributes with true tracklets and with tracked ones. matched: how many true
+    ones have a match. causes: for each of CAUSES, how many tracklets there are, and the shares of the groups' answers
+    that are right with true tracklets and with tracked ones."""
+
+    true: Measured
+    tracked: Measured
+    matched: str
+    causes: dict[str, list[str]]
+
+
+def compare(true: Path, tracked: Path, answers: Table, work: Path) -> Compared:
+    """answers: the attribute table of the tracked ones."""
     schema, header = load_schema("street"), read_header(weights_uri(DEMO))
     rows = pq.read_table(true, columns=["tracklet_id", "labels"]).to_pylist()
     names = [row["tracklet_id"] for row in rows]
     labels = np.array([row["labels"] for row in rows], np.int8)
-    whose = matches(true, tracked)
+    found, people = lying(true, tracked), persons_of(true)
+    whose = [found.match(name) for name in names]
+    cause = np.array([found.cause(name, people[name]) for name in names])
 
-    def measured(table_of: Table, of: list[str | None]) -> Measured:
+    def said(table_of: Table, of: Sequence[str | None]) -> Answers:
         """Of a tracklet without a match, or that failed, nothing."""
         given = [table_of[name]["scores"] if name is not None else None for name in of]
         nothing = [0.0] * labels.shape[1]
         scores = np.array([list(one.values()) if one is not None else nothing for one in given], np.float32)
         known = np.array([one is not None for one in given])
-        found = answer(scores, schema, header.thresholds)
-        return measure(labels, replace(found, decided=found.decided & known[:, None], answered=known), schema)
+        decided = answer(scores, schema, header.thresholds)
+        return replace(decided, decided=decided.decided & known[:, None], answered=known)
 
-    both = [measured(recognised(true, work / "table"), list(names)), measured(answers, [whose[name] for name in names])]
-    return both, f"{sum(name is not None for name in whose.values())} of {len(names)}"
-
-
-def attribute_rows(true: Path, tracked: Path, work: Path) -> tuple[list[list[str]], list[float]]:
-    """Macro F1 over classes of all and of each group; and how much less it is with tracked tracklets, both ways."""
-    answers = recognised(tracked, work / "table")
-    (cut, matched_cut), (whole, matched_whole) = (
-        attributes(manifest, tracked, answers, work) for manifest in (true, one_each(true))
+    both = [said(recognised(true, work / "table"), names), said(answers, whose)]
+    shares = [right_shares(labels, one, schema, cause) for one in both]
+    return Compared(
+        *(measure(labels, one, schema) for one in both),
+        f"{sum(name is not None for name in whose)} of {len(names)}",
+        {one: [str((cause == one).sum()), *(share.get(one, "") for share in shares)] for one in CAUSES},
     )
-    four = [*cut, *whole]
+
+
+def right_shares(
+    labels: NDArray[np.int8], answers: Answers, schema: AttributeSchema, cause: NDArray[np.str_]
+) -> dict[str, str]:
+    """By cause [B], of which share of the groups that are labelled the answer is right."""
+    both = [
+        right_answers(group, labels[:, span], answers.decided[:, span], answers.answered)
+        for group, span in schema.spans()
+    ]
+    counted, right = (np.stack(one, axis=1) for one in zip(*both, strict=True))
+    return {
+        one: f"{(right & counted)[cause == one].sum() / counted[cause == one].sum():.3f}"
+        for one in CAUSES
+        if counted[cause == one].any()
+    }
+
+
+def attribute_tables(true: Path, tracked: Path, work: Path) -> tuple[list[list[str]], list[list[str]], list[float]]:
+    """Macro F1 over classes of all and of each group; what became of the true tracklets; and how much less macro F1 is
+    with tracked tracklets, both ways."""
+    answers = recognised(tracked, work / "table")
+    cut, whole = (compare(manifest, tracked, answers, work) for manifest in (true, one_each(true)))
+    four = [cut.true, cut.tracked, whole.true, whole.tracked]
     body = [["all", *(f"{one['means']['macro_f1']:.3f}" for one in four)]]
-    body += [[name, *(f"{one['groups'][name]['macro_f1']:.3f}" for one in four)] for name in cut[0]["groups"]]
-    body.append(["true tracklets with a match", "", matched_cut, "", matched_whole])
-    return body, [a["means"]["macro_f1"] - b["means"]["macro_f1"] for a, b in (cut, whole)]
+    body += [[name, *(f"{one['groups'][name]['macro_f1']:.3f}" for one in four)] for name in cut.true["groups"]]
+    body.append(["true tracklets with a match", "", cut.matched, "", whole.matched])
+    causes = [[cause, *cut.causes[cause], *whole.causes[cause]] for cause in CAUSES]
+    less = [one.true["means"]["macro_f1"] - one.tracked["means"]["macro_f1"] for one in (cut, whole)]
+    return body, causes, less

@@ -11,6 +11,7 @@ from par_model.options import check_options, option, required
 from par_model.video.options import DecodeOptions
 
 TrackerName = Literal["bytetrack", "ocsort", "botsort", "sort"]
+Overlap = Literal["hmiou", "iou"]
 
 # OC-SORT has one threshold for both, and its authors' is lower.
 _START_SCORE = {"ocsort": 0.6}
@@ -24,6 +25,11 @@ class FollowOptions:
     tracker: TrackerName = option(
         "botsort",
         "What follows people from picture to picture. botsort is without its step that makes up for a moving camera.",
+    )
+    overlap: Overlap = option(
+        "hmiou",
+        "How much a box has of where a track is expected: iou is the area that they share, over that of both; hmiou is "
+        "that times the same of their heights, which tells people who pass each other apart.",
     )
     start_score: float | None = option(
         None,
@@ -40,9 +46,16 @@ class FollowOptions:
         at_least=0,
         at_most=3600,
     )
+    fill_gaps: float = option(
+        0.5,
+        "Where a track has a box again after at most so long, it gets boxes in between, on the straight way.",
+        metavar="SECONDS",
+        at_least=0,
+        at_most=3600,
+    )
     frame_rate: float | None = option(
         None,
-        "Frames of the videos in a second, by which --keep-lost is counted in those that are looked at.",
+        "Frames of the videos in a second: by it --keep-lost and --fill-gaps are counted in those that are looked at.",
         metavar="FPS",
         otherwise="as their times say, else 25",
         above=0,

@@ -26,7 +26,7 @@ from par_model.tracking.torch_detector import TorchDetector
 
 # From this overlap on two boxes are one person's. Cells are not asked to be surer than their neighbours: of two people
 # whose middles lie in cells side by side one was lost that way.
-_SAME = 0.55
+_SAME = 0.5
 _MOST_CELLS = 2000  # that are compared
 _MOST = 100  # persons in a picture
 # Added to logits: the loss leaves scores low, and trackers begin tracks at 0.7. With less than 0.5 handed on trackers

@@ -90,10 +90,14 @@ class StreetNetwork(Backbone):
         self.from_fine, self.mix_finest = Convolution(48, 16, size=1), Convolution(16, 32)
         self.heads = Heads(32, STRIDE)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def finest_features(self, pictures: Tensor) -> Tensor:
+        """Of cells of 2 pixels, [M, 32, H/2, W/2]."""
         finest, fine = self.features(pictures)
-        up = F.interpolate(self.from_fine(fine), scale_factor=2.0)
-        answer: tuple[Tensor, Tensor] = self.heads(self.mix_finest(finest + up))
+        up: Tensor = self.mix_finest(finest + F.interpolate(self.from_fine(fine), scale_factor=2.0))
+        return up
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        answer: tuple[Tensor, Tensor] = self.heads(self.finest_features(pictures))
         return answer
 
     def fused(self) -> StreetNetwork:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.extras import load
+from par_model.tracking.gaps import without_gaps
 from par_model.tracking.options import FollowOptions
 
 _WHO = "parjob track"
@@ -35,6 +36,7 @@ class Sightings:
 
     frames: int64 [n], strictly increasing. seconds: float64 [n], when each is shown, NaN where that is not known.
     counts: int64 [n], how many boxes each has. boxes: float32 [m, 4], left, top, right, bottom; scores: float32 [m].
+    damaged: int64 [k], those of the frames without a sound picture.
     """
 
     frames: NDArray[np.int64]
@@ -42,6 +44,7 @@ class Sightings:
     counts: NDArray[np.int64]
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
+    damaged: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def rate(self) -> float | None:
         """Sampled frames a second, as most of them follow each other; None where the video does not tell."""
@@ -72,8 +75,8 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     """
     if not len(seen.frames):
         return []
-    measured = seen.rate() or ASSUMED_RATE / every
-    tracker = _tracker(options, measured if options.frame_rate is None else options.frame_rate / every)
+    rate = (seen.rate() or ASSUMED_RATE / every) if options.frame_rate is None else options.frame_rate / every
+    tracker = _tracker(options, rate)
     made = _Tracks()
     ends = np.cumsum(seen.counts)
     step = int(seen.frames[0]) // every
@@ -84,13 +87,20 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
         part = slice(end - count, end)
         _update(tracker, seen.boxes[part], seen.scores[part])
         made.add(frame, tracker.tracks)
-    return [track for track in made.finished() if len(track.frames) >= options.min_length]
+    usable = np.setdiff1d(seen.frames, seen.damaged)
+    longest = int(options.fill_gaps * rate + 1e-6) * every
+    return [
+        FollowedTrack(*without_gaps(track.frames, track.boxes, usable, longest))
+        for track in made.finished()
+        if len(track.frames) >= options.min_length
+    ]
 
 
 def _tracker(options: FollowOptions, rate: float) -> Any:
     package = load("trackers", _WHO)
     start, high = options.real_start_score, options.high_score
-    common = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
+    common: dict[str, Any] = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
+    common["iou"] = _height_modulated()() if options.overlap == "hmiou" else None
     if options.tracker == "ocsort":
         return package.OCSORTTracker(
             **common, high_conf_det_threshold=start, state_estimator_class=_remembering("XCYCSRStateEstimator")
@@ -111,6 +121,25 @@ def _tracker(options: FollowOptions, rate: float) -> Any:
             state_estimator_class=_remembering("XCYCWHStateEstimator"),
         )
     return package.ByteTrackTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
+
+
+@cache
+def _height_modulated() -> type[Any]:
+    """The overlap of two boxes times that of their heights ("Hybrid-SORT", arXiv 2308.00783). A walker's box is wide
+    and narrow in turn, but stays as high as it is."""
+    ious = load("trackers.utils.iou", _WHO)
+    base: Any = ious.BaseIoU
+
+    class HeightModulated(base):  # type: ignore[misc]
+        def _compute(self, boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+            tops, bottoms = ((boxes[:, None, side], others[None, :, side]) for side in (1, 3))
+            shared = np.minimum(*bottoms) - np.maximum(*tops)
+            both = np.maximum(*bottoms) - np.minimum(*tops)
+            heights = np.clip(shared, 0, None) / both
+            alike: NDArray[np.float64] = ious.IoU().compute(boxes, others) * heights
+            return alike
+
+    return HeightModulated
 
 
 @cache

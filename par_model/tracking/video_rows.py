@@ -119,7 +119,6 @@ class _Told:
     """What a video's batches say beside boxes."""
 
     end: VideoEnd
-    damaged: int
     width: int
     height: int
 
@@ -129,14 +128,15 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
     seconds: list[float] = []
     counts: list[int] = []
     boxes, scores = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
-    end, damaged, size = VideoEnd(), 0, (0, 0)
+    end, size = VideoEnd(), (0, 0)
+    damaged: list[int] = []
     for batch in batches:
         frames += batch.frames
         seconds += [float("nan") if time is None else time for time in batch.seconds]
         counts += batch.counts
         boxes.append(batch.boxes)
         scores.append(batch.scores)
-        damaged += sum(why is not None for why in batch.damage)
+        damaged += [frame for frame, why in zip(batch.frames, batch.damage, strict=True) if why is not None]
         end = batch.end or end
         size = batch.size if batch.size != (0, 0) else size
     seen = Sightings(
@@ -145,8 +145,9 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
         np.asarray(counts, np.int64),
         np.concatenate(boxes),
         np.concatenate(scores),
+        np.asarray(damaged, np.int64),
     )
-    return seen, _Told(end, damaged, *size)
+    return seen, _Told(end, *size)
 
 
 def _row(footage: Footage, name: int, track: FollowedTrack, seconds: float, stream: int | None) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _video_row(footage: Footage, seen: Sightings, told: _Told, followed: Sequenc
         "start_time": None if start is None else (start if start.tzinfo else start.replace(tzinfo=UTC)),
         "frames": None if failed else end.frames,
         "sampled_frames": len(seen.frames),
-        "damaged_frames": told.damaged,
+        "damaged_frames": len(seen.damaged),
         "frame_rate": seen.rate(),
         "width": told.width or None,
         "height": told.height or None,

@@ -16,7 +16,7 @@ from par_model.manifest.write import write_manifest
 pytest.importorskip("trackeval", reason="trackeval is not installed: pip install -e .[bench]")
 from benchmarks.street_detector import boxes_of
 from benchmarks.tracking import Frames, scored, sequence
-from benchmarks.tracking_attributes import matches, one_each
+from benchmarks.tracking_attributes import CAUSES, lying, matches, one_each, persons_of
 
 FIRST, SECOND = [0.0, 0.0, 10.0, 20.0], [50.0, 0.0, 60.0, 20.0]
 TRUE: Frames = {frame: {"a": FIRST, "b": SECOND} for frame in range(10)}
@@ -97,6 +97,33 @@ def test_one_box_is_not_found_for_two(tmp_path: Path) -> None:
     behind = [2.0, 0.0, 12.0, 20.0]
     true = manifest(tmp_path / "true.parquet", {"a": ([0, 1, 2, 3], FIRST), "b": ([0, 1, 2, 3], behind)})
     assert matches(true, manifest(tmp_path / "one.parquet", {"0": ([0, 1, 2, 3], behind)})) == {"a": None, "b": "0"}
+
+
+def test_what_became_of_true_tracklets(tmp_path: Path) -> None:
+    """One is not found, one has three names, two share a track that goes over from the one to the other, and one, who
+    is somebody's second tracklet, is followed from the first on."""
+    four, later = [0, 1, 2, 3], [4, 5, 6, 7]
+    far, away = [100.0, 0.0, 110.0, 20.0], [150.0, 0.0, 160.0, 20.0]
+    tracklets = {
+        "none": ([0, 1, 2, 3], away),
+        "names": (four, SECOND),
+        "shared": (four, far),
+        "goes": (later, SECOND),
+        "own-0": (four, FIRST),
+        "own-1": (later, FIRST),
+    }
+    rows = [row | {"person_id": row["tracklet_id"].split("-")[0]} for row in rows_of(tracklets)]
+    write_manifest(str(tmp_path / "true.parquet"), rows, further=[pa.field("person_id", pa.string())])
+    over = rows_of({"over": (four + later, far)})[0]
+    over["boxes"] = over["boxes"][:4] + rows_of({"": (later, SECOND)})[0]["boxes"]
+    tracks = {"0": ([0], away), "1": ([0], SECOND), "2": ([1], SECOND), "3": ([2], SECOND), "4": (four + later, FIRST)}
+    write_manifest(str(tmp_path / "tracked.parquet"), [*rows_of(tracks), over])
+    found, people = (
+        lying(tmp_path / "true.parquet", tmp_path / "tracked.parquet"),
+        persons_of(tmp_path / "true.parquet"),
+    )
+    causes = {name: found.cause(name, people[name]) for name in tracklets}
+    assert causes == dict(zip(tracklets, (*CAUSES[:3], CAUSES[2], CAUSES[3], CAUSES[3]), strict=True))
 
 
 def test_one_tracklet_for_each_person_leaves_open_what_differs(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,23 @@ def test_who_steps_aside_is_not_lost(tracker: TrackerName) -> None:
     assert only.frames.tolist() == list(range(40))
 
 
+def exchanged(options: FollowOptions) -> bool:
+    """Somebody 100 pixels high overtakes somebody of 85 on the same ground, both as wide as their legs are apart, in
+    turn from 25 to 55: does a track end with the other's boxes?"""
+    boxes: dict[int, list[tuple[float, ...]]] = {}
+    for k in range(60):
+        one, other = (40 + 15 * np.sin(0.9 * k + phase) for phase in (0, 2))
+        x, y = 100 + 4 * k, 115 + 2 * k
+        boxes[k] = [(x - one / 2, 20, x + one / 2, 120, 0.9), (y - other / 2, 35, y + other / 2, 120, 0.9)]
+    return any(np.ptp(track.boxes[:, 3] - track.boxes[:, 1]) > 1 for track in follow(seen(boxes), 1, options))
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_who_overtakes_is_told_apart_by_the_height(tracker: TrackerName) -> None:
+    assert not exchanged(FollowOptions(tracker=tracker))
+    assert exchanged(FollowOptions(tracker=tracker, overlap="iou"))
+
+
 @pytest.mark.parametrize(("keep_lost", "tracks"), [(1.0, 1), (0.3, 2)])
 def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lost: float, tracks: int) -> None:
     """Seven frames of ten a second, also where every second one is looked at."""
@@ -81,6 +100,25 @@ def test_who_is_hidden_goes_on_within_the_time_that_lost_tracks_are_kept(keep_lo
         frames = [k for k in range(0, 60, every) if not 30 <= k < 37]
         boxes = {k: [walker(k, 0, 1)] if k in frames else [] for k in range(0, 60, every)}
         assert len(follow(seen(boxes), every, FollowOptions(keep_lost=keep_lost))) == tracks
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize(("seconds", "filled"), [(0.0, []), (0.5, [30]), (0.6, [20, 21, 22, 23, 24, 30])])
+def test_gaps_are_filled_up_to_a_time(seconds: float, filled: list[int], every: int) -> None:
+    """Six frames from one box to the next of ten a second, and then two; of those every one is looked at, or every
+    second one of a video with twice as many."""
+    there = [k for k in range(40) if k not in (20, 21, 22, 23, 24, 30)]
+    boxes = {every * k: [walker(k, 0, 2)] if k in there else [] for k in range(40)}
+    (only,) = follow(seen(boxes, fps=10 * every), every, FollowOptions(fill_gaps=seconds))
+    assert only.frames.tolist() == [every * k for k in sorted({*there, *filled})]
+    expected = np.array([walker(frame // every, 0, 2)[:4] for frame in only.frames.tolist()])
+    assert only.boxes == pytest.approx(expected, abs=1e-4)
+
+
+def test_damaged_frames_get_no_box() -> None:
+    boxes = {k: [walker(k, 0, 2)] if k not in (20, 21, 22) else [] for k in range(40)}
+    (only,) = follow(replace(seen(boxes), damaged=np.array([21])), 1, FollowOptions())
+    assert only.frames.tolist() == [k for k in range(40) if k != 21]
 
 
 def test_a_frame_rate_that_is_given_counts_instead_of_the_times() -> None:

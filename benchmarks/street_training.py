@@ -1,0 +1,264 @@
+"""How the small detector that ships is trained; `python -m benchmarks.street_detector --train` runs it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import box_iou, generalized_box_iou_loss
+
+from benchmarks.demo_weights import rendered
+from benchmarks.street_detector import frames_of
+from par_model.demo.config import StreetConfig
+from par_model.tracking.street_detector import scaled_down
+from par_model.tracking.street_network import Backbone, Heads, StreetNetwork, filled_up
+
+# Many cameras, few frames of each, far apart: variety teaches more than repetition. The second street, which the last
+# stage sees too, has half as many people again.
+FIRST_STREET = StreetConfig(seed=4004, first_camera=200, cameras=56, seconds=60, fps=0.5, min_boxes=1)
+SECOND_STREET = StreetConfig(
+    seed=4104, first_camera=400, cameras=40, seconds=40, fps=0.5, min_boxes=1, people_per_minute=33
+)
+SEED = 7
+WINDOW = 208  # columns of a picture that a step sees: a third of the work less, and more people at edges
+
+
+class Stage(NamedTuple):
+    """Of training. batch: pictures in a step. speaking: whether it is learnt which cell speaks for its person. cooling:
+    epochs at the end, over which the rate falls to nothing; None is a rate that rises and falls over all of them."""
+
+    name: str
+    epochs: int
+    batch: int
+    rate: float
+    speaking: bool = False
+    cooling: int | None = None
+
+
+# First with heads on cells of 4 pixels, of which there are a quarter, then with those of 2, which find people apart,
+# then on both streets, and one cell speaks for each person.
+COARSE = Stage("coarse", epochs=10, batch=8, rate=3e-3)
+FINE = Stage("fine", epochs=2, batch=4, rate=1e-3)
+APART = Stage("apart", epochs=4, batch=4, rate=1e-3, speaking=True, cooling=2)
+
+
+class CoarseNetwork(Backbone):
+    """What the first stage trains: the network without its last step up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = Heads(48, 4)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        answer: tuple[Tensor, Tensor] = self.heads(self.features(pictures)[1])
+        return answer
+
+
+class SpeakingNetwork(StreetNetwork):
+    """What the others train: the network that ships, which also says of each cell, in logits [M, H/2, W/2], whether it
+    is the one of all near it that speaks for its person. Meant to choose boxes by, in place of their overlap; it
+    chose no better, so it does not ship (LOG.md)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        speaker = nn.Conv2d(8, 1, 1)
+        assert speaker.bias is not None
+        nn.init.constant_(speaker.bias, -4.0)
+        self.speaks = nn.Sequential(nn.Conv2d(32, 8, 3, padding=1), nn.ReLU(inplace=True), speaker)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        features = self.finest_features(pictures)
+        logits, boxes = self.heads(features)
+        return logits, boxes, self.speaks(features)[:, 0]
+
+    def without_speakers(self) -> StreetNetwork:
+        """The network that ships."""
+        network = StreetNetwork()
+        network.load_state_dict({name: one for name, one in self.state_dict().items() if not name.startswith("speaks")})
+        return network
+
+
+Trained = CoarseNetwork | SpeakingNetwork
+
+
+class Filmed(NamedTuple):
+    """A frame as the network takes it, and its people: uint8 [3, H, W], float32 [n, 4] in its pixels."""
+
+    picture: Tensor
+    boxes: Tensor
+
+
+class Wanted(NamedTuple):
+    """What a picture's grid of cells should say.
+
+    heat: how near each cell is to a person's middle [rows, columns], exactly 1 in one cell for each person. cells: the
+    k cells that are near [k], by their flat numbers; whose: the number of their person [k]; boxes: that one's [k, 4].
+    """
+
+    heat: Tensor
+    cells: Tensor
+    whose: Tensor
+    boxes: Tensor
+
+
+def filmed(manifest: Path) -> list[Filmed]:
+    found = []
+    for _, picture, corners in frames_of(manifest):
+        scaled = scaled_down(torch.from_numpy(picture).permute(2, 0, 1)[None])[0]
+        scale = torch.tensor([scaled.shape[2] / picture.shape[1], scaled.shape[1] / picture.shape[0]] * 2)
+        found.append(Filmed(scaled, torch.from_numpy(corners) * scale))
+    return found
+
+
+def mirrored(one: Filmed) -> Filmed:
+    width = one.picture.shape[2]
+    x1, y1, x2, y2 = one.boxes.unbind(1)
+    return Filmed(one.picture.flip(2), torch.stack([width - x2, y1, width - x1, y2], 1))
+
+
+def window_of(one: Filmed, left: int) -> Filmed:
+    """WINDOW columns of it, and its people, as far as a quarter of them or more is in there."""
+    x1, y1, x2, y2 = one.boxes.unbind(1)
+    a, b = (x - left for x in (x1, x2))
+    a, b = a.clamp(0, WINDOW), b.clamp(0, WINDOW)
+    boxes = torch.stack([a, y1, b, y2], 1)[b - a >= (x2 - x1) / 4]
+    return Filmed(one.picture[:, :, left : left + WINDOW], boxes)
+
+
+def wanted(boxes: Tensor, rows: int, columns: int, stride: int) -> Wanted:
+    """Of people [n, 4] in a grid of cells of ``stride`` pixels."""
+    if not len(boxes):
+        nobody = torch.zeros(0, dtype=torch.long)
+        return Wanted(torch.zeros(rows, columns), nobody, nobody, boxes)
+    y, x = (stride * (torch.arange(n) + 0.5) for n in (rows, columns))
+    middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    wide, high = (size * torch.tensor([0.16, 0.11])).clamp(min=0.6 * stride).unbind(1)
+    across = ((x - middle[:, :1]) / wide[:, None]) ** 2
+    down = ((y - middle[:, 1:]) / high[:, None]) ** 2
+    nearness = torch.exp(-0.5 * (down[:, :, None] + across[:, None, :])).flatten(1)
+    best, whose = nearness.max(0)
+    cells = torch.where(best > 0.5)[0]
+    heat = best.clone()
+    heat[nearness.argmax(1)] = 1.0
+    return Wanted(heat.view(rows, columns), cells, whose[cells], boxes[whose[cells]])
+
+
+def speakers(goal: Wanted, logits: Tensor, boxes: Tensor) -> Tensor:
+    """The flat numbers of the cells that should speak, one for each person who has a cell: of the person's cells that
+    which speaks already and has the best box ("YOLOv10", arXiv 2405.14458, has one answer a person from such). logits
+    [rows, columns] of speaking, boxes [4, rows, columns], as the network gives them."""
+    if not len(goal.cells):
+        return goal.cells
+    given = boxes.detach().flatten(1)[:, goal.cells].T
+    overlap = box_iou(given, goal.boxes).diagonal()
+    worth = logits.detach().flatten()[goal.cells].sigmoid() ** 0.5 * overlap**4
+    people = goal.whose.unique()
+    own = people[:, None] == goal.whose
+    return goal.cells[torch.where(own, worth, -1.0).argmax(1)]
+
+
+def one_in_each(goals: list[Wanted], logits: Tensor, boxes: Tensor) -> Tensor:
+    """Focal loss of cells that should speak alone, a sum. logits [M, rows, columns], boxes [M, 4, rows, columns]."""
+    spoken = torch.zeros_like(logits).flatten(1)
+    for number, goal in enumerate(goals):
+        spoken[number, speakers(goal, logits[number], boxes[number])] = 1.0
+    flat = logits.flatten(1)
+    p = flat.sigmoid()
+    sure = (1 - p) ** 2 * F.logsigmoid(flat) * spoken
+    unsure = p**2 * F.logsigmoid(-flat) * (1 - spoken)
+    return -(sure + unsure).sum()
+
+
+def loss_of(network: Trained, batch: list[Filmed], generator: torch.Generator, speaking: bool) -> Tensor:
+    pictures = filled_up(torch.stack([one.picture for one in batch]).float() / 255)
+    gain = 1 + 0.25 * (torch.rand(len(batch), 3, 1, 1, generator=generator) - 0.5)
+    shift = 0.1 * (torch.rand(len(batch), 1, 1, 1, generator=generator) - 0.5)
+    logits, boxes, *spoken = network((pictures * gain + shift).contiguous(memory_format=torch.channels_last))
+    goals = [wanted(one.boxes, *logits.shape[1:], network.heads.stride) for one in batch]
+    heat = torch.stack([goal.heat for goal in goals])
+    p = logits.sigmoid()
+    sure = (1 - p) ** 2 * F.logsigmoid(logits) * (heat == 1)
+    unsure = (1 - heat) ** 4 * p**2 * F.logsigmoid(-logits) * (heat < 1)
+    persons = max(1, sum(len(one.boxes) for one in batch))
+    given = torch.cat([four.flatten(1)[:, goal.cells].T for four, goal in zip(boxes, goals, strict=True)])
+    true = torch.cat([goal.boxes for goal in goals])
+    overlap = generalized_box_iou_loss(given, true, reduction="sum") / max(1, len(true))
+    alone = one_in_each(goals, spoken[0], boxes) if speaking else 0
+    return (alone - (sure + unsure).sum()) / persons + 2 * overlap
+
+
+def train(work: Path, threads: int) -> tuple[StreetNetwork, float]:
+    """The trained network, and how many seconds of processor time its epochs took."""
+    torch.set_num_threads(threads)
+    frames = filmed(rendered(FIRST_STREET, work, "training"))
+    torch.manual_seed(SEED)
+    coarse = CoarseNetwork().to(memory_format=torch.channels_last)
+    seconds = train_stage(COARSE, coarse, frames, work)
+    torch.manual_seed(SEED)
+    network = SpeakingNetwork().to(memory_format=torch.channels_last)
+    shared = {name: tensor for name, tensor in coarse.state_dict().items() if not name.startswith("heads.")}
+    network.load_state_dict({**network.state_dict(), **shared})
+    seconds += train_stage(FINE, network, frames, work)
+    frames += filmed(rendered(SECOND_STREET, work, "training"))
+    seconds += train_stage(APART, network, frames, work)
+    return network.without_speakers(), seconds
+
+
+def scheduled(stage: Stage, optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """steps: of an epoch."""
+    total = stage.epochs * steps
+    if stage.cooling is None:
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, total_steps=total)
+    cooling = stage.cooling * steps
+
+    def share(step: int) -> float:
+        return min(1.0, (step + 1) / 200, (total - step) / cooling)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+
+
+def train_stage(stage: Stage, network: Trained, frames: list[Filmed], work: Path) -> float:
+    """Train in place, from the last epoch on that is kept; how many seconds of processor time the epochs took."""
+    optimiser = torch.optim.AdamW(network.parameters(), lr=stage.rate, weight_decay=0.02)
+    steps = len(frames) // stage.batch
+    schedule = scheduled(stage, optimiser, steps)
+    checkpoint, first, seconds = work / f"street-detector-{stage.name}.pt", 0, 0.0
+    if checkpoint.exists():
+        kept = torch.load(checkpoint)
+        network.load_state_dict(kept["network"])
+        optimiser.load_state_dict(kept["optimiser"])
+        schedule.load_state_dict(kept["schedule"])
+        first, seconds = kept["epoch"], kept["seconds"]
+    for epoch in range(first, stage.epochs):
+        network.train()
+        began, generator, total = time.process_time(), torch.Generator().manual_seed(SEED + epoch), 0.0
+        order = torch.randperm(len(frames), generator=generator).tolist()
+        flips = (torch.rand(len(frames), generator=generator) < 0.5).tolist()
+        most = frames[0].picture.shape[2] - WINDOW
+        lefts = torch.randint(most + 1, (len(frames),), generator=generator).tolist()
+        for step in range(steps):
+            chosen = order[step * stage.batch : (step + 1) * stage.batch]
+            batch = [window_of(mirrored(frames[i]) if flips[i] else frames[i], lefts[i]) for i in chosen]
+            loss = loss_of(network, batch, generator, stage.speaking)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 10)
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        seconds += time.process_time() - began
+        sys.stderr.write(
+            f"{stage.name} {epoch + 1}: loss {total / steps:.3f}, {seconds:.0f} s of processor time so far\n"
+        )
+        state = {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+        }
+        torch.save(state | {"epoch": epoch + 1, "seconds": seconds}, checkpoint)
+    return seconds
