@@ -117,7 +117,7 @@ def test_gaps_are_filled_up_to_a_time(seconds: float, filled: list[int], every: 
 
 def test_damaged_frames_get_no_box() -> None:
     boxes = {k: [walker(k, 0, 2)] if k not in (20, 21, 22) else [] for k in range(40)}
-    (only,) = follow(replace(seen(boxes), damaged=np.array([21])), 1, FollowOptions())
+    (only,) = follow(replace(seen(boxes), damaged=np.array([21])), 1, FollowOptions(fill_gaps=0.5))
     assert only.frames.tolist() == [k for k in range(40) if k != 21]
 
 
