@@ -100,11 +100,13 @@ FOUND_SCHEMA = pa.schema(
 
 
 def pictures_to_table(batch: PictureBatch) -> pa.Table:
-    """A batch as a table of one row (PICTURE_SCHEMA)."""
+    """A batch as a table of one row (PICTURE_SCHEMA). Pixels are copied once."""
     height, width = batch.pictures[0].shape[:2] if batch.pictures else (0, 0)
-    pixels = np.stack(batch.pictures).tobytes() if batch.pictures else b""
-    row = _common(batch, (width, height)) | {"pixels": pixels}
-    return pa.Table.from_pylist([row], schema=PICTURE_SCHEMA)
+    pixels = pa.py_buffer(np.stack(batch.pictures) if batch.pictures else b"")
+    ends = pa.py_buffer(np.array([0, pixels.size], np.int64))
+    column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pixels])
+    told = pa.Table.from_pylist([_common(batch, (width, height))], schema=pa.schema(_COMMON))
+    return told.append_column(PICTURE_SCHEMA.field("pixels"), column)
 
 
 def table_to_pictures(table: pa.Table) -> Iterator[PictureBatch]:

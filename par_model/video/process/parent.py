@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -92,11 +92,14 @@ def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
             _put_back(process)
 
 
-def pass_isolated(wanted: Pass, options: DecodeOptions, counters: Counters) -> Iterator[PassedFrame | PassEnd]:
+def pass_isolated(
+    wanted: Pass, options: DecodeOptions, counters: Counters
+) -> Generator[PassedFrame | PassEnd, None, None]:
     """What ``pass_video`` yields, decoded in a child process. Pictures stay valid. Raises TrackletError too where the
     child crashes (video-crashed), or where it does not come to the next picture in time (video-timeout)."""
     process = None
-    while True:
+    end: PassEnd | None = None
+    while end is None:
         # As above: what dies in a used process is tried once more in its own, from where it was.
         process = _take() if process is None else DecodeProcess()
         is_new = process.tasks == 0
@@ -107,20 +110,22 @@ def pass_isolated(wanted: Pass, options: DecodeOptions, counters: Counters) -> I
                     wanted = replace(wanted, skip=result.index // wanted.every + 1)
                     yield result
                 elif isinstance(result, PassEnd):
-                    yield result
+                    end = result
                 elif isinstance(result, Failure):
                     failure = result  # the last that it says
-            if failure is not None:
-                raise TrackletError(failure.code, failure.message)
-            return
+            assert end is not None or failure is not None
         except ProcessDiedError as death:
-            if is_new:
+            if is_new and end is None:
                 message = f"cannot read {wanted.uri}: the decoding process {death}"
                 raise TrackletError(FailureCode.VIDEO_CRASHED, message) from None
         except TimeoutError as error:
-            raise TrackletError(FailureCode.VIDEO_TIMEOUT, f"cannot read {wanted.uri}: {error}") from None
+            if end is None:
+                raise TrackletError(FailureCode.VIDEO_TIMEOUT, f"cannot read {wanted.uri}: {error}") from None
         finally:
             _put_back(process)
+        if failure is not None:
+            raise TrackletError(failure.code, failure.message)
+    yield end  # told last, when the child is free for the next video
 
 
 def start_process() -> None:
