@@ -88,7 +88,7 @@ class RayTracking:
         """Whether every worker sees a place as this process does."""
         return shares(uri)
 
-    def _detectors(self, videos: int) -> tuple[int, int]:
+    def detectors(self, videos: int) -> tuple[int, int]:
         """How many detectors there are from the start, and at most."""
         least, most = self.pools.model
         if self.pools.device == "cpu":
@@ -112,7 +112,7 @@ class RayTracking:
             .map_batches(
                 FindInPictures,
                 fn_constructor_args=(counted, settings, self.pools.device, versions),
-                compute=pool(self._detectors(len(units))),
+                compute=pool(self.detectors(len(units))),
                 num_cpus=0 if on_gpu else 1,
                 num_gpus=1 if on_gpu else 0,
                 batch_size=1 if on_gpu else None,
