@@ -42,6 +42,8 @@ from par_model.tracking.batches import (
 from par_model.tracking.stages import FindPeople, PassVideos, TrackSettings, VideoUnit
 
 _MOST_BLOCKS = 4096
+# Some fifty pictures of 320x180: a detector has half a second of work with them, and at the end no more to wait for.
+_BLOCK_BYTES = 8 * 2**20
 _FED = 8  # detectors that one who decodes keeps busy, on CPUs
 # A call of the detector that takes longer, on any device, will never end.
 _HANG_SECONDS = 900.0
@@ -65,7 +67,7 @@ class RayTracking:
     def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
         """Tables of FOUND_SCHEMA as they come, in no order. Ends early where nodes were lost."""
         patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
-        configure(patience)
+        configure(patience, _BLOCK_BYTES)
         try:
             with served(None, shared=True) as counted, noticed() as losses:
                 for reference, _, _ in blocks_of(self._graph(units, counted, settings)):
@@ -137,6 +139,10 @@ class ReadVideos:
 
     def __init__(self, counted: Served, settings: TrackSettings, versions: Versions) -> None:
         refuse_other_node(versions)
+        if settings.scale is not None:
+            import torch
+
+            torch.set_num_threads(1)  # Ray sees to that only where a CPU is reserved
         self._counted, self._passing = counted, PassVideos(settings)
 
     def __call__(self, videos: pa.Table) -> Iterator[pa.Table]:
@@ -175,7 +181,12 @@ class FindInPictures:
         if len(batches) == 1:
             message = "the worker that runs the detector ended while it had a picture of this, and so did another"
             return [FoundBatch(first.video, first.number, end=VideoEnd(0, None, FailureCode.MODEL_ERROR, message))]
-        return [found for batch in batches for found in self._tried([batch])]
+        each: list[FoundBatch] = []
+        for batch in batches:
+            # A video that failed needs nothing more, and whatever ended two workers would end others.
+            if not any(one.video == batch.video and one.end and one.end.error for one in each):
+                each += self._tried([batch])
+        return each
 
     def _watched(self, batch: PictureBatch) -> FoundBatch:
         # A driver that hangs answers nobody: the process ends, and another takes the work.
