@@ -17,6 +17,7 @@ import os
 import shutil
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from par_model.demo.config import StreetConfig
 from par_model.tracking.detector import load_detector
 
 HELD_OUT = StreetConfig(seed=5005, first_camera=0, cameras=4, seconds=24, splits=(0.0, 0.0, 1.0))
+# Long enough that a job's end, which a longer archive does not lengthen, is a small part.
+TIMED = replace(HELD_OUT, seconds=120)
 CROWDED = "market"
 GOAL_IDF1, GOAL_F1, GOAL_RATE = 0.90, 0.03, 1.6
 
@@ -129,7 +132,7 @@ def rate_rows(videos: Path, work: Path, turns: int) -> tuple[list[list[str]], fl
     for _ in range(turns):
         found["plain loop, one thread"].append(plain_loop(sorted(videos.glob("*.mp4"))))
         for name, options in (("--no-ray", ["--no-ray"]), ("parjob track", [])):
-            record = track(videos, work / "timed", "--tracker", "bytetrack", *options)
+            record = track(videos, work / "timed-tracks", "--tracker", "bytetrack", *options)
             seconds = record["seconds"] - record["stages"]["startup_seconds"]
             found[name].append(record["stages"]["frames"] / seconds)
     middle = {name: statistics.median(rates) for name, rates in found.items()}
@@ -184,6 +187,7 @@ def fast(videos: Path, work: Path, turns: int) -> str:
     rows, faster = rate_rows(videos, work, turns)
     return "\n\n".join(
         [
+            f"Four videos of {TIMED.seconds:g} s at {TIMED.fps:g} frames a second. "
             f"Frames a second of finding, following and writing, the start excluded, the middle of {turns} turns, all "
             "with ByteTrack; the loop is PyAV, the same detector and the same tracker, one frame after the other, and "
             f"writes nothing. {GOAL_RATE:g} times is wanted: {met(faster >= GOAL_RATE)}. Load average over the 15 "
@@ -201,13 +205,13 @@ def main() -> None:
     options = parser.parse_args()
     work: Path = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
-    true = rendered(HELD_OUT, work, "held-out")
     if "right" in options.parts:
+        true = rendered(HELD_OUT, work, "held-out")
         text = right(true, work)
         print(text)
         write_section("Tracking", text)
     if "fast" in options.parts:
-        text = fast(true.parent / "videos", work, options.turns)
+        text = fast(rendered(TIMED, work, "timed").parent / "videos", work, options.turns)
         print(text)
         write_section("Rate of tracking", text)
 

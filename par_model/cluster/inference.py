@@ -206,11 +206,12 @@ def pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
     return ActorPoolStrategy(min_size=sizes[0], max_size=sizes[1])
 
 
-def configure(patience: float) -> None:
-    """Set up Ray Data for a graph of this job. patience: seconds without anything, after which it is given up."""
+def configure(patience: float, block_bytes: int = BLOCK_BYTES) -> None:
+    """Set up Ray Data for a graph of this job. patience: seconds without anything, after which it is given up.
+    block_bytes: of what one stage hands to the next at a time."""
     context = DataContext.get_current()
     context.execution_no_progress_timeout_s = patience
-    context.target_max_block_size = BLOCK_BYTES
+    context.target_max_block_size = block_bytes
     context.enable_progress_bars = False
 
 

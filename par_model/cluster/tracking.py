@@ -21,7 +21,7 @@ from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.hand_out import Served, served
 from par_model.cluster.inference import PATIENCE_SECONDS, announce, configure, pool
-from par_model.cluster.losses import noticed
+from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.ray_internals import blocks_of
 from par_model.cluster.session import ray_session
@@ -42,6 +42,9 @@ from par_model.tracking.batches import (
 from par_model.tracking.stages import FindPeople, PassVideos, TrackSettings, VideoUnit
 
 _MOST_BLOCKS = 4096
+# Some fifty pictures of 320x180: a detector has half a second of work with them, and at the end no more to wait for.
+_BLOCK_BYTES = 8 * 2**20
+_FED = 8  # detectors that one who decodes keeps busy, on CPUs
 # A call of the detector that takes longer, on any device, will never end.
 _HANG_SECONDS = 900.0
 
@@ -64,7 +67,7 @@ class RayTracking:
     def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
         """Tables of FOUND_SCHEMA as they come, in no order. Ends early where nodes were lost."""
         patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
-        configure(patience)
+        configure(patience, _BLOCK_BYTES)
         try:
             with served(None, shared=True) as counted, noticed() as losses:
                 for reference, _, _ in blocks_of(self._graph(units, counted, settings)):
@@ -87,6 +90,14 @@ class RayTracking:
         """Whether every worker sees a place as this process does."""
         return shares(uri)
 
+    def detectors(self, videos: int) -> tuple[int, int]:
+        """How many detectors there are from the start, and at most."""
+        least, most = self.pools.model
+        if self.pools.device == "cpu":
+            # Those that are added later, one by one, would each load their libraries beside those that work.
+            least = max(least, min(live_cpus(), most, _FED * videos))
+        return least, most
+
     def _graph(self, units: Sequence[VideoUnit], counted: Served, settings: TrackSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"
         versions = versions_here()
@@ -103,7 +114,7 @@ class RayTracking:
             .map_batches(
                 FindInPictures,
                 fn_constructor_args=(counted, settings, self.pools.device, versions),
-                compute=pool(self.pools.model),
+                compute=pool(self.detectors(len(units))),
                 num_cpus=0 if on_gpu else 1,
                 num_gpus=1 if on_gpu else 0,
                 batch_size=1 if on_gpu else None,
@@ -128,6 +139,10 @@ class ReadVideos:
 
     def __init__(self, counted: Served, settings: TrackSettings, versions: Versions) -> None:
         refuse_other_node(versions)
+        if settings.scale is not None:
+            import torch
+
+            torch.set_num_threads(1)  # Ray sees to that only where a CPU is reserved
         self._counted, self._passing = counted, PassVideos(settings)
 
     def __call__(self, videos: pa.Table) -> Iterator[pa.Table]:
@@ -153,23 +168,35 @@ class FindInPictures:
         self._find = FindPeople(settings, device, threads=1)
 
     def __call__(self, pictures: pa.Table) -> pa.Table:
-        return found_to_table([self._tried(batch) for batch in table_to_pictures(pictures)])
+        return found_to_table(self._tried(list(table_to_pictures(pictures))))
 
-    def _tried(self, batch: PictureBatch) -> FoundBatch:
-        name = f"find {batch.video} {batch.number}"
-        if not self._counted.begin(name):
+    def _tried(self, batches: Sequence[PictureBatch]) -> list[FoundBatch]:
+        """What is found in batches. Where they ended two workers, one after the other is tried."""
+        first = batches[0]
+        name = f"find {first.video} {first.number} {len(batches)}"
+        if self._counted.begin(name):
+            found = [self._watched(batch) for batch in batches]
+            self._counted.end(name)
+            return found
+        if len(batches) == 1:
             message = "the worker that runs the detector ended while it had a picture of this, and so did another"
-            return FoundBatch(batch.video, batch.number, end=VideoEnd(0, None, FailureCode.MODEL_ERROR, message))
+            return [FoundBatch(first.video, first.number, end=VideoEnd(0, None, FailureCode.MODEL_ERROR, message))]
+        each: list[FoundBatch] = []
+        for batch in batches:
+            # A video that failed needs nothing more, and whatever ended two workers would end others.
+            if not any(one.video == batch.video and one.end and one.end.error for one in each):
+                each += self._tried([batch])
+        return each
+
+    def _watched(self, batch: PictureBatch) -> FoundBatch:
         # A driver that hangs answers nobody: the process ends, and another takes the work.
         alarm = threading.Timer(_HANG_SECONDS, os._exit, (1,))
         alarm.daemon = True
         alarm.start()
         try:
-            found = self._find(batch)
+            return self._find(batch)
         finally:
             alarm.cancel()
-        self._counted.end(name)
-        return found
 
 
 @contextmanager

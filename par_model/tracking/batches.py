@@ -30,7 +30,8 @@ class VideoEnd:
 class PictureBatch:
     """Sampled frames of a video. number: of the batch; that of the end is how many batches the video has.
 
-    damage: for each frame why its picture cannot be trusted, or None. pictures: of the others, RGB uint8 [H, W, 3].
+    damage: for each frame why its picture cannot be trusted, or None. pictures: of the others, RGB uint8 [H, W, 3], as
+    the detector takes them. size: width and height of the displayed ones, (0, 0) if unknown.
     """
 
     video: int
@@ -39,6 +40,7 @@ class PictureBatch:
     seconds: Sequence[float | None] = ()
     damage: Sequence[str | None] = ()
     pictures: Sequence[NDArray[np.uint8]] = ()
+    size: tuple[int, int] = (0, 0)
     end: VideoEnd | None = None
     decode_seconds: float = 0.0
     bytes_read: int = 0
@@ -86,7 +88,8 @@ _COMMON = [
     pa.field("bytes_read", pa.int64()),
 ]
 # A batch is one row, so that nothing on its way can cut it in two.
-PICTURE_SCHEMA = pa.schema([*_COMMON, pa.field("pixels", pa.large_binary())])  # uint8 [n, H, W, 3], row-major
+_SHAPE = [pa.field("rows", pa.int32()), pa.field("columns", pa.int32())]  # of the pictures that travel
+PICTURE_SCHEMA = pa.schema([*_COMMON, *_SHAPE, pa.field("pixels", pa.large_binary())])  # uint8 [n, H, W, 3], row-major
 FOUND_SCHEMA = pa.schema(
     [
         *_COMMON,
@@ -100,11 +103,14 @@ FOUND_SCHEMA = pa.schema(
 
 
 def pictures_to_table(batch: PictureBatch) -> pa.Table:
-    """A batch as a table of one row (PICTURE_SCHEMA)."""
-    height, width = batch.pictures[0].shape[:2] if batch.pictures else (0, 0)
-    pixels = np.stack(batch.pictures).tobytes() if batch.pictures else b""
-    row = _common(batch, (width, height)) | {"pixels": pixels}
-    return pa.Table.from_pylist([row], schema=PICTURE_SCHEMA)
+    """A batch as a table of one row (PICTURE_SCHEMA). Pixels are copied once."""
+    rows, columns = batch.pictures[0].shape[:2] if batch.pictures else (0, 0)
+    pixels = pa.py_buffer(np.stack(batch.pictures) if batch.pictures else b"")
+    ends = pa.py_buffer(np.array([0, pixels.size], np.int64))
+    column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pixels])
+    row = _common(batch) | {"rows": rows, "columns": columns}
+    told = pa.Table.from_pylist([row], schema=pa.schema([*_COMMON, *_SHAPE]))
+    return told.append_column(PICTURE_SCHEMA.field("pixels"), column)
 
 
 def table_to_pictures(table: pa.Table) -> Iterator[PictureBatch]:
@@ -115,7 +121,7 @@ def table_to_pictures(table: pa.Table) -> Iterator[PictureBatch]:
         pictures: Sequence[NDArray[np.uint8]] = ()
         if number:
             flat = np.frombuffer(pixels[at].as_buffer(), np.uint8)
-            pictures = list(flat.reshape(number, row["height"], row["width"], 3))
+            pictures = list(flat.reshape(number, row["rows"], row["columns"], 3))
         yield PictureBatch(
             video=row["video"],
             number=row["batch"],
@@ -123,6 +129,7 @@ def table_to_pictures(table: pa.Table) -> Iterator[PictureBatch]:
             seconds=row["seconds"],
             damage=row["damage"],
             pictures=pictures,
+            size=(row["width"], row["height"]),
             end=_end_of(row),
             decode_seconds=row["decode_seconds"],
             bytes_read=row["bytes_read"],
@@ -132,7 +139,7 @@ def table_to_pictures(table: pa.Table) -> Iterator[PictureBatch]:
 def found_to_table(batches: Iterable[FoundBatch]) -> pa.Table:
     """Batches as a table (FOUND_SCHEMA)."""
     rows = [
-        _common(batch, batch.size)
+        _common(batch)
         | {
             "counts": list(batch.counts),
             "boxes": batch.boxes.reshape(-1),
@@ -166,7 +173,7 @@ def table_to_found(table: pa.Table | pa.RecordBatch) -> Iterator[FoundBatch]:
         )
 
 
-def _common(batch: PictureBatch | FoundBatch, size: tuple[int, int]) -> dict[str, object]:
+def _common(batch: PictureBatch | FoundBatch) -> dict[str, object]:
     end = batch.end
     return {
         "video": batch.video,
@@ -174,8 +181,8 @@ def _common(batch: PictureBatch | FoundBatch, size: tuple[int, int]) -> dict[str
         "frames": list(batch.frames),
         "seconds": list(batch.seconds),
         "damage": list(batch.damage),
-        "width": size[0],
-        "height": size[1],
+        "width": batch.size[0],
+        "height": batch.size[1],
         "is_end": end is not None,
         "num_frames": 0 if end is None else end.frames,
         "end_damage": None if end is None else end.damage,

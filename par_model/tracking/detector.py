@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,15 +18,25 @@ InputStyle = Literal["bgr255", "rgb255", "rgb01", "imagenet"]
 and standard deviation of ImageNet."""
 
 
+Scale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Makes a picture, uint8 [H, W, 3], the one that a network takes, RGB too. A function that travels by pickle."""
+
+
 class Detector(Protocol):
     """Finds persons in pictures."""
+
+    scale: Scale | None
+    """How pictures may be made smaller before they are given to ``detect``, by whoever decodes them, since small ones
+    are cheap to send. It finds the very same in both. None where pictures are given as they are."""
 
     batch_size: int
     """How many pictures to give at a time. It hangs on nothing but the detector, since on a GPU what is in a batch may
     change the last bits of an answer."""
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], size: tuple[int, int] | None = None) -> list[Detections]:
         """The persons of each picture, uint8 [H, W, 3], RGB; pictures of one call have one size.
+
+        size: width and height that they had before ``scale``, which boxes refer to; their own unless said.
 
         Raises ValueError where the network's answer is no boxes and scores.
         """

@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 _DETECTIONS, _TRACKS = "detections", "tracks"
 _GROUP = 64  # videos whose tracks make one file, at most
 _GROUPS = 64  # that many at least, where there are as many videos, so that workers share them
+_FEW = 1024  # batches that are followed here before a worker elsewhere has loaded its libraries
 
 
 @dataclass(frozen=True)
@@ -224,5 +225,6 @@ def _follow_all(
         for (start, stop), uri in zip(spans, uris, strict=True)
         if uri not in there
     )
-    there |= dict(runner.spread(follow_group, groups) if is_shared else map(follow_group, groups))
+    is_much = sum(store.states[number].batches or 0 for number in wanted) > _FEW
+    there |= dict(runner.spread(follow_group, groups) if is_shared and is_much else map(follow_group, groups))
     return [(uri, there[uri]) for uri in uris]

@@ -14,7 +14,7 @@ from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.model.device import RealDevice
 from par_model.runs.differences import Fingerprint
 from par_model.runs.output import Output
-from par_model.tracking.detector import Detector, load_detector
+from par_model.tracking.detector import Detector, Scale, load_detector
 from par_model.tracking.footage import Found, Naming, find_footage
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.stages import Load, TrackSettings
@@ -49,12 +49,13 @@ def load_named(location: str, more: Mapping[str, Any], device: RealDevice, threa
 
 @dataclass(frozen=True)
 class TrackJob:
-    """What was looked at. load: makes the detector."""
+    """What was looked at. load: makes the detector, which has pictures scaled down by ``scale``."""
 
     options: TrackOptions
     files: TrackFiles
     found: Found
     load: Load
+    scale: Scale | None
     fingerprint: Fingerprint
 
     @classmethod
@@ -70,15 +71,16 @@ class TrackJob:
         more = {"person_class": options.person_class, "input_style": options.detector_input}
         location = options.detector
         made = load or partial(load_named, location, more)
+        detector = made("cpu", 1)
         fingerprint = {
             "videos": hashlib.sha256("\n".join(one.uri for one in found.footage).encode()).hexdigest(),
             "manifest_name": storage.name(TrackFiles.of(options.output).manifest),
-            "detector": dict(made("cpu", 1).describe()),
+            "detector": dict(detector.describe()),
             "trackers": version,
             **options.results(),
             **({} if options.join.join is None else {"join": _digest(options.join.join)}),
         }
-        return cls(options, TrackFiles.of(options.output), found, made, fingerprint)
+        return cls(options, TrackFiles.of(options.output), found, made, detector.scale, fingerprint)
 
     @property
     def output(self) -> Output:
@@ -88,7 +90,7 @@ class TrackJob:
     def settings(self) -> TrackSettings:
         """What the stages need to know."""
         options = self.options
-        return TrackSettings(self.load, options.every, options.min_score, options.decode)
+        return TrackSettings(self.load, options.every, options.min_score, options.decode, self.scale)
 
     def refuse_others_files(self) -> None:
         """Raise OutputError where a manifest, or a table of videos, is there that no job of this kind began."""

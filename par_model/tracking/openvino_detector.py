@@ -19,7 +19,7 @@ from par_model.errors import UsageError, WeightsError
 from par_model.extras import load
 from par_model.model.device import Device
 from par_model.tracking.detections import Detections
-from par_model.tracking.detector import BATCH
+from par_model.tracking.detector import BATCH, Scale
 from par_model.tracking.network_answer import NetworkAnswer, NetworkOutput, answer_of
 from par_model.tracking.person_class import person_class_of
 from par_model.wording import lines_of
@@ -48,6 +48,7 @@ class OpenVinoDetector:
     """See ``Detector`` and ``load_detector``."""
 
     batch_size = BATCH
+    scale: Scale | None = None  # a part of the network
 
     def __init__(
         self,
@@ -92,11 +93,11 @@ class OpenVinoDetector:
             "batch_size": self.batch_size,
         }
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        return [self._detect_one(picture) for picture in pictures]
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], size: tuple[int, int] | None = None) -> list[Detections]:
+        return [self._detect_one(picture, size or (picture.shape[1], picture.shape[0])) for picture in pictures]
 
-    def _detect_one(self, picture: NDArray[np.uint8]) -> Detections:
-        height, width, _ = picture.shape
+    def _detect_one(self, picture: NDArray[np.uint8], size: tuple[int, int]) -> Detections:
+        width, height = size
         fed: dict[int, Any] = {self._picture: np.ascontiguousarray(picture)[None]}
         if self._sizes:
             fed[1 - self._picture] = np.array([[self._width, self._height]], np.int64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.model.device import RealDevice
 from par_model.tracking.batches import FoundBatch, PictureBatch, VideoEnd
-from par_model.tracking.detector import BATCH
+from par_model.tracking.detector import BATCH, Scale
 from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
 from par_model.video.passed import Pass, PassedFrame, PassEnd
@@ -31,13 +31,15 @@ Load = Callable[[RealDevice, int], "Detector"]
 class TrackSettings:
     """What the stages need to know; travels to every worker.
 
-    load: makes the detector on a device, with so many threads. min_score: boxes of a lower one do not count.
+    load: makes the detector on a device, with so many threads. min_score: boxes of a lower one do not count. scale: how
+    the detector has its pictures scaled down by whoever decodes them.
     """
 
     load: Load
     every: int
     min_score: float
     decode: DecodeOptions
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class PassVideos:
             seconds, took = took, 0.0
             return _batch(unit.video, number, waiting, end, seconds, since)
 
-        frames = pass_isolated(wanted, settings.decode, self._counters)
+        frames = pass_isolated(wanted, settings.decode, self._counters, self._take)
         while True:
             try:
                 passed = next(frames)
@@ -100,6 +102,15 @@ class PassVideos:
                 return
             waiting.append(passed)
 
+    def _take(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._settings.scale is None:
+            return picture.copy()
+        try:
+            return self._settings.scale(picture)
+        except Exception as error:
+            message = f"the detector cannot scale a picture of {picture.shape[1]}x{picture.shape[0]} pixels"
+            raise TrackletError(FailureCode.MODEL_ERROR, f"{message}: {typed_line(error)}") from error
+
     def close(self) -> None:
         """End the decoding process."""
         close_processes()
@@ -115,6 +126,7 @@ def _batch(
         seconds=[frame.seconds for frame in frames],
         damage=[frame.damage if frame.picture is None else None for frame in frames],
         pictures=[frame.picture for frame in frames if frame.picture is not None],
+        size=next((frame.size for frame in frames if frame.picture is not None), (0, 0)),
         end=end,
         decode_seconds=seconds,
         bytes_read=bytes_read,
@@ -135,7 +147,7 @@ class FindPeople:
         left_out = 0
         if batch.pictures:
             try:
-                detections = self._detect(batch.pictures)
+                detections = self._detect(batch)
             except ParError:
                 raise
             except Exception as error:  # noqa: BLE001  # what a network does with a picture costs this video alone
@@ -147,7 +159,6 @@ class FindPeople:
         each = iter(found)
         nothing = np.empty((0, 4), np.float32), np.empty(0, np.float32)
         per_frame = [next(each, nothing) if damage is None else nothing for damage in batch.damage]
-        height, width = batch.pictures[0].shape[:2] if batch.pictures else (0, 0)
         return FoundBatch(
             video=batch.video,
             number=batch.number,
@@ -157,7 +168,7 @@ class FindPeople:
             counts=[len(scores) for _, scores in per_frame],
             boxes=np.concatenate([boxes for boxes, _ in per_frame] or [nothing[0]]),
             scores=np.concatenate([scores for _, scores in per_frame] or [nothing[1]]),
-            size=(width, height),
+            size=batch.size,
             left_out=left_out,
             end=end,
             decode_seconds=batch.decode_seconds,
@@ -165,9 +176,10 @@ class FindPeople:
             bytes_read=batch.bytes_read,
         )
 
-    def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        size = self._detector.batch_size
-        return [one for at in range(0, len(pictures), size) for one in self._detector.detect(pictures[at : at + size])]
+    def _detect(self, batch: PictureBatch) -> list[Detections]:
+        some = self._detector.batch_size
+        parts = (batch.pictures[at : at + some] for at in range(0, len(batch.pictures), some))
+        return [one for part in parts for one in self._detector.detect(part, batch.size)]
 
     def _counting(self, found: Detections) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Boxes float32 [n, 4] and scores float32 [n] of those that count, in the order given."""

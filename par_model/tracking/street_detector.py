@@ -21,7 +21,7 @@ from torchvision.ops import nms
 from par_model.errors import UsageError
 from par_model.model.device import Device
 from par_model.tracking.detections import Detections
-from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
+from par_model.tracking.street_network import HEIGHT, StreetNetwork, filled_up, taken_size
 from par_model.tracking.torch_detector import TorchDetector
 
 # From this overlap on two boxes are one person's. Cells are not asked to be surer than their neighbours: of two people
@@ -51,6 +51,7 @@ class StreetDetector(TorchDetector):
                 "--detector demo finds persons and nothing else: leave out --person-class and --detector-input"
             )
         super().__init__(device, threads)
+        self.scale = scaled_picture
         content = weights_file().read_bytes()
         self._sha256 = hashlib.sha256(content).hexdigest()
         network = StreetNetwork().fused()
@@ -61,8 +62,7 @@ class StreetDetector(TorchDetector):
         told = {"kind": "demo", "sha256": self._sha256, "person_class": "person", "precision": "float32"}
         return told | {"batch_size": self.batch_size}
 
-    def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        height, width, _ = pictures[0].shape
+    def _detect(self, pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[Detections]:
         scaled = scaled_down(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2))
         rows, columns = scaled.shape[-2:]
         logits, boxes = self._network(filled_up(scaled.to(self.device).float() / 255))
@@ -86,6 +86,16 @@ def scaled_down(pictures: Tensor) -> Tensor:
     if size == pictures.shape[-2:]:
         return pictures
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
+
+
+def scaled_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture uint8 [H, W, 3] in memory of its own, as ``scaled_down`` makes it; one that it would make larger, as it
+    is."""
+    own = picture if picture.flags.writeable else picture.copy()  # torch warns of memory that it may not change
+    if picture.shape[0] <= HEIGHT:
+        return picture.copy()
+    pixels: NDArray[np.uint8] = scaled_down(torch.from_numpy(own)[None].permute(0, 3, 1, 2))[0].numpy()
+    return pixels.transpose(1, 2, 0).copy()
 
 
 def persons(logits: Tensor, boxes: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:

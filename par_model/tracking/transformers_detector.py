@@ -66,8 +66,7 @@ class TransformersDetector(TorchDetector):
             "batch_size": self.batch_size,
         }
 
-    def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        height, width, _ = pictures[0].shape
+    def _detect(self, pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[Detections]:
         given = self._processor(images=list(pictures), input_data_format="channels_last", return_tensors="pt")
         outputs = self._model(**given.to(self.device))
         found = self._processor.post_process_object_detection(

@@ -29,7 +29,8 @@ class PassedFrame:
 
     seconds: when it is shown, counted from frame 0; None where the container does not say. picture: as displayed, RGB
     uint8 [H, W, 3], valid until the next frame is asked for; None where ``damage`` says why it cannot be trusted.
-    took: seconds of reading and decoding since the one before.
+    took: seconds of reading and decoding since the one before. size: width and height of the displayed picture, which
+    ``picture`` may be a smaller copy of; (0, 0) without one.
     """
 
     index: int
@@ -37,6 +38,7 @@ class PassedFrame:
     picture: NDArray[np.uint8] | None
     damage: str | None = None
     took: float = 0.0
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,11 @@ class _Found:
         if frame.damage is not None and not use_damaged:
             return PassedFrame(frame.index, seconds, None, frame.damage)
         try:
-            return PassedFrame(frame.index, seconds, frame.picture())
+            picture = frame.picture()
         except TrackletError as error:
             return PassedFrame(frame.index, seconds, None, error.message)
+        height, width, _ = picture.shape
+        return PassedFrame(frame.index, seconds, picture, size=(width, height))
 
 
 def _count_bytes(file: VideoFile, counters: Counters, counted: int) -> int:

@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from par_model.cluster.tracking import tracking_runner
+from par_model.cluster import tracking as tracking_module
+from par_model.cluster.sizing import Pools
+from par_model.cluster.tracking import RayTracking, tracking_runner
 from par_model.tracking.detections import Detections
 from par_model.tracking.job import run_tracking
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import LocalTracking
-from tests.tracking.colours import ColourDetector, Walk, write_walks
+from tests.tracking.colours import ColourDetector, HalvingDetector, Walk, write_walks
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -41,7 +43,9 @@ def run(archive: str, output: Path, *, ray: bool, load: Any = ColourDetector) ->
 
 
 def test_ray_and_one_process_give_the_same_manifest(archive: str, tmp_path: Path) -> None:
-    records = {ray: run(archive, tmp_path / str(ray) / "m.parquet", ray=ray) for ray in (True, False)}
+    """Also where pictures travel smaller than they are shown."""
+    load = HalvingDetector
+    records = {ray: run(archive, tmp_path / str(ray) / "m.parquet", ray=ray, load=load) for ray in (True, False)}
     assert records[True]["counts"] == records[False]["counts"]
     assert records[True]["counts"]["status"] == {"ok": 2, "failed": 1}
     assert records[True]["counts"]["tracklets"] == 4
@@ -49,13 +53,30 @@ def test_ray_and_one_process_give_the_same_manifest(archive: str, tmp_path: Path
         assert (tmp_path / "True" / name).read_bytes() == (tmp_path / "False" / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("device", "sizes", "cpus", "videos", "expected"),
+    [
+        ("cpu", (1, 2), 2, 4, (2, 2)),
+        ("cpu", (1, 64), 64, 2, (16, 64)),
+        ("cpu", (1, 64), 4, 100, (4, 64)),
+        ("cpu", (3, 3), 2, 1, (3, 3)),
+        ("cuda", (1, 8), 64, 100, (1, 8)),
+    ],
+)
+def test_on_cpus_detectors_start_together_as_many_as_will_be_kept_busy(
+    device: Any, sizes: tuple[int, int], cpus: int, videos: int, expected: tuple[int, int], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(tracking_module, "live_cpus", lambda: cpus)
+    assert RayTracking(Pools(device, (1, 1), sizes)).detectors(videos) == expected
+
+
 class DiesOnce(ColourDetector):
     """Ends its process at the first picture with three people, once."""
 
     mark = ""
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        found = super().detect(pictures)
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], size: tuple[int, int] | None = None) -> list[Detections]:
+        found = super().detect(pictures, size)
         if any(len(one) == 3 for one in found) and not os.path.exists(self.mark):
             Path(self.mark).touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -65,8 +86,8 @@ class DiesOnce(ColourDetector):
 class DiesAlways(ColourDetector):
     """The same, whenever it sees three."""
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        found = super().detect(pictures)
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], size: tuple[int, int] | None = None) -> list[Detections]:
+        found = super().detect(pictures, size)
         if any(len(one) == 3 for one in found):
             os.kill(os.getpid(), signal.SIGKILL)
         return found

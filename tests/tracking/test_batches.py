@@ -40,7 +40,9 @@ def told(batch: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_pictures_and_the_frames_that_lack_one(end: VideoEnd | None) -> None:
-    batch = PictureBatch(7, 2, [8, 12, 16], [0.5, None, 1.0], [None, "damaged", None], list(PIXELS), end, 0.25, 99)
+    batch = PictureBatch(
+        7, 2, [8, 12, 16], [0.5, None, 1.0], [None, "damaged", None], list(PIXELS), (12, 8), end, 0.25, 99
+    )
     table = pictures_to_table(batch)
     assert (table.schema, table.num_rows) == (PICTURE_SCHEMA, 1)
     (again,) = table_to_pictures(table)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from par_model import storage
 from par_model.errors import OutputError
@@ -30,6 +32,7 @@ from tests.tracking.colours import (
     WIDTH,
     BrokenDetector,
     ColourDetector,
+    HalvingDetector,
     UnsureDetector,
     Walk,
     picture,
@@ -148,6 +151,51 @@ def test_what_the_detector_cannot_do_costs_that_video_alone(archive: str, tmp_pa
     assert {row["video_uri"].rpartition("/")[2][:5] for row in by_id(tmp_path / "m.parquet").values()} == {"south"}
     failed = pq.read_table(tmp_path / "_videos.parquet").to_pylist()[0]
     assert "ValueError: green is beyond it" in failed["message"]
+
+
+def test_pictures_are_scaled_down_where_they_are_decoded_and_boxes_refer_to_what_is_shown(
+    archive: str, tmp_path: Path
+) -> None:
+    run(archive, tmp_path / "small" / "m.parquet", HalvingDetector)
+    run(archive, tmp_path / "m.parquet")
+    small, whole = by_id(tmp_path / "small" / "m.parquet"), by_id(tmp_path / "m.parquet")
+    assert list(small) == list(whole)
+    for row, other in zip(small.values(), whole.values(), strict=True):
+        assert row["frame_indices"] == other["frame_indices"]
+        for box, same in zip(row["boxes"], other["boxes"], strict=True):
+            assert list(box.values()) == pytest.approx(list(same.values()), abs=2)
+    videos = pq.read_table(tmp_path / "small" / "_videos.parquet").to_pylist()
+    assert [(video["width"], video["height"]) for video in videos] == [(WIDTH, HEIGHT)] * 2
+
+
+def cannot(picture: NDArray[np.uint8]) -> NoReturn:
+    raise MemoryError("too much")
+
+
+def test_a_picture_that_cannot_be_scaled_is_a_failed_row(archive: str, tmp_path: Path) -> None:
+    detector = type("Cannot", (ColourDetector,), {"scale": staticmethod(cannot)})
+    record = run(archive, tmp_path / "m.parquet", detector)
+    assert record["counts"]["error"] == {"model-error": 2}
+    message = pq.read_table(tmp_path / "_videos.parquet")["message"][0].as_py()
+    assert message == "the detector cannot scale a picture of 192x128 pixels: MemoryError: too much"
+
+
+@pytest.mark.parametrize(("few", "spread"), [(13, True), (14, False)])
+def test_few_videos_are_followed_by_the_process_that_waits_for_them(
+    archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, spread: bool
+) -> None:
+    """North has eight batches, south six."""
+    monkeypatch.setattr(job_module, "_FEW", few)
+    given: list[Any] = []
+
+    class Spreading(LocalTracking):
+        def spread(self, work: Any, items: Any) -> Iterator[Any]:
+            given.extend(listed := list(items))
+            return super().spread(work, listed)
+
+    run_tracking(options(archive, tmp_path), lambda: nullcontext(Spreading("cpu", 1)), ColourDetector)
+    assert len(given) == (2 if spread else 0)
+    assert len(by_id(tmp_path / "tracklets.parquet")) == 4
 
 
 @pytest.mark.slow

@@ -14,7 +14,13 @@ from par_model.demo.config import StreetConfig
 from par_model.demo.film import Film
 from par_model.errors import UsageError
 from par_model.tracking.detector import load_detector
-from par_model.tracking.street_detector import StreetDetector, persons, weights_file
+from par_model.tracking.street_detector import (
+    StreetDetector,
+    persons,
+    scaled_down,
+    scaled_picture,
+    weights_file,
+)
 from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
 
 
@@ -33,6 +39,11 @@ def test_it_finds_the_people_of_a_street_that_it_has_not_seen() -> None:
             people = clip_boxes_to_image(whole.reshape(-1, 4), (config.height, config.width))
             clear = torch.tensor([s.visible.sum() > 0.5 * s.drawn.sum() and s.box[3] > 50 for s in frame.sightings])
             (given,) = detector.detect([frame.picture])
+            small = scaled_picture(frame.picture)
+            (same,) = detector.detect([small], (config.width, config.height))
+            assert small.shape == (180, 320, 3)
+            assert same.boxes.tolist() == given.boxes.tolist()
+            assert same.scores.tolist() == given.scores.tolist()
             overlap = box_iou(people, torch.from_numpy(given.boxes[given.scores > 0.5]))
             true, found = true + int(clear.sum()), found + int((overlap[clear.bool()] > 0.5).any(1).sum())
             sure, right = sure + overlap.shape[1], right + int((overlap > 0.3).any(0).sum())
@@ -54,6 +65,16 @@ def test_what_it_says_does_not_hang_on_threads_or_on_what_is_beside() -> None:
     assert one.boxes == pytest.approx(two.boxes, abs=0.05)
     assert one.scores == pytest.approx(two.scores, abs=1e-3)
     torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (1080, 1920), (64, 64), (181, 99), (720, 576)])
+def test_pictures_scaled_by_those_who_decode_reach_the_network_as_it_scales_them(height: int, width: int) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    small = scaled_picture(np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.shape))
+    assert small.shape[:2] == (taken_size(height, width) if height > 180 else (height, width))
+    assert small.flags.owndata
+    given, scaled = (scaled_down(torch.from_numpy(one)[None].permute(0, 3, 1, 2)) for one in (picture, small))
+    assert torch.equal(given, scaled)
 
 
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (1080, 1920), (64, 64), (720, 576)])

@@ -20,10 +20,11 @@ class Counting(TorchDetector):
     def __init__(self) -> None:
         super().__init__("cpu", None)
 
-    def _detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    def _detect(self, pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[Detections]:
         assert torch.is_inference_mode_enabled()
-        box = [[0, 0, 1, len(pictures)]]
-        return [Detections.in_picture(box, [picture[0, 0, 0] / 100], height=4, width=6) for picture in pictures]
+        box = [[0, 0, width / 6, len(pictures) * height / 4]]
+        scores = [[picture[0, 0, 0] / 100] for picture in pictures]
+        return [Detections.in_picture(box, score, height=height, width=width) for score in scores]
 
 
 def test_on_the_cpu_pictures_go_one_by_one_in_their_order() -> None:
@@ -38,6 +39,10 @@ def test_elsewhere_they_go_together() -> None:
     detector.device = torch.device("meta")
     assert [one.boxes.tolist() for one in detector.detect(PICTURES)] == [[[0, 0, 1, 3]]] * 3
     assert detector.detect([]) == []
+
+
+def test_boxes_refer_to_the_size_that_pictures_had_before_they_were_scaled() -> None:
+    assert [one.boxes.tolist() for one in Counting().detect(PICTURES[:1], (60, 8))] == [[[0, 0, 10, 2]]]
 
 
 def test_threads_are_those_that_are_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions
 from par_model.video.passed import Pass, PassedFrame, PassEnd
 from par_model.video.passing import pass_video
-from par_model.video.process.parent import pass_isolated
+from par_model.video.process import parent
+from par_model.video.process.parent import close_processes, pass_isolated
 from tests.video.frame_numbers import read, write_clip
 
 FRAMES = 50
@@ -79,6 +81,28 @@ def test_s3_gives_the_same_frames(clips: Path, s3: Callable[[], str]) -> None:
     storage.write_bytes(uri, (clips / "a.mp4").read_bytes())
     seen, _ = passed(Pass(uri, 7, 2))
     assert [number for _, number, _ in seen] == [14, 21, 28, 35, 42, 49]
+
+
+def test_the_child_stays_for_the_next_video(clips: Path) -> None:
+    """Also for one behind a video that cannot be read; its start takes as long as a hundred frames."""
+    close_processes()
+    pids = set()
+    for name in ("a.mp4", "none.mp4", "a.mkv", "a.ts"):
+        with suppress(TrackletError):
+            frames = pass_isolated(Pass(str(clips / name)), DecodeOptions(), Counters())
+            assert sum(isinstance(one, PassedFrame) for one in frames) == FRAMES
+        (process,) = parent._idle
+        pids.add(process._process.pid)
+    assert len(pids) == 1
+
+
+def test_the_child_is_free_before_the_end_is_told(clips: Path) -> None:
+    """So that who stops there, and asks for no more, does not end it."""
+    close_processes()
+    frames = pass_isolated(Pass(str(clips / "a.mp4")), DecodeOptions(), Counters())
+    assert any(isinstance(one, PassEnd) for one in frames)
+    frames.close()
+    assert [process.is_usable() for process in parent._idle] == [True]
 
 
 @pytest.mark.parametrize(

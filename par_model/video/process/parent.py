@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -92,35 +92,45 @@ def decode_isolated(task: DecodeTask, counters: Counters) -> Iterator[Decoded]:
             _put_back(process)
 
 
-def pass_isolated(wanted: Pass, options: DecodeOptions, counters: Counters) -> Iterator[PassedFrame | PassEnd]:
-    """What ``pass_video`` yields, decoded in a child process. Pictures stay valid. Raises TrackletError too where the
-    child crashes (video-crashed), or where it does not come to the next picture in time (video-timeout)."""
+Take = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""What is kept of a picture, uint8 [H, W, 3]: a copy, of its own size or smaller."""
+
+
+def pass_isolated(
+    wanted: Pass, options: DecodeOptions, counters: Counters, take: Take = np.copy
+) -> Generator[PassedFrame | PassEnd, None, None]:
+    """What ``pass_video`` yields, decoded in a child process. Pictures stay valid, as ``take`` makes them. Raises
+    TrackletError too where the child crashes (video-crashed), or where it does not come to the next picture in time
+    (video-timeout)."""
     process = None
-    while True:
+    end: PassEnd | None = None
+    while end is None:
         # As above: what dies in a used process is tried once more in its own, from where it was.
         process = _take() if process is None else DecodeProcess()
         is_new = process.tasks == 0
         failure: Failure | None = None
         try:
-            for result in process.results(PassTask(wanted, options), counters):
+            for result in process.results(PassTask(wanted, options), counters, take):
                 if isinstance(result, PassedFrame):
                     wanted = replace(wanted, skip=result.index // wanted.every + 1)
                     yield result
                 elif isinstance(result, PassEnd):
-                    yield result
+                    end = result
                 elif isinstance(result, Failure):
                     failure = result  # the last that it says
-            if failure is not None:
-                raise TrackletError(failure.code, failure.message)
-            return
+            assert end is not None or failure is not None
         except ProcessDiedError as death:
-            if is_new:
+            if is_new and end is None:
                 message = f"cannot read {wanted.uri}: the decoding process {death}"
                 raise TrackletError(FailureCode.VIDEO_CRASHED, message) from None
         except TimeoutError as error:
-            raise TrackletError(FailureCode.VIDEO_TIMEOUT, f"cannot read {wanted.uri}: {error}") from None
+            if end is None:
+                raise TrackletError(FailureCode.VIDEO_TIMEOUT, f"cannot read {wanted.uri}: {error}") from None
         finally:
             _put_back(process)
+        if failure is not None:
+            raise TrackletError(failure.code, failure.message)
+    yield end  # told last, when the child is free for the next video
 
 
 def start_process() -> None:
@@ -208,8 +218,9 @@ class DecodeProcess:
             self._process.kill()
             self._process.wait()
 
-    def results(self, task: DecodeTask | PassTask, counters: Counters) -> Iterator[Result]:
+    def results(self, task: DecodeTask | PassTask, counters: Counters, take: Take = np.copy) -> Iterator[Result]:
         """Give the child a task and yield its results. Only time spent waiting for it counts against the deadline.
+        take: copies their pixels out of the shared memory.
 
         Raises ProcessDiedError, TimeoutError; the process is idle again only if neither was raised and all were taken.
         """
@@ -228,7 +239,7 @@ class DecodeProcess:
                 raise ProcessDiedError(answer.error)
             if answer.result is None:
                 break
-            yield self._fetch(answer.result)
+            yield self._fetch(answer.result, take)
         self.is_idle = True
 
     def _receive(self, seconds: float, purpose: str) -> Answer:
@@ -241,20 +252,22 @@ class DecodeProcess:
             raise ProcessDiedError(self._cause_of_death()) from None
         raise TimeoutError(f"reading did not {purpose}")
 
-    def _fetch(self, result: Told) -> Result:
+    def _fetch(self, result: Told, take: Take) -> Result:
         """Copy a result out of the shared memory, and free its bytes there."""
         if isinstance(result, Failure | PassEnd):
             return result
         if isinstance(result, PassedAt):
-            pictures = [] if result.pixels is None else self._copied([result.pixels])
-            picture = pictures[0] if pictures else None
-            return PassedFrame(result.index, result.seconds, picture, result.damage, result.took)
-        arrays = self._copied(result.pixels)
+            told = result.index, result.seconds
+            if result.pixels is None:
+                return PassedFrame(*told, None, result.damage, result.took)
+            (picture,), (height, width, _) = self._taken([result.pixels], take), result.pixels.shape
+            return PassedFrame(*told, picture, result.damage, result.took, (width, height))
+        arrays = self._taken(result.pixels, take)
         common = (result.row, result.tracklet_id, result.num_frames, result.sampled_frames)
         return RawCrops(*common, tuple(arrays)) if result.raw else Crops(*common, arrays[0])
 
-    def _copied(self, pixels: Sequence[PixelsAt]) -> list[NDArray[np.uint8]]:
-        arrays = [self._array(at) for at in pixels]
+    def _taken(self, pixels: Sequence[PixelsAt], take: Take) -> list[NDArray[np.uint8]]:
+        arrays = [take(self._array(at)) for at in pixels]
         with suppress(OSError):  # the next answer tells whether the child died
             self._connection.send_bytes(b"copied")
         return arrays
@@ -263,7 +276,7 @@ class DecodeProcess:
         if at.data is not None:
             return np.frombuffer(at.data, np.uint8).reshape(at.shape)
         size = math.prod(at.shape)
-        return self._memory[at.offset : at.offset + size].reshape(at.shape).copy()
+        return self._memory[at.offset : at.offset + size].reshape(at.shape)
 
     def _cause_of_death(self) -> str:
         try:
