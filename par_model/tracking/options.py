@@ -48,8 +48,8 @@ class FollowOptions:
     )
     fill_gaps: float = option(
         0.0,
-        "Where a track has a box again after at most so long, it gets boxes in between, on the straight way. With 0 gaps "
-        "stay gaps.",
+        "Where a track has a box again after at most so long, it gets boxes in between, on the straight way; with 0 "
+        "gaps stay gaps.",
         metavar="SECONDS",
         at_least=0,
         at_most=3600,
