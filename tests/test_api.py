@@ -154,7 +154,7 @@ def test_people_of_a_rendered_street_are_tracked_and_recognised(tmp_path: Path) 
 def test_tracklets_are_chosen_and_answers_become_labels(tmp_path: Path) -> None:
     out, manifest = write_run(tmp_path)
     chosen = par_model.choose_tracklets(str(manifest), f"{tmp_path}/chosen.parquet", predictions=str(out), count=6)
-    assert (chosen.count, chosen.by) == (6, {"uncertain": 2, "diverse": 2, "stratified": 2})
+    assert (chosen.count, chosen.by) == (6, {"uncertain": 4, "diverse": 1, "stratified": 1})
     ids = pq.read_table(chosen.output)["tracklet_id"].to_pylist()
     eva = write_answers(tmp_path / "eva.json", "eva", {name: {"hat": "yes"} for name in ids})
     tom = write_answers(tmp_path / "tom.json", "tom", {name: {"hat": "yes"} for name in ids[1:]})

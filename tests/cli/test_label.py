@@ -34,7 +34,7 @@ def test_choose_says_how_many_of_what(
     assert parjob(*given, "--count", 6) == 0
     assert lines(capsys) == [
         "not looked at, failed in the table: 1 tracklet",
-        f"{output}: 6 tracklets of 39, 6 people, 2 cameras (2 uncertain, 2 diverse, 2 stratified)",
+        f"{output}: 6 tracklets of 39, 6 people, 2 cameras (4 uncertain, 1 diverse, 1 stratified)",
     ]
     assert parjob(*given, "--count", 30, "--by", "random") == 0
     assert lines(capsys)[1:] == [
@@ -42,7 +42,7 @@ def test_choose_says_how_many_of_what(
         f"{output}: 20 tracklets of 39, 20 people, 2 cameras (20 random)",
     ]
     assert parjob(*given, "--count", 6, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["by"] == {"uncertain": 2, "diverse": 2, "stratified": 2}
+    assert json.loads(capsys.readouterr().out)["by"] == {"uncertain": 4, "diverse": 1, "stratified": 1}
     assert parjob(*given, "--count", 0) == 2
     assert "--count is 0: must be at least 1" in lines(capsys)[-1]
 
