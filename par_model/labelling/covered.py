@@ -111,7 +111,7 @@ def _read(manifest: Manifest, most_boxes: int) -> Boxes:
 
 
 def _of_batch(batch: pa.RecordBatch, videos: dict[tuple[str, int], int]) -> Boxes:
-    """The boxes of rows that tell a video and whose frames and boxes are as many; none is null or beyond all pictures."""
+    """The boxes of rows that tell a video and whose frames and boxes are as many; none null or beyond all pictures."""
     uris, streams, frames, boxes = (
         batch.column(name) for name in ("video_uri", "video_stream", "frame_indices", "boxes")
     )
