@@ -22,6 +22,7 @@ _BATCH_ROWS = 4096
 # With more, of every second frame, or fourth, and so on: the same frames of everybody, so that neighbours stay.
 MOST_BOXES = 20_000_000
 _LARGEST_STRIDE = 2**16
+_FARTHEST = 2.0**24  # pixels: float32 tells no further ones apart, and areas of such boxes are no numbers
 _LEVEL = 0.5  # pixels: nearer than edges can be told
 
 
@@ -110,7 +111,7 @@ def _read(manifest: Manifest, most_boxes: int) -> Boxes:
 
 
 def _of_batch(batch: pa.RecordBatch, videos: dict[tuple[str, int], int]) -> Boxes:
-    """The boxes of rows that tell a video and whose frames and boxes are as many, none of them null."""
+    """The boxes of rows that tell a video and whose frames and boxes are as many; none null or beyond all pictures."""
     uris, streams, frames, boxes = (
         batch.column(name) for name in ("video_uri", "video_stream", "frame_indices", "boxes")
     )
@@ -122,14 +123,18 @@ def _of_batch(batch: pa.RecordBatch, videos: dict[tuple[str, int], int]) -> Boxe
     flat_frames, flat_boxes = frames.take(rows).flatten(), boxes.take(rows).flatten()
     keys = zip(uris.take(rows).to_pylist(), streams.take(rows).fill_null(0).to_pylist(), strict=True)
     numbers = np.array([videos.setdefault(key, len(videos)) for key in keys], np.int32)
-    left, top, width, height = (pc.struct_field(flat_boxes, name).fill_null(np.nan).to_numpy() for name in BOX_FIELDS)
-    found = Boxes(
-        np.repeat(batch.column(ROW).take(rows).to_numpy(), lengths),
-        np.repeat(numbers, lengths),
-        flat_frames.fill_null(-1).to_numpy(),
-        np.stack([left, top, left + width, top + height], axis=1).astype(np.float32),
+    left, top, width, height = (
+        pc.struct_field(flat_boxes, name).fill_null(np.nan).to_numpy().astype(np.float64) for name in BOX_FIELDS
     )
-    return found.where((found.frame >= 0) & np.isfinite(found.corners).all(axis=1))
+    corners = np.stack([left, top, left + width, top + height], axis=1)
+    frame = flat_frames.fill_null(-1).to_numpy()
+    keep = (frame >= 0) & (abs(corners) <= _FARTHEST).all(axis=1)
+    return Boxes(
+        np.repeat(batch.column(ROW).take(rows).to_numpy(), lengths)[keep],
+        np.repeat(numbers, lengths)[keep],
+        frame[keep],
+        corners[keep].astype(np.float32),
+    )
 
 
 def _none() -> Boxes:

@@ -106,10 +106,12 @@ class PassVideos:
         if self._settings.scale is None:
             return picture.copy()
         try:
-            return self._settings.scale(picture)
+            scaled = self._settings.scale(picture)
         except Exception as error:
             message = f"the detector cannot scale a picture of {picture.shape[1]}x{picture.shape[0]} pixels"
             raise TrackletError(FailureCode.MODEL_ERROR, f"{message}: {typed_line(error)}") from error
+        # The memory is the decoding process's, which writes other pictures there.
+        return scaled.copy() if np.may_share_memory(scaled, picture) else scaled
 
     def close(self) -> None:
         """End the decoding process."""

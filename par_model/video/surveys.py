@@ -75,8 +75,10 @@ class _Helper:
         self._is_over = False
 
     def ask(self, question: Question) -> Survey | TrackletError:
+        connection = self._started()
+        if connection is None:
+            return TrackletError(FailureCode.VIDEO_CRASHED, f"cannot read {question.uri}: nobody waits for it any more")
         try:
-            connection = self._started()
             connection.send(question)
             if connection.poll(question.seconds):
                 answer: Survey | TrackletError = connection.recv()
@@ -92,8 +94,9 @@ class _Helper:
         """End the process, if there is one, while another thread may start it or wait for it; none is started then."""
         with self._starting:
             self._is_over = True
-            if self._process is not None:
-                self._process.kill()
+            process = self._process  # the other thread may forget it meanwhile
+        if process is not None:
+            process.kill()
 
     def end(self) -> None:
         """End the process, if there is one, and forget it."""
@@ -103,12 +106,13 @@ class _Helper:
             self._process.wait()
         self._process = self._connection = None
 
-    def _started(self) -> Connection:
+    def _started(self) -> Connection | None:
+        """The pipe to the process; None once it was killed. Raises OSError where the machine starts no other."""
         if self._process is None or self._connection is None or self._process.poll() is not None:
             self.end()
             with self._starting:
                 if self._is_over:
-                    raise EOFError
+                    return None
                 self._process, self._connection = _start()
         return self._connection
 

@@ -48,6 +48,18 @@ def test_of_two_whose_feet_the_edge_cuts_the_taller_is_nearer() -> None:
     assert covered(boxes).tolist() == pytest.approx([5 * 10 / (10 * 10.2), 0, 0])
 
 
+@pytest.mark.parametrize("far", [1e20, 3e38, float("inf")])
+def test_boxes_beyond_all_pictures_hide_nobody_and_spoil_no_median(far: float, tmp_path: Path) -> None:
+    rows = [row("far", [1, 2], 0, 0), row("near", [1, 2], 5, 5)]
+    rows += [
+        {**row(name, [1], 0, 0), "boxes": [{"x": 0.0, "y": y, "w": far, "h": far}]}
+        for name, y in (("a", 0.0), ("b", 5.0))
+    ]
+    shares = read(tmp_path, rows)
+    assert shares == pytest.approx([0.5 * 0.75, 0, 0, 0])
+    assert more_covered(shares, ["a"] * 4).tolist() == [True, False, False, False]
+
+
 def test_of_very_many_boxes_some_frames_are_compared_of_everybody_the_same(tmp_path: Path) -> None:
     rows = [row("far", [*range(40)], 0, 0), row("near", [*range(20, 60)], 5, 5)]
     assert read(tmp_path, rows) == pytest.approx([0.5 * 0.75 / 2, 0])

@@ -75,6 +75,15 @@ def test_a_helper_that_is_about_to_start_is_killed_too(monkeypatch: pytest.Monke
     assert not is_starting.is_set()
 
 
+def test_a_machine_that_starts_no_process_is_no_fault_of_the_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> object:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(surveys_module, "_start", refuse)
+    with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+        list(surveys([Question("v.mp4", 1)]))
+
+
 @pytest.mark.slow
 def test_a_video_that_ends_the_process_or_never_answers_costs_itself_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch

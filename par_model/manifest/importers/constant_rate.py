@@ -18,16 +18,19 @@ _TOLERANCE = Fraction(11, 10)
 _LEAN = Fraction(6, 10)
 
 
-def frames_shown(times: Sequence[Fraction], rate: Fraction) -> list[int]:
+def frames_shown(times: Sequence[Fraction], rate: Fraction, video_rate: Fraction | None = None) -> list[int]:
     """The frame that each image shows, in order.
 
-    times: of each frame, in seconds from the start of the earliest track. rate: images a second.
+    times: of each frame, in seconds from the start of the earliest track. rate: images a second. video_rate: frames a
+    second, None: as many.
     """
+    usual = 1 / (rate if video_rate is None else video_rate)
+    longest = Fraction(max(1, round(usual * rate)))
     shown: list[int] = []
     lately = [0, 0, 0]  # how often the frame before was repeated for each of the last ones
     for frame, time in enumerate(times):
-        step = times[frame + 1] - time if frame + 1 < len(times) else Fraction(1) / rate
-        duration = min(step * rate, Fraction(1))
+        step = times[frame + 1] - time if frame + 1 < len(times) else usual
+        duration = min(step * rate, longest)
         late = time * rate - len(shown)
         if late < 0 < late + duration:
             late, duration = Fraction(0), duration + late

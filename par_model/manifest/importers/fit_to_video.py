@@ -115,7 +115,7 @@ def _from_constant_rate(tracks: Tracks, video_uri: str, options: FitOptions, ori
     found = clock(video_uri, options.video_stream or 0)
     rate = found.rate if options.image_rate is None else options.image_rate
     is_filtered = options.numbering == "fps-filter"
-    images = frames_of_fps_filter(found.times, rate, found.rate) if is_filtered else frames_shown(found.times, rate)
+    images = (frames_of_fps_filter if is_filtered else frames_shown)(found.times, rate, found.rate)
     shown = np.asarray(images, np.int64)
     frames, boxes = tracks.boxes()
     if not len(frames):

@@ -54,11 +54,20 @@ def test_the_fps_filter_chooses_as_ffmpegs_does(times: list[int], rate: str, tmp
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-def test_fewer_images_a_second_begin_with_two_neighbours(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "v.mp4", 30)
-    seen = images_of(clip, "-r", "5")
-    assert seen[:4] == [0, 1, 4, 9]
-    assert frames_shown(clock(str(clip)).times, Fraction(5)) == seen
+@pytest.mark.parametrize(
+    ("rate", "begins", "ends"),
+    [
+        ("5", [0, 1, 4, 9], [9]),
+        ("12", [0, 1, 2, 3, 6], [10]),
+        ("50", [0, 0, 1, 1], [10, 11, 11]),
+    ],
+)
+def test_more_or_fewer_images_than_frames(rate: str, begins: list[int], ends: list[int], tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "v.mp4", 12)
+    seen = images_of(clip, "-r", rate)
+    assert (seen[: len(begins)], seen[-len(ends) :]) == (begins, ends)
+    found = clock(str(clip))
+    assert frames_shown(found.times, Fraction(rate), found.rate) == seen
 
 
 def test_the_fps_filter_takes_the_last_of_the_frames_that_are_nearest_to_an_image() -> None:
