@@ -26,7 +26,7 @@ class Recognise:
 
 
 manifest = sys.argv[1]
-ray.init(num_cpus=2, include_dashboard=False)
+ray.init("local", num_cpus=2, include_dashboard=False)
 ids = [{"tracklet_id": t.tracklet_id} for t in par_model.read_tracklets(manifest, limit=8)]
 answers = (
     ray.data.from_items(ids)

@@ -109,6 +109,7 @@ def test_what_a_worker_raises_on_purpose_is_one_line_here(tiny_weights: Path, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # torch.compile takes two minutes on a busy machine until it misses the compiler
 def test_an_actor_that_cannot_start_ends_the_job_with_its_own_line(tiny_weights: Path, tmp_path: Path) -> None:
     """Here for want of a compiler; Ray's own account, with tracebacks of three processes, is not shown."""
     options = ["--manifest", write_archive(tmp_path / "archive"), "--weights", str(tiny_weights)]
