@@ -3,7 +3,7 @@
 The job's tasks run through Ray on as many CPUs as there are to be workers, which have loaded everything before. What
 lies between the two is done once, by stand-ins for decoding and the network that answer at once.
 
-    python -m benchmarks.two_workers [--rows 1000000] [--turns 5]
+    python -m benchmarks.two_workers [--rows 4000000] [--turns 5]
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _turn(manifest: str, output: Path, workers: int, part: Part) -> dict[str, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=4_000_000, help="of a million the table is one file, and one task")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
