@@ -95,9 +95,11 @@ def _of_binary(
 ) -> tuple[NDArray[np.float64], Callable[[int], str]]:
     border = threshold(scores_B, decided_B) if told is None else told
     about = "about " if told is None else ""
-    return _from_threshold(
-        scores_B, border
-    ), lambda at: f"{group.name} {scores_B[at]:.2f}, yes above {about}{border:.2f}"
+
+    def why(at: int) -> str:
+        return f"{group.name} {scores_B[at]:.2f}, yes above {about}{border:.2f}"
+
+    return _from_threshold(scores_B, border), why
 
 
 def _of_exclusive(
@@ -105,9 +107,12 @@ def _of_exclusive(
 ) -> tuple[NDArray[np.float64], Callable[[int], str]]:
     best = np.argsort(-scores_BG, axis=1, kind="stable")[:, :2]
     highest = np.take_along_axis(scores_BG, best, axis=1)
-    return highest[:, 0] - highest[
-        :, 1
-    ], lambda at: f"{group.name} " + " or ".join(f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
+
+    def why(at: int) -> str:
+        first, second = (f"{group.classes[g].value} {scores_BG[at, g]:.2f}" for g in best[at])
+        return f"{group.name} {first} or {second}"
+
+    return highest[:, 0] - highest[:, 1], why
 
 
 def threshold(scores_B: NDArray[np.floating], decided_B: NDArray[np.bool_]) -> float:

@@ -91,9 +91,9 @@ def scaled_down(pictures: Tensor) -> Tensor:
 def scaled_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture uint8 [H, W, 3] in memory of its own, as ``scaled_down`` makes it; one that it would make larger, as it
     is."""
-    own = picture if picture.flags.writeable else picture.copy()  # torch warns of memory that it may not change
     if picture.shape[0] <= HEIGHT:
         return picture.copy()
+    own = picture if picture.flags.writeable else picture.copy()  # torch warns of memory that it may not change
     pixels: NDArray[np.uint8] = scaled_down(torch.from_numpy(own)[None].permute(0, 3, 1, 2))[0].numpy()
     return pixels.transpose(1, 2, 0).copy()
 
