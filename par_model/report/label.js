@@ -186,7 +186,7 @@
     } catch (error) {
       note(`${file.name} is not taken: ${error.message}`);
     }
-    $("help").close();
+    closeDialog("help");
     show(answers.firstUndone);
   }
 
@@ -243,8 +243,17 @@
   }
   $("save").addEventListener("click", save);
   $("keys").addEventListener("click", () => $("help").showModal());
-  $("close").addEventListener("click", () => $("help").close());
+  $("close").addEventListener("click", () => closeDialog("help"));
   $("open").addEventListener("change", () => $("open").files[0] && openFile($("open").files[0]));
+
+  // A field of a closed dialog has the focus until the page is drawn next: a key pressed before would be the field's.
+  function closeDialog(id) {
+    document.activeElement?.blur?.();
+    $(id).close();
+  }
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("cancel", () => document.activeElement?.blur?.()); // Escape closes it
+  }
 
   // ---- who
   function askWho() {
@@ -257,7 +266,7 @@
     if (!$("author").value.trim()) return;
     answers.author = $("author").value.trim();
     answers.keepWhole();
-    $("ask-who").close();
+    closeDialog("ask-who");
     draw();
   });
 

@@ -238,6 +238,21 @@ def test_the_page_asks_who_labels(browser: Chrome, tmp_path: Path) -> None:
     assert not browser.find_element(By.ID, "ask-who").is_displayed()
 
 
+@pytest.mark.parametrize(
+    "close",
+    [
+        "document.getElementById('who-form').requestSubmit();",
+        "const who = document.getElementById('ask-who'); who.dispatchEvent(new Event('cancel')); who.close();",
+    ],
+    ids=["entered", "cancelled"],
+)
+def test_no_key_is_lost_to_a_field_of_a_dialog_that_has_closed(browser: Chrome, tmp_path: Path, close: str) -> None:
+    """Closed and looked at by one script: before the page is drawn again."""
+    browser.get(make_page(tmp_path, author=""))
+    press(browser, "Eva")
+    assert browser.execute_script(f"{close} return document.activeElement.tagName") == "BODY"
+
+
 def test_who_is_blind_has_no_key_that_accepts(browser: Chrome, tmp_path: Path) -> None:
     browser.get(make_page(tmp_path, blind=True))
     assert not browser.find_element(By.ID, "accept").is_displayed()
