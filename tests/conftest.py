@@ -45,7 +45,7 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
-        # Before, since it asks the collector who refers to a generator of random numbers: what is frozen is passed over.
+        # Before, since it asks the collector who refers to a generator of random numbers; what is frozen is no answer.
         import hypothesis  # noqa: F401
 
         gc.enable()
