@@ -7,6 +7,8 @@ SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 export PIP_NO_CACHE_DIR = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export XDG_CACHE_HOME = $(CURDIR)/.cache
+# Else every process that a job or a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo demo-weights test-house test test-slow test-lowest check docs format bench bench-gpu clean
 
@@ -119,3 +121,4 @@ demo-weights: setup
 
 clean:
 	rm -rf .venv .venv-lowest .venv-daft .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site parjob-demo
+	find par_model tests benchmarks jobs examples -name __pycache__ -prune -exec rm -rf {} +

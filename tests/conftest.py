@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.s3 import S3_ENVIRONMENT
+
+# Threads of torch that wait for each other would keep the cores busy that other processes of tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HERE = Path(__file__).parent
 _START_RAY = ("cluster", "faults")
@@ -31,6 +36,20 @@ def _group(path: Path) -> str:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return _Groups(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays to the end: collecting garbage need not look at it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        # Before, since it asks the collector who refers to a generator of random numbers; what is frozen is no answer.
+        import hypothesis  # noqa: F401
+
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

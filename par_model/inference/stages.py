@@ -22,7 +22,6 @@ from par_model.inference.wire import (
     worker_number,
 )
 from par_model.manifest.tracklets import tracklets
-from par_model.model.stage import RecogniseStage
 from par_model.types import Crops, Failure, Outcome
 from par_model.video.stage import DecodeStage
 
@@ -88,6 +87,9 @@ class RecogniseTables:
     hang_seconds, hang_seconds_a_row = 900.0, 60.0
 
     def __init__(self, settings: StageSettings) -> None:
+        # Here, since it loads torch, for which workers that decode and the driver would wait.
+        from par_model.model.stage import RecogniseStage
+
         self._preprocess = settings.preprocess
         self._stage = RecogniseStage(
             settings.weights,

@@ -26,8 +26,8 @@ class ImageTower(nn.Module):
         self.config = config
         width = config.width
         self.conv1 = PatchEmbed(width, config.patch, bias=False)
-        self.class_embedding = nn.Parameter(width**-0.5 * torch.randn(width))
-        self.positional_embedding = nn.Parameter(width**-0.5 * torch.randn(1 + config.num_patches, width))
+        self.class_embedding = _start(width, width)
+        self.positional_embedding = _start(width, 1 + config.num_patches, width)
         self.ln_pre = nn.LayerNorm(width, eps=config.norm_eps) if config.pre_norm else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(
@@ -40,7 +40,7 @@ class ImageTower(nn.Module):
             for _ in range(config.layers)
         )
         self.ln_post = nn.LayerNorm(width, eps=config.norm_eps)
-        self.proj = nn.Parameter(width**-0.5 * torch.randn(width, config.embed_dim))
+        self.proj = _start(width, width, config.embed_dim)
 
     def forward(
         self, images: Tensor, read: Sequence[int], *, embed: bool = False
@@ -72,3 +72,10 @@ class ImageTower(nn.Module):
         """The parameters behind feature map ``last``: what full fine-tuning trains."""
         parts: list[nn.Module] = [self.conv1, self.ln_pre, *self.blocks[:last]]
         return [self.class_embedding, self.positional_embedding, *(p for part in parts for p in part.parameters())]
+
+
+def _start(width: int, *shape: int) -> nn.Parameter:
+    """Normal, with a standard deviation of 1 / sqrt(width). Nothing on the meta device, where weights take its place:
+    random numbers there would load torch's compiler (torch 2.14), more than a second of each start."""
+    values = torch.empty(shape)
+    return nn.Parameter(values if values.is_meta else width**-0.5 * values.normal_())

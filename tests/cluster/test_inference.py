@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from par_model.inference.job import run_inference
 from par_model.inference.local import LocalRunner
 from par_model.inference.options import InferOptions
 from par_model.inference.runner import Runner
+from par_model.inference.stages import DecodeTables
 from par_model.manifest.write import write_manifest
 from par_model.runs import stripes
 from par_model.table import row_range
@@ -48,11 +50,25 @@ def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_range, "FILE_BYTES", 1000)
 
 
+class WithoutTorch(DecodeTables):
+    """Ends the job where the worker that decodes has loaded torch, most of what its start would take."""
+
+    def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
+        yield from super().__call__(unit)
+        assert "torch" not in sys.modules
+
+
+@contextmanager
+def on_ray_without_torch() -> Iterator[Runner]:
+    with ray_runner(None, "cpu", None, None) as ready:
+        yield replace(ready, decode=WithoutTorch)
+
+
 @pytest.mark.usefixtures("local_ray", "as_if_large")
 def test_ray_and_one_process_give_the_same_table(tiny_weights: Path, tmp_path: Path) -> None:
     manifest = write_archive(tmp_path / "archive", bad=True)
     tables = {}
-    for name, runner in (("ray", on_ray), ("local", in_one_process)):
+    for name, runner in (("ray", on_ray_without_torch), ("local", in_one_process)):
         options = InferOptions(
             manifest=manifest, weights=str(tiny_weights), output=str(tmp_path / name), embedding=True, batch_size=4
         )

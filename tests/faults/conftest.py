@@ -18,6 +18,7 @@ import pytest
 from par_model import storage
 from par_model.manifest.write import write_manifest
 from tests.archive import video_row
+from tests.faults.warm import Forked, Warm
 from tests.video.frame_numbers import write_clip
 
 HOOKS = Path(__file__).parent / "hooks"
@@ -35,23 +36,30 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 180.0) 
 
 @dataclass
 class Jobs:
-    """Runs ``parjob infer`` over one manifest as a separate process. output: a folder or an S3 URI."""
+    """Runs ``parjob infer`` over one manifest as a separate process. output: a folder or an S3 URI. warm: what jobs
+    without Ray on local files are forks of; the others, and all without it, are fresh processes."""
 
     manifest: str
     weights: str
     root: str
     environment: dict[str, str] = field(default_factory=dict)
     ray: bool = False
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    warm: Warm | None = None
+    started: list[subprocess.Popen[str] | Forked] = field(default_factory=list)
 
-    def start(self, output: str, *more: str, first: str = "", **faults: object) -> subprocess.Popen[str]:
+    def start(self, output: str, *more: str, first: str = "", **faults: object) -> subprocess.Popen[str] | Forked:
         """first: code that the process begins with. faults: variables of tests/faults/hooks."""
-        variables = os.environ | self.environment | {"FAULTS": "1", "PYTHONPATH": str(HOOKS)}
-        variables |= {name: str(value) for name, value in faults.items()}
-        command = [sys.executable, "-c", f"{first}\nfrom par_model.cli import main\nmain()", "infer", *more]
-        command += ["--manifest", self.manifest, "--weights", self.weights, "--output", self.place(output)]
-        command += ["--batch-size", "1", "--device", "cpu", *([] if self.ray else ["--no-ray"])]
-        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        variables = hooked() | self.environment | {name: str(value) for name, value in faults.items()}
+        words = ["infer", *more, "--manifest", self.manifest, "--weights", self.weights]
+        words += ["--output", self.place(output), "--batch-size", "1", "--device", "cpu"]
+        process: subprocess.Popen[str] | Forked
+        if self.warm is not None and not self.ray and storage.is_local(self.root):
+            process = self.warm.start([*words, "--no-ray"], variables, first)
+        else:
+            command = [sys.executable, "-c", f"{first}\nfrom par_model.cli import main\nmain()", *words]
+            command += [] if self.ray else ["--no-ray"]
+            pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = subprocess.Popen(command, env=variables, **pipes)
         self.started.append(process)
         return process
 
@@ -88,6 +96,11 @@ class Jobs:
         return sorted({name.split("/")[0] for name in files})
 
 
+def hooked() -> dict[str, str]:
+    """This process's environment, with the hooks."""
+    return os.environ | {"FAULTS": "1", "PYTHONPATH": str(HOOKS)}
+
+
 SLOW_VIDEOS = 8
 
 
@@ -111,15 +124,22 @@ def slow_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    warm = Warm(tmp_path_factory.mktemp("said"), hooked())
+    yield warm
+    warm.end()
+
+
+@pytest.fixture(scope="session")
 def undisturbed(slow_archive: Path, tiny_weights: Path) -> pa.Table:
-    """The table of a job that nothing happened to."""
+    """The table of a job that nothing happened to: a fresh process."""
     jobs = Jobs(str(slow_archive / "manifest.parquet"), str(tiny_weights), str(slow_archive))
     jobs.run("undisturbed")
     return jobs.table("undisturbed")
 
 
 @pytest.fixture
-def jobs(slow_archive: Path, tiny_weights: Path, tmp_path: Path) -> Iterator[Jobs]:
-    jobs = Jobs(str(slow_archive / "manifest.parquet"), str(tiny_weights), str(tmp_path))
+def jobs(slow_archive: Path, tiny_weights: Path, tmp_path: Path, warm: Warm) -> Iterator[Jobs]:
+    jobs = Jobs(str(slow_archive / "manifest.parquet"), str(tiny_weights), str(tmp_path), warm=warm)
     yield jobs
     jobs.end_all()

@@ -138,8 +138,8 @@ def test_jobs_hold_no_logic(job: str) -> None:
     assert [type(node).__name__ for node in tree.body] == ["Expr", "ImportFrom", "ImportFrom", "If"]
 
 
-def test_what_tasks_of_planning_import_loads_no_network() -> None:
-    """Each worker that plans would wait for it, and the driver before its first look at a manifest."""
-    code = "import sys, par_model.inference.job, par_model.inference.planning; print('torch' in sys.modules)"
+def test_what_workers_that_plan_or_decode_import_loads_no_network() -> None:
+    """Each of them would wait for it, and the driver before its first look at a manifest."""
+    code = "import sys, par_model.inference.job, par_model.cluster.inference; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

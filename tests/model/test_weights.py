@@ -229,3 +229,14 @@ def test_reading_a_header_imports_no_torch(tiny_weights: Path) -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'open_clip')))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_loading_weights_loads_no_compiler(tiny_weights: Path) -> None:
+    """Each start of a job and of each of its workers would wait for it."""
+    code = (
+        "import sys\n"
+        "from par_model.model.stage import RecogniseStage\n"
+        f"RecogniseStage({str(tiny_weights)!r}, device='cpu')\n"
+        "sys.exit(any(name in sys.modules for name in ('torch._dynamo', 'sympy', 'open_clip')))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
