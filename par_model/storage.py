@@ -55,8 +55,7 @@ class PlaceError(StorageError):
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One file of a listing: its URI and its size in bytes. version: another once it is written anew; empty where the
-    place does not tell."""
+    """One file of a listing: its URI and its size in bytes. version: another once it is written anew; "" if unknown."""
 
     uri: str
     size: int
@@ -212,11 +211,14 @@ def file_info(uri: str) -> FileInfo | None:
     return FileInfo(uri, size, _version(info)) if is_file else None
 
 
-def list_files(uri: str) -> list[FileInfo]:
-    """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty.
+def _version(info: dict[str, Any]) -> str:
+    told = info.get("ETag") or info.get("mtime")
+    return f"{told} {info.get('size')}" if told else ""
 
-    Local links to files count as files; links to folders are not followed.
-    """
+
+def list_files(uri: str) -> list[FileInfo]:
+    """All files below a folder, at any depth, in name order, with one listing; none where it is absent. Local links to
+    files count as files; links to folders are not followed."""
     with guard(uri, "list"):
         fs, path = filesystem(uri)
         try:
@@ -307,11 +309,6 @@ def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo
         if (info["type"] == "file" and not path.endswith("/")) or (info.get("islink") and os.path.isfile(path))
     ]
     return sorted(files, key=lambda f: f.uri)
-
-
-def _version(info: dict[str, Any]) -> str:
-    told = info.get("ETag") or info.get("mtime")
-    return f"{told} {info.get('size')}" if told else ""
 
 
 def _uri_like(uri: str, fs: Any, path: str) -> str:
