@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 import ray
@@ -30,11 +29,11 @@ from par_model.errors import ClusterError, NodesLostError
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
 from par_model.inference.stages import DecodeTables, RecogniseTables
-from par_model.model.device import choose_device
+from par_model.model.device import Device, RealDevice, choose_device
 from par_model.runs.spread import Item, Result
 
 _log = logging.getLogger(__name__)
-PATIENCE_SECONDS = 1800.0
+_PATIENCE_SECONDS = 1800.0
 # Small blocks: the model starts on a unit's first tracklets while the unit is still being decoded, and the crops in
 # flight stay a small part of the object store.
 BLOCK_BYTES = 32 * 2**20
@@ -57,7 +56,7 @@ class RayRunner:
     def decode_workers(self) -> int:
         return self.pools.decode[1]
 
-    def device(self) -> Literal["cpu", "cuda"]:
+    def device(self) -> RealDevice:
         """Where the model will run."""
         return self.pools.device
 
@@ -66,9 +65,7 @@ class RayRunner:
 
         Raises NodesLostError where what is left of a cluster stands still; call it again with what is missing.
         """
-        # Decoding may be slow; a GPU that has to be started may take any time.
-        patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
-        configure(patience)
+        patience = configure(self.pools.device, settings.decode.video_timeout)
         # A GPU's actors take no CPU of their own, so that decoding begins without them.
         wanted = self.pools.begins_with if self.pools.device == "cpu" else 0
         try:
@@ -190,7 +187,7 @@ def tried(
 @contextmanager
 def ray_runner(
     address: str | None,
-    device: Literal["auto", "cpu", "cuda"],
+    device: Device,
     decode_workers: int | None,
     model_actors: tuple[int, int] | None,
 ) -> Iterator[RayRunner]:
@@ -208,13 +205,16 @@ def pool(sizes: tuple[int, int]) -> ActorPoolStrategy:
     return ActorPoolStrategy(min_size=sizes[0], max_size=sizes[1])
 
 
-def configure(patience: float, block_bytes: int = BLOCK_BYTES) -> None:
-    """Set up Ray Data for a graph of this job. patience: seconds without anything, after which it is given up.
+def configure(device: RealDevice, video_timeout: float, block_bytes: int = BLOCK_BYTES) -> float:
+    """Set up Ray Data for a graph of this job, and say after how many seconds without anything it is given up; -1 is
+    never, for a GPU that has to be started may take any time. video_timeout: seconds that a video may take.
     block_bytes: of what one stage hands to the next at a time."""
+    patience = -1.0 if device == "cuda" else max(_PATIENCE_SECONDS, 3 * video_timeout)
     context = DataContext.get_current()
     context.execution_no_progress_timeout_s = patience
     context.target_max_block_size = block_bytes
     context.enable_progress_bars = False
+    return patience
 
 
 def announce(pools: Pools, resources: Resources) -> None:

@@ -20,7 +20,7 @@ import ray.exceptions
 from ray.data.exceptions import ExecutionTimeoutError
 
 from par_model.cluster.hand_out import Served, served
-from par_model.cluster.inference import PATIENCE_SECONDS, announce, configure, pool
+from par_model.cluster.inference import announce, configure, pool
 from par_model.cluster.losses import live_cpus, noticed
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.ray_internals import blocks_of
@@ -68,8 +68,7 @@ class RayTracking:
 
     def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
         """Tables of FOUND_SCHEMA as they come, in no order. Ends early where nodes were lost."""
-        patience = -1.0 if self.pools.device == "cuda" else max(PATIENCE_SECONDS, 3 * settings.decode.video_timeout)
-        configure(patience, _BLOCK_BYTES)
+        patience = configure(self.pools.device, settings.decode.video_timeout, _BLOCK_BYTES)
         try:
             with served(None, shared=True) as counted, noticed() as losses:
                 for reference, _, _ in blocks_of(self._graph(units, counted, settings)):

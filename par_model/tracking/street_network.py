@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEIGHT = 180  # of the picture that it takes: half of the demo's videos
+WIDEST = 4096  # of the same: what is a panorama to it
 MULTIPLE = 16  # of pixels; less is filled up
 STRIDE = 2
 REACH = 4.0  # pixels of a side's distance for each unit of the network's answer
@@ -114,7 +115,8 @@ class StreetNetwork(Backbone):
 
 def taken_size(height: int, width: int) -> tuple[int, int]:
     """To which height and width a picture is scaled, before it is filled up to whole multiples."""
-    return HEIGHT, max(1, round(width * HEIGHT / height))
+    columns = max(1, round(width * HEIGHT / height))
+    return (HEIGHT, columns) if columns <= WIDEST else (max(1, round(height * WIDEST / width)), WIDEST)
 
 
 def filled_up(pictures: Tensor) -> Tensor:

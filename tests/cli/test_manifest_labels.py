@@ -203,6 +203,72 @@ def test_corners_are_no_option_of_cvat(clip: Path, annotations: str, tmp_path: P
     assert from_cvat(clip, annotations, f"{tmp_path}/m.parquet", "--corners") == 2
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two videos, of which one lies further down, and one that nobody annotated."""
+    folder = tmp_path_factory.mktemp("clips")
+    (folder / "may").mkdir()
+    write_clip(folder / "gate.mp4", 20)
+    for name in ("may/door.mp4", "yard.mp4"):
+        (folder / name).write_bytes((folder / "gate.mp4").read_bytes())
+    return folder
+
+
+def many(command: str, clips: Path, tracks: Path, output: str, *more: str) -> int:
+    return run(command, "--videos", str(clips), "--tracks", str(tracks), "--output", output, *more)
+
+
+def test_a_folder_of_annotations_becomes_one_manifest_with_one_schema(
+    clips: Path, annotations: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels of attributes that only one file has are known of its tracks alone; --schema auto takes those of both."""
+    folder, output = tmp_path / "exports", f"{tmp_path}/m.parquet"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "gate.zip", "w") as archive:
+        archive.write(annotations, "annotations.xml")
+    head = task({"person": [("vest", "checkbox", ["false"]), ("mood", "select", ["calm", "sad"])]}, size="256x96")
+    of_door = [track(0, [box(2, (1, 2, 11, 22), said={"vest": "true", "mood": "calm"})])]
+    (folder / "door.xml").write_text(document(of_door, head=head))
+    (folder / "cellar.xml").write_text(document(of_door, head=head))
+    assert many("from-cvat", clips, folder, output, "--schema", "auto") == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"no-tracks\t{clips}/yard.mp4\nno-video\t{folder}/cellar.xml\n"
+    assert captured.err.splitlines()[-1].startswith(
+        f"{output}: 2 videos, 2 files without a partner, 3 tracklets, 4 boxes"
+    )
+    schema = load_schema(f"{tmp_path}/m.schema.toml")
+    assert schema.score_fields == (
+        "hat", "top_color_red", "top_color_blue", "mood_glad", "mood_sad", "mood_calm", "vest"
+    )  # fmt: skip
+    assert {row["tracklet_id"]: row["labels"] for row in rows(output)} == {
+        "gate-0": [1, -1, -1, 1, 0, 0, -1],
+        "gate-1": [0, -1, -1, 0, 1, 0, -1],
+        "may/door-0": [-1, -1, -1, 0, 0, 1, 1],
+    }
+
+
+def test_one_refused_export_of_many_leaves_no_manifest(
+    clips: Path, annotations: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "exports", tmp_path / "m.parquet"
+    folder.mkdir()
+    (folder / "gate.xml").write_text(Path(annotations).read_text())
+    (folder / "yard.xml").write_text(Path(annotations).read_text().replace("256", "640"))
+    assert many("from-cvat", clips, folder, str(output)) == 1
+    error = capsys.readouterr().err
+    assert "refused:" in error
+    assert "640x96" in error
+    assert "1 video of 2 refused, see above; nothing is written" in error
+    assert not output.exists()
+    (folder / "yard.xml").write_text(
+        document([track(0, [box(3, (1, 2, 11, 22), said={"tracklet_id": "anna"})])], head=HEAD)
+    )
+    (folder / "gate.xml").write_text((folder / "yard.xml").read_text())
+    assert many("from-cvat", clips, folder, str(output)) == 1
+    assert "tracks of two videos are called 'anna': each needs an id of its own" in capsys.readouterr().err
+    assert many("from-cvat", clips, folder, str(output), "--task", "5") == 2
+
+
 # --- from-csv ---------------------------------------------------------------------------------------------------------
 
 TABLE = """\
@@ -289,6 +355,73 @@ def test_shares_of_the_picture_become_pixels(clip: Path, tmp_path: Path, capsys:
     labels.write_text("id,hat\n9,1\n")
     assert run("from-csv", *given, "--people", "0", "--labels", str(labels), "--schema", "street") == 0
     assert [labels_of(row) for row in rows(output)] == [{"hat": 1}]
+
+
+KITTI = "0 7 Pedestrian 0 0 0 10 5 40 90 -1 -1 -1 -1 -1 -1 -1\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "found"),
+    [
+        (
+            {"gate.csv": TABLE, "door.csv": "frame,id,x,y,w,h\n4,1,1,2,3,4\n"},
+            ["--columns", COLUMNS],
+            {"gate-1": 0, "gate-2": 1, "may/door-1": 4},
+        ),
+        ({"gate.txt": KITTI, "may/door.txt": KITTI}, ["--preset", "kitti"], {"gate-7": 0, "may/door-7": 0}),
+        (
+            {"labels/gate_1.txt": "0 0.5 0.5 0.25 0.5 9\n", "labels/door_3.txt": "0 0.5 0.5 0.25 0.5 9\n"},
+            ["--preset", "ultralytics"],
+            {"gate-9": 0, "may/door-9": 2},
+        ),
+        (
+            {
+                "gate/00_000_000000.txt": "person 7 0 0 0 10 5 40 90 0 0 0 0 0 0 0\n",
+                "door/00_000_000004.txt": "person 7 0 0 0 10 5 40 90 0 0 0 0 0 0 0\n",
+            },
+            ["--preset", "deepstream-kitti"],
+            {"gate-7": 0, "may/door-7": 4},
+        ),
+    ],
+    ids=["columns", "kitti", "ultralytics", "deepstream"],
+)
+def test_tables_or_folders_of_many_videos_become_one_manifest(
+    files: dict[str, str],
+    given: list[str],
+    found: dict[str, int],
+    clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, output = tmp_path / "tracks", f"{tmp_path}/m.parquet"
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    assert many("from-csv", clips, folder, output, *given) == 0
+    assert {row["tracklet_id"]: row["frame_indices"][0] for row in rows(output)} == found
+    assert {row["tracklet_id"].rpartition("-")[0]: row["video_uri"] for row in rows(output)} == {
+        name: str(clips / f"{name}.mp4") for name in ("gate", "may/door")
+    }
+    captured = capsys.readouterr()
+    assert captured.out == f"no-tracks\t{clips}/yard.mp4\n"
+    assert f"{output}: 2 videos, 1 file without a partner, {len(found)} tracklets" in captured.err
+
+
+def test_one_file_of_labels_is_of_all_videos(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, output = tmp_path / "tracks", f"{tmp_path}/m.parquet"
+    folder.mkdir()
+    for name in ("gate", "door"):
+        (folder / f"{name}.csv").write_text(TABLE)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("tracklet_id,hat\ngate-2,1\nmay/door-1,0\n")
+    given = ["--columns", COLUMNS, "--schema", "street", "--labels", str(labels)]
+    assert many("from-csv", clips, folder, output, *given) == 0
+    assert {row["tracklet_id"]: labels_of(row) for row in rows(output)} == {
+        "gate-1": {}, "gate-2": {"hat": 1}, "may/door-1": {"hat": 0}, "may/door-2": {},
+    }  # fmt: skip
+    assert f"2 tracklets not in {labels}: all labels -1" in capsys.readouterr().err
+    assert many("from-csv", clips, folder, output, "--columns", COLUMNS, "--sequence", "a") == 2
+    assert "--sequence does not apply to --videos" in capsys.readouterr().err
 
 
 def test_label_studios_percent_and_frame_rate_are_those_of_the_clip(clip: Path, tmp_path: Path) -> None:

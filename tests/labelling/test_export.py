@@ -67,6 +67,9 @@ def test_there_and_back(archive: Path, tmp_path: Path, capsys: pytest.CaptureFix
         back += pq.read_table(tmp_path / f"{name}.parquet").to_pylist()
     original = pq.read_table(manifest).to_pylist()[:3]
     assert told(back) == told(original)
+    given = ("--videos", archive, "--tracks", tmp_path / "cvat", "--schema", "street")
+    assert parjob("manifest", "from-cvat", *given, "--output", tmp_path / "both.parquet") == 0
+    assert told(pq.read_table(tmp_path / "both.parquet").to_pylist()) == told(original)
 
 
 def test_two_videos_of_one_name_get_two_files(archive: Path, tmp_path: Path) -> None:

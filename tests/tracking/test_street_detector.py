@@ -87,6 +87,15 @@ def test_pictures_of_any_size_are_taken(height: int, width: int) -> None:
     assert [side % 16 for side in filled_up(torch.zeros(1, 3, rows, columns)).shape[-2:]] == [0, 0]
 
 
+def test_a_low_and_wide_picture_is_not_scaled_up_to_be_as_high_as_others() -> None:
+    """It would be 180 by 46080 pixels."""
+    assert taken_size(16, 4096) == (16, 4096)
+    assert taken_size(16, 8192) == (8, 4096)
+    assert taken_size(1080, 7680) == (180, 1280)
+    (found,) = load_detector("demo", device="cpu").detect([np.full((16, 4096, 3), 120, np.uint8)])
+    assert (found.scores < 0.5).all()
+
+
 def test_fusing_changes_nothing() -> None:
     torch.manual_seed(0)
     network, picture = StreetNetwork(), torch.rand(1, 3, 48, 64)

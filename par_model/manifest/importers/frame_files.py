@@ -70,6 +70,13 @@ def read_frame_files(uri: str, *, series: str | None = None) -> FrameFiles:
     return FrameFiles(lines, [LeftOut(left_out, "file", "not named by a frame of this video")] if left_out else [])
 
 
+def series_of(path: str) -> str | None:
+    """Of which series a file is by its name, "" where the name is the frame's number alone; None where it names no
+    frame."""
+    match = _NAME.fullmatch(storage.name(path))
+    return None if match is None else match["series"] or ""
+
+
 def read_lines(uri: str, frame: int = 0) -> list[Line]:
     """The lines of one file. Raises ManifestError where it is not text, StorageError where it cannot be read."""
     try:

@@ -1,10 +1,10 @@
-"""Labels beside the tracks of a video."""
+"""Labels beside the tracks of videos."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from par_model.attributes import AttributeSchema
@@ -25,12 +25,12 @@ class LabelledRows:
     voted: VotedLabels
 
 
-def label_rows(imported: Imported, votes: Votes, schema: AttributeSchema, origin: str) -> LabelledRows:
-    """A video's rows with labels; tracks that say nothing are not annotated. Raises as ``count_votes``."""
-    voted = count_votes({name: votes.get(name, {}) for name in imported.tracks.by_id}, schema, origin)
-    names = imported.tracks.by_id.keys()
-    rows = [row | {"labels": list(voted.labels[name])} for name, row in zip(names, imported.rows, strict=True)]
-    return LabelledRows(rows, voted)
+def label_rows(videos: Sequence[Imported], votes: Votes, schema: AttributeSchema, origin: str) -> LabelledRows:
+    """Rows of videos with labels; tracklets that say nothing are not annotated. votes: by tracklet id. Raises as
+    ``count_votes``."""
+    rows = [row for of_video in videos for row in of_video.rows]
+    voted = count_votes({row["tracklet_id"]: votes.get(row["tracklet_id"], {}) for row in rows}, schema, origin)
+    return LabelledRows([row | {"labels": list(voted.labels[row["tracklet_id"]])} for row in rows], voted)
 
 
 def name_rows(imported: Imported, whole_ids: Mapping[str, str], origin: str) -> Imported:
@@ -46,40 +46,60 @@ def name_rows(imported: Imported, whole_ids: Mapping[str, str], origin: str) -> 
     twice = [name for name, count in Counter(row["tracklet_id"] for row in rows).items() if count > 1]
     if twice:
         raise ManifestError(f"{origin}: two tracks are called {twice[0]!r}: choose another --id-prefix")
-    return Imported(rows, imported.tracks)
+    return replace(imported, rows=rows)
+
+
+def votes_of(videos: Sequence[Imported]) -> Votes:
+    """What the tracks of videos say of attributes, by tracklet id, of those that say anything."""
+    return {
+        row["tracklet_id"]: of_video.votes[name]
+        for of_video in videos
+        for name, row in zip(of_video.tracks.by_id, of_video.rows, strict=True)
+        if name in of_video.votes
+    }
 
 
 @dataclass(frozen=True)
 class LabelFile:
-    """Votes of a table with one row a track, and its ids that are none of the tracks."""
+    """Votes of a table with one row a track, by tracklet id, and its ids that are none of the tracks."""
 
     votes: Votes
     no_tracks: Sequence[str]
 
 
-def read_label_file(uri: str, imported: Imported) -> LabelFile:
-    """What a CSV file says of tracks, in the columns beside that of their ids (tracklet_id, track_id or id).
+def read_label_file(uri: str, videos: Sequence[Imported]) -> LabelFile:
+    """What a CSV file says of tracks, in the columns beside that of their ids (tracklet_id, track_id or id), which are
+    tracklet ids or, where no two videos have such a track, ids of tracks.
 
-    Raises ManifestError where no column is of ids, an id is there twice, or none is one of the tracks.
+    Raises ManifestError where no column is of ids, an id is there twice, is of several videos, or none is one of the
+    tracks.
     """
     sheet = read_sheet(uri)
     column = next((name for name in _ID_COLUMNS if name in sheet.header), None)
     if column is None:
         raise ManifestError(f"{uri}: has no column of ids ({', '.join(_ID_COLUMNS)}); it has {', '.join(sheet.header)}")
-    known = {row["tracklet_id"]: name for name, row in zip(imported.tracks.by_id, imported.rows, strict=True)}
-    known |= {name: name for name in imported.tracks.by_id}
+    known: dict[str, list[str]] = {}
+    for of_video in videos:
+        for name, row in zip(of_video.tracks.by_id, of_video.rows, strict=True):
+            known.setdefault(name, []).append(row["tracklet_id"])
+    known |= {row["tracklet_id"]: [row["tracklet_id"]] for of_video in videos for row in of_video.rows}
     votes: Votes = {}
     no_tracks: list[str] = []
-    for cell, row, line in zip(sheet.column(column), sheet.rows, sheet.lines, strict=True):
-        name = known.get(cell.strip(), known.get(_spelt(cell)))
-        if name is None:
+    for cell, cells, line in zip(sheet.column(column), sheet.rows, sheet.lines, strict=True):
+        found = known.get(cell.strip()) or known.get(_spelt(cell))
+        if found is None:
             no_tracks.append(cell)
             continue
-        if name in votes:
+        if len(found) > 1:
+            raise ManifestError(
+                f"{uri}, line {line}: {cell!r} is a track of {len(found)} videos: write tracklet ids, such as "
+                f"{found[0]!r}"
+            )
+        if found[0] in votes:
             raise ManifestError(f"{uri}, line {line}: {cell!r} is there twice")
-        for attribute, value in zip(sheet.header, row, strict=True):
+        for attribute, value in zip(sheet.header, cells, strict=True):
             if attribute != column:
-                vote(votes, name, attribute, value)
+                vote(votes, found[0], attribute, value)
     if not votes:
         example = f", for example {no_tracks[0]!r}" if no_tracks else ""
         raise ManifestError(f"{uri}: no id in column {column!r} is one of the tracks{example}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from par_model import storage
 from par_model.attributes import AttributeClass, AttributeGroup, AttributeSchema
@@ -57,6 +57,22 @@ def schema_of(attributes: Sequence[AttributeSpecification], votes: Votes, name: 
             "write a schema and give it with --schema"
         )
     return SpecifiedSchema(AttributeSchema(name=name, groups=tuple(groups), origin=origin), passed_over)
+
+
+def merged(files: Sequence[Sequence[AttributeSpecification]], origin: str) -> list[AttributeSpecification]:
+    """What several files specify, each name once, with the values of all. Raises ManifestError where two say different
+    kinds."""
+    found: dict[str, AttributeSpecification] = {}
+    for attribute in (attribute for of_file in files for attribute in of_file):
+        before = found.setdefault(attribute.name, attribute)
+        if before.kind != attribute.kind:
+            raise ManifestError(
+                f"{origin}: attribute {attribute.name} is of the kind {before.kind!r} in one file and "
+                f"{attribute.kind!r} in another: write a schema and give it with --schema"
+            )
+        values = tuple(dict.fromkeys((*before.values, *attribute.values)))
+        found[attribute.name] = replace(before, values=values)
+    return list(found.values())
 
 
 def _unspecified(attributes: Sequence[AttributeSpecification], votes: Votes) -> list[AttributeSpecification]:
