@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
 
@@ -55,10 +55,11 @@ class PlaceError(StorageError):
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One file of a listing: its URI and its size in bytes."""
+    """One file of a listing: its URI and its size in bytes. version: another once it is written anew; "" if unknown."""
 
     uri: str
     size: int
+    version: str = field(default="", compare=False)
 
 
 def is_local(uri: str) -> bool:
@@ -207,14 +208,17 @@ def file_info(uri: str) -> FileInfo | None:
     is_file = (
         info["type"] != "directory" and not uri.endswith("/") and (size > 0 or is_local(uri) or not is_folder(uri))
     )
-    return FileInfo(uri, size) if is_file else None
+    return FileInfo(uri, size, _version(info)) if is_file else None
+
+
+def _version(info: dict[str, Any]) -> str:
+    told = info.get("ETag") or info.get("mtime")
+    return f"{told} {info.get('size')}" if told else ""
 
 
 def list_files(uri: str) -> list[FileInfo]:
-    """All files below a folder, at any depth, in name order, with one listing. An absent folder is empty.
-
-    Local links to files count as files; links to folders are not followed.
-    """
+    """All files below a folder, at any depth, in name order, with one listing; none where it is absent. Local links to
+    files count as files; links to folders are not followed."""
     with guard(uri, "list"):
         fs, path = filesystem(uri)
         try:
@@ -299,7 +303,7 @@ def write_bytes(uri: str, data: bytes, before: Before | None = None) -> None:
 def _files(uri: str, fs: Any, found: dict[str, dict[str, Any]]) -> list[FileInfo]:
     """Files among what ``fs`` listed, links to files included, in name order."""
     files = [
-        FileInfo(_uri_like(uri, fs, path), int(info.get("size") or 0))
+        FileInfo(_uri_like(uri, fs, path), int(info.get("size") or 0), _version(info))
         for path, info in found.items()
         # A key that ends in a slash is what consoles make of an empty folder.
         if (info["type"] == "file" and not path.endswith("/")) or (info.get("islink") and os.path.isfile(path))

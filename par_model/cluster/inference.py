@@ -44,11 +44,13 @@ class RayRunner:
     """Runs units on the cluster that this process is connected to.
 
     pools: made smaller when nodes are lost. decode, recognise: the stages; a stand-in shows what the rest costs.
+    may_grow: whether nodes may join.
     """
 
     pools: Pools
     decode: type[DecodeTables] = DecodeTables
     recognise: type[RecogniseTables] = RecogniseTables
+    may_grow: bool = False
 
     @property
     def decode_workers(self) -> int:
@@ -96,7 +98,7 @@ class RayRunner:
 
     def shares(self, uri: str) -> bool:
         """Whether every worker sees a place as this process does."""
-        return shares(uri)
+        return shares(uri, may_grow=self.may_grow)
 
     def _graph(self, served_units: Served, units: Units, settings: StageSettings) -> ray.data.Dataset:
         on_gpu = self.pools.device == "cuda"
@@ -195,7 +197,7 @@ def ray_runner(
         chosen = choose_device(device, has_gpu=resources.has_gpu)
         pools = choose_pools(chosen, resources, decode_workers, model_actors)
         announce(pools, resources)
-        yield RayRunner(pools)
+        yield RayRunner(pools, may_grow=resources.may_grow)
 
 
 def pool(sizes: tuple[int, int]) -> ActorPoolStrategy:

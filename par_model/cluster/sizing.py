@@ -51,6 +51,11 @@ class Resources:
         )
 
     @property
+    def may_grow(self) -> bool:
+        """Whether other nodes may join."""
+        return self.grows or self.most_cpus > self.live_cpus or self.most_gpus > self.live_gpus
+
+    @property
     def has_gpu(self) -> bool:
         """Whether there is a GPU, or may be one once the cluster has grown."""
         return self.most_gpus > 0

@@ -41,9 +41,12 @@ def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Re
         _stop(waiting)
 
 
-def shares(uri: str) -> bool:
-    """Whether every worker of the connected cluster sees a place as this process does."""
-    return not storage.is_local(uri) or sum(node["Alive"] for node in ray.nodes()) <= 1  # type: ignore[no-untyped-call]
+def shares(uri: str, *, may_grow: bool) -> bool:
+    """Whether every worker of the connected cluster sees a place as this process does, those of nodes too that join
+    later. may_grow: whether some may."""
+    if not storage.is_local(uri):
+        return True
+    return not may_grow and sum(node["Alive"] for node in ray.nodes()) <= 1  # type: ignore[no-untyped-call]
 
 
 def _stop(tasks: list[Any]) -> None:

@@ -51,9 +51,11 @@ _HANG_SECONDS = 900.0
 
 @dataclass
 class RayTracking:
-    """Runs a tracking job's stages on the cluster that this process is connected to."""
+    """Runs a tracking job's stages on the cluster that this process is connected to. may_grow: whether nodes may
+    join."""
 
     pools: Pools
+    may_grow: bool = False
 
     @property
     def workers(self) -> tuple[int, int]:
@@ -87,7 +89,7 @@ class RayTracking:
 
     def shares(self, uri: str) -> bool:
         """Whether every worker sees a place as this process does."""
-        return shares(uri)
+        return shares(uri, may_grow=self.may_grow)
 
     def detectors(self, videos: int) -> tuple[int, int]:
         """How many detectors there are from the start, and at most."""
@@ -208,4 +210,4 @@ def tracking_runner(
         chosen = choose_device(device, has_gpu=resources.has_gpu)
         pools = choose_tracking_pools(chosen, resources, decode_workers, model_actors)
         announce(pools, resources)
-        yield RayTracking(pools)
+        yield RayTracking(pools, may_grow=resources.may_grow)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -150,15 +150,10 @@ def _buckets_of(connection: DuckDBPyConnection, rows: pa.Table, count: int) -> N
 
 
 def _described(surveyed: Surveyed) -> dict[str, Any]:
-    return {
-        name: getattr(surveyed, name) for name in ("selected", "left_out", "digest", "digest_left_out", "longest")
-    } | {
-        name: None if complaint is None else [complaint.row, complaint.why]
-        for name, complaint in (("no_id", surveyed.no_id), ("lost_value", surveyed.lost_value))
-    }
+    return asdict(surveyed) | {"finer": sorted(surveyed.finer)}
 
 
 def _surveyed(found: dict[str, Any]) -> Surveyed:
     pairs = {name: tuple(found[name]) for name in ("digest", "digest_left_out")}
-    complaints = {name: Complaint(*found[name]) if found[name] else None for name in ("no_id", "lost_value")}
-    return Surveyed(**(found | pairs | complaints))
+    complaints = {name: Complaint(**found[name]) if found[name] else None for name in ("no_id", "lost_value")}
+    return Surveyed(**(found | pairs | complaints | {"finer": frozenset(found["finer"])}))

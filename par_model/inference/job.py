@@ -118,10 +118,12 @@ def _run(
     already = recognise_all(job, held, runner, settings, parts, planned, work)
     seconds = time.perf_counter() - clock
 
+    job.manifest.refuse_if_changed(fingerprint["manifest"])
     _log.info("writing the table")
     is_shared = runner.shares(job.output.place()) and runner.shares(job.manifest.folder)
     has_workers = is_shared and runner.workshop() is not None
     table = kind.write(job, begun, parts, held, runner.spread if has_workers else None)
+    job.manifest.refuse_if_changed(fingerprint["manifest"])
     counts = table.counts(planned.selected)
     record = {
         **record_head(

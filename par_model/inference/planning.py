@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -223,6 +223,7 @@ def _outline(spans: list[list[int]], nbytes: int) -> dict[str, Any]:
         "buckets": min(_MOST_BUCKETS, buckets),
         "id_buckets": min(_MOST_BUCKETS, -(-rows // _BUCKET_IDS)),
         "hash": f"DuckDB {duckdb.__version__}",  # by which rows are dealt out
+        "found": [field.name for field in fields(Surveyed)],
     }
 
 

@@ -34,7 +34,7 @@ class ManifestFile:
     schema: the columns as they are stored, without those of ``partition``, which the folders' names give.
     intervals: columns that hold Parquet's intervals, which Arrow reads as bytes without a meaning. groups: of each row
     group, its rows and its bytes before compression. content: of a small file elsewhere, which is fetched as a whole;
-    None where it has to be fetched again.
+    None where it has to be fetched again. version: as of ``storage.FileInfo``.
     """
 
     uri: str
@@ -48,6 +48,7 @@ class ManifestFile:
     partition: tuple[tuple[str, str | None], ...] = ()
     intervals: frozenset[str] = frozenset()
     content: bytes | None = field(default=None, repr=False, compare=False)
+    version: str = field(default="", compare=False)
 
     @property
     def is_fetched_whole(self) -> bool:
@@ -220,6 +221,7 @@ def _described(footer: _Footer, first_row: int) -> ManifestFile:
         label_schema_toml=toml.decode("utf-8", "replace") if toml is not None else None,
         partition=tuple((unquote(key), None if v == _HIVE_NULL else unquote(v)) for key, _, v in folders),
         content=footer.content,
+        version=footer.info.version,
         intervals=frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.converted_type == "INTERVAL"),
     )
 

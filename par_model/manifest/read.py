@@ -10,7 +10,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 
@@ -168,6 +168,21 @@ class Manifest:
             for file, digest in zip(self.files, pool.map(_sha256, self.files), strict=True):
                 total.update(repr((file.partition, digest)).encode())
         return total.hexdigest()
+
+    def refuse_if_changed(self, fingerprint: str) -> None:
+        """Raise ManifestError unless its files are what they were when ``content_fingerprint`` was ``fingerprint``.
+
+        They are read only where their versions are others. Files that have come to lie beside them do no harm.
+        """
+        versions = {info.uri: info.version for info in find_files(storage.absolute(self.uri))[1]}
+        if all(file.version and versions.get(file.uri) == file.version for file in self.files):
+            return
+        now = replace(self, files=tuple(replace(file, content=None) for file in self.files))
+        if any(file.uri not in versions for file in self.files) or now.content_fingerprint() != fingerprint:
+            raise ManifestError(
+                f"manifest {self.uri}: changed while the job ran: put it back as it was and run the same command "
+                f"again, or give the new one another --output"
+            )
 
     def _typed(
         self, file: ManifestFile, stored: pa.RecordBatch, names: list[str], first_row: int, boxes: CastBoxes | None

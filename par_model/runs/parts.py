@@ -33,6 +33,7 @@ from par_model import storage
 from par_model.errors import OutputError
 from par_model.runs.done import DoneRows
 from par_model.runs.outcome import OUTCOME_SCHEMA
+from par_model.wording import one_line
 
 PART_SCHEMA = OUTCOME_SCHEMA.append(pa.field("run_id", pa.string()))
 
@@ -175,8 +176,8 @@ class PartStore:
 def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
     """A part, of which what is asked for is read, in one stretch where it lies in one. Raises OutputError where it is
     damaged, PlaceError."""
-    try:
-        with storage.guard(uri, "read"):
+    with storage.guard(uri, "read"):
+        try:
             if storage.is_local(uri):
                 source = storage.local_path(uri)
             else:
@@ -184,10 +185,14 @@ def _opened(uri: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.Parq
                 source = pa.PythonFile(fs.open(path, "rb", cache_type="none"), mode="r")
             with pq.ParquetFile(source, metadata=footer, pre_buffer=True) as file:
                 yield file
-    except pa.ArrowInvalid as error:
-        raise OutputError(
-            f"{uri} is damaged ({error}): remove it and run the same command again, which does its tracklets anew"
-        ) from error
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            # Of damaged bytes pyarrow raises an OSError without a number; what storage says has one, or a kind.
+            if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+                raise
+            raise OutputError(
+                f"{uri} is damaged ({one_line(error)}): remove it and run the same command again, which does its "
+                f"tracklets anew"
+            ) from error
 
 
 def _read(uri: str, stripe: int) -> PartFile | None:

@@ -192,7 +192,9 @@ class AttributeTable:
         if is_named:  # what a retry wrote that no catalog has seen, and another has written anew since
             remove_others(self.folder, {*self.files, *(self.named or ())}, held.verify)
         targets = {uri: named_anew(uri, parts.job_id) if is_named else uri for uri in self.files}
-        files = [FileAnew(uri, targets[uri], uris, last + 1, reading, held.look_only()) for uri in self.files]
+        files = [
+            FileAnew(uri, targets[uri], uris, parts.stripe, last + 1, reading, held.look_only()) for uri in self.files
+        ]
         now = dict(done_by_all(write_anew, files, held, spread))
         remove_partial(self.folder, held.verify)
         return replace(self, files=tuple(now[uri] for uri in self.files))

@@ -24,6 +24,20 @@ def test_auto_counts_gpus_that_the_cluster_may_still_start() -> None:
 
 
 @pytest.mark.parametrize(
+    ("resources", "may"),
+    [
+        (LAPTOP, False),
+        (UNKNOWN, True),
+        (FROM_ZERO, True),
+        (Resources(100, 8, 100, 8), False),
+        (Resources(100, 8, 100, 9), True),
+    ],
+)
+def test_a_cluster_may_grow_that_has_less_than_it_may_have(resources: Resources, may: bool) -> None:
+    assert resources.may_grow == may
+
+
+@pytest.mark.parametrize(
     ("device", "resources", "decode_workers", "model_actors", "expected"),
     [
         ("cpu", LAPTOP, None, None, Pools("cpu", (1, 1), (1, 1))),

@@ -7,10 +7,14 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from par_model.cluster.inference import ray_runner
+from par_model.cluster.sizing import Resources
 from par_model.cluster.spread import shares, spread
+from par_model.cluster.tracking import tracking_runner
 from par_model.errors import ClusterError, OutputError
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -64,8 +68,22 @@ def test_an_item_that_ends_every_worker_ends_the_job() -> None:
 
 
 def test_one_node_shares_its_files_and_any_number_what_is_not_local(tmp_path: Path) -> None:
-    assert shares(str(tmp_path))
-    assert shares("s3://bucket/out")
+    assert shares(str(tmp_path), may_grow=False)
+    assert not shares(str(tmp_path), may_grow=True)
+    assert shares("s3://bucket/out", may_grow=True)
+
+
+@pytest.mark.parametrize("make", [ray_runner, tracking_runner])
+@pytest.mark.parametrize("grows", [True, False])
+def test_a_runner_knows_whether_nodes_may_join(
+    make: Any, grows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of a cluster that is a head alone when the job begins: they have other disks."""
+    found = Resources(live_cpus=2, live_gpus=0, most_cpus=2, most_gpus=0, grows=grows)
+    monkeypatch.setattr(Resources, "of_cluster", lambda joined: found)
+    with make(None, "cpu", 1, (1, 1)) as runner:
+        assert runner.shares(str(tmp_path)) != grows
+        assert runner.shares("s3://bucket/out")
 
 
 def writes_on(folder: str, number: int) -> int:

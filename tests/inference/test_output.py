@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from par_model import storage
-from par_model.errors import OutputError
+from par_model.errors import ManifestError, OutputError
 from par_model.inference.kinds import Add, Retry
 from par_model.inference.local import LocalRunner
 from par_model.runs import output as output_module
@@ -136,6 +137,48 @@ def test_an_interrupted_job_of_an_earlier_version_goes_on(archive: Path, tiny_we
     assert summary["stages"]["tracklets"] == (14 - done if left_by_it else 14)
     assert summary["counts"]["tracklets"] == 14
     assert sorted(os.listdir(output)) == ["attributes", "run.json"]
+
+
+class Meanwhile(LocalRunner):
+    """Does something to the manifest once it is planned."""
+
+    def __init__(self, change: Callable[[], Any]) -> None:
+        super().__init__("cpu")
+        self._change = change
+
+    def outcomes(self, units: Any, settings: Any) -> Iterator[Any]:
+        yield from super().outcomes(units, settings)
+        self._change()
+
+
+def test_a_manifest_whose_values_change_while_the_job_runs_is_refused(archive: Path, tiny_weights: Path) -> None:
+    """Its ids are those that were recognised, but what is passed through, or was decoded, may be anything."""
+    manifest = archive / "manifest.parquet"
+    rows, before = pq.read_table(manifest), manifest.read_bytes()
+    others = rows.set_column(rows.schema.get_field_index("camera_id"), "camera_id", pa.array(["k"] * len(rows)))
+    with pytest.raises(ManifestError, match=r"manifest.parquet: changed while the job ran: put it back as it was"):
+        infer(archive, tiny_weights, runner=Meanwhile(lambda: pq.write_table(others, manifest)))
+    assert not (archive / "out" / "run.json").exists()
+    with pytest.raises(OutputError, match="differs in manifest"):
+        infer(archive, tiny_weights)
+    manifest.write_bytes(before)
+    assert infer(archive, tiny_weights)["stages"]["tracklets"] == 0
+    assert pq.read_table(archive / "out" / "attributes")["camera_id"].equals(rows["camera_id"])
+
+
+def test_a_manifest_that_is_written_again_as_it_was_and_files_beside_it_change_nothing(
+    archive: Path, tiny_weights: Path
+) -> None:
+    (archive / "m").mkdir()
+    manifest = (archive / "manifest.parquet").rename(archive / "m" / "1.parquet")
+
+    def change() -> None:
+        content = manifest.read_bytes()
+        manifest.unlink()
+        manifest.write_bytes(content)
+        (archive / "m" / "2.parquet").write_bytes(content)
+
+    assert infer(archive, tiny_weights, manifest=archive / "m", runner=Meanwhile(change))["counts"]["tracklets"] == 14
 
 
 class Overtaken(LocalRunner):

@@ -146,6 +146,16 @@ def test_a_job_killed_while_it_plans_goes_on_and_gives_the_same_table(archive: P
     assert sorted(p.name for p in (archive / "output").iterdir()) == ["attributes", "run.json"]
 
 
+def test_what_a_killed_run_found_of_a_span_is_known_to_the_next(tiny_weights: Path, tmp_path: Path) -> None:
+    """Times that microseconds do not hold, of which one span alone has some."""
+    seen = pa.array([i * 10**9 + (1 if i < 3 else 0) for i in range(14)], pa.timestamp("ns", "UTC"))
+    in_groups(tmp_path / "manifest.parquet", some_rows(14), seen=seen)
+    with pytest.raises(KeyboardInterrupt):
+        infer(tmp_path, tiny_weights, runner=Killed(2))
+    infer(tmp_path, tiny_weights)
+    assert table_of(tmp_path / "output")["seen"].combine_chunks() == seen
+
+
 def test_a_job_that_goes_on_plans_nothing_again(archive: Path, tiny_weights: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         infer(archive, tiny_weights, runner=Interrupted(2), batch_size=1)

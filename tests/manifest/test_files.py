@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import fsspec
 import pytest
 
+from par_model import storage
+from par_model.errors import ManifestError
 from par_model.manifest import Manifest, write_manifest
 from par_model.manifest import files as files_module
 from par_model.manifest.check import check
@@ -78,3 +80,23 @@ def test_files_that_are_too_many_to_keep_are_fetched_once_a_pass(
     assert proxy.asked == {"GET": FILES + 1}
     assert len(manifest.content_fingerprint()) == 64
     assert proxy.asked == {"GET": 2 * FILES + 1}
+
+
+def test_whether_files_changed_is_told_without_reading_them(store: tuple[str, Counting]) -> None:
+    uri, proxy = store
+    manifest = Manifest.open(uri)
+    fingerprint = manifest.content_fingerprint()
+    proxy.asked.clear()
+    manifest.refuse_if_changed(fingerprint)
+    assert proxy.asked["GET"] == 0
+    assert proxy.asked.total() <= 3
+    content = storage.read_bytes(f"{uri}/007.parquet")
+    storage.write_bytes(f"{uri}/007.parquet", content[:50] + bytes([content[50] ^ 1]) + content[51:])
+    with pytest.raises(ManifestError, match=f"manifest {uri}: changed while the job ran"):
+        manifest.refuse_if_changed(fingerprint)
+    storage.write_bytes(f"{uri}/007.parquet", content)
+    storage.write_bytes(f"{uri}/more.parquet", content)
+    manifest.refuse_if_changed(fingerprint)
+    storage.remove(f"{uri}/003.parquet")
+    with pytest.raises(ManifestError, match="changed while the job ran"):
+        manifest.refuse_if_changed(fingerprint)

@@ -125,6 +125,17 @@ def test_a_part_that_is_damaged_is_named_with_what_to_do(size: int, tmp_path: Pa
         store(str(tmp_path), "next")
 
 
+@pytest.mark.parametrize("at", [20, -300], ids=["data", "footer"])
+def test_so_is_one_of_which_some_bytes_are_others(at: int, tmp_path: Path) -> None:
+    keep(store(str(tmp_path), "first"), *range(50))
+    [part] = tmp_path.iterdir()
+    content = bytearray(part.read_bytes())
+    content[at : at + 8] = b"\xff" * 8
+    part.write_bytes(content)
+    with pytest.raises(OutputError, match=rf"{part} is damaged \(.*\): remove it and run the same command again"):
+        all_outcomes(store(str(tmp_path), "next"))
+
+
 def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
     assert all_outcomes(store(str(tmp_path / "none"), "run")).num_rows == 0
 

@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from par_model.runs.parts import outcomes_of
+from par_model.table import file_anew
 from par_model.table.file_anew import FileAnew, write_anew
-from par_model.table.results import Reading
+from par_model.table.results import Reading, table_results
 from par_model.table.schema import table_schema
 from tests.table.test_results import PASSED, SCHEMA
-from tests.table.test_row_range import outcomes, store
+from tests.table.test_row_range import STRIPE, outcomes, store
 
 READING = Reading(SCHEMA, (0.5,) * 4, (True,) * 4, "abcdef012345")
 
@@ -36,7 +38,7 @@ def anew(old: Path, target: Path, rows: list[int], asked: list[bool] | None = No
     parts = store(target.parent / f"parts-{target.name}", outcomes(rows))
     before: Any = lambda: (asked if asked is not None else []).append(target.exists())  # noqa: E731
     uris = tuple(part.uri for part in parts.parts)
-    return write_anew(FileAnew(str(old), str(target), uris, 1000, READING, before))
+    return write_anew(FileAnew(str(old), str(target), uris, parts.stripe, 1000, READING, before))
 
 
 def test_results_of_the_same_ids_are_replaced_in_their_place(old: Path, tmp_path: Path) -> None:
@@ -57,3 +59,26 @@ def test_results_of_the_same_ids_are_replaced_in_their_place(old: Path, tmp_path
 def test_a_file_without_such_ids_stays(old: Path, tmp_path: Path) -> None:
     assert anew(old, tmp_path / "anew.parquet", [7]) == (str(old), str(old))
     assert not (tmp_path / "anew.parquet").exists()
+
+
+def test_of_other_files_outcomes_no_more_is_held_than_a_stripe(
+    old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retry after an outage may have millions."""
+    asked: list[tuple[int, int]] = []
+    put_in: list[int] = []
+
+    def noted(uris: Any, stripes: Any) -> Any:
+        return outcomes_of(uris, (asked.append(rows) or rows for rows in stripes))  # type: ignore[func-returns-value]
+
+    def counted(passed: pa.Table, found: pa.Table, *more: Any) -> pa.Table:
+        put_in.append(len(found))
+        return table_results(passed, found, *more)
+
+    monkeypatch.setattr(file_anew, "outcomes_of", noted)
+    monkeypatch.setattr(file_anew, "table_results", counted)
+    target = tmp_path / "anew.parquet"
+    anew(old, target, [1, 2, *range(5, 999)])
+    assert asked == [(start, start + STRIPE) for start in range(0, 1000, STRIPE)]
+    assert put_in == [1, 1]
+    assert pq.read_table(target)["status"].to_pylist() == ["ok", "ok", "ok"]
