@@ -18,7 +18,7 @@ from par_model.tracking.appearance import alike
 
 _WHO = "parjob track"
 # A track looks as the mean of its boxes says, in which a new one has this share at least: clothes stay, light does not.
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.02
 
 Colours = NDArray[np.float64]
 

@@ -79,4 +79,11 @@ def test_the_same_clothes_are_alike_and_half_of_them_less() -> None:
 
 def test_nothing_in_common_is_least_alike() -> None:
     black, white = (np.tile(np.eye(8)[at] * 255, 6)[None] for at in (0, 7))
-    assert alike(black, white).tolist() == [[pytest.approx(np.exp(-1 / 0.15))]]
+    assert alike(black, white).tolist() == [[pytest.approx(np.exp(-0.97 / 0.15))]]
+
+
+def test_what_differs_little_is_the_same_and_what_differs_more_is_less_alike_by_steps() -> None:
+    """Of all pixels a share has another colour: the square root of the rest is in common."""
+    whole, other = (np.tile(np.eye(8)[at], 6) for at in (2, 5))
+    found = [float(alike(whole[None], ((1 - k) * whole + k * other)[None])[0, 0]) for k in (0, 0.05, 0.1, 0.5)]
+    assert found == pytest.approx([1, 1, np.exp(-(0.97 - 0.9**0.5) / 0.15), np.exp(-(0.97 - 0.5**0.5) / 0.15)])
