@@ -24,8 +24,8 @@ _SPANS = np.array([765, 2 * _STRONGEST, 4 * _STRONGEST])
 NUMBERS = 2 * 3 * _BINS
 """How many describe a box."""
 
-# Boxes of one person, a second apart, differ by 0.02 in the middle, those of two people by 0.19 (benchmarks/LOG.md): what
-# is below the first number here is the same, and what is above counts less and less.
+# Boxes of one person, a second apart, differ by 0.02 in the middle, those of two people by 0.19 (benchmarks/LOG.md):
+# what is below the first number here is the same, and what is above counts less and less.
 _SAME = 0.03
 _SOFTNESS = 0.15
 
@@ -59,8 +59,8 @@ def colours_in(picture: NDArray[np.uint8], boxes: NDArray[np.float32], size: tup
 
 
 def alike(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How alike two look, [n, m], 1 where their histograms, [n, NUMBERS] and [m, NUMBERS], are much the same, else less:
-    by the Bhattacharyya coefficient, its mean over the histograms."""
+    """How alike two look, [n, m], 1 where their histograms, [n, NUMBERS] and [m, NUMBERS], are much the same, else
+    less: by the Bhattacharyya coefficient, its mean over the histograms."""
     roots, other_roots = (np.sqrt(side / np.maximum(side.sum(axis=1, keepdims=True), 1)) for side in (ones, others))
     shared = (roots[:, None] * other_roots[None]).sum(axis=2)
     differing = np.maximum(1 - shared - _SAME, 0)
