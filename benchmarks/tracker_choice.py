@@ -24,18 +24,20 @@ from benchmarks.results import table, write_section
 from benchmarks.street_detector import boxes_of
 from benchmarks.tracking import CROWDED, Frames, scored, sequence
 from par_model.demo.config import StreetConfig
+from par_model.tracking.appearance import colours_in
 from par_model.tracking.detector import load_detector
 from par_model.tracking.options import FollowOptions, TrackerName
+from par_model.tracking.street_detector import scaled_picture
 from par_model.tracking.tracker import Sightings, follow
 
 VALIDATION = StreetConfig(seed=6006, first_camera=300, cameras=8, seconds=15)
-PLAIN = (FollowOptions(), FollowOptions(overlap="iou"))
+PLAIN = (FollowOptions(), FollowOptions(appearance="none"), FollowOptions(appearance="none", overlap="iou"))
 TRIED = (*PLAIN, FollowOptions(keep_lost=2), FollowOptions(start_score=0.5))
 
 
-def sightings(of_frames: list[tuple[np.ndarray, np.ndarray]]) -> Sightings:
-    """Boxes [n, 4] and scores [n] of each frame of a video, as ``follow`` takes them."""
-    boxes, scores = zip(*of_frames, strict=True)
+def sightings(of_frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Sightings:
+    """Boxes [n, 4], scores [n] and colours [n, NUMBERS] of each frame of a video, as ``follow`` takes them."""
+    boxes, scores, colours = zip(*of_frames, strict=True)
     numbers = np.arange(len(boxes))
     return Sightings(
         frames=numbers,
@@ -43,22 +45,23 @@ def sightings(of_frames: list[tuple[np.ndarray, np.ndarray]]) -> Sightings:
         counts=np.array([len(one) for one in scores], np.int64),
         boxes=np.concatenate(boxes).astype(np.float32),
         scores=np.concatenate(scores).astype(np.float32),
+        colours=np.concatenate(colours),
     )
 
 
-def found_in(video: str) -> Sightings:
-    """What the detector finds."""
+def seen_in(video: str, true: Frames) -> tuple[Sightings, Sightings]:
+    """What the detector finds, and what the renderer drew, all of it sure."""
     detector = load_detector("demo", device="cpu", threads=1)
+    size = VALIDATION.width, VALIDATION.height
+    found, drawn = [], []
     with av.open(video) as container:
-        pictures = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
-        found = [detector.detect([picture])[0] for picture in pictures]
-    return sightings([(one.boxes, one.scores) for one in found])
-
-
-def drawn_in(true: Frames) -> Sightings:
-    """What the renderer drew, all of it sure."""
-    frames = (np.array(list(true.get(n, {}).values())).reshape(-1, 4) for n in range(VALIDATION.num_frames))
-    return sightings([(boxes, np.full(len(boxes), 0.95)) for boxes in frames])
+        for number, frame in enumerate(container.decode(video=0)):
+            picture = scaled_picture(frame.to_ndarray(format="rgb24"))
+            (one,) = detector.detect([picture], size)
+            found.append((one.boxes, one.scores, colours_in(picture, one.boxes, size)))
+            boxes = np.array(list(true.get(number, {}).values()), np.float32).reshape(-1, 4)
+            drawn.append((boxes, np.full(len(boxes), 0.95), colours_in(picture, boxes, size)))
+    return sightings(found), sightings(drawn)
 
 
 def followed(seen: Sightings, options: FollowOptions) -> Frames:
@@ -71,8 +74,8 @@ def followed(seen: Sightings, options: FollowOptions) -> Frames:
 
 def rows_of(truth: dict[str, Frames]) -> Iterator[list[str]]:
     """A row for each tracker and each way of asking it."""
-    found = {video: found_in(video) for video in truth}
-    drawn = {video: drawn_in(frames) for video, frames in truth.items()}
+    both = {video: seen_in(video, frames) for video, frames in truth.items()}
+    found, drawn = ({video: sides[at] for video, sides in both.items()} for at in (0, 1))
     for tracker in get_args(TrackerName):
         for tried in TRIED:
             options = FollowOptions(**asdict(tried) | {"tracker": tracker})
@@ -84,6 +87,7 @@ def rows_of(truth: dict[str, Frames]) -> Iterator[list[str]]:
             yield [
                 tracker,
                 options.overlap,
+                options.appearance,
                 f"{options.real_start_score:g}",
                 f"{options.keep_lost:g} s",
                 *(f"{np.mean([one[name] for one in others]):.3f}" for name in ("HOTA", "IDF1", "MOTA")),
@@ -106,6 +110,7 @@ def main() -> None:
     header = [
         "tracker",
         "overlap",
+        "appearance",
         "start score",
         "keep lost",
         "HOTA",

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode
+from par_model.tracking.appearance import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class FoundBatch:
     """The same with the people that were found, instead of pictures.
 
     counts: how many in each frame. boxes: float32 [n, 4] of all frames, one after the other: left, top, right, bottom,
-    in pixels of the displayed picture. scores: float32 [n]. size: width and height of the pictures, (0, 0) if unknown.
+    in pixels of the displayed picture. scores: float32 [n]. colours: uint8 [n, NUMBERS], of each box, see
+    ``appearance.colours_in``. size: width and height of the pictures, (0, 0) if unknown.
     left_out: boxes without a width and height.
     """
 
@@ -63,6 +65,7 @@ class FoundBatch:
     counts: Sequence[int] = ()
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 4), np.float32))
     scores: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    colours: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, NUMBERS), np.uint8))
     size: tuple[int, int] = (0, 0)
     left_out: int = 0
     end: VideoEnd | None = None
@@ -96,6 +99,7 @@ FOUND_SCHEMA = pa.schema(
         pa.field("counts", pa.list_(pa.int32())),
         pa.field("boxes", pa.list_(pa.float32())),
         pa.field("scores", pa.list_(pa.float32())),
+        pa.field("colours", pa.binary()),
         pa.field("left_out", pa.int32()),
         pa.field("detect_seconds", pa.float64()),
     ]
@@ -144,6 +148,7 @@ def found_to_table(batches: Iterable[FoundBatch]) -> pa.Table:
             "counts": list(batch.counts),
             "boxes": batch.boxes.reshape(-1),
             "scores": batch.scores,
+            "colours": batch.colours.tobytes(),
             "left_out": batch.left_out,
             "detect_seconds": batch.detect_seconds,
         }
@@ -164,6 +169,7 @@ def table_to_found(table: pa.Table | pa.RecordBatch) -> Iterator[FoundBatch]:
             counts=row["counts"],
             boxes=np.asarray(row["boxes"], np.float32).reshape(-1, 4),
             scores=np.asarray(row["scores"], np.float32),
+            colours=np.frombuffer(row["colours"], np.uint8).reshape(-1, NUMBERS),
             size=(row["width"], row["height"]),
             left_out=row["left_out"],
             end=_end_of(row),

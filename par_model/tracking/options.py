@@ -12,6 +12,7 @@ from par_model.video.options import DecodeOptions
 
 TrackerName = Literal["bytetrack", "ocsort", "botsort", "sort"]
 Overlap = Literal["hmiou", "iou"]
+Appearance = Literal["colours", "none"]
 
 # OC-SORT has one threshold for both, and its authors' is lower.
 _START_SCORE = {"ocsort": 0.6}
@@ -30,6 +31,11 @@ class FollowOptions:
         "hmiou",
         "How much a box has of where a track is expected: iou is the area that they share, over that of both; hmiou is "
         "that times the same of their heights, which tells people who pass each other apart.",
+    )
+    appearance: Appearance = option(
+        "colours",
+        "What else a box must be alike in to go on with a track: colours compares those of what people wear above and "
+        "below, so that names are not exchanged; with none looks do not count.",
     )
     start_score: float | None = option(
         None,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.model.device import RealDevice
+from par_model.tracking.appearance import NUMBERS, colours_in
 from par_model.tracking.batches import FoundBatch, PictureBatch, VideoEnd
 from par_model.tracking.detector import BATCH, Scale
 from par_model.video.counters import Counters
@@ -135,6 +136,17 @@ def _batch(
     )
 
 
+class _Counting(NamedTuple):
+    """The boxes of a picture that count, in the order given: float32 [n, 4], float32 [n], uint8 [n, NUMBERS]."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+
+
+_NOTHING = _Counting(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, NUMBERS), np.uint8))
+
+
 class FindPeople:
     """A batch of pictures in, the people in them out. Never raises for what one picture does to the detector."""
 
@@ -145,7 +157,7 @@ class FindPeople:
     def __call__(self, batch: PictureBatch) -> FoundBatch:
         started = time.perf_counter()
         end = batch.end
-        found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        found: list[_Counting] = []
         left_out = 0
         if batch.pictures:
             try:
@@ -156,20 +168,24 @@ class FindPeople:
                 message = f"the detector failed at frame {batch.frames[0]} or soon after: {typed_line(error)}"
                 end = VideoEnd(0, None, FailureCode.MODEL_ERROR, message)
             else:
-                found = [self._counting(one) for one in detections]
+                found = [
+                    self._counting(one, picture, batch.size)
+                    for one, picture in zip(detections, batch.pictures, strict=True)
+                ]
                 left_out = sum(d.left_out for d in detections)
         each = iter(found)
-        nothing = np.empty((0, 4), np.float32), np.empty(0, np.float32)
-        per_frame = [next(each, nothing) if damage is None else nothing for damage in batch.damage]
+        per_frame = [next(each, _NOTHING) if damage is None else _NOTHING for damage in batch.damage]
+        boxes, scores, colours = (np.concatenate(side) for side in zip(_NOTHING, *per_frame, strict=True))
         return FoundBatch(
             video=batch.video,
             number=batch.number,
             frames=batch.frames,
             seconds=batch.seconds,
             damage=batch.damage,
-            counts=[len(scores) for _, scores in per_frame],
-            boxes=np.concatenate([boxes for boxes, _ in per_frame] or [nothing[0]]),
-            scores=np.concatenate([scores for _, scores in per_frame] or [nothing[1]]),
+            counts=[len(one.scores) for one in per_frame],
+            boxes=boxes,
+            scores=scores,
+            colours=colours,
             size=batch.size,
             left_out=left_out,
             end=end,
@@ -183,7 +199,7 @@ class FindPeople:
         parts = (batch.pictures[at : at + some] for at in range(0, len(batch.pictures), some))
         return [one for part in parts for one in self._detector.detect(part, batch.size)]
 
-    def _counting(self, found: Detections) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Boxes float32 [n, 4] and scores float32 [n] of those that count, in the order given."""
+    def _counting(self, found: Detections, picture: NDArray[np.uint8], size: tuple[int, int]) -> _Counting:
         counts = found.scores >= self._min_score
-        return found.boxes[counts], found.scores[counts]
+        boxes = found.boxes[counts]
+        return _Counting(boxes, found.scores[counts], colours_in(picture, boxes, size))

@@ -14,7 +14,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.extras import load
+from par_model.tracking.association import Shown, overlapping, remembering
 from par_model.tracking.gaps import without_gaps
 from par_model.tracking.options import FollowOptions
 
@@ -36,7 +36,8 @@ class Sightings:
 
     frames: int64 [n], strictly increasing. seconds: float64 [n], when each is shown, NaN where that is not known.
     counts: int64 [n], how many boxes each has. boxes: float32 [m, 4], left, top, right, bottom; scores: float32 [m].
-    damaged: int64 [k], those of the frames without a sound picture.
+    damaged: int64 [k], those of the frames without a sound picture. colours: uint8 [m, NUMBERS], see
+    ``appearance.colours_in``; None where the pictures are not at hand, and then looks do not count.
     """
 
     frames: NDArray[np.int64]
@@ -45,6 +46,7 @@ class Sightings:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     damaged: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    colours: NDArray[np.uint8] | None = None
 
     def rate(self) -> float | None:
         """Sampled frames a second, as most of them follow each other; None where the video does not tell."""
@@ -76,7 +78,8 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     if not len(seen.frames):
         return []
     rate = (seen.rate() or ASSUMED_RATE / every) if options.frame_rate is None else options.frame_rate / every
-    tracker = _tracker(options, rate)
+    shown = Shown() if options.appearance == "colours" and seen.colours is not None else None
+    tracker = _tracker(options, rate, shown)
     made = _Tracks()
     ends = np.cumsum(seen.counts)
     step = int(seen.frames[0]) // every
@@ -85,6 +88,8 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
             _update(tracker, seen.boxes[:0], seen.scores[:0])
         step = frame // every + 1
         part = slice(end - count, end)
+        if shown is not None and seen.colours is not None:
+            shown.next_picture(seen.boxes[part], seen.colours[part])
         _update(tracker, seen.boxes[part], seen.scores[part])
         made.add(frame, tracker.tracks)
     usable = np.setdiff1d(seen.frames, seen.damaged)
@@ -96,18 +101,18 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     ]
 
 
-def _tracker(options: FollowOptions, rate: float) -> Any:
+def _tracker(options: FollowOptions, rate: float, shown: Shown | None) -> Any:
     package = load("trackers", _WHO)
     start, high = options.real_start_score, options.high_score
     common: dict[str, Any] = {"frame_rate": rate, "lost_track_buffer": round(options.keep_lost * _PACKAGE_RATE)}
-    common["iou"] = _height_modulated()() if options.overlap == "hmiou" else None
+    common["iou"] = overlapping(by_height=options.overlap == "hmiou", shown=shown)
     if options.tracker == "ocsort":
         return package.OCSORTTracker(
-            **common, high_conf_det_threshold=start, state_estimator_class=_remembering("XCYCSRStateEstimator")
+            **common, high_conf_det_threshold=start, state_estimator_class=remembering("XCYCSRStateEstimator", shown)
         )
     common["track_activation_threshold"] = start
     if options.tracker == "sort":
-        return package.SORTTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
+        return package.SORTTracker(**common, state_estimator_class=remembering("XYXYStateEstimator", shown))
     common["high_conf_det_threshold"] = high
     if options.tracker == "botsort":
         # Its step against the camera's own motion wants every picture again, in order. What is in the first picture
@@ -118,47 +123,9 @@ def _tracker(options: FollowOptions, rate: float) -> Any:
             enable_cmc=False,
             instant_first_frame_activation=False,
             minimum_iou_threshold_first_assoc=0.1,
-            state_estimator_class=_remembering("XCYCWHStateEstimator"),
+            state_estimator_class=remembering("XCYCWHStateEstimator", shown),
         )
-    return package.ByteTrackTracker(**common, state_estimator_class=_remembering("XYXYStateEstimator"))
-
-
-@cache
-def _height_modulated() -> type[Any]:
-    """The overlap of two boxes times that of their heights ("Hybrid-SORT", arXiv 2308.00783). A walker's box is wide
-    and narrow in turn, but stays as high as it is."""
-    ious = load("trackers.utils.iou", _WHO)
-    base: Any = ious.BaseIoU
-
-    class HeightModulated(base):  # type: ignore[misc]
-        def _compute(self, boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-            tops, bottoms = ((boxes[:, None, side], others[None, :, side]) for side in (1, 3))
-            shared = np.minimum(*bottoms) - np.maximum(*tops)
-            both = np.maximum(*bottoms) - np.minimum(*tops)
-            heights = np.clip(shared, 0, None) / both
-            alike: NDArray[np.float64] = ious.IoU().compute(boxes, others) * heights
-            return alike
-
-    return HeightModulated
-
-
-@cache
-def _remembering(name: str) -> type[Any]:
-    """A state estimator of the package that keeps the box that it was last matched with, and those held back so far."""
-    base: Any = getattr(load("trackers.utils.state_representations", _WHO), name)
-
-    class Remembering(base):  # type: ignore[misc]
-        def __init__(self, bbox: NDArray[np.float32], *more: Any, **others: Any) -> None:
-            super().__init__(bbox, *more, **others)
-            self.matched = np.array(bbox, np.float32)
-            self.held: list[tuple[int, NDArray[np.float32]]] = []
-
-        def update(self, bbox: NDArray[np.float32] | None, *more: Any, **others: Any) -> None:
-            super().update(bbox, *more, **others)
-            if bbox is not None:
-                self.matched = np.array(bbox, np.float32)
-
-    return Remembering
+    return package.ByteTrackTracker(**common, state_estimator_class=remembering("XYXYStateEstimator", shown))
 
 
 def _update(tracker: Any, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> None:

@@ -15,6 +15,7 @@ from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import wall_clock
 from par_model.manifest.schema import COLUMNS
 from par_model.runs.pieces import piece_writer, read_piece
+from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import FoundBatch, VideoEnd
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
@@ -128,6 +129,7 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
     seconds: list[float] = []
     counts: list[int] = []
     boxes, scores = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
+    colours = [np.empty((0, NUMBERS), np.uint8)]
     end, size = VideoEnd(), (0, 0)
     damaged: list[int] = []
     for batch in batches:
@@ -136,6 +138,7 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
         counts += batch.counts
         boxes.append(batch.boxes)
         scores.append(batch.scores)
+        colours.append(batch.colours)
         damaged += [frame for frame, why in zip(batch.frames, batch.damage, strict=True) if why is not None]
         end = batch.end or end
         size = batch.size if batch.size != (0, 0) else size
@@ -146,6 +149,7 @@ def _seen(batches: Iterable[FoundBatch]) -> tuple[Sightings, _Told]:
         np.concatenate(boxes),
         np.concatenate(scores),
         np.asarray(damaged, np.int64),
+        np.concatenate(colours),
     )
     return seen, _Told(end, *size)
 

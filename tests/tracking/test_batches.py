@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from par_model.errors import FailureCode
+from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import (
     FOUND_SCHEMA,
     PICTURE_SCHEMA,
@@ -61,11 +62,14 @@ def test_a_batch_without_pictures_is_the_end_alone() -> None:
 def test_what_was_found(end: VideoEnd | None) -> None:
     boxes = np.array([[1, 2, 3.5, 4], [5, 6, 7, 8]], np.float32)
     scores = np.array([0.5, 0.25], np.float32)
-    one = FoundBatch(7, 0, [0, 4], [0.0, None], [None, None], [2, 0], boxes, scores, (64, 48), 3, end, 0.5, 0.75, 10)
+    colours = np.arange(2 * NUMBERS, dtype=np.uint8).reshape(2, NUMBERS)
+    one = FoundBatch(
+        7, 0, [0, 4], [0.0, None], [None, None], [2, 0], boxes, scores, colours, (64, 48), 3, end, 0.5, 0.75, 10
+    )
     empty = FoundBatch(8, 1)
     table = found_to_table([one, empty])
     assert (table.schema, table.num_rows) == (FOUND_SCHEMA, 2)
     again = list(table_to_found(table))
     assert [told(batch) for batch in again] == [told(one), told(empty)]
-    assert again[1].boxes.shape == (0, 4)
+    assert (again[1].boxes.shape, again[1].colours.shape) == ((0, 4), (0, NUMBERS))
     assert list(table_to_found(found_to_table([]))) == []

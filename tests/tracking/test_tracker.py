@@ -7,14 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.options import FollowOptions, TrackerName
 from par_model.tracking.tracker import Sightings, follow
 
 TRACKERS: tuple[TrackerName, ...] = ("bytetrack", "ocsort", "botsort", "sort")
+DRESSED = np.tile(255 * np.eye(8, dtype=np.uint8), NUMBERS // 8)
 
 
-def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> Sightings:
-    """boxes_of: frame -> boxes as left, top, right, bottom and score."""
+def seen(
+    boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0, worn: dict[int, list[int]] | None = None
+) -> Sightings:
+    """boxes_of: frame -> boxes as left, top, right, bottom and score. worn: frame -> of which colour all is that the
+    people in these wear, a number from 0 to 7."""
     frames = sorted(boxes_of)
     flat = np.asarray([box for frame in frames for box in boxes_of[frame]], np.float32).reshape(-1, 5)
     return Sightings(
@@ -23,6 +28,7 @@ def seen(boxes_of: dict[int, list[tuple[float, ...]]], *, fps: float = 10.0) -> 
         np.asarray([len(boxes_of[frame]) for frame in frames], np.int64),
         flat[:, :4],
         flat[:, 4],
+        colours=None if worn is None else DRESSED[[colour for frame in frames for colour in worn[frame]]],
     )
 
 
@@ -91,6 +97,34 @@ def exchanged(options: FollowOptions) -> bool:
 def test_who_overtakes_is_told_apart_by_the_height(tracker: TrackerName) -> None:
     assert not exchanged(FollowOptions(tracker=tracker))
     assert exchanged(FollowOptions(tracker=tracker, overlap="iou"))
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_who_turns_back_where_others_do_is_told_apart_by_the_clothes(tracker: TrackerName) -> None:
+    """Two of one size meet and go back, each the way they came: by where they were going, they pass each other."""
+    frames = range(41)
+    boxes = {k: [walker(0, 100 + 4 * min(k, 40 - k), 0), walker(0, 270 - 4 * min(k, 40 - k), 0)] for k in frames}
+    found = seen(boxes, worn={k: [1, 5] for k in frames})
+    first, second = follow(found, 1, FollowOptions(tracker=tracker))
+    assert first.boxes.tolist() == [list(boxes[k][0][:4]) for k in frames]
+    assert second.boxes.tolist() == [list(boxes[k][1][:4]) for k in frames]
+
+
+@pytest.mark.parametrize("tracker", ["bytetrack", "botsort", "sort"])
+def test_who_comes_where_somebody_has_just_left_is_a_track_of_their_own(tracker: TrackerName) -> None:
+    boxes = {k: [walker(k, 0, 1)] for k in range(40)}
+    found = seen(boxes, worn={k: [1 if k < 20 else 5] for k in range(40)})
+    first, second = follow(found, 1, FollowOptions(tracker=tracker))
+    assert (first.frames.tolist(), second.frames.tolist()) == ([*range(20)], [*range(20, 40)])
+    assert len(follow(found, 1, FollowOptions(tracker=tracker, appearance="none"))) == 1
+
+
+def test_clothes_that_look_otherwise_by_and_by_stay_one_persons() -> None:
+    """From one colour to the next in the course of 100 frames, as the light changes."""
+    share = np.linspace(0, 1, 100)[:, None]
+    colours = (255 * ((1 - share) * DRESSED[3] / 255 + share * DRESSED[4] / 255)).astype(np.uint8)
+    found = replace(seen({k: [walker(k, 0, 2)] for k in range(100)}), colours=colours)
+    assert [len(track.frames) for track in follow(found, 1, FollowOptions())] == [100]
 
 
 @pytest.mark.parametrize(("keep_lost", "tracks"), [(1.0, 1), (0.3, 2)])

@@ -11,17 +11,19 @@ import pytest
 
 from par_model.errors import FailureCode, ManifestError
 from par_model.tracking import video_rows as module
+from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import FoundBatch, VideoEnd
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
 from par_model.tracking.tracker import FollowedTrack
 from par_model.tracking.video_rows import TRACKLET_SCHEMA, VIDEO_SCHEMA, VideoToFollow, follow_video, group_facts
 
+NOTHING_WORN = np.zeros((2, NUMBERS), np.uint8)
 BATCHES = [
     FoundBatch(0, 0, [0, 2], [0.0, 0.2], [None, "damaged"], [1, 0], np.ones((1, 4), np.float32),
-               np.array([0.5], np.float32), (64, 48)),
+               np.array([0.5], np.float32), NOTHING_WORN[:1], (64, 48)),
     FoundBatch(0, 1, [4, 6], [0.4, None], [None, None], [2, 0], np.ones((2, 4), np.float32),
-               np.array([0.75, 0.25], np.float32), (64, 48)),
+               np.array([0.75, 0.25], np.float32), NOTHING_WORN, (64, 48)),
 ]  # fmt: skip
 TRACK = FollowedTrack(np.array([2, 4]), np.array([[1, 2, 4, 8], [2, 2, 5.5, 8]], np.float32))
 
