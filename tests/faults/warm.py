@@ -75,7 +75,9 @@ class Warm:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(what)}\n")
         self._process.stdin.flush()
-        answer: int | None = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, "the process that is forked has ended, with what it says on stderr"
+        answer: int | None = json.loads(line)
         return answer
 
     def end(self) -> None:
