@@ -75,7 +75,9 @@ class Warm:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(what)}\n")
         self._process.stdin.flush()
-        answer: int | None = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, "the process that is forked has ended, with what it says on stderr"
+        answer: int | None = json.loads(line)
         return answer
 
     def end(self) -> None:
@@ -113,6 +115,7 @@ def _become(words: list[str], environment: dict[str, str], first: str, out: str,
     os.environ.update(environment)
     for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
         os.dup2(os.open(path, flags | os.O_CREAT), descriptor)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background has ignored
     exec(first, {})
     from par_model.cli import main
 
