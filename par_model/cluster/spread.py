@@ -13,10 +13,12 @@ import ray.exceptions
 from par_model import storage
 from par_model.cluster.ray_errors import par_error
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
+from par_model.errors import ClusterError
 from par_model.runs.spread import Item, Result
 
 _MOST_WAITING = 256  # tasks that Ray holds at a time: their arguments lie in this process's memory
 _STOP_SECONDS, _AGAIN_SECONDS = 10.0, 0.2
+_PATIENCE_SECONDS = 1800.0  # a task takes minutes at most
 MOST_RETRIES = 3  # of a task whose worker died
 
 
@@ -32,7 +34,12 @@ def spread(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Re
     waiting = [task.remote(work, item, versions) for item in islice(left, _MOST_WAITING)]
     try:
         while waiting:
-            ready, waiting = ray.wait(waiting)
+            ready, waiting = ray.wait(waiting, timeout=_PATIENCE_SECONDS)
+            if not ready:
+                raise ClusterError(
+                    f"no worker answered for {_PATIENCE_SECONDS:g} s: what is left of the cluster may have no CPU; the "
+                    f"same command again goes on from here"
+                )
             waiting += [task.remote(work, item, versions) for item in islice(left, len(ready))]
             yield from ray.get(ready)
     except ray.exceptions.RayError as error:

@@ -61,6 +61,13 @@ def test_what_is_raised_on_purpose_comes_as_it_is() -> None:
         list(spread(refuses, range(10)))
 
 
+def test_who_waits_for_a_worker_in_vain_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the nodes went that had a CPU."""
+    monkeypatch.setattr("par_model.cluster.spread._PATIENCE_SECONDS", 0.2)
+    with pytest.raises(ClusterError, match=r"no worker answered for 0.2 s: .*no CPU; the same command again goes on"):
+        list(spread(time.sleep, [60.0]))
+
+
 @pytest.mark.slow
 def test_an_item_that_ends_every_worker_ends_the_job() -> None:
     with pytest.raises(ClusterError, match="again goes on from here"):
