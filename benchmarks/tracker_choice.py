@@ -24,7 +24,7 @@ from benchmarks.results import table, write_section
 from benchmarks.street_detector import boxes_of
 from benchmarks.tracking import CROWDED, Frames, scored, sequence
 from par_model.demo.config import StreetConfig
-from par_model.tracking.appearance import colours_in
+from par_model.tracking.clothes import colours_in
 from par_model.tracking.detector import load_detector
 from par_model.tracking.options import FollowOptions, TrackerName
 from par_model.tracking.street_detector import scaled_picture

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.extras import load
-from par_model.tracking.appearance import alike
+from par_model.tracking.clothes import alike
 
 _WHO = "parjob track"
 # A track looks as the mean of its boxes says, in which a new one has this share at least: clothes stay, light does not.

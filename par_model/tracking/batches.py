@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from par_model.errors import FailureCode
-from par_model.tracking.appearance import NUMBERS
+from par_model.tracking.clothes import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FoundBatch:
 
     counts: how many in each frame. boxes: float32 [n, 4] of all frames, one after the other: left, top, right, bottom,
     in pixels of the displayed picture. scores: float32 [n]. colours: uint8 [n, NUMBERS], of each box, see
-    ``appearance.colours_in``. size: width and height of the pictures, (0, 0) if unknown.
+    ``clothes.colours_in``. size: width and height of the pictures, (0, 0) if unknown.
     left_out: boxes without a width and height.
     """
 

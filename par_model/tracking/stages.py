@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from par_model.errors import FailureCode, ParError, TrackletError
 from par_model.model.device import RealDevice
-from par_model.tracking.appearance import NUMBERS, colours_in
 from par_model.tracking.batches import FoundBatch, PictureBatch, VideoEnd
+from par_model.tracking.clothes import NUMBERS, colours_in
 from par_model.tracking.detector import BATCH, Scale
 from par_model.video.counters import Counters
 from par_model.video.options import DecodeOptions

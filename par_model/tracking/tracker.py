@@ -37,7 +37,7 @@ class Sightings:
     frames: int64 [n], strictly increasing. seconds: float64 [n], when each is shown, NaN where that is not known.
     counts: int64 [n], how many boxes each has. boxes: float32 [m, 4], left, top, right, bottom; scores: float32 [m].
     damaged: int64 [k], those of the frames without a sound picture. colours: uint8 [m, NUMBERS], see
-    ``appearance.colours_in``; None where the pictures are not at hand, and then looks do not count.
+    ``clothes.colours_in``; None where the pictures are not at hand, and then looks do not count.
     """
 
     frames: NDArray[np.int64]

@@ -15,8 +15,8 @@ from par_model.errors import ManifestError
 from par_model.manifest.importers.tracks import wall_clock
 from par_model.manifest.schema import COLUMNS
 from par_model.runs.pieces import piece_writer, read_piece
-from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import FoundBatch, VideoEnd
+from par_model.tracking.clothes import NUMBERS
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
 from par_model.tracking.store import PieceAt, batches_of

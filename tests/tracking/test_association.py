@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from par_model.tracking.appearance import NUMBERS, alike
 from par_model.tracking.association import Shown, overlapping, remembering
+from par_model.tracking.clothes import NUMBERS, alike
 
 BOXES = np.array([[0, 0, 10, 20], [5, 0, 15, 20]], np.float32)
 DRESSED = np.tile(255 * np.eye(8, dtype=np.uint8), NUMBERS // 8)

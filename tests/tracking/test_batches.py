@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from par_model.errors import FailureCode
-from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import (
     FOUND_SCHEMA,
     PICTURE_SCHEMA,
@@ -20,6 +19,7 @@ from par_model.tracking.batches import (
     table_to_found,
     table_to_pictures,
 )
+from par_model.tracking.clothes import NUMBERS
 
 ENDS = [
     None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from par_model.tracking.appearance import NUMBERS, colours_in
 from par_model.tracking.batches import PictureBatch
+from par_model.tracking.clothes import NUMBERS, colours_in
 from par_model.tracking.stages import FindPeople, TrackSettings
 from par_model.video.options import DecodeOptions
 from tests.tracking.colours import CROWD, HEIGHT, WIDTH, ColourDetector, HalvingDetector, halved, picture

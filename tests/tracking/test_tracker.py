@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from par_model.tracking.appearance import NUMBERS
+from par_model.tracking.clothes import NUMBERS
 from par_model.tracking.options import FollowOptions, TrackerName
 from par_model.tracking.tracker import Sightings, follow
 

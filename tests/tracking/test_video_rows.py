@@ -11,8 +11,8 @@ import pytest
 
 from par_model.errors import FailureCode, ManifestError
 from par_model.tracking import video_rows as module
-from par_model.tracking.appearance import NUMBERS
 from par_model.tracking.batches import FoundBatch, VideoEnd
+from par_model.tracking.clothes import NUMBERS
 from par_model.tracking.footage import Footage
 from par_model.tracking.options import FollowOptions
 from par_model.tracking.tracker import FollowedTrack

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from par_model.tracking.appearance import NUMBERS, alike, colours_in
+from par_model.tracking.clothes import NUMBERS, alike, colours_in
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (120, 120, 120)
 BOX = np.array([[20, 10, 60, 110]], np.float32)
