@@ -69,8 +69,8 @@ class CoarseNetwork(Backbone):
 
 class SpeakingNetwork(StreetNetwork):
     """What the others train: the network that ships, which also says of each cell, in logits [M, H/2, W/2], whether it
-    is the one of all near it that speaks for its person. Meant to choose boxes by, in place of their overlap; it
-    chose no better, so it does not ship (LOG.md)."""
+    is the one of all near it that speaks for its person. Meant to choose boxes by, in place of their overlap; they
+    choose no better than overlap and companions, so they do not ship (LOG.md)."""
 
     def __init__(self) -> None:
         super().__init__()
