@@ -101,6 +101,7 @@ class Companions(nn.Module):
         self.aside = nn.Conv2d(width, 4, 1, device="meta").to_empty(device="cpu")
         for tensor in self.parameters():
             nn.init.zeros_(tensor)
+        assert self.score.bias is not None
         nn.init.constant_(self.score.bias, -2.0)
 
     def forward(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
