@@ -16,35 +16,43 @@ from benchmarks.demo_weights import rendered
 from benchmarks.street_detector import frames_of
 from par_model.demo.config import StreetConfig
 from par_model.tracking.street_detector import scaled_down
-from par_model.tracking.street_network import Backbone, Heads, StreetNetwork, filled_up
+from par_model.tracking.street_network import Backbone, Cells, Heads, StreetNetwork, filled_up
 
-# Many cameras, few frames of each, far apart: variety teaches more than repetition. The second street, which the last
-# stage sees too, has half as many people again.
+# Many cameras, few frames of each, far apart: variety teaches more than repetition. The second and the third street,
+# which later stages see too, have half as many people again.
 FIRST_STREET = StreetConfig(seed=4004, first_camera=200, cameras=56, seconds=60, fps=0.5, min_boxes=1)
 SECOND_STREET = StreetConfig(
     seed=4104, first_camera=400, cameras=40, seconds=40, fps=0.5, min_boxes=1, people_per_minute=33
+)
+THIRD_STREET = StreetConfig(
+    seed=4204, first_camera=500, cameras=48, seconds=40, fps=0.5, min_boxes=1, people_per_minute=33
 )
 SEED = 7
 WINDOW = 208  # columns of a picture that a step sees: a third of the work less, and more people at edges
 
 
 class Stage(NamedTuple):
-    """Of training. batch: pictures in a step. speaking: whether it is learnt which cell speaks for its person. cooling:
-    epochs at the end, over which the rate falls to nothing; None is a rate that rises and falls over all of them."""
+    """Of training. batch: pictures in a step. speaking: whether it is learnt which cell speaks for its person. beside:
+    whether it is learnt who walks beside whom. cooling: epochs at the end, over which the rate falls to nothing; None
+    is a rate that rises and falls over all of them."""
 
     name: str
     epochs: int
     batch: int
     rate: float
     speaking: bool = False
+    beside: bool = False
     cooling: int | None = None
 
 
 # First with heads on cells of 4 pixels, of which there are a quarter, then with those of 2, which find people apart,
-# then on both streets, and one cell speaks for each person.
+# then on two streets, and one cell speaks for each person, then long on three, and each cell knows who walks beside its
+# person.
 COARSE = Stage("coarse", epochs=10, batch=8, rate=3e-3)
 FINE = Stage("fine", epochs=2, batch=4, rate=1e-3)
 APART = Stage("apart", epochs=4, batch=4, rate=1e-3, speaking=True, cooling=2)
+LONG = Stage("long", epochs=8, batch=4, rate=1e-3, speaking=True, beside=True, cooling=5)
+BESIDE = 0.3  # overlap from which one walks beside another
 
 
 class CoarseNetwork(Backbone):
@@ -61,8 +69,8 @@ class CoarseNetwork(Backbone):
 
 class SpeakingNetwork(StreetNetwork):
     """What the others train: the network that ships, which also says of each cell, in logits [M, H/2, W/2], whether it
-    is the one of all near it that speaks for its person. Meant to choose boxes by, in place of their overlap; it
-    chose no better, so it does not ship (LOG.md)."""
+    is the one of all near it that speaks for its person. Meant to choose boxes by, in place of their overlap; they
+    choose no better than overlap and companions, so they do not ship (LOG.md)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,10 +79,9 @@ class SpeakingNetwork(StreetNetwork):
         nn.init.constant_(speaker.bias, -4.0)
         self.speaks = nn.Sequential(nn.Conv2d(32, 8, 3, padding=1), nn.ReLU(inplace=True), speaker)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, pictures: Tensor) -> tuple[Cells, Tensor]:  # type: ignore[override]
         features = self.finest_features(pictures)
-        logits, boxes = self.heads(features)
-        return logits, boxes, self.speaks(features)[:, 0]
+        return self.cells(features), self.speaks(features)[:, 0]
 
     def without_speakers(self) -> StreetNetwork:
         """The network that ships."""
@@ -98,12 +105,15 @@ class Wanted(NamedTuple):
 
     heat: how near each cell is to a person's middle [rows, columns], exactly 1 in one cell for each person. cells: the
     k cells that are near [k], by their flat numbers; whose: the number of their person [k]; boxes: that one's [k, 4].
+    accompanied: whether somebody walks beside that one [k]; beside: the box of who does so most [k, 4].
     """
 
     heat: Tensor
     cells: Tensor
     whose: Tensor
     boxes: Tensor
+    accompanied: Tensor
+    beside: Tensor
 
 
 def filmed(manifest: Path) -> list[Filmed]:
@@ -134,7 +144,7 @@ def wanted(boxes: Tensor, rows: int, columns: int, stride: int) -> Wanted:
     """Of people [n, 4] in a grid of cells of ``stride`` pixels."""
     if not len(boxes):
         nobody = torch.zeros(0, dtype=torch.long)
-        return Wanted(torch.zeros(rows, columns), nobody, nobody, boxes)
+        return Wanted(torch.zeros(rows, columns), nobody, nobody, boxes, nobody.bool(), boxes)
     y, x = (stride * (torch.arange(n) + 0.5) for n in (rows, columns))
     middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     wide, high = (size * torch.tensor([0.16, 0.11])).clamp(min=0.6 * stride).unbind(1)
@@ -145,7 +155,9 @@ def wanted(boxes: Tensor, rows: int, columns: int, stride: int) -> Wanted:
     cells = torch.where(best > 0.5)[0]
     heat = best.clone()
     heat[nearness.argmax(1)] = 1.0
-    return Wanted(heat.view(rows, columns), cells, whose[cells], boxes[whose[cells]])
+    whose = whose[cells]
+    most, beside = box_iou(boxes, boxes).fill_diagonal_(0).max(1)
+    return Wanted(heat.view(rows, columns), cells, whose, boxes[whose], (most >= BESIDE)[whose], boxes[beside[whose]])
 
 
 def speakers(goal: Wanted, logits: Tensor, boxes: Tensor) -> Tensor:
@@ -174,11 +186,26 @@ def one_in_each(goals: list[Wanted], logits: Tensor, boxes: Tensor) -> Tensor:
     return -(sure + unsure).sum()
 
 
-def loss_of(network: Trained, batch: list[Filmed], generator: torch.Generator, speaking: bool) -> Tensor:
+def of_companions(goals: list[Wanted], cells: Cells) -> Tensor:
+    """Loss of whether somebody walks beside each near cell's person, and of that one's box."""
+    logits = torch.cat([one.flatten()[goal.cells] for one, goal in zip(cells.beside_logits, goals, strict=True)])
+    given = torch.cat([four.flatten(1)[:, goal.cells].T for four, goal in zip(cells.beside, goals, strict=True)])
+    accompanied = torch.cat([goal.accompanied for goal in goals])
+    true = torch.cat([goal.beside for goal in goals])[accompanied]
+    unsure = F.binary_cross_entropy_with_logits(logits, accompanied.float(), reduction="sum") / max(1, len(logits))
+    return unsure + 2 * generalized_box_iou_loss(given[accompanied], true, reduction="sum") / max(1, len(true))
+
+
+def loss_of(network: Trained, batch: list[Filmed], generator: torch.Generator, stage: Stage) -> Tensor:
     pictures = filled_up(torch.stack([one.picture for one in batch]).float() / 255)
     gain = 1 + 0.25 * (torch.rand(len(batch), 3, 1, 1, generator=generator) - 0.5)
     shift = 0.1 * (torch.rand(len(batch), 1, 1, 1, generator=generator) - 0.5)
-    logits, boxes, *spoken = network((pictures * gain + shift).contiguous(memory_format=torch.channels_last))
+    pictures = (pictures * gain + shift).contiguous(memory_format=torch.channels_last)
+    if isinstance(network, SpeakingNetwork):
+        cells, spoken = network(pictures)
+        logits, boxes = cells.logits, cells.boxes
+    else:
+        logits, boxes = network(pictures)
     goals = [wanted(one.boxes, *logits.shape[1:], network.heads.stride) for one in batch]
     heat = torch.stack([goal.heat for goal in goals])
     p = logits.sigmoid()
@@ -188,8 +215,9 @@ def loss_of(network: Trained, batch: list[Filmed], generator: torch.Generator, s
     given = torch.cat([four.flatten(1)[:, goal.cells].T for four, goal in zip(boxes, goals, strict=True)])
     true = torch.cat([goal.boxes for goal in goals])
     overlap = generalized_box_iou_loss(given, true, reduction="sum") / max(1, len(true))
-    alone = one_in_each(goals, spoken[0], boxes) if speaking else 0
-    return (alone - (sure + unsure).sum()) / persons + 2 * overlap
+    alone = one_in_each(goals, spoken, boxes) if stage.speaking else 0
+    companions = of_companions(goals, cells) if stage.beside else 0
+    return (alone - (sure + unsure).sum()) / persons + 2 * overlap + companions
 
 
 def train(work: Path, threads: int) -> tuple[StreetNetwork, float]:
@@ -206,6 +234,8 @@ def train(work: Path, threads: int) -> tuple[StreetNetwork, float]:
     seconds += train_stage(FINE, network, frames, work)
     frames += filmed(rendered(SECOND_STREET, work, "training"))
     seconds += train_stage(APART, network, frames, work)
+    frames += filmed(rendered(THIRD_STREET, work, "training"))
+    seconds += train_stage(LONG, network, frames, work)
     return network.without_speakers(), seconds
 
 
@@ -244,7 +274,7 @@ def train_stage(stage: Stage, network: Trained, frames: list[Filmed], work: Path
         for step in range(steps):
             chosen = order[step * stage.batch : (step + 1) * stage.batch]
             batch = [window_of(mirrored(frames[i]) if flips[i] else frames[i], lefts[i]) for i in chosen]
-            loss = loss_of(network, batch, generator, stage.speaking)
+            loss = loss_of(network, batch, generator, stage)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -16,23 +17,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import nms
+from torchvision.ops import box_iou, nms
 
 from par_model.errors import UsageError
 from par_model.model.device import Device
 from par_model.tracking.detections import Detections
-from par_model.tracking.street_network import HEIGHT, StreetNetwork, filled_up, taken_size
+from par_model.tracking.street_network import HEIGHT, Cells, StreetNetwork, filled_up, taken_size
 from par_model.tracking.torch_detector import TorchDetector
 
-# From this overlap on two boxes are one person's. Cells are not asked to be surer than their neighbours: of two people
-# whose middles lie in cells side by side one was lost that way.
+# From this overlap on two boxes are one person's, unless one cell gives both. Cells are not asked to be surer than
+# their neighbours: of two people whose middles lie in cells side by side one was lost that way.
 _SAME = 0.5
 _MOST_CELLS = 2000  # that are compared
 _MOST = 100  # persons in a picture
-# Added to logits: the loss leaves scores low, and trackers begin tracks at 0.7. With less than 0.5 handed on trackers
+# Added to logits: the loss leaves scores low, and trackers begin tracks at 0.7. With less than 0.56 handed on trackers
 # followed what is no person.
-_SURER = 1.0
-_LEAST = 0.5
+_SURER = 1.25
+_LEAST = 0.56
+_COMPANY = 0.7  # how sure a cell is of company that it gives
+_LEAST_LOGIT = math.log(_LEAST / (1 - _LEAST)) - _SURER
 
 
 class StreetDetector(TorchDetector):
@@ -65,13 +68,15 @@ class StreetDetector(TorchDetector):
     def _detect(self, pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[Detections]:
         scaled = scaled_down(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2))
         rows, columns = scaled.shape[-2:]
-        logits, boxes = self._network(filled_up(scaled.to(self.device).float() / 255))
+        features = self._network.finest_features(filled_up(scaled.to(self.device).float() / 255))
         back = torch.tensor([width / columns, height / rows] * 2, device=self.device)
         return [
             Detections.in_picture(
-                *(found.cpu().numpy() for found in persons(one, four, back)), height=height, width=width
+                *(found.cpu().numpy() for found in persons(self._network.likely(one, _LEAST_LOGIT, _MOST_CELLS), back)),
+                height=height,
+                width=width,
             )
-            for one, four in zip(logits, boxes, strict=True)
+            for one in features
         ]
 
 
@@ -98,13 +103,17 @@ def scaled_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels.transpose(1, 2, 0).copy()
 
 
-def persons(logits: Tensor, boxes: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
-    """Boxes [n, 4] in pixels of the video's picture and scores [n], of logits [H, W] and boxes [4, H, W] of one
-    picture: of cells that mean one person the surest. back: what a pixel of the network's picture is in the video's,
-    for x, y, x, y."""
-    scores, cells = (logits + _SURER).sigmoid().flatten().topk(min(_MOST_CELLS, logits.numel()))
-    cells = cells[scores >= _LEAST]
-    scores = scores[: len(cells)]
-    found = boxes.flatten(1)[:, cells].T * back
+def persons(cells: Cells, back: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes [n, 4] in pixels of the video's picture and scores [n], of one picture's k likely cells: of cells that mean
+    one person the surest, and whom these say to walk beside theirs, unless a cell of their own is left. back: what a
+    pixel of the network's picture is in the video's, for x, y, x, y."""
+    scores, found = (cells.logits + _SURER).sigmoid(), cells.boxes * back
     kept = nms(found, scores, _SAME)[:_MOST]
-    return found[kept], scores[kept]
+    found, scores, beside = found[kept], scores[kept], cells.beside[kept] * back
+    company = cells.beside_logits[kept].sigmoid()
+    surely = scores * company
+    others = box_iou(beside, found).fill_diagonal_(0)
+    chosen = (company >= _COMPANY) & (surely >= _LEAST) & (others < _SAME).all(1)
+    beside, surely = beside[chosen], surely[chosen]
+    apart = nms(beside, surely, _SAME)
+    return torch.cat([found, beside[apart]]), torch.cat([scores, surely[apart]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from par_model.tracking.street_detector import (
     scaled_picture,
     weights_file,
 )
-from par_model.tracking.street_network import StreetNetwork, filled_up, taken_size
+from par_model.tracking.street_network import Cells, StreetNetwork, filled_up, taken_size
 
 
 def test_it_is_small() -> None:
@@ -107,19 +108,63 @@ def test_fusing_changes_nothing() -> None:
         assert one.numpy() == pytest.approx(other.numpy(), abs=1e-3)
 
 
+@torch.inference_mode()
+def test_likely_cells_are_the_surest_of_all_with_the_same_answers() -> None:
+    torch.manual_seed(0)
+    network = StreetNetwork().eval()
+    for tensor in network.companions.parameters():
+        torch.nn.init.normal_(tensor, std=0.3)
+    torch.nn.init.normal_(network.heads.score.weight)
+    features = network.finest_features(torch.rand(2, 3, 48, 64))
+    everywhere = network.cells(features)
+    for picture in (0, 1):
+        logits = everywhere.logits[picture].flatten()
+        order = logits.argsort(descending=True)
+        between = float(logits[order[99:101]].mean())
+        for least, most, expected in ((between, 2000, 100), (between, 50, 50), (-99.0, 2000, 768), (99.0, 50, 0)):
+            cells = network.likely(features[picture], least, most)
+            numbers = order[:expected]
+            assert cells.logits.tolist() == pytest.approx(logits[numbers].tolist(), abs=1e-4)
+            for given, dense in zip(cells[1:], everywhere[1:], strict=True):
+                of_picture = dense[picture].reshape(-1, 24 * 32)[:, numbers].T
+                assert given.flatten().numpy() == pytest.approx(of_picture.flatten().numpy(), abs=1e-3)
+
+
 def test_a_person_is_given_once_and_neighbours_apart() -> None:
-    logits = torch.full((6, 8), -9.0)
-    boxes = torch.zeros(4, 6, 8)
-    for (y, x), logit, box in [
-        ((1, 1), 2.0, [0, 0, 8, 16]),
-        ((1, 2), 1.0, [0, 0, 8, 17]),  # the same person, found again beside it
-        ((1, 3), 1.0, [4, 0, 12, 16]),  # somebody beside them
-        ((3, 1), 0.0, [0, 0, 9, 17]),  # the first one, found again
-        ((4, 3), -2.0, [0, 0, 40, 6]),  # too little
-        ((1, 6), -0.5, [20, 0, 28, 16]),
-    ]:
-        logits[y, x] = logit
-        boxes[:, y, x] = torch.tensor(box)
-    found, scores = persons(logits, boxes, torch.tensor([2.0, 3.0, 2.0, 3.0]))
+    cells = said(
+        (2.0, [0, 0, 8, 16]),
+        (1.0, [0, 0, 8, 17]),  # the same person, found again beside it
+        (1.0, [4, 0, 12, 16]),  # somebody beside them
+        (0.0, [0, 0, 9, 17]),  # the first one, found again
+        (-0.5, [20, 0, 28, 16]),
+    )
+    found, scores = persons(cells, torch.tensor([2.0, 3.0, 2.0, 3.0]))
     assert found.tolist() == [[0, 0, 16, 48], [8, 0, 24, 48], [40, 0, 56, 48]]
-    assert scores.tolist() == pytest.approx([0.9526, 0.8808, 0.6225], abs=1e-4)
+    assert scores.tolist() == pytest.approx([0.9627, 0.9047, 0.6792], abs=1e-4)
+
+
+def test_who_walks_close_beside_is_given_by_the_same_cell_and_once() -> None:
+    cells = said(
+        (2.0, [0, 0, 8, 16], 1.0, [2, 0, 10, 16]),  # two people who overlap by 0.6
+        (1.0, [2, 0, 10, 16], 3.0, [0, 0, 8, 16]),  # the other one's cell says the same of them
+        (1.5, [20, 0, 28, 16], 2.0, [25, 0, 33, 16]),  # who overlap less have each their own
+        (0.5, [25, 0, 33, 16], 2.0, [20, 0, 28, 16]),
+        (1.0, [40, 0, 48, 16], 0.9, [44, 0, 52, 16]),  # two outer ones who name one between them
+        (0.4, [47, 0, 55, 16], 1.0, [44, 0, 52, 16]),
+        (0.0, [60, 0, 68, 16], 0.7, [62, 0, 70, 16]),  # not sure enough of company: 0.6682
+        (-0.9, [80, 0, 88, 16], 1.5, [82, 0, 90, 16]),  # nor of both: 0.5866 times 0.8176
+    )
+    found, scores = persons(cells, torch.tensor([1.0, 2.0, 1.0, 2.0]))
+    spans = [[0, 8], [20, 28], [40, 48], [25, 33], [47, 55], [60, 68], [80, 88], [2, 10], [44, 52]]
+    assert found[:, [0, 2]].tolist() == spans
+    assert (found[:, [1, 3]] == torch.tensor([0.0, 32.0])).all()
+    expected = [0.9627, 0.9399, 0.9047, 0.8520, 0.8389, 0.7773, 0.5866, 0.7038, 0.6432]
+    assert scores.tolist() == pytest.approx(expected, abs=1e-4)
+    nobody = Cells(torch.zeros(0), torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 4))
+    assert [len(one) for one in persons(nobody, torch.ones(4))] == [0, 0]
+
+
+def said(*of_cells: Any) -> Cells:
+    """Of each cell logit and box, and those of the person beside, if there is one."""
+    rows = [(*one, -9.0, [0, 0, 1, 1])[:4] for one in of_cells]
+    return Cells(*(torch.tensor(column, dtype=torch.float32) for column in zip(*rows, strict=True)))
