@@ -81,7 +81,9 @@ class Heads(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         rows, columns = (torch.arange(n, device=features.device) for n in features.shape[-2:])
-        return self.score(features)[:, 0], self.boxes(features, rows[:, None], columns)
+        # The order in which these two are computed is that in which their gradients are added, to the last bit.
+        boxes = self.boxes(features, rows[:, None], columns)
+        return self.score(features)[:, 0], boxes
 
     def boxes(self, features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Of cells that lie in these rows and columns of the grid, whole numbers that broadcast to [h, w]."""
