@@ -407,6 +407,54 @@ def test_tables_or_folders_of_many_videos_become_one_manifest(
     assert f"{output}: 2 videos, 1 file without a partner, {len(found)} tracklets" in captured.err
 
 
+@pytest.mark.parametrize(
+    ("preset", "files"),
+    [
+        (
+            "ultralytics",
+            {
+                "gate_1.txt": "0 0.5 0.5 0.25 0.5 9\n",
+                "deeper/gate_3.txt": "0 0.5 0.5 0.25 0.5 9\n",
+                "deeper/x.txt": "\n",
+            },
+        ),
+        (
+            "deepstream-kitti",
+            {
+                "gate/00_000_000000.txt": "person 9 0 0 0 10 5 40 90 0 0 0 0 0 0 0\n",
+                "gate/deeper/gate/00_000_000002.txt": "person 9 0 0 0 10 5 40 90 0 0 0 0 0 0 0\n",
+            },
+        ),
+    ],
+)
+def test_frames_of_a_video_further_down_are_not_taken_for_those_of_one_above(
+    preset: str, files: dict[str, str], clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are called gate, or one lies below the other's folder."""
+    videos, folder, output = tmp_path / "videos", tmp_path / "tracks", f"{tmp_path}/m.parquet"
+    below = "deeper/gate" if preset == "ultralytics" else "gate/deeper/gate"
+    for name in ("gate", below):
+        (videos / name).parent.mkdir(parents=True, exist_ok=True)
+        (videos / f"{name}.mp4").write_bytes((clips / "gate.mp4").read_bytes())
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    assert many("from-csv", videos, folder, output, "--preset", preset) == 0
+    assert {row["tracklet_id"]: row["frame_indices"] for row in rows(output)} == {"gate-9": [0], f"{below}-9": [2]}
+    assert capsys.readouterr().err == f"{output}: 2 videos, 2 tracklets, 2 boxes\n"
+
+
+def test_one_refused_of_many_that_lie_beside_each_other_is_named(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "tracks", f"{tmp_path}/m.parquet"
+    folder.mkdir()
+    for name in ("gate_1", "door_30"):
+        (folder / f"{name}.txt").write_text("0 0.5 0.5 0.25 0.5 9\n")
+    assert many("from-csv", clips, folder, output, "--preset", "ultralytics") == 1
+    assert capsys.readouterr().err.startswith(f"refused: {folder}/door_*.txt: 1 of 1 boxes are on frames up to 29")
+
+
 def test_one_file_of_labels_is_of_all_videos(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, output = tmp_path / "tracks", f"{tmp_path}/m.parquet"
     folder.mkdir()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from par_model import storage
 from par_model.errors import ManifestError
@@ -14,23 +16,31 @@ from par_model.manifest.importers.frame_files import series_of
 _NO_VIDEO = (".txt", ".csv", ".tsv", ".xml", ".zip", ".json")
 
 
+class Placed(NamedTuple):
+    """Tracks of a video, by paths below their folder. video: the path that it has, without suffix. path: of what is
+    read. series: of frames whose files those are, "" if there is one alone; None where ``path`` is a file."""
+
+    video: str
+    path: str
+    series: str | None = None
+
+
 @dataclass(frozen=True)
 class TracksOfVideo:
     """Where a tool puts the tracks of one video, below a folder of many.
 
-    called: for messages. place: path of a file -> the path that the video has, without suffix, and the path to read;
-    None for files of something else.
+    called: for messages. place: of a file, by its path; None for files of something else.
     """
 
     called: str
-    place: Callable[[str], tuple[str, str] | None]
+    place: Callable[[str], Placed | None]
 
 
 def one_file(*suffixes: str) -> TracksOfVideo:
     """A file of the video's stem."""
 
-    def place(path: str) -> tuple[str, str] | None:
-        return (_without_suffix(path), path) if path.lower().endswith(suffixes) else None
+    def place(path: str) -> Placed | None:
+        return Placed(_without_suffix(path), path) if path.lower().endswith(suffixes) else None
 
     return TracksOfVideo(f"a file of tracks ({', '.join(suffixes)})", place)
 
@@ -38,9 +48,9 @@ def one_file(*suffixes: str) -> TracksOfVideo:
 def one_folder() -> TracksOfVideo:
     """A folder of the video's stem, with a text file for each frame."""
 
-    def place(path: str) -> tuple[str, str] | None:
+    def place(path: str) -> Placed | None:
         folder = path.rpartition("/")[0]
-        return (folder, folder) if folder and series_of(path) is not None else None
+        return Placed(folder, folder, "") if folder and series_of(path) is not None else None
 
     return TracksOfVideo("a folder with a file for each frame", place)
 
@@ -48,16 +58,17 @@ def one_folder() -> TracksOfVideo:
 def files_of_frames() -> TracksOfVideo:
     """A text file for each frame, ``<stem>_<frame>.txt``, beside those of other videos."""
 
-    def place(path: str) -> tuple[str, str] | None:
+    def place(path: str) -> Placed | None:
         folder, series = path.rpartition("/")[0], series_of(path)
-        return (f"{folder}/{series}" if folder else series, folder) if series else None
+        return Placed(f"{folder}/{series}" if folder else series, folder, series) if series else None
 
     return TracksOfVideo("files for its frames (such as v_12.txt)", place)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A video and where its tracks are. key: the path of one of them below its folder, without suffix."""
+    """A video and where its tracks are: a file, or a pattern of those of frames. key: the video's path below its folder,
+    without suffix."""
 
     key: str
     video: str
@@ -102,26 +113,37 @@ def pair_files(videos: str, tracks: str, wanted: TracksOfVideo) -> Pairs:
 
 
 def _tracks_of(folder: str, wanted: TracksOfVideo) -> dict[tuple[str, str], str]:
-    """A video's path without suffix, and the URI of its tracks -> how they are called in a message."""
+    """A video's path without suffix, and what is read of its tracks -> how that is called in a message."""
     found: dict[tuple[str, str], str] = {}
     for uri, path in _files(folder).items():
-        if (placed := wanted.place(path)) is not None:
-            key, read = placed
-            of_video = uri[: len(uri) - len(path) + len(read)].rstrip("/")
-            found[key, of_video] = of_video if read.startswith(key) else f"{of_video}/{storage.name(key)}_*.txt"
+        if (placed := wanted.place(path)) is None:
+            continue
+        place = f"{uri.removesuffix(path)}{placed.path}"
+        if placed.series is None:
+            found[placed.video, place] = place
+            continue
+        # A pattern rather than the folder, below which others may have files of other videos.
+        start = f"{place.rstrip('/')}/{placed.series}"
+        ending = "_*.txt" if placed.series else "*.txt"
+        found[placed.video, f"{glob.escape(start)}{ending}"] = f"{start}{ending}" if placed.series else place
     return found
 
 
 def _without_suffix(path: str) -> str:
-    return path.rpartition(".")[0] or path
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}"
 
 
 def _files(folder: str) -> dict[str, str]:
-    """Files below a folder -> their paths there. Hidden ones do not count, nor does labels.txt."""
+    """Files below a folder -> their paths there, as ``Manifest`` has it: without what begins with _ or ., or lies in such
+    a folder; nor does labels.txt count. Raises ManifestError where there are none."""
+    below = (storage.local_path(folder) if storage.is_local(folder) else folder).rstrip("/")
     found: dict[str, str] = {}
     for info in storage.list_files(folder):
-        path = info.uri.removeprefix("file://")[len(folder.removeprefix("file://").rstrip("/")) + 1 :]
-        name = storage.name(path)
-        if not name.startswith((".", "_")) and name != "labels.txt":
+        path = info.uri.removeprefix("file://")[len(below) + 1 :]
+        hidden = any(part.startswith((".", "_")) for part in path.split("/"))
+        if path and not hidden and storage.name(path) != "labels.txt":
             found[info.uri] = path
+    if not found:
+        raise ManifestError(f"{folder}: is no folder with files; --videos and --tracks name one each")
     return found

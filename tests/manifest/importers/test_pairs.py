@@ -68,9 +68,9 @@ def test_folders_without_a_pair_are_refused(tmp_path: Path) -> None:
     ("wanted", "names", "places"),
     [
         (one_file(".xml", ".zip"), ["a.zip", "sub/b.XML", "a.txt"], {"a": "a.zip", "b": "sub/b.XML"}),
-        (one_folder(), ["a/00_000_000001.txt", "a/00_000_000002.txt", "b/7.txt", "b/x.md"], {"a": "a", "b": "b"}),
-        (files_of_frames(), ["l/a_1.txt", "l/a_2.txt", "l/b_9.txt", "l/9.txt"], {"a": "l", "b": "l"}),
-        (files_of_frames(), ["a_1.txt", "b_1.txt", "labels.txt"], {"a": "", "b": ""}),
+        (one_folder(), ["a/00_000_000001.txt", "a/00_000_000002.txt", "b/7.txt", "b/x.md"], {"a": "a/*.txt", "b": "b/*.txt"}),
+        (files_of_frames(), ["l/a_1.txt", "l/a_2.txt", "l/b_9.txt", "l/9.txt"], {"a": "l/a_*.txt", "b": "l/b_*.txt"}),
+        (files_of_frames(), ["a_1.txt", "b_1.txt", "labels.txt"], {"a": "a_*.txt", "b": "b_*.txt"}),
     ],
     ids=["files", "folders", "files of frames", "beside each other"],
 )
@@ -91,3 +91,27 @@ def test_what_has_no_video_is_named_by_what_one_would_look_for(tmp_path: Path) -
     tracks = touch(tmp_path / "t", "a_1.txt", "b_1.txt", "b_2.txt", "a/1.txt", "b/1.txt")
     assert pair_files(videos, tracks, files_of_frames()).no_video == [f"{tracks}/b_*.txt"]
     assert pair_files(videos, tracks, one_folder()).no_video == [f"{tracks}/b"]
+
+
+def test_hidden_folders_and_dots_in_names_of_folders_stand_in_nobodys_way(tmp_path: Path) -> None:
+    videos = touch(tmp_path / "v", "may/cam.mp4", ".trash/cam.mp4", "_old/cam.mp4", "cam.1/README")
+    tracks = touch(tmp_path / "t", "cam.csv", ".trash/cam.csv")
+    found = pair_files(videos, tracks, SHEETS)
+    assert found.pairs == [Pair("may/cam", f"{videos}/may/cam.mp4", f"{tracks}/cam.csv")]
+    assert (found.no_tracks, found.no_video) == ([f"{videos}/cam.1/README"], [])
+
+
+def test_a_folder_may_be_spelt_in_any_way(tmp_path: Path) -> None:
+    videos, tracks = touch(tmp_path / "v", "may/cam.mp4"), touch(tmp_path / "t", "may/cam.csv")
+    for way in (f"{videos}/../v//", f"file://{videos}/", f"{videos}/./"):
+        assert [pair.key for pair in pair_files(way, f"{tracks}/../t", SHEETS).pairs] == ["may/cam"], way
+
+
+def test_what_is_no_folder_of_files_is_named(tmp_path: Path) -> None:
+    videos, tracks = touch(tmp_path / "v", "a.mp4"), touch(tmp_path / "t", "a.csv")
+    (tmp_path / "empty").mkdir()
+    for wrong in (f"{videos}/a.mp4", f"{tmp_path}/absent", f"{tmp_path}/empty"):
+        with pytest.raises(ManifestError, match=f"{wrong}: is no folder with files"):
+            pair_files(wrong, tracks, SHEETS)
+        with pytest.raises(ManifestError, match=f"{wrong}: is no folder with files"):
+            pair_files(videos, wrong, SHEETS)
