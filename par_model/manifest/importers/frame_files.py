@@ -50,7 +50,7 @@ def read_frame_files(uri: str, *, series: str | None = None) -> FrameFiles:
     """The lines of the files ``<series>_<frame>.txt`` below a folder, or of those that a pattern names.
 
     series: the one to take if there are several. Raises ManifestError where no file has such a name, or several series
-    are there and it cannot be told which is meant, and StorageError.
+    or folders with it are there and it cannot be told which is meant, and StorageError.
     """
     found = storage.glob_files(uri) if storage.is_glob(uri) else storage.list_files(uri)
     named = [(info.uri, match) for info in found if (match := _NAME.fullmatch(storage.name(info.uri)))]
@@ -60,14 +60,22 @@ def read_frame_files(uri: str, *, series: str | None = None) -> FrameFiles:
     if len(several) > 1 and series in several:
         named = [(name, match) for name, match in named if match["series"] == series]
     elif len(several) > 1:
-        shown = ", ".join(several[:_SHOWN]) + (", ..." if len(several) > _SHOWN else "")
         raise ManifestError(
-            f"{uri}: has the frames of {len(several)} videos ({shown}): name one's files by a pattern, such as "
-            f"--tracks '{storage.join(uri, several[0])}_*.txt'"
+            f"{uri}: has the frames of {len(several)} videos ({_some(several)}): name one's files by a pattern, such "
+            f"as --tracks '{storage.join(uri, several[0])}_*.txt'"
+        )
+    folders = sorted({storage.parent(name) for name, _ in named})
+    if len(folders) > 1:
+        raise ManifestError(
+            f"{uri}: frames of one video lie in several folders there ({_some(folders)}): give the one that is meant"
         )
     left_out = len(found) - len(named)
     lines = [line for name, match in named for line in read_lines(name, int(match["frame"]))]
     return FrameFiles(lines, [LeftOut(left_out, "file", "not named by a frame of this video")] if left_out else [])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def series_of(path: str) -> str | None:

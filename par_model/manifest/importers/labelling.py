@@ -71,13 +71,15 @@ def read_label_file(uri: str, videos: Sequence[Imported]) -> LabelFile:
     """What a CSV file says of tracks, in the columns beside that of their ids (tracklet_id, track_id or id), which are
     tracklet ids or, where no two videos have such a track, ids of tracks.
 
-    Raises ManifestError where no column is of ids, an id is there twice, is of several videos, or none is one of the
-    tracks.
+    Raises ManifestError where no column is of ids or no other one is there, an id is there twice, is of several videos,
+    or none is one of the tracks.
     """
     sheet = read_sheet(uri)
     column = next((name for name in _ID_COLUMNS if name in sheet.header), None)
     if column is None:
         raise ManifestError(f"{uri}: has no column of ids ({', '.join(_ID_COLUMNS)}); it has {', '.join(sheet.header)}")
+    if len(sheet.header) == 1:
+        raise ManifestError(f"{uri}: has no column of labels beside {column!r}")
     known: dict[str, list[str]] = {}
     for of_video in videos:
         for name, row in zip(of_video.tracks.by_id, of_video.rows, strict=True):

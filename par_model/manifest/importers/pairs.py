@@ -67,7 +67,7 @@ def files_of_frames() -> TracksOfVideo:
 
 @dataclass(frozen=True)
 class Pair:
-    """A video and where its tracks are: a file, or a pattern of those of frames. key: the video's path below its folder,
+    """A video and its tracks: their file, or a pattern of those of frames. key: the video's path below its folder,
     without suffix."""
 
     key: str
@@ -135,8 +135,8 @@ def _without_suffix(path: str) -> str:
 
 
 def _files(folder: str) -> dict[str, str]:
-    """Files below a folder -> their paths there, as ``Manifest`` has it: without what begins with _ or ., or lies in such
-    a folder; nor does labels.txt count. Raises ManifestError where there are none."""
+    """Files below a folder -> their paths there. Those that begin with _ or . do not count, nor what lies in folders
+    that do, nor labels.txt. Raises ManifestError where there are none."""
     below = (storage.local_path(folder) if storage.is_local(folder) else folder).rstrip("/")
     found: dict[str, str] = {}
     for info in storage.list_files(folder):

@@ -42,6 +42,19 @@ def test_frames_of_several_videos_are_not_mixed(tmp_path: Path) -> None:
         read_frame_files(f"{folder}/*.csv")
 
 
+def test_frames_of_one_video_in_several_folders_are_not_mixed(tmp_path: Path) -> None:
+    """As a tool leaves them that has run twice."""
+    for run in ("track", "track2"):
+        (tmp_path / run).mkdir()
+        write(tmp_path / run, v_1="0\n", w_1="0\n")
+    for place in (str(tmp_path), f"{tmp_path}/*/v_*.txt"):
+        with pytest.raises(
+            ManifestError, match=rf"several folders there \({tmp_path}/track, {tmp_path}/track2\): give"
+        ):
+            read_frame_files(place, series="v")
+    assert len(read_frame_files(f"{tmp_path}/track2", series="v").lines) == 1
+
+
 def test_what_is_no_text_is_named_with_its_byte(tmp_path: Path) -> None:
     (tmp_path / "v_1.txt").write_bytes(b"0 1\n\xff")
     with pytest.raises(ManifestError, match=r"v_1\.txt: is not UTF-8 text: invalid start byte at byte 4"):

@@ -55,6 +55,7 @@ def test_a_track_of_two_videos_is_called_by_its_tracklet_id(tmp_path: Path) -> N
     ("text", "said"),
     [
         ("name,hat\n7,yes\n", "has no column of ids (tracklet_id, track_id, id); it has name, hat"),
+        ("id\n7\n", "has no column of labels beside 'id'"),
         ("id,hat\n7,yes\ncam-7,no\n", "line 3: 'cam-7' is there twice"),
         ("id,hat\n1,yes\n", "no id in column 'id' is one of the tracks, for example '1'"),
     ],

@@ -68,7 +68,11 @@ def test_folders_without_a_pair_are_refused(tmp_path: Path) -> None:
     ("wanted", "names", "places"),
     [
         (one_file(".xml", ".zip"), ["a.zip", "sub/b.XML", "a.txt"], {"a": "a.zip", "b": "sub/b.XML"}),
-        (one_folder(), ["a/00_000_000001.txt", "a/00_000_000002.txt", "b/7.txt", "b/x.md"], {"a": "a/*.txt", "b": "b/*.txt"}),
+        (
+            one_folder(),
+            ["a/00_000_000001.txt", "a/00_000_000002.txt", "b/7.txt", "b/x.md"],
+            {"a": "a/*.txt", "b": "b/*.txt"},
+        ),
         (files_of_frames(), ["l/a_1.txt", "l/a_2.txt", "l/b_9.txt", "l/9.txt"], {"a": "l/a_*.txt", "b": "l/b_*.txt"}),
         (files_of_frames(), ["a_1.txt", "b_1.txt", "labels.txt"], {"a": "a_*.txt", "b": "b_*.txt"}),
     ],

@@ -61,11 +61,11 @@ def schema_of(attributes: Sequence[AttributeSpecification], votes: Votes, name: 
 
 def merged(files: Sequence[Sequence[AttributeSpecification]], origin: str) -> list[AttributeSpecification]:
     """What several files specify, each name once, with the values of all. Raises ManifestError where two say different
-    kinds."""
+    kinds; lists are of one kind, whatever they look like to annotators."""
     found: dict[str, AttributeSpecification] = {}
     for attribute in (attribute for of_file in files for attribute in of_file):
         before = found.setdefault(attribute.name, attribute)
-        if before.kind != attribute.kind:
+        if before.kind != attribute.kind and not {before.kind, attribute.kind} <= set(_LISTS):
             raise ManifestError(
                 f"{origin}: attribute {attribute.name} is of the kind {before.kind!r} in one file and "
                 f"{attribute.kind!r} in another: write a schema and give it with --schema"

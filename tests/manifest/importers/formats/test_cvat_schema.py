@@ -10,7 +10,7 @@ from par_model.attributes import AttributeSchema
 from par_model.errors import ManifestError
 from par_model.manifest.importers.attribute_votes import count_votes
 from par_model.manifest.importers.formats.cvat_meta import AttributeSpecification
-from par_model.manifest.importers.formats.cvat_schema import schema_of
+from par_model.manifest.importers.formats.cvat_schema import merged, schema_of
 
 
 def test_checkboxes_are_binary_lists_are_exclusive_and_the_rest_is_said() -> None:
@@ -59,3 +59,17 @@ def test_names_of_the_tables_columns_give_way_and_are_still_found() -> None:
 def test_without_anything_to_choose_from_there_is_no_schema(specified: list[AttributeSpecification]) -> None:
     with pytest.raises(ManifestError, match=r"a\.xml: specifies no checkbox and no list of values"):
         schema_of(specified, {}, "s", "a.xml")
+
+
+def test_what_several_files_specify_is_one_list_if_all_mean_the_same_kind() -> None:
+    """Radio buttons are a list too, and FiftyOne does not say what its lists look like."""
+    files = [
+        [AttributeSpecification("gait", kind, values), AttributeSpecification("hat", "checkbox", ("false",))]
+        for kind, values in (("select", ("walking", "running")), ("radio", ("running", "standing")), ("", ("sitting",)))
+    ]
+    gait = AttributeSpecification("gait", "select", ("walking", "running", "standing", "sitting"))
+    assert merged(files, "exports") == [gait, AttributeSpecification("hat", "checkbox", ("false",))]
+    for kind in ("select", "text"):
+        files[2][1] = AttributeSpecification("hat", kind, ("cap",))
+        with pytest.raises(ManifestError, match=f"hat is of the kind 'checkbox' in one file and '{kind}' in another"):
+            merged(files, "exports")
