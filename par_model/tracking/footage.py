@@ -10,17 +10,9 @@ from datetime import datetime
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
 from par_model.manifest.importers.name_pattern import NamePattern
-from par_model.manifest.importers.videos import stem
+from par_model.manifest.importers.videos import is_called_a_video, stem
 from par_model.wording import counted, listed
 
-# What videos are called, where a folder may hold other things too. A file or a pattern that is named is taken as it is.
-# fmt: off
-_SUFFIXES = frozenset({
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "m2t", "mpg", "mpeg", "vob", "flv", "f4v", "asf",
-    "wmv", "mxf", "ogv", "ogg", "3gp", "3g2", "264", "h264", "265", "h265", "hevc", "dav", "dat", "ivf", "nut",
-    "mjpeg", "mjpg", "dv", "gxf", "wtv", "rm", "rmvb", "y4m", "avs", "nsv",
-})
-# fmt: on
 _SHOWN = 3
 
 
@@ -90,7 +82,7 @@ def _at(place: str) -> tuple[list[str], list[str]]:
         for info in storage.list_files(place)
         if not any(part[:1] in (".", "_") for part in info.uri.removeprefix("file://").removeprefix(below).split("/"))
     ]
-    videos = [uri for uri in visible if uri.rpartition(".")[2].lower() in _SUFFIXES]
+    videos = [uri for uri in visible if is_called_a_video(uri)]
     return videos, sorted(set(visible) - set(videos))
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from par_model import storage
 from par_model.errors import ManifestError
 from par_model.manifest.importers.frame_files import series_of
+from par_model.manifest.importers.videos import is_called_a_video
 
 # What no video ends in: the two folders may be one.
 _NO_VIDEO = (".txt", ".csv", ".tsv", ".xml", ".zip", ".json")
@@ -101,6 +102,8 @@ def pair_files(videos: str, tracks: str, wanted: TracksOfVideo) -> Pairs:
         counts = Counter(name(key) for key, _ in of_tracks)
         for key, uri in list(of_tracks):
             found = by_name.get(name(key), [])
+            # Cameras leave pictures and the like beside videos.
+            found = list(filter(is_called_a_video, found)) or found
             if len(found) == 1 and counts[name(key)] == 1:
                 pairs.append(Pair(of_videos.pop(found[0]), found[0], uri))
                 del of_tracks[key, uri]
@@ -109,7 +112,9 @@ def pair_files(videos: str, tracks: str, wanted: TracksOfVideo) -> Pairs:
                 raise ManifestError(f"these cannot be told apart by name: {', '.join(several)}; rename or move some")
     if not pairs:
         raise ManifestError(f"no video of {videos} has {wanted.called} of the same stem in {tracks}")
-    return Pairs(sorted(pairs, key=lambda pair: pair.key), sorted(of_videos), sorted(of_tracks.values()))
+    paired = {pair.key for pair in pairs}
+    no_tracks = sorted(uri for uri, key in of_videos.items() if key not in paired)
+    return Pairs(sorted(pairs, key=lambda pair: pair.key), no_tracks, sorted(of_tracks.values()))
 
 
 def _tracks_of(folder: str, wanted: TracksOfVideo) -> dict[tuple[str, str], str]:

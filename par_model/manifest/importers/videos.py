@@ -14,6 +14,15 @@ from par_model.manifest.importers.options import VideoOptions
 from par_model.manifest.importers.tracks import Tracks
 from par_model.video.timestamps import timestamps
 
+# What videos are called, where a folder may hold other things too. A file or a pattern that is named is taken as it is.
+# fmt: off
+_SUFFIXES = frozenset({
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "m2t", "mpg", "mpeg", "vob", "flv", "f4v", "asf",
+    "wmv", "mxf", "ogv", "ogg", "3gp", "3g2", "264", "h264", "265", "h265", "hevc", "dav", "dat", "ivf", "nut",
+    "mjpeg", "mjpg", "dv", "gxf", "wtv", "rm", "rmvb", "y4m", "avs", "nsv",
+})
+# fmt: on
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -45,6 +54,11 @@ def import_video(video: str, tracks: Tracks, options: VideoOptions, *, origin: s
     if options.fit.video_stream is not None:
         rows = [row | {"video_stream": options.fit.video_stream} for row in rows]
     return Imported(rows, kept)
+
+
+def is_called_a_video(uri: str) -> bool:
+    """Whether a file's name ends as names of videos do."""
+    return storage.name(uri).rpartition(".")[2].lower() in _SUFFIXES
 
 
 def stem(uri: str) -> str:

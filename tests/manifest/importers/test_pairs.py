@@ -59,6 +59,15 @@ def test_a_choice_is_not_guessed(videos: list[str], tracks: list[str], tmp_path:
         pair_files(touch(tmp_path / "v", *videos), touch(tmp_path / "t", *tracks), SHEETS)
 
 
+def test_what_a_camera_leaves_beside_a_video_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Without one of that stem, a file may be a video whatever it is called."""
+    videos = touch(tmp_path / "v", "a.MP4", "a.THM", "a.LRV", "small/b.jpg", "may/b.mov", "c.insv", "d.jpg")
+    tracks = touch(tmp_path / "t", "a.txt", "b.txt", "c.txt")
+    found = pair_files(videos, tracks, SHEETS)
+    assert [pair.video for pair in found.pairs] == [f"{videos}/{name}" for name in ("a.MP4", "c.insv", "may/b.mov")]
+    assert found.no_tracks == [f"{videos}/d.jpg", f"{videos}/small/b.jpg"]
+
+
 def test_folders_without_a_pair_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"no video of .* has a file of tracks"):
         pair_files(touch(tmp_path / "v", "a.mp4"), touch(tmp_path / "t", "b.txt"), SHEETS)
