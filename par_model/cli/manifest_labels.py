@@ -53,8 +53,7 @@ _AUTO = "auto"
     "--schema",
     metavar="S|auto",
     help="Attribute schema of the labels: a shipped name or a path. auto: make one of what CVAT lets annotators "
-    "say, "
-    "and write it beside the manifest. Without this option no labels are read.",
+    "say, and write it beside the manifest. Without this option no labels are read.",
 )
 @video_options
 def from_cvat(

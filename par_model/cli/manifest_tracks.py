@@ -154,6 +154,11 @@ def _import_folder(
     from par_model.manifest.importers.pairs import pair_files
 
     found = pair_files(videos, tracks, wanted)
+    if options.start_time is not None and len(found.pairs) > 1:
+        raise click.UsageError(
+            f"--start-time: is one video's, but there are {len(found.pairs)}; --name-pattern takes times from their "
+            "names"
+        )
     for code, names in (("no-tracks", found.no_tracks), ("no-video", found.no_video)):
         for name in names:
             click.echo(f"{code}\t{name}")

@@ -444,6 +444,20 @@ def test_frames_of_a_video_further_down_are_not_taken_for_those_of_one_above(
     assert capsys.readouterr().err == f"{output}: 2 videos, 2 tracklets, 2 boxes\n"
 
 
+def test_no_two_videos_begin_at_one_time_that_is_given(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "tracks", f"{tmp_path}/m.parquet"
+    folder.mkdir()
+    given = ["--preset", "kitti", "--start-time", "2026-05-01T12:00:00"]
+    (folder / "gate.txt").write_text(KITTI)
+    assert many("from-csv", clips, folder, output, *given) == 0
+    assert [row["start_time"].isoformat() for row in rows(output)] == ["2026-05-01T12:00:00+00:00"]
+    (folder / "door.txt").write_text(KITTI)
+    assert many("from-csv", clips, folder, output, *given) == 2
+    assert "--start-time: is one video's, but there are 2; --name-pattern takes times" in capsys.readouterr().err
+
+
 def test_one_refused_of_many_that_lie_beside_each_other_is_named(
     clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
