@@ -152,6 +152,7 @@ def from_csv(
       parjob manifest from-csv --video cam1.mp4 --tracks cam1.csv --preset supervision --output cam1.parquet
     """
     from par_model.attributes import load_schema
+    from par_model.manifest.importers.columns import read_sheet
     from par_model.manifest.importers.labelling import votes_of
 
     if (preset is None) == (columns is None):
@@ -163,6 +164,9 @@ def from_csv(
     sheet = taken(SheetOptions, asked, labelled=wide)
     if videos is not None and sheet.sequence is not None:
         raise click.UsageError("--sequence does not apply to --videos, of which each has a file of its own")
+
+    if labels:
+        read_sheet(labels)  # better said before all videos are looked at
 
     def import_one(uri: str, of_uri: str, options: VideoOptions) -> Imported:
         read = _read(uri, of_uri, preset, columns, sheet)

@@ -482,6 +482,9 @@ def test_one_file_of_labels_is_of_all_videos(clips: Path, tmp_path: Path, capsys
         "gate-1": {}, "gate-2": {"hat": 1}, "may/door-1": {"hat": 0}, "may/door-2": {},
     }  # fmt: skip
     assert f"2 tracklets not in {labels}: all labels -1" in capsys.readouterr().err
+    (folder / "gate.csv").write_text("")
+    assert many("from-csv", clips, folder, output, *given[:-1], str(tmp_path / "absent.csv")) == 1
+    assert capsys.readouterr().err == f"parjob: cannot read {tmp_path}/absent.csv: there is no such file or folder\n"
     assert many("from-csv", clips, folder, output, "--columns", COLUMNS, "--sequence", "a") == 2
     assert "--sequence does not apply to --videos" in capsys.readouterr().err
 
