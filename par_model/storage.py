@@ -212,7 +212,7 @@ def file_info(uri: str) -> FileInfo | None:
 
 
 def _version(info: dict[str, Any]) -> str:
-    told = info.get("ETag") or info.get("mtime")
+    told = info.get("ETag") or (os.path.getmtime(info["name"]) if info.get("islink") else info.get("mtime"))
     return f"{told} {info.get('size')}" if told else ""
 
 

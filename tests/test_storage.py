@@ -90,6 +90,25 @@ def test_what_is_written_is_read_back_and_listed_in_name_order(place: str) -> No
     assert not storage.is_folder(storage.join(place, "a.txt"))
 
 
+def test_a_link_has_the_version_of_its_file(tmp_path: Path) -> None:
+    """As tools lay them that keep data in versions: the link stays as it was when its file is written anew."""
+    target, folder = tmp_path / "cache", tmp_path / "links"
+    target.write_bytes(b"abc")
+    folder.mkdir()
+    (folder / "link").symlink_to(target)
+    place = str(folder / "link")
+
+    def versions() -> set[str]:
+        told = [storage.file_info(place), *storage.list_files(str(folder)), *storage.glob_files(f"{folder}/l*")]
+        return {info.version for info in told if info is not None}
+
+    (before,) = versions()
+    target.write_bytes(b"abd")
+    os.utime(target, (1, 1))
+    (after,) = versions()
+    assert before != after
+
+
 def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere" / "x.bin"
     storage.write_bytes(str(target), b"12345")
