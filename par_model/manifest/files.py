@@ -96,7 +96,7 @@ def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
 
 
 def _relative(folder: str, uri: str) -> str:
-    bare = folder.removeprefix("file://").rstrip("/") + "/"
+    bare = (storage.local_path(folder) if storage.is_local(folder) else folder).rstrip("/") + "/"
     return uri.removeprefix("file://").removeprefix(bare)
 
 

@@ -76,7 +76,7 @@ def _at(place: str) -> tuple[list[str], list[str]]:
         return [info.uri for info in storage.glob_files(place)], []
     if not storage.is_folder(place):
         return [place], []  # one that is not there is a failed video: its neighbours lose nothing
-    below = place.removeprefix("file://").rstrip("/") + "/"
+    below = (storage.local_path(place) if storage.is_local(place) else place).rstrip("/") + "/"
     visible = [
         info.uri
         for info in storage.list_files(place)

@@ -102,6 +102,15 @@ def test_many_files_are_one_manifest_in_name_order(tmp_path: Path) -> None:
     assert manifest.files[0].size == (tmp_path / "B.parquet").stat().st_size
 
 
+@pytest.mark.parametrize("way", [".data/../.data/m", ".data//m/", "./.data/m"])
+def test_what_counts_does_not_hang_on_how_the_folder_is_spelt(way: str, tmp_path: Path) -> None:
+    """Neither what it lies in, be it hidden or called as a column's value is."""
+    write(tmp_path / ".data" / "m" / "camera=1" / "a.parquet", [on_video("a")])
+    for place in (f"{tmp_path}/{way}", f"file://{tmp_path}/{way}"):
+        manifest = Manifest.open(place)
+        assert [(file.name, file.partition) for file in manifest.files] == [("camera=1/a.parquet", (("camera", "1"),))]
+
+
 def test_files_may_differ_in_columns_and_types_that_agree(tmp_path: Path) -> None:
     narrow = pa.schema([("tracklet_id", pa.large_string()), ("image_uris", pa.large_list(pa.large_string()))])
     write(tmp_path / "1.parquet", [on_images("a", "/1.jpg")], narrow, zone=pa.array([7], pa.int32()))

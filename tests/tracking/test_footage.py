@@ -29,6 +29,12 @@ def test_a_folder_gives_what_is_called_as_videos_are(tmp_path: Path) -> None:
     assert found.others == [f"{folder}/notes.txt"]
 
 
+def test_a_hidden_folder_that_is_named_counts_however_it_is_spelt(tmp_path: Path) -> None:
+    folder = touch(tmp_path / ".data", "v/a.mp4", "v/.b.mp4")
+    for way in ("v", "v/../v", "v//", "./v"):
+        assert [one.uri for one in find_footage([f"{folder}/{way}"], Naming()).footage] == [f"{folder}/v/a.mp4"], way
+
+
 def test_files_and_patterns_are_taken_as_they_are_and_each_once(tmp_path: Path) -> None:
     folder = touch(tmp_path, "a.bin", "b.mp4", "c.mp4")
     found = find_footage([f"{folder}/*.mp4", f"{folder}/a.bin", f"{folder}/b.mp4", f"{folder}/gone.mp4"], Naming())
