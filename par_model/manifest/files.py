@@ -77,7 +77,7 @@ def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
     """The manifest's folder, and its files in name order."""
     if storage.is_glob(uri):
         folder = storage.parent(uri)
-        found = _visible(folder, storage.glob_files(uri))
+        found = visible(folder, storage.glob_files(uri))
     else:
         try:
             file = storage.file_info(uri)
@@ -88,21 +88,23 @@ def find_files(uri: str) -> tuple[str, list[storage.FileInfo]]:
         if file is not None:  # who may read it need not be one who may list its folder
             return storage.parent(uri), [file]
         folder = uri.rstrip("/")
-        found = _visible(folder, storage.list_files(uri))
+        found = visible(folder, storage.list_files(uri))
         found = [info for info in found if info.uri.lower().endswith(".parquet")] or found
     if not found:
         raise ManifestError(f"manifest {uri}: no Parquet files there; names that start with _ or . do not count")
-    return folder, sorted(found, key=lambda info: _relative(folder, info.uri))
+    return folder, sorted(found, key=lambda info: path_below(folder, info.uri))
 
 
-def _relative(folder: str, uri: str) -> str:
+def path_below(folder: str, uri: str) -> str:
+    """The path of a file that was listed below a folder, however the folder is spelt."""
     bare = (storage.local_path(folder) if storage.is_local(folder) else folder).rstrip("/") + "/"
     return uri.removeprefix("file://").removeprefix(bare)
 
 
-def _visible(folder: str, found: list[storage.FileInfo]) -> list[storage.FileInfo]:
+def visible(folder: str, found: list[storage.FileInfo]) -> list[storage.FileInfo]:
+    """Those that neither begin with _ or . nor lie in folders below ``folder`` that do."""
     return [
-        info for info in found if not any(part[:1] in ("_", ".") for part in _relative(folder, info.uri).split("/"))
+        info for info in found if not any(part[:1] in ("_", ".") for part in path_below(folder, info.uri).split("/"))
     ]
 
 
@@ -196,7 +198,7 @@ def described_files(folder: str, found: list[storage.FileInfo]) -> tuple[Manifes
         content = _whole(info) if _is_small(info.uri, info.size) else None
         with _open_parquet(info.uri, content) as file:
             of_file = file.metadata, file.schema_arrow, content if info.uri in kept else None
-            return _Footer(info, _relative(folder, info.uri), *of_file)
+            return _Footer(info, path_below(folder, info.uri), *of_file)
 
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(found))) as pool:
         footers = list(pool.map(read, found))

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from par_model import storage
 from par_model.errors import ManifestError, UsageError
+from par_model.manifest.files import visible
 from par_model.manifest.importers.name_pattern import NamePattern
 from par_model.manifest.importers.videos import is_called_a_video, stem
 from par_model.wording import counted, listed
@@ -76,14 +77,9 @@ def _at(place: str) -> tuple[list[str], list[str]]:
         return [info.uri for info in storage.glob_files(place)], []
     if not storage.is_folder(place):
         return [place], []  # one that is not there is a failed video: its neighbours lose nothing
-    below = (storage.local_path(place) if storage.is_local(place) else place).rstrip("/") + "/"
-    visible = [
-        info.uri
-        for info in storage.list_files(place)
-        if not any(part[:1] in (".", "_") for part in info.uri.removeprefix("file://").removeprefix(below).split("/"))
-    ]
-    videos = [uri for uri in visible if is_called_a_video(uri)]
-    return videos, sorted(set(visible) - set(videos))
+    files = [info.uri for info in visible(place, storage.list_files(place))]
+    videos = [uri for uri in files if is_called_a_video(uri)]
+    return videos, sorted(set(files) - set(videos))
 
 
 def _named(uri: str, naming: Naming) -> tuple[str | None, datetime | None] | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from par_model import storage
 from par_model.errors import ManifestError
+from par_model.manifest.files import path_below, visible
 from par_model.manifest.importers.frame_files import series_of
 from par_model.manifest.importers.videos import is_called_a_video
 
@@ -142,13 +143,9 @@ def _without_suffix(path: str) -> str:
 def _files(folder: str) -> dict[str, str]:
     """Files below a folder -> their paths there. Those that begin with _ or . do not count, nor what lies in folders
     that do, nor labels.txt. Raises ManifestError where there are none."""
-    below = (storage.local_path(folder) if storage.is_local(folder) else folder).rstrip("/")
-    found: dict[str, str] = {}
-    for info in storage.list_files(folder):
-        path = info.uri.removeprefix("file://")[len(below) + 1 :]
-        hidden = any(part.startswith((".", "_")) for part in path.split("/"))
-        if path and not hidden and storage.name(path) != "labels.txt":
-            found[info.uri] = path
+    listed = storage.list_files(folder) if storage.is_folder(folder) else []
+    paths = {info.uri: path_below(folder, info.uri) for info in visible(folder, listed)}
+    found = {uri: path for uri, path in paths.items() if storage.name(path) != "labels.txt"}
     if not found:
         raise ManifestError(f"{folder}: is no folder with files; --videos and --tracks name one each")
     return found
