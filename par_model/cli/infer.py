@@ -88,8 +88,10 @@ def infer_runner(
 ) -> AbstractContextManager[Runner]:
     """Where the job runs."""
     if no_ray:
+        from par_model.heap import keep_freed_memory
         from par_model.inference.local import LocalRunner
 
+        keep_freed_memory()
         return nullcontext(LocalRunner(device))
     from par_model.cluster.inference import ray_runner
 

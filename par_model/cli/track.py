@@ -104,8 +104,10 @@ def track_runner(
 ) -> AbstractContextManager[TrackRunner]:
     """Where the job runs."""
     if no_ray:
+        from par_model.heap import keep_freed_memory
         from par_model.tracking.runner import LocalTracking
 
+        keep_freed_memory()
         return nullcontext(LocalTracking(device))
     from par_model.cluster.tracking import tracking_runner
 

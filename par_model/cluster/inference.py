@@ -26,6 +26,7 @@ from par_model.cluster.spread import shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.cluster.workshop import OutcomeBlock, RayWorkshop
 from par_model.errors import ClusterError, NodesLostError
+from par_model.heap import keep_freed_memory
 from par_model.inference.options import StageSettings
 from par_model.inference.planned import Units
 from par_model.inference.stages import DecodeTables, RecogniseTables
@@ -147,6 +148,7 @@ class RecogniseCrops:
         self, units: Served, stage: type[RecogniseTables], settings: StageSettings, versions: Versions
     ) -> None:
         refuse_other_node(versions)
+        keep_freed_memory()
         self._units = units
         self._stage = stage(settings)
 

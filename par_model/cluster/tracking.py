@@ -29,6 +29,7 @@ from par_model.cluster.sizing import Pools, Resources, choose_tracking_pools
 from par_model.cluster.spread import shares, spread
 from par_model.cluster.versions import Versions, refuse_other_node, versions_here
 from par_model.errors import ClusterError, FailureCode, NodesLostError
+from par_model.heap import keep_freed_memory
 from par_model.model.device import Device, RealDevice, choose_device
 from par_model.runs.spread import Item, Result
 from par_model.tracking.batches import (
@@ -140,6 +141,7 @@ class ReadVideos:
 
     def __init__(self, counted: Served, settings: TrackSettings, versions: Versions) -> None:
         refuse_other_node(versions)
+        keep_freed_memory()
         if settings.scale is not None:
             import torch
 
@@ -165,6 +167,7 @@ class FindInPictures:
 
     def __init__(self, counted: Served, settings: TrackSettings, device: RealDevice, versions: Versions) -> None:
         refuse_other_node(versions)
+        keep_freed_memory()
         self._counted = counted
         self._find = FindPeople(settings, device, threads=1)
 

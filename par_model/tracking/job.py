@@ -30,21 +30,18 @@ from par_model.runs.output import CLAIM, Found
 from par_model.runs.record import Fingerprinted, record_head
 from par_model.tracking.detector import Detector
 from par_model.tracking.finish import KeptVideos, kept_of, write_all
+from par_model.tracking.following import Following
 from par_model.tracking.look import TrackJob
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import TrackRunner
 from par_model.tracking.stages import VideoUnit
 from par_model.tracking.store import DetectionStore
-from par_model.tracking.video_rows import GroupToFollow, VideoToFollow, follow_group
 from par_model.tracking.work import TrackWork, warnings_of
 from par_model.wording import counted
 
 _log = logging.getLogger(__name__)
 
 _DETECTIONS, _TRACKS = "detections", "tracks"
-_GROUP = 64  # videos whose tracks make one file, at most
-_GROUPS = 64  # that many at least, where there are as many videos, so that workers share them
-_FEW = 1024  # batches that are followed here before a worker elsewhere has loaded its libraries
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,11 @@ def _run(job: TrackJob, held: Held, runner: TrackRunner, finished: dict[str, Any
     folder = job.output.place(_DETECTIONS)
     store = DetectionStore(folder, job_id, run_id, len(job.found.footage), held.verify)
     work = TrackWork(runner.workers)
-    _find_all(job, runner, store, wanted, work)
+    following = Following(job, held, runner, store, wanted, job.output.place(_TRACKS), job_id)
+    _find_all(job, runner, store, wanted, work, following)
     seconds = time.perf_counter() - clock
     _log.info("following people through the videos")
-    groups = _follow_all(job, held, runner, store, wanted, job_id)
+    groups = following.rest()
     tracklets, videos = write_all(job, groups, kept, held.verify, "cpu" if runner.device() == "cpu" else "auto")
     failed = sum(row["status"] == "failed" for row in videos)
     head = record_head(
@@ -163,7 +161,12 @@ def _claim(job: TrackJob, held: Held, finished: Found | None) -> str:
 
 
 def _find_all(
-    job: TrackJob, runner: TrackRunner, store: DetectionStore, wanted: Sequence[int], work: TrackWork
+    job: TrackJob,
+    runner: TrackRunner,
+    store: DetectionStore,
+    wanted: Sequence[int],
+    work: TrackWork,
+    following: Following,
 ) -> None:
     """Have the detections of the wanted videos in the store, and keep what is done whatever happens."""
     footage = job.found.footage
@@ -182,8 +185,10 @@ def _find_all(
         before = sum(state.prefix for state in store.states)
         try:
             for found in runner.found(units, job.settings()):
-                store.add(found)
+                written = store.add(found)
                 work.add(found)
+                if written:
+                    following.meanwhile()
                 progress.reach(len(wanted) - len(units) + work.videos, work.note())
         finally:
             store.flush()
@@ -196,35 +201,3 @@ def _find_all(
             )
         if left:
             _log.info(f"a worker was lost; {counted(left, 'video')} are missing: once more")
-
-
-def _follow_all(
-    job: TrackJob, held: Held, runner: TrackRunner, store: DetectionStore, wanted: Sequence[int], job_id: str
-) -> list[tuple[str, int]]:
-    """Files of the tracks of groups of the wanted videos, with their sizes, in the order of videos."""
-    footage = job.found.footage
-    is_shared = runner.shares(job.output.place())
-    folder = job.output.place(_TRACKS)
-    stream = job.options.decode.video_stream or None
-    there = {info.uri: info.size for info in storage.list_files(folder)}
-    size = max(1, min(_GROUP, -(-len(wanted) // _GROUPS)))
-    # Named after the videos they hold, since another version may have made groups of another size.
-    spans = [(at, min(at + size, len(wanted))) for at in range(0, len(wanted), size)]
-    uris = [storage.join(folder, f"videos-{start:06d}-{stop:06d}-{job_id}") for start, stop in spans]
-    groups = (
-        GroupToFollow(
-            uri=uri,
-            videos=[
-                VideoToFollow(number, footage[number], store.states[number].pieces) for number in wanted[start:stop]
-            ],
-            every=job.options.every,
-            stream=stream,
-            options=job.options.follow,
-            before=held.look_only() if is_shared else held.verify,
-        )
-        for (start, stop), uri in zip(spans, uris, strict=True)
-        if uri not in there
-    )
-    is_much = sum(store.states[number].batches or 0 for number in wanted) > _FEW
-    there |= dict(runner.spread(follow_group, groups) if is_shared and is_much else map(follow_group, groups))
-    return [(uri, there[uri]) for uri in uris]

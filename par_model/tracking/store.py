@@ -92,12 +92,15 @@ class DetectionStore:
         """Whether an earlier run of the job left anything."""
         return any(state.pieces for state in self.states)
 
-    def add(self, found: pa.Table) -> None:
-        """Keep batches (FOUND_SCHEMA); they are on disk within seconds."""
+    def add(self, found: pa.Table) -> bool:
+        """Keep batches (FOUND_SCHEMA); they are on disk within seconds. Whether they are now, and ``states`` know of
+        them."""
         self._waiting.append(found)
         self._waiting_bytes += found.nbytes
-        if self._waiting_bytes >= _FLUSH_BYTES or time.monotonic() - self._written >= _FLUSH_SECONDS:
+        is_time = self._waiting_bytes >= _FLUSH_BYTES or time.monotonic() - self._written >= _FLUSH_SECONDS
+        if is_time:
             self.flush()
+        return is_time
 
     def flush(self) -> None:
         """Write what waits."""

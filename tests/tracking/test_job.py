@@ -18,7 +18,7 @@ from par_model import storage
 from par_model.errors import OutputError
 from par_model.manifest.check import check
 from par_model.manifest.read import Manifest
-from par_model.tracking import job as job_module
+from par_model.tracking import following as following_module
 from par_model.tracking import store as store_module
 from par_model.tracking.job import run_tracking
 from par_model.tracking.options import FollowOptions, TrackOptions
@@ -185,7 +185,7 @@ def test_few_videos_are_followed_by_the_process_that_waits_for_them(
     archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, spread: bool
 ) -> None:
     """North has eight batches, south six."""
-    monkeypatch.setattr(job_module, "_FEW", few)
+    monkeypatch.setattr(following_module, "_FEW", few)
     given: list[Any] = []
 
     class Spreading(LocalTracking):
@@ -290,9 +290,9 @@ def test_files_of_tracks_that_hold_other_videos_are_not_taken_for_those_wanted(
         return follow_group(group)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job_module, "_GROUP", 2)
-        patch.setattr(job_module, "_GROUPS", 1)
-        patch.setattr(job_module, "follow_group", follow_one)
+        patch.setattr(following_module, "_GROUP", 2)
+        patch.setattr(following_module, "_GROUPS", 1)
+        patch.setattr(following_module, "follow_group", follow_one)
         with pytest.raises(KeyboardInterrupt):
             run(str(videos), tmp_path / "out")
     assert storage.exists(made[0])
@@ -371,7 +371,7 @@ def test_s3_gives_the_manifest_that_local_files_give(
     archive: str, s3: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_FLUSH_SECONDS", 0.0)
-    monkeypatch.setattr(job_module, "_GROUP", 1)
+    monkeypatch.setattr(following_module, "_GROUP", 1)
     bucket = s3()
     for path in Path(archive).iterdir():
         storage.write_bytes(f"{bucket}/v/{path.name}", path.read_bytes())

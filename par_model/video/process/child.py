@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from par_model.errors import TrackletError
+from par_model.heap import keep_freed_memory
 from par_model.types import Crops, Failure, RawCrops
 from par_model.video.counters import Counters
 from par_model.video.decode import decode_group
@@ -41,6 +42,7 @@ from par_model.video.process.protocol import (
 def main(arguments: Sequence[str]) -> None:
     """Answer tasks until the other side goes away. arguments: name, descriptor of the socket, of the shared memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()  # of pictures, megabytes each
     connection = Connection(int(arguments[1]))
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     memory = SharedMemory(connection, mmap.mmap(int(arguments[2]), SHARED_BYTES))

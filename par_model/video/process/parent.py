@@ -46,14 +46,7 @@ from par_model.video.process.protocol import (
 )
 
 _START_SECONDS = 120.0
-# One core, and a heap (of the GNU C library) that keeps the memory of pictures, megabytes each, for the next one:
-# the kernel would have to clear it each time.
-ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that every version takes
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # one core
 
 
 class ProcessDiedError(Exception):
