@@ -29,6 +29,7 @@ import numpy as np
 
 from benchmarks.results import table, write_section
 from par_model import storage
+from par_model.heap import keep_freed_memory
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.counters import Counters
@@ -197,7 +198,8 @@ def isolation_overhead(uri: str, turns: int) -> list[str]:
     """What the child process costs: processor time of both processes against that of one with such a heap; the median
     over pairs of runs, as the kernel counts it in hundredths of a second and the machine's pace drifts."""
     os.environ.update(isolation.ENVIRONMENT)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as worker:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=keep_freed_memory) as worker:
         pairs = worker.submit(_isolated_and_not, uri, 10 * turns).result()
     more = statistics.median(both / here for both, here in pairs) - 1
     both, here = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))

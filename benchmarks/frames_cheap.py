@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import av
@@ -35,6 +36,7 @@ from benchmarks.results import table, write_section
 from par_model.choices import DECODE_BUDGET
 from par_model.demo.config import StreetConfig
 from par_model.demo.street import render_street
+from par_model.heap import keep_freed_memory
 from par_model.sampling import Sampling
 from par_model.types import Crops, Preprocess, Tracklet
 from par_model.video.bytes.source import open_video
@@ -282,7 +284,9 @@ def compare(file: File, turns: int) -> list[str]:
     with ExitStack() as stack:
         spawn = multiprocessing.get_context("spawn")
         os.environ.update(isolation.ENVIRONMENT)
-        workers = {n: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for n in (*SAMPLINGS, "other")}
+        # All with the heap of the child that decodes.
+        new = partial(ProcessPoolExecutor, 1, mp_context=spawn, initializer=keep_freed_memory)
+        workers = {n: stack.enter_context(new()) for n in (*SAMPLINGS, "other")}
         for turn in range(turns + 1):
             for name, sampling in SAMPLINGS.items():
                 found = workers[name].submit(measure, file, sampling).result()

@@ -17,6 +17,7 @@ _GROUPS = 64  # that many at least, where there are as many videos, so that work
 _FEW = 1024  # batches that are followed here before a worker elsewhere has loaded its libraries
 # Of this process's time while people are looked for: whoever finds them for it must not wait.
 _SHARE = 0.1
+_PAUSE = 1.0  # seconds in which nothing that they find is taken or written; the group at hand is done to its end
 
 
 class Following:
@@ -36,21 +37,23 @@ class Following:
         self._job, self._held, self._runner, self._store = job, held, runner, store
         self._there = {info.uri: info.size for info in storage.list_files(folder)}
         size = max(1, min(_GROUP, -(-len(wanted) // _GROUPS)))
-        # Named after the videos they hold, since another version may have made groups of another size.
-        spans = [(at, min(at + size, len(wanted))) for at in range(0, len(wanted), size)]
+        # Named after the videos they hold (the first, the last, how many): another version may have made groups of
+        # another size, and a retry that was killed after it had written the manifest wants fewer videos.
+        groups = [wanted[at : at + size] for at in range(0, len(wanted), size)]
         self._groups = {
-            storage.join(folder, f"videos-{start:06d}-{stop:06d}-{job_id}"): wanted[start:stop] for start, stop in spans
+            storage.join(folder, f"videos-{some[0]:06d}-{some[-1]:06d}-{len(some)}-{job_id}"): some for some in groups
         }
         self._started, self._took = time.perf_counter(), 0.0
 
     def meanwhile(self) -> None:
         """Follow the videos of groups that are complete and short, as long as that takes little of this process's time:
         whatever is done before the last person is found need not be waited for after that."""
+        called = time.perf_counter()
         for uri in self._missing():
-            if self._took > _SHARE * (time.perf_counter() - self._started):
+            began = time.perf_counter()
+            if self._took > _SHARE * (began - self._started) or began - called > _PAUSE:
                 return
-            if self._is_complete(uri) and self._batches(uri) <= _FEW:
-                began = time.perf_counter()
+            if self._is_final(uri) and self._batches(uri) <= _FEW:
                 self._note(follow_group(self._group(uri, self._held.verify)))
                 self._took += time.perf_counter() - began
 
@@ -71,8 +74,10 @@ class Following:
         uri, size = made
         self._there[uri] = size
 
-    def _is_complete(self, uri: str) -> bool:
-        return all(self._store.states[number].is_complete for number in self._groups[uri])
+    def _is_final(self, uri: str) -> bool:
+        # Of a video that failed more batches may come, and its row counts their frames.
+        states = [self._store.states[number] for number in self._groups[uri]]
+        return all(state.is_complete and not state.failed for state in states)
 
     def _batches(self, uri: str) -> int:
         return sum(self._store.states[number].batches or 0 for number in self._groups[uri])

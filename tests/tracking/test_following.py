@@ -9,13 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from par_model.runs.lock import Held
 from par_model.tracking import following as following_module
 from par_model.tracking import store as store_module
 from par_model.tracking.job import run_tracking
 from par_model.tracking.options import TrackOptions
 from par_model.tracking.runner import LocalTracking
 from par_model.tracking.stages import TrackSettings, VideoUnit
-from tests.tracking.colours import ColourDetector, Walk, write_walks
+from par_model.tracking.video_rows import GroupToFollow, follow_group
+from tests.tracking.colours import CROWD, BrokenDetector, ColourDetector, Walk, write_walks
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ class Looking(LocalTracking):
     def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
         for table in super().found(units, settings):
             if table["video"][0].as_py() == 2 and table["is_end"][0].as_py():
-                self.followed = sorted(path.name[:20] for path in self._tracks.glob("*"))
+                self.followed = sorted(path.name[:22] for path in self._tracks.glob("*"))
             yield table
 
 
@@ -50,7 +52,7 @@ def track(archive: str, output: Path) -> tuple[bytes, list[str]]:
     return (output / "tracklets.parquet").read_bytes(), runner.followed
 
 
-A, B = "videos-000000-000001", "videos-000001-000002"
+A, B = "videos-000000-000000-1", "videos-000001-000001-1"
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,32 @@ def test_complete_videos_are_followed_meanwhile(
     manifest, before = track(archive, tmp_path / "meanwhile")
     assert before == followed
     assert manifest == whole
+
+
+def test_a_video_that_failed_is_not_followed_before_all_of_its_batches_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The detector fails in the middle, and looks at the rest all the same: the video's row counts that."""
+    write_walks(tmp_path / "videos" / "a.mp4", CROWD)
+    write_walks(tmp_path / "videos" / "b.mp4", [Walk("green", 3, 16, 20, 2)], frames=20)
+    monkeypatch.setattr(store_module, "_FLUSH_SECONDS", 0.0)
+    wanted = TrackOptions(videos=(str(tmp_path / "videos"),), detector="colours", output=str(tmp_path / "out"))
+    record = run_tracking(wanted, lambda: nullcontext(LocalTracking("cpu", 1)), BrokenDetector)
+    assert record["counts"]["status"] == {"ok": 1, "failed": 1}
+    assert record["counts"]["frames"] == 60 + 20
+
+
+def test_each_file_of_tracks_asks_for_the_lock_first(
+    archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def follow(group: GroupToFollow) -> tuple[str, int]:
+        asked.append(getattr(group.before, "__func__", None))
+        return follow_group(group)
+
+    monkeypatch.setattr(store_module, "_FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(following_module, "_SHARE", 1e9)
+    monkeypatch.setattr(following_module, "follow_group", follow)
+    assert track(archive, tmp_path)[1] == [A, B]
+    assert asked[:2] == [Held.verify, Held.verify]

@@ -19,6 +19,7 @@ from par_model.errors import OutputError
 from par_model.manifest.check import check
 from par_model.manifest.read import Manifest
 from par_model.tracking import following as following_module
+from par_model.tracking import job as job_module
 from par_model.tracking import store as store_module
 from par_model.tracking.job import run_tracking
 from par_model.tracking.options import FollowOptions, TrackOptions
@@ -416,3 +417,28 @@ def test_failed_videos_are_done_again_and_the_others_are_left_alone(
     assert again(Counting()) == record
     assert "is complete: no video failed" in capfd.readouterr().err
     assert names(tmp_path / "out") == ["_track/run.json", "_videos.parquet", "tracklets.parquet"]
+
+
+def test_a_retry_that_was_killed_once_the_manifest_was_written_goes_on_with_what_still_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer videos are wanted then, and files of tracks of the others lie there."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in "bc":
+        (videos / f"{name}.mp4").write_text("no video")
+
+    def again(*, retry_failed: bool = True) -> dict[str, Any]:
+        return run_tracking(options(str(videos), tmp_path / "out"), here, ColourDetector, retry_failed=retry_failed)
+
+    def killed(*given: Any, **more: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    again(retry_failed=False)
+    write_walks(videos / "b.mp4")
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module, "record_head", killed)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    assert again()["counts"]["status"] == {"ok": 1, "failed": 1}
+    assert list(by_id(tmp_path / "out" / "tracklets.parquet")) == ["b-0", "b-1", "b-2"]
