@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import box_iou, nms
+from torchvision.ops import nms
 
 from par_model.errors import UsageError
 from par_model.model.device import Device
@@ -25,16 +25,13 @@ from par_model.tracking.detections import Detections
 from par_model.tracking.street_network import HEIGHT, Cells, StreetNetwork, filled_up, taken_size
 from par_model.tracking.torch_detector import TorchDetector
 
-# From this overlap on two boxes are one person's, unless one cell gives both. Cells are not asked to be surer than
-# their neighbours: of two people whose middles lie in cells side by side one was lost that way.
-_SAME = 0.5
-_MOST_CELLS = 2000  # that are compared
+# Of cells that speak for a person, two whose boxes overlap by this mean the same one.
+_SAME = 0.75
+_SURELY = 0.35  # how sure a cell is that it speaks
 _MOST = 100  # persons in a picture
-# Added to logits: the loss leaves scores low, and trackers begin tracks at 0.7. With less than 0.56 handed on trackers
-# followed what is no person.
-_SURER = 1.25
-_LEAST = 0.56
-_COMPANY = 0.7  # how sure a cell is of company that it gives
+_SURER = 1.0  # added to logits: the loss leaves scores low, and trackers begin tracks at 0.7
+_LEAST = 0.5
+_SURELY_LOGIT = math.log(_SURELY / (1 - _SURELY))
 _LEAST_LOGIT = math.log(_LEAST / (1 - _LEAST)) - _SURER
 
 
@@ -72,12 +69,15 @@ class StreetDetector(TorchDetector):
         back = torch.tensor([width / columns, height / rows] * 2, device=self.device)
         return [
             Detections.in_picture(
-                *(found.cpu().numpy() for found in persons(self._network.likely(one, _LEAST_LOGIT, _MOST_CELLS), back)),
+                *(found.cpu().numpy() for found in persons(self._speakers(one), back)),
                 height=height,
                 width=width,
             )
             for one in features
         ]
+
+    def _speakers(self, features: Tensor) -> Cells:
+        return self._network.speakers(features, _LEAST_LOGIT, _SURELY_LOGIT, _MOST)
 
 
 def weights_file() -> Any:
@@ -104,16 +104,9 @@ def scaled_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def persons(cells: Cells, back: Tensor) -> tuple[Tensor, Tensor]:
-    """Boxes [n, 4] in pixels of the video's picture and scores [n], of one picture's k likely cells: of cells that mean
-    one person the surest, and whom these say to walk beside theirs, unless a cell of their own is left. back: what a
-    pixel of the network's picture is in the video's, for x, y, x, y."""
-    scores, found = (cells.logits + _SURER).sigmoid(), cells.boxes * back
-    kept = nms(found, scores, _SAME)[:_MOST]
-    found, scores, beside = found[kept], scores[kept], cells.beside[kept] * back
-    company = cells.beside_logits[kept].sigmoid()
-    surely = scores * company
-    others = box_iou(beside, found).fill_diagonal_(0)
-    chosen = (company >= _COMPANY) & (surely >= _LEAST) & (others < _SAME).all(1)
-    beside, surely = beside[chosen], surely[chosen]
-    apart = nms(beside, surely, _SAME)
-    return torch.cat([found, beside[apart]]), torch.cat([scores, surely[apart]])
+    """Boxes [n, 4] in pixels of the video's picture and scores [n], of one picture's k cells that speak for a person:
+    of two that speak for the same one the surer. back: what a pixel of the network's picture is in the video's, for x,
+    y, x, y."""
+    found = cells.boxes * back
+    kept = nms(found, cells.speaking, _SAME)
+    return found[kept], (cells.logits[kept] + _SURER).sigmoid()

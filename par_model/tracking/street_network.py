@@ -2,10 +2,11 @@
 
 A residual network down to a sixteenth of the picture that it takes, three steps up again with what was finer beside,
 and heads on cells of 2 pixels: how sure it is that a person's middle lies there ("Objects as points", arXiv
-1904.07850), how far that person's four sides are from the cell's middle ("FCOS", arXiv 1904.01355), and whether
-somebody walks so close beside that their boxes overlap, and where: boxes that overlap are taken for one person's,
-unless one cell gave both ("Detection in crowded scenes: one proposal, multiple predictions", arXiv 2003.09163). Cells
-are that small because two people are found apart only where a cell lies between their middles.
+1904.07850), how far that person's four sides are from the cell's middle ("FCOS", arXiv 1904.01355), and whether the
+cell is the one that speaks for that person: all near cells have a box, and those of two people who walk side by side
+overlap as much as two of one person do, so that overlap alone does not tell how many there are ("YOLOv10", arXiv
+2405.14458, has one answer a person from such). Cells are that small because two people are found apart only where a
+cell lies between their middles.
 
 Dimension letters: M images, H and W pixels of an image.
 """
@@ -92,36 +93,33 @@ class Heads(nn.Module):
         return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
-class Companions(nn.Module):
-    """Features [M, width, h, w] and each cell's own box [M, 4, h, w]; out come logits [M, h, w] of whether somebody
-    walks beside the cell's person, and that one's box [M, 4, h, w]: the own one, moved and scaled. It starts with
-    nobody, in the very same place."""
+class Speaking(nn.Sequential):
+    """Features [M, 32, h, w] of cells; out come logits [M, 1, h, w] of whether a cell is the one of all near it that
+    speaks for its person."""
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        # Made without a random number: with one, all that is made after it would start otherwise than it did.
-        self.score = nn.Conv2d(width, 1, 1, device="meta").to_empty(device="cpu")
-        self.aside = nn.Conv2d(width, 4, 1, device="meta").to_empty(device="cpu")
-        for tensor in self.parameters():
-            nn.init.zeros_(tensor)
-        assert self.score.bias is not None
-        nn.init.constant_(self.score.bias, -2.0)
+        last = nn.Conv2d(8, 1, 1)
+        assert last.bias is not None
+        nn.init.constant_(last.bias, -4.0)  # nearly all cells leave it to others
+        super().__init__(nn.Conv2d(width, 8, 3, padding=1), nn.ReLU(inplace=True), last)
 
-    def forward(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        moved, scaled = self.aside(features).split(2, dim=1)
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + REACH * moved
-        half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scaled.clamp(-1, 1).exp()
-        return self.score(features)[:, 0], torch.cat([middle - half, middle + half], dim=1)
+    def of_nines(self, nines: Tensor) -> Tensor:
+        """The logits [k] of k cells alone. nines: the features of each and of those around it [k, 9, width], row by
+        row."""
+        first, _, last = self
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(last, nn.Conv2d)
+        seen = F.relu(F.linear(nines.flatten(1), first.weight.permute(0, 2, 3, 1).flatten(1), first.bias))
+        return F.linear(seen, last.weight.flatten(1), last.bias).flatten()
 
 
 class Cells(NamedTuple):
-    """What the network says of cells: logits and boxes as of Heads, and those of the person beside, as of Companions.
-    Of all cells of pictures [M, h, w] and [M, 4, h, w]; of k chosen ones of one picture [k] and [k, 4]."""
+    """What the network says of cells: logits and boxes as of Heads, speaking as of Speaking. Of all cells of pictures
+    [M, h, w], [M, 4, h, w] and [M, h, w]; of k chosen ones of one picture [k], [k, 4] and [k]."""
 
     logits: Tensor
     boxes: Tensor
-    beside_logits: Tensor
-    beside: Tensor
+    speaking: Tensor
 
 
 class StreetNetwork(Backbone):
@@ -130,7 +128,7 @@ class StreetNetwork(Backbone):
     def __init__(self) -> None:
         super().__init__()
         self.from_fine, self.mix_finest = Convolution(48, 16, size=1), Convolution(16, 32)
-        self.heads, self.companions = Heads(32, STRIDE), Companions(32)
+        self.heads, self.speaks = Heads(32, STRIDE), Speaking(32)
 
     def finest_features(self, pictures: Tensor) -> Tensor:
         """Of cells of 2 pixels, [M, 32, H/2, W/2]."""
@@ -143,22 +141,29 @@ class StreetNetwork(Backbone):
 
     def cells(self, features: Tensor) -> Cells:
         logits, boxes = self.heads(features)
-        return Cells(logits, boxes, *self.companions(features, boxes))
+        return Cells(logits, boxes, self.speaks(features)[:, 0])
 
-    def likely(self, features: Tensor, least: float, most: int) -> Cells:
-        """Of one picture's finest features [32, h, w] the cells whose logits are ``least`` or more, ``most`` at most,
-        the surest first. Boxes of these alone are a millisecond less than boxes of all cells."""
+    def speakers(self, features: Tensor, least: float, surely: float, most: int) -> Cells:
+        """Of one picture's finest features [32, h, w] the cells that speak for a person: those whose logits of speaking
+        are ``surely`` or more, and of which no cell beside has more; ``most`` at most, the surest first. Only cells
+        whose other logits are ``least`` or more are looked at: few are, and all would take milliseconds."""
+        rows, columns = features.shape[1:]
         logits = self.heads.score(features[None]).flatten()
-        numbers = torch.where(logits >= least)[0]
-        numbers = numbers[logits[numbers].topk(min(most, len(numbers))).indices]
-        if not len(numbers):  # a convolution refuses a picture without cells
-            nobody, nowhere = features.new_zeros(0), features.new_zeros(0, 4)
-            return Cells(nobody, nowhere, nobody, nowhere)
+        likely = torch.where(logits >= least)[0]
+        if not len(likely):  # a convolution refuses a picture without cells
+            return Cells(features.new_zeros(0), features.new_zeros(0, 4), features.new_zeros(0))
+        around, is_inner = nine_around(likely, rows, columns)
+        speaking = self.speaks.of_nines(features.permute(1, 2, 0).flatten(0, 1)[around] * is_inner[:, :, None])
+        of_all = torch.full_like(logits, -torch.inf)
+        of_all[likely] = speaking
+        at = torch.where((speaking >= surely) & (speaking >= of_all[around].amax(1)))[0]
+        at = at[speaking[at].topk(min(most, len(at))).indices]
+        if not len(at):
+            return Cells(features.new_zeros(0), features.new_zeros(0, 4), features.new_zeros(0))
+        numbers = likely[at]
         chosen = features.flatten(1)[:, numbers][None, :, :, None]
-        rows, columns = numbers // features.shape[2], numbers % features.shape[2]
-        boxes = self.heads.boxes(chosen, rows[:, None], columns[:, None])
-        beside_logits, beside = self.companions(chosen, boxes)
-        return Cells(logits[numbers], boxes[0, :, :, 0].T, beside_logits.flatten(), beside[0, :, :, 0].T)
+        boxes = self.heads.boxes(chosen, (numbers // columns)[:, None], (numbers % columns)[:, None])
+        return Cells(logits[numbers], boxes[0, :, :, 0].T, speaking[at])
 
     def fused(self) -> StreetNetwork:
         """The same network for inference: each normalisation is made part of the convolution before it."""
@@ -170,6 +175,16 @@ class StreetNetwork(Backbone):
                 assert isinstance(normalisation, nn.BatchNorm2d)
                 part[0], part[1] = nn.utils.fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
         return self
+
+
+def nine_around(numbers: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """The numbers [k, 9] of cells [k] and of those around each, row by row, and whether they are inside the grid [k,
+    9]; for one outside the number is that of the nearest inside."""
+    near = torch.arange(-1, 2, device=numbers.device)
+    y, x = (at[:, None] + near for at in (numbers // columns, numbers % columns))
+    inner_y, inner_x = y.clamp(0, rows - 1), x.clamp(0, columns - 1)
+    around = inner_y[:, :, None] * columns + inner_x[:, None, :]
+    return around.flatten(1), ((y == inner_y)[:, :, None] & (x == inner_x)[:, None, :]).flatten(1)
 
 
 def taken_size(height: int, width: int) -> tuple[int, int]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import max_pool2d
 from torchvision.ops import box_iou, clip_boxes_to_image
 
 from par_model.attributes import load_schema
@@ -109,62 +109,52 @@ def test_fusing_changes_nothing() -> None:
 
 
 @torch.inference_mode()
-def test_likely_cells_are_the_surest_of_all_with_the_same_answers() -> None:
+@pytest.mark.parametrize(("likely", "most"), [(768, 2000), (300, 2000), (300, 5), (1, 2000), (0, 2000)])
+def test_speakers_are_the_likely_cells_that_say_so_most_of_all_beside(likely: int, most: int) -> None:
+    """With the answers that all cells have, also at the edges."""
     torch.manual_seed(0)
     network = StreetNetwork().eval()
-    for tensor in network.companions.parameters():
-        torch.nn.init.normal_(tensor, std=0.3)
-    torch.nn.init.normal_(network.heads.score.weight)
+    for tensor in (network.heads.score.weight, *network.speaks.parameters()):
+        torch.nn.init.normal_(tensor)
     features = network.finest_features(torch.rand(2, 3, 48, 64))
     everywhere = network.cells(features)
+    expected_of_all = 0
     for picture in (0, 1):
-        logits = everywhere.logits[picture].flatten()
-        order = logits.argsort(descending=True)
-        between = float(logits[order[99:101]].mean())
-        for least, most, expected in ((between, 2000, 100), (between, 50, 50), (-99.0, 2000, 768), (99.0, 50, 0)):
-            cells = network.likely(features[picture], least, most)
-            numbers = order[:expected]
-            assert cells.logits.tolist() == pytest.approx(logits[numbers].tolist(), abs=1e-4)
-            for given, dense in zip(cells[1:], everywhere[1:], strict=True):
-                of_picture = dense[picture].reshape(-1, 24 * 32)[:, numbers].T
-                assert given.flatten().numpy() == pytest.approx(of_picture.flatten().numpy(), abs=1e-3)
+        logits, speaking = everywhere.logits[picture], everywhere.speaking[picture]
+        order = [*logits.flatten().sort(descending=True).values.tolist(), -99.0]
+        least = 99.0 if likely == 0 else (order[likely - 1] + order[likely]) / 2
+        surely = float(speaking.median())
+        competing = torch.where(logits >= least, speaking, -torch.inf)
+        is_most = competing == max_pool2d(competing[None, None], 3, 1, 1)[0, 0]
+        numbers = torch.where((is_most & (competing >= surely)).flatten())[0]
+        numbers = numbers[speaking.flatten()[numbers].argsort(descending=True)][:most]
+        expected_of_all += len(numbers)
+        cells = network.speakers(features[picture], least, surely, most)
+        assert cells.logits.tolist() == pytest.approx(logits.flatten()[numbers].tolist(), abs=1e-4)
+        assert cells.speaking.tolist() == pytest.approx(speaking.flatten()[numbers].tolist(), abs=1e-4)
+        boxes = everywhere.boxes[picture].flatten(1)[:, numbers].T
+        assert cells.boxes.shape == (len(numbers), 4)
+        assert cells.boxes.numpy() == pytest.approx(boxes.numpy(), abs=1e-3)
+    if likely == 768:
+        assert 40 < expected_of_all < 400
+    if most == 5:
+        assert expected_of_all == 10
 
 
 def test_a_person_is_given_once_and_neighbours_apart() -> None:
     cells = said(
-        (2.0, [0, 0, 8, 16]),
-        (1.0, [0, 0, 8, 17]),  # the same person, found again beside it
-        (1.0, [4, 0, 12, 16]),  # somebody beside them
-        (0.0, [0, 0, 9, 17]),  # the first one, found again
-        (-0.5, [20, 0, 28, 16]),
+        (1.0, [0, 0, 8, 16], 0.5),  # found surely, but another cell speaks for them
+        (2.0, [0, 0, 8, 17], 1.0),
+        (-0.5, [2, 0, 10, 16], 0.4),  # somebody beside them: the boxes overlap by 0.6
+        (0.0, [20, 0, 28, 16], 0.0),
     )
     found, scores = persons(cells, torch.tensor([2.0, 3.0, 2.0, 3.0]))
-    assert found.tolist() == [[0, 0, 16, 48], [8, 0, 24, 48], [40, 0, 56, 48]]
-    assert scores.tolist() == pytest.approx([0.9627, 0.9047, 0.6792], abs=1e-4)
-
-
-def test_who_walks_close_beside_is_given_by_the_same_cell_and_once() -> None:
-    cells = said(
-        (2.0, [0, 0, 8, 16], 1.0, [2, 0, 10, 16]),  # two people who overlap by 0.6
-        (1.0, [2, 0, 10, 16], 3.0, [0, 0, 8, 16]),  # the other one's cell says the same of them
-        (1.5, [20, 0, 28, 16], 2.0, [25, 0, 33, 16]),  # who overlap less have each their own
-        (0.5, [25, 0, 33, 16], 2.0, [20, 0, 28, 16]),
-        (1.0, [40, 0, 48, 16], 0.9, [44, 0, 52, 16]),  # two outer ones who name one between them
-        (0.4, [47, 0, 55, 16], 1.0, [44, 0, 52, 16]),
-        (0.0, [60, 0, 68, 16], 0.7, [62, 0, 70, 16]),  # not sure enough of company: 0.6682
-        (-0.9, [80, 0, 88, 16], 1.5, [82, 0, 90, 16]),  # nor of both: 0.5866 times 0.8176
-    )
-    found, scores = persons(cells, torch.tensor([1.0, 2.0, 1.0, 2.0]))
-    spans = [[0, 8], [20, 28], [40, 48], [25, 33], [47, 55], [60, 68], [80, 88], [2, 10], [44, 52]]
-    assert found[:, [0, 2]].tolist() == spans
-    assert (found[:, [1, 3]] == torch.tensor([0.0, 32.0])).all()
-    expected = [0.9627, 0.9399, 0.9047, 0.8520, 0.8389, 0.7773, 0.5866, 0.7038, 0.6432]
-    assert scores.tolist() == pytest.approx(expected, abs=1e-4)
-    nobody = Cells(torch.zeros(0), torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 4))
+    assert found.tolist() == [[0, 0, 16, 51], [4, 0, 20, 48], [40, 0, 56, 48]]
+    assert scores.tolist() == pytest.approx([0.9526, 0.6225, 0.7311], abs=1e-4)
+    nobody = Cells(torch.zeros(0), torch.zeros(0, 4), torch.zeros(0))
     assert [len(one) for one in persons(nobody, torch.ones(4))] == [0, 0]
 
 
-def said(*of_cells: Any) -> Cells:
-    """Of each cell logit and box, and those of the person beside, if there is one."""
-    rows = [(*one, -9.0, [0, 0, 1, 1])[:4] for one in of_cells]
-    return Cells(*(torch.tensor(column, dtype=torch.float32) for column in zip(*rows, strict=True)))
+def said(*of_cells: tuple[float, list[int], float]) -> Cells:
+    """Of each cell that speaks: logit, box and logit of speaking."""
+    return Cells(*(torch.tensor(column, dtype=torch.float32) for column in zip(*of_cells, strict=True)))
