@@ -181,7 +181,8 @@ def _find_all(
         ]
         if not units:
             return
-        progress = Progress(len(wanted), "videos", already=len(wanted) - len(units))
+        ended = {number for number in wanted if store.states[number].is_complete}
+        progress = Progress(len(wanted), "videos", already=len(ended))
         before = sum(state.prefix for state in store.states)
         try:
             for found in runner.found(units, job.settings()):
@@ -189,7 +190,8 @@ def _find_all(
                 work.add(found)
                 if written:
                     following.meanwhile()
-                progress.reach(len(wanted) - len(units) + work.videos, work.note())
+                ended.update(found["video"].filter(found["is_end"]).to_pylist())
+                progress.reach(len(ended), work.note())
         finally:
             store.flush()
             progress.close()

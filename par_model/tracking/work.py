@@ -19,12 +19,11 @@ from par_model.wording import counted
 class TrackWork:
     """Sums over a run's batches. workers: of decoding and of the detector. Make it when the stages start.
 
-    videos: how many came to their end. startup_seconds: from then to the first batch, less the work that it took.
+    startup_seconds: from then to the first batch, less the work that it took.
     """
 
     workers: tuple[int, int]
     frames: int = 0
-    videos: int = 0
     bytes_read: int = 0
     decode_seconds: float = 0.0
     detect_seconds: float = 0.0
@@ -37,7 +36,6 @@ class TrackWork:
         if self.startup_seconds is None:
             self.startup_seconds = max(0.0, time.perf_counter() - self._started - decode - detect)
         self.frames += sum(map(len, found["frames"].to_pylist()))
-        self.videos += int(np.sum(found["is_end"].to_numpy(zero_copy_only=False)))
         self.bytes_read += int(np.sum(found["bytes_read"].to_numpy()))
         self.decode_seconds += decode
         self.detect_seconds += detect

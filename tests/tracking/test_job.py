@@ -18,6 +18,7 @@ from par_model import storage
 from par_model.errors import OutputError
 from par_model.manifest.check import check
 from par_model.manifest.read import Manifest
+from par_model.progress import Progress
 from par_model.tracking import following as following_module
 from par_model.tracking import job as job_module
 from par_model.tracking import store as store_module
@@ -442,3 +443,27 @@ def test_a_retry_that_was_killed_once_the_manifest_was_written_goes_on_with_what
             again()
     assert again()["counts"]["status"] == {"ok": 1, "failed": 1}
     assert list(by_id(tmp_path / "out" / "tracklets.parquet")) == ["b-0", "b-1", "b-2"]
+
+
+def test_a_video_counts_once_however_often_its_end_comes(
+    archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """North ends twice, then a worker is lost; south ends in the second round."""
+    reached: list[int] = []
+
+    class Losing(LocalTracking):
+        def found(self, units: Sequence[VideoUnit], settings: TrackSettings) -> Iterator[pa.Table]:
+            for table in super().found(units, settings):
+                if table["video"][0].as_py() == 1 and len(units) == 2:
+                    return
+                yield table
+                if table["is_end"][0].as_py():
+                    yield table
+
+    def reach(self: Progress, done: int, note: str = "") -> None:
+        reached.append(done)
+
+    monkeypatch.setattr(Progress, "reach", reach)
+    run_tracking(options(archive, tmp_path), lambda: nullcontext(Losing("cpu", 1)), ColourDetector)
+    assert reached == [0] * 8 + [1] * 2 + [1] * 6 + [2] * 2
+    assert len(by_id(tmp_path / "tracklets.parquet")) == 4
