@@ -28,6 +28,7 @@ from par_model.tracking.torch_detector import TorchDetector
 # Of cells that speak for a person, two whose boxes overlap by this mean the same one.
 _SAME = 0.75
 _SURELY = 0.35  # how sure a cell is that it speaks
+_MOST_CELLS = 4000  # that are looked at
 _MOST = 100  # persons in a picture
 _SURER = 1.0  # added to logits: the loss leaves scores low, and trackers begin tracks at 0.7
 _LEAST = 0.5
@@ -77,7 +78,7 @@ class StreetDetector(TorchDetector):
         ]
 
     def _speakers(self, features: Tensor) -> Cells:
-        return self._network.speakers(features, _LEAST_LOGIT, _SURELY_LOGIT, _MOST)
+        return self._network.speakers(features, _LEAST_LOGIT, _SURELY_LOGIT, _MOST_CELLS)
 
 
 def weights_file() -> Any:
@@ -108,5 +109,5 @@ def persons(cells: Cells, back: Tensor) -> tuple[Tensor, Tensor]:
     of two that speak for the same one the surer. back: what a pixel of the network's picture is in the video's, for x,
     y, x, y."""
     found = cells.boxes * back
-    kept = nms(found, cells.speaking, _SAME)
+    kept = nms(found, cells.speaking, _SAME)[:_MOST]
     return found[kept], (cells.logits[kept] + _SURER).sigmoid()

@@ -145,20 +145,19 @@ class StreetNetwork(Backbone):
 
     def speakers(self, features: Tensor, least: float, surely: float, most: int) -> Cells:
         """Of one picture's finest features [32, h, w] the cells that speak for a person: those whose logits of speaking
-        are ``surely`` or more, and of which no cell beside has more; ``most`` at most, the surest first. Only cells
-        whose other logits are ``least`` or more are looked at: few are, and all would take milliseconds."""
+        are ``surely`` or more, and of which no cell beside has more; the surest first. Only cells whose other logits
+        are ``least`` or more are looked at, ``most`` of them at most: few are, and all would take milliseconds."""
         rows, columns = features.shape[1:]
         logits = self.heads.score(features[None]).flatten()
         likely = torch.where(logits >= least)[0]
-        if not len(likely):  # a convolution refuses a picture without cells
-            return Cells(features.new_zeros(0), features.new_zeros(0, 4), features.new_zeros(0))
+        likely = likely[logits[likely].topk(min(most, len(likely))).indices]
         around, is_inner = nine_around(likely, rows, columns)
         speaking = self.speaks.of_nines(features.permute(1, 2, 0).flatten(0, 1)[around] * is_inner[:, :, None])
         of_all = torch.full_like(logits, -torch.inf)
         of_all[likely] = speaking
         at = torch.where((speaking >= surely) & (speaking >= of_all[around].amax(1)))[0]
-        at = at[speaking[at].topk(min(most, len(at))).indices]
-        if not len(at):
+        at = at[speaking[at].argsort(descending=True)]
+        if not len(at):  # a convolution refuses a picture without cells
             return Cells(features.new_zeros(0), features.new_zeros(0, 4), features.new_zeros(0))
         numbers = likely[at]
         chosen = features.flatten(1)[:, numbers][None, :, :, None]

@@ -109,7 +109,7 @@ def test_fusing_changes_nothing() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("likely", "most"), [(768, 2000), (300, 2000), (300, 5), (1, 2000), (0, 2000)])
+@pytest.mark.parametrize(("likely", "most"), [(768, 2000), (300, 2000), (300, 100), (1, 2000), (0, 2000)])
 def test_speakers_are_the_likely_cells_that_say_so_most_of_all_beside(likely: int, most: int) -> None:
     """With the answers that all cells have, also at the edges."""
     torch.manual_seed(0)
@@ -124,10 +124,11 @@ def test_speakers_are_the_likely_cells_that_say_so_most_of_all_beside(likely: in
         order = [*logits.flatten().sort(descending=True).values.tolist(), -99.0]
         least = 99.0 if likely == 0 else (order[likely - 1] + order[likely]) / 2
         surely = float(speaking.median())
-        competing = torch.where(logits >= least, speaking, -torch.inf)
+        looked_at = max(least, order[most] + 1e-6 if most < likely else least)
+        competing = torch.where(logits >= looked_at, speaking, -torch.inf)
         is_most = competing == max_pool2d(competing[None, None], 3, 1, 1)[0, 0]
         numbers = torch.where((is_most & (competing >= surely)).flatten())[0]
-        numbers = numbers[speaking.flatten()[numbers].argsort(descending=True)][:most]
+        numbers = numbers[speaking.flatten()[numbers].argsort(descending=True)]
         expected_of_all += len(numbers)
         cells = network.speakers(features[picture], least, surely, most)
         assert cells.logits.tolist() == pytest.approx(logits.flatten()[numbers].tolist(), abs=1e-4)
@@ -137,8 +138,8 @@ def test_speakers_are_the_likely_cells_that_say_so_most_of_all_beside(likely: in
         assert cells.boxes.numpy() == pytest.approx(boxes.numpy(), abs=1e-3)
     if likely == 768:
         assert 40 < expected_of_all < 400
-    if most == 5:
-        assert expected_of_all == 10
+    if most == 100:
+        assert 4 < expected_of_all < 100
 
 
 def test_a_person_is_given_once_and_neighbours_apart() -> None:
@@ -151,6 +152,8 @@ def test_a_person_is_given_once_and_neighbours_apart() -> None:
     found, scores = persons(cells, torch.tensor([2.0, 3.0, 2.0, 3.0]))
     assert found.tolist() == [[0, 0, 16, 51], [4, 0, 20, 48], [40, 0, 56, 48]]
     assert scores.tolist() == pytest.approx([0.9526, 0.6225, 0.7311], abs=1e-4)
+    apart = [(1.0, [10 * n, 0, 10 * n + 8, 16], 0.01 * n) for n in range(120)]
+    assert persons(said(*apart), torch.ones(4))[0][:, 0].tolist() == [10 * n for n in range(119, 19, -1)]
     nobody = Cells(torch.zeros(0), torch.zeros(0, 4), torch.zeros(0))
     assert [len(one) for one in persons(nobody, torch.ones(4))] == [0, 0]
 
