@@ -141,7 +141,6 @@ class ReadVideos:
 
     def __init__(self, counted: Served, settings: TrackSettings, versions: Versions) -> None:
         refuse_other_node(versions)
-        keep_freed_memory()
         if settings.scale is not None:
             import torch
 

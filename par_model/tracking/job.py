@@ -173,6 +173,7 @@ def _find_all(
     if store.holds_any:
         done = sum(store.states[number].is_complete for number in wanted)
         _log.info(f"{done} of {counted(len(wanted), 'video')} are done already; going on with the others")
+    ended: set[int] = set()
     while True:
         units = [
             VideoUnit(number, footage[number].uri, store.states[number].prefix, frozenset(store.states[number].beyond))
@@ -181,7 +182,7 @@ def _find_all(
         ]
         if not units:
             return
-        ended = {number for number in wanted if store.states[number].is_complete}
+        ended |= {number for number in wanted if store.states[number].is_complete}
         progress = Progress(len(wanted), "videos", already=len(ended))
         before = sum(state.prefix for state in store.states)
         try:

@@ -94,11 +94,11 @@ class Heads(nn.Module):
 
 
 class Speaking(nn.Sequential):
-    """Features [M, 32, h, w] of cells; out come logits [M, 1, h, w] of whether a cell is the one of all near it that
+    """Features [M, width, h, w] of cells; out come logits [M, 1, h, w] of whether a cell is the one of all near it that
     speaks for its person."""
 
     def __init__(self, width: int) -> None:
-        last = nn.Conv2d(8, 1, 1)
+        last = nn.Conv2d(8, 1, 1)  # before the other one: the weights come from random numbers in this order
         assert last.bias is not None
         nn.init.constant_(last.bias, -4.0)  # nearly all cells leave it to others
         super().__init__(nn.Conv2d(width, 8, 3, padding=1), nn.ReLU(inplace=True), last)
@@ -145,8 +145,9 @@ class StreetNetwork(Backbone):
 
     def speakers(self, features: Tensor, least: float, surely: float, most: int) -> Cells:
         """Of one picture's finest features [32, h, w] the cells that speak for a person: those whose logits of speaking
-        are ``surely`` or more, and of which no cell beside has more; the surest first. Only cells whose other logits
-        are ``least`` or more are looked at, ``most`` of them at most: few are, and all would take milliseconds."""
+        are ``surely`` or more, and of which no cell beside has more; the surest first, and of those beside each other
+        that have the same, all. Only cells whose other logits are ``least`` or more are looked at, ``most`` of them at
+        most: few are, and all would take milliseconds."""
         rows, columns = features.shape[1:]
         logits = self.heads.score(features[None]).flatten()
         likely = torch.where(logits >= least)[0]
