@@ -103,7 +103,7 @@ class Beside(NamedTuple):
 
 class AccompaniedNetwork(StreetNetwork):
     """What the others train: the network that ships, which also says who walks beside whom. Cells that know it find
-    people apart; tracks of boxes so found are no better than those of cells that speak, so they do not ship (LOG.md)."""
+    people apart; tracks of boxes so found are no better than by cells that speak (LOG.md), so it does not ship."""
 
     def __init__(self) -> None:
         super().__init__()
