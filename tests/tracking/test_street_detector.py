@@ -147,7 +147,7 @@ def test_a_person_is_given_once_and_neighbours_apart() -> None:
     cells = said(
         (1.0, [0, 0, 8, 16], 0.5),  # found surely, but another cell speaks for them
         (2.0, [0, 0, 8, 17], 1.0),
-        (-0.5, [2, 0, 10, 16], 0.4),  # somebody beside them: the boxes overlap by 0.6
+        (-0.5, [2, 0, 10, 16], 0.4),  # somebody beside them: the boxes overlap by 0.57
         (0.0, [20, 0, 28, 16], 0.0),
     )
     found, scores = persons(cells, torch.tensor([2.0, 3.0, 2.0, 3.0]))
