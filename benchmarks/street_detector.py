@@ -82,14 +82,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--train", action="store_true", help="make the weights anew and put them in place")
     parser.add_argument("--work", type=Path, default=Path("parjob-demo") / "street-detector")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of scoring")
     options = parser.parse_args()
     work: Path = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     if options.train:
         from benchmarks.street_training import train
 
-        network, seconds = train(work, options.threads)
+        network, seconds = train(work)
         sys.stderr.write(f"Training took {seconds / 60:.0f} minutes of processor time.\n")
         save(network)
     found = score(rendered(HELD_OUT, work, "held-out"), options.threads)

@@ -158,7 +158,7 @@ def right(true: Path, work: Path) -> str:
     tracked = work / "tracked" / "tracklets.parquet"
     track(true.parent / "videos", tracked.parent, "--no-ray")
     rows, by_camera = track_rows(true, tracked)
-    recognition, causes, lost = attribute_tables(true, tracked, work)
+    recognition, causes, lost = attribute_tables(true, tracked, CROWDED, work)
     short = [camera for camera, idf1 in by_camera.items() if camera != CROWDED and idf1 < GOAL_IDF1]
     return "\n\n".join(
         [

@@ -26,8 +26,8 @@ from par_model.tracking.street_network import HEIGHT, Cells, StreetNetwork, fill
 from par_model.tracking.torch_detector import TorchDetector
 
 # Of cells that speak for a person, two whose boxes overlap by this mean the same one.
-_SAME = 0.75
-_SURELY = 0.35  # how sure a cell is that it speaks
+_SAME = 0.7
+_SURELY = 0.3  # how sure a cell is that it speaks
 _MOST_CELLS = 4000  # that are looked at
 _MOST = 100  # persons in a picture
 _SURER = 1.0  # added to logits: the loss leaves scores low, and trackers begin tracks at 0.7

@@ -48,34 +48,12 @@ class Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-class Backbone(nn.Module):
-    """Float pictures [M, 3, H, W], RGB from 0 to 1, both sides multiples of 16; out come features [M, 16, H/2, W/2]
-    that have seen little around them, and [M, 48, H/4, W/4] that have seen much."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(Convolution(3, 16, stride=2), Convolution(16, 32, stride=2), Residual(32))
-        self.middle = nn.Sequential(Convolution(32, 64, stride=2), Residual(64), Residual(64))
-        self.coarse = nn.Sequential(Convolution(64, 80, stride=2), Residual(80), Residual(80))
-        self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
-        self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
-
-    def features(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        finest = self.stem[0](pictures - 0.45)
-        fine = self.stem[1:](finest)
-        middle = self.middle(fine)
-        up = F.interpolate(self.from_coarse(self.coarse(middle)), scale_factor=2.0)
-        middle = self.mix_middle(middle + up)
-        return finest, self.mix_fine(fine + F.interpolate(self.from_middle(middle), scale_factor=2.0))
-
-
 class Heads(nn.Module):
-    """Features [M, width, h, w] of cells of ``stride`` pixels; out come logits [M, h, w] and boxes [M, 4, h, w], as x1,
-    y1, x2, y2 in pixels of the picture taken."""
+    """Features [M, width, h, w] of cells; out come logits [M, h, w] and boxes [M, 4, h, w], as x1, y1, x2, y2 in pixels
+    of the picture taken."""
 
-    def __init__(self, width: int, stride: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.stride = stride
         self.score, self.sides = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 4, 1)
         assert self.score.bias is not None
         nn.init.constant_(self.score.bias, -4.0)  # nearly all cells are nobody's middle
@@ -89,7 +67,7 @@ class Heads(nn.Module):
     def boxes(self, features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Of cells that lie in these rows and columns of the grid, whole numbers that broadcast to [h, w]."""
         left, top, right, bottom = (REACH * F.softplus(self.sides(features))).unbind(1)
-        y, x = (self.stride * (at.to(features.dtype) + 0.5) for at in (rows, columns))
+        y, x = (STRIDE * (at.to(features.dtype) + 0.5) for at in (rows, columns))
         return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
@@ -122,19 +100,29 @@ class Cells(NamedTuple):
     speaking: Tensor
 
 
-class StreetNetwork(Backbone):
-    """Pictures as Backbone takes them; out come cells of STRIDE pixels."""
+class StreetNetwork(nn.Module):
+    """Float pictures [M, 3, H, W], RGB from 0 to 1, both sides multiples of 16; out come cells of STRIDE pixels."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.stem = nn.Sequential(Convolution(3, 16, stride=2), Convolution(16, 32, stride=2), Residual(32))
+        self.middle = nn.Sequential(Convolution(32, 64, stride=2), Residual(64), Residual(64))
+        self.coarse = nn.Sequential(Convolution(64, 80, stride=2), Residual(80), Residual(80))
+        self.from_coarse, self.mix_middle = Convolution(80, 64, size=1), Convolution(64, 64)
+        self.from_middle, self.mix_fine = Convolution(64, 32, size=1), Convolution(32, 48)
         self.from_fine, self.mix_finest = Convolution(48, 16, size=1), Convolution(16, 32)
-        self.heads, self.speaks = Heads(32, STRIDE), Speaking(32)
+        self.heads, self.speaks = Heads(32), Speaking(32)
 
     def finest_features(self, pictures: Tensor) -> Tensor:
         """Of cells of 2 pixels, [M, 32, H/2, W/2]."""
-        finest, fine = self.features(pictures)
-        up: Tensor = self.mix_finest(finest + F.interpolate(self.from_fine(fine), scale_factor=2.0))
-        return up
+        finest = self.stem[0](pictures - 0.45)
+        fine = self.stem[1:](finest)
+        middle = self.middle(fine)
+        up = F.interpolate(self.from_coarse(self.coarse(middle)), scale_factor=2.0)
+        middle = self.mix_middle(middle + up)
+        fine = self.mix_fine(fine + F.interpolate(self.from_middle(middle), scale_factor=2.0))
+        mixed: Tensor = self.mix_finest(finest + F.interpolate(self.from_fine(fine), scale_factor=2.0))
+        return mixed
 
     def forward(self, pictures: Tensor) -> Cells:
         return self.cells(self.finest_features(pictures))
