@@ -60,12 +60,17 @@ def colours_in(picture: NDArray[np.uint8], boxes: NDArray[np.float32], size: tup
 
 def alike(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """How alike two look, [n, m], 1 where their histograms, [n, NUMBERS] and [m, NUMBERS], are much the same, else
-    less: by the Bhattacharyya coefficient, its mean over the histograms."""
-    roots, other_roots = (np.sqrt(side / np.maximum(side.sum(axis=1, keepdims=True), 1)) for side in (ones, others))
-    shared = (roots[:, None] * other_roots[None]).sum(axis=2)
-    differing = np.maximum(1 - shared - _SAME, 0)
-    same: NDArray[np.float64] = np.exp(-differing / _SOFTNESS)
+    less."""
+    same: NDArray[np.float64] = np.exp(-np.maximum(differing(ones[:, None], others[None]) - _SAME, 0) / _SOFTNESS)
     return same
+
+
+def differing(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much the histograms of two differ, those of all their boxes together or in the mean: one less the
+    Bhattacharyya coefficient, its mean over the histograms. Both [..., NUMBERS], of shapes that broadcast; [...]."""
+    roots, other_roots = (np.sqrt(side / np.maximum(side.sum(axis=-1, keepdims=True), 1)) for side in (ones, others))
+    found: NDArray[np.float64] = 1 - (roots * other_roots).sum(axis=-1)
+    return found
 
 
 def _middles(start: float, stop: float, count: int) -> NDArray[np.float64]:

@@ -35,7 +35,8 @@ class FollowOptions:
     appearance: Appearance = option(
         "colours",
         "What else a box must be alike in to go on with a track: colours compares those of what people wear above and "
-        "below, so that names are not exchanged; with none looks do not count.",
+        "below, so that names are not exchanged, and ends a track that turns back as somebody else; with none looks do "
+        "not count.",
     )
     start_score: float | None = option(
         None,

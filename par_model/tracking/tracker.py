@@ -24,6 +24,7 @@ from par_model.extras import load
 from par_model.tracking.association import Shown, overlapping, remembering
 from par_model.tracking.gaps import without_gaps
 from par_model.tracking.options import FollowOptions
+from par_model.tracking.turns import without_turns
 
 _WHO = "parjob track"
 ASSUMED_RATE = 25.0
@@ -94,11 +95,25 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
         made.add(frame, tracker.tracks)
     usable = np.setdiff1d(seen.frames, seen.damaged)
     longest = int(options.fill_gaps * rate + 1e-6) * every
+    people = [one for track in made.finished() for one in (_apart(track, seen, every, rate) if shown else [track])]
     return [
         FollowedTrack(*without_gaps(track.frames, track.boxes, usable, longest))
-        for track in made.finished()
+        for track in people
         if len(track.frames) >= options.min_length
     ]
+
+
+def _apart(track: FollowedTrack, seen: Sightings, every: int, rate: float) -> list[FollowedTrack]:
+    """Its parts that are one person each."""
+    assert seen.colours is not None
+    ends = np.cumsum(seen.counts)
+    at = np.searchsorted(seen.frames, track.frames)
+    places = [
+        end - count + int((seen.boxes[end - count : end] == box).all(axis=1).argmax())
+        for box, count, end in zip(track.boxes, seen.counts[at].tolist(), ends[at].tolist(), strict=True)
+    ]
+    parts = without_turns(track.frames / (every * rate), track.boxes, seen.colours[places], rate)
+    return [FollowedTrack(track.frames[part], track.boxes[part]) for part in parts]
 
 
 def _tracker(options: FollowOptions, rate: float, shown: Shown | None) -> Any:

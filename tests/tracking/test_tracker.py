@@ -119,6 +119,29 @@ def test_who_comes_where_somebody_has_just_left_is_a_track_of_their_own(tracker:
     assert len(follow(found, 1, FollowOptions(tracker=tracker, appearance="none"))) == 1
 
 
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("tracker", ["bytetrack", "botsort"])
+def test_who_comes_the_other_way_in_much_the_same_clothes_is_told_apart_afterwards(
+    tracker: TrackerName, every: int
+) -> None:
+    """Beside somebody who stands there, and is the second box of each frame, or the first."""
+    frames = range(0, 60 * every, every)
+    boxes, colours = {}, []
+    for n, frame in enumerate(frames):
+        passing, standing = walker(0, 100 + 8 * min(n, 58 - n), 0), walker(0, 700, 0)
+        boxes[frame] = [passing, standing][:: 1 if n % 3 else -1]
+        worn = (DRESSED[1] if n < 30 else (0.6 * DRESSED[1] + 0.4 * DRESSED[2]).astype(np.uint8)), DRESSED[6]
+        colours += worn[:: 1 if n % 3 else -1]
+    found = replace(seen(boxes, fps=10 * every), colours=np.stack(colours))
+    tracks = follow(found, every, FollowOptions(tracker=tracker))
+    spans = sorted((track.frames[0] // every, track.frames[-1] // every, len(track.frames)) for track in tracks)
+    assert spans == [(0, 29, 30), (0, 59, 60), (30, 59, 30)]
+    alike = replace(found, colours=np.tile(DRESSED[1], (len(found.boxes), 1)))
+    assert len(follow(alike, every, FollowOptions(tracker=tracker))) == 2
+    assert len(follow(found, every, FollowOptions(tracker=tracker, appearance="none"))) == 2
+    assert len(follow(found, every, FollowOptions(tracker=tracker, min_length=31))) == 1
+
+
 def test_clothes_that_look_otherwise_by_and_by_stay_one_persons() -> None:
     """From one colour to the next in the course of 100 frames, as the light changes."""
     share = np.linspace(0, 1, 100)[:, None]
