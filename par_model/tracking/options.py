@@ -63,7 +63,8 @@ class FollowOptions:
     )
     frame_rate: float | None = option(
         None,
-        "Frames of the videos in a second: by it --keep-lost and --fill-gaps are counted in those that are looked at.",
+        "Frames of the videos in a second: by it --keep-lost, --fill-gaps and the speed of people are counted in those "
+        "that are looked at.",
         metavar="FPS",
         otherwise="as their times say, else 25",
         above=0,

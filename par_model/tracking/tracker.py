@@ -71,7 +71,8 @@ def trackers_version() -> str:
 
 
 def follow(seen: Sightings, every: int, options: FollowOptions) -> list[FollowedTrack]:
-    """The tracks of one video, in the order in which they got their ids.
+    """The tracks of one video, in the order in which they got their ids; where one is parted (see ``turns``), its parts
+    follow each other.
 
     every: frames from one that was looked at to the next; those that are missing in between, because they were damaged,
     count as frames without anybody.
@@ -95,7 +96,9 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
         made.add(frame, tracker.tracks)
     usable = np.setdiff1d(seen.frames, seen.damaged)
     longest = int(options.fill_gaps * rate + 1e-6) * every
-    people = [one for track in made.finished() for one in (_apart(track, seen, every, rate) if shown else [track])]
+    people = [
+        one for track in made.finished() for one in (_apart(track, seen, ends, every, rate) if shown else [track])
+    ]
     return [
         FollowedTrack(*without_gaps(track.frames, track.boxes, usable, longest))
         for track in people
@@ -103,15 +106,16 @@ def follow(seen: Sightings, every: int, options: FollowOptions) -> list[Followed
     ]
 
 
-def _apart(track: FollowedTrack, seen: Sightings, every: int, rate: float) -> list[FollowedTrack]:
-    """Its parts that are one person each."""
+def _apart(
+    track: FollowedTrack, seen: Sightings, ends: NDArray[np.int64], every: int, rate: float
+) -> list[FollowedTrack]:
+    """Its parts that are one person each. ends: of each frame's boxes among all."""
     assert seen.colours is not None
-    ends = np.cumsum(seen.counts)
     at = np.searchsorted(seen.frames, track.frames)
-    places = [
-        end - count + int((seen.boxes[end - count : end] == box).all(axis=1).argmax())
-        for box, count, end in zip(track.boxes, seen.counts[at].tolist(), ends[at].tolist(), strict=True)
-    ]
+    places = []
+    for box, count, end in zip(track.boxes, seen.counts[at].tolist(), ends[at].tolist(), strict=True):
+        (same,) = (seen.boxes[end - count : end] == box).all(axis=1).nonzero()
+        places.append(end - count + int(same[0]))
     parts = without_turns(track.frames / (every * rate), track.boxes, seen.colours[places], rate)
     return [FollowedTrack(track.frames[part], track.boxes[part]) for part in parts]
 

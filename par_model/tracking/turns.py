@@ -2,7 +2,7 @@
 another one went, and was taken for them.
 
 A tracker goes from picture to picture and cannot know; afterwards a turn has a way before it and one behind it, and the
-colours of many boxes on both.
+colours of a second's boxes on both.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from par_model.tracking.clothes import differing
 
 _WAY_S = 2 / 3  # for so long a way is looked at, before a turn and behind it
+_LOOK_S = 1.0  # and for so long looks are: light changes by and by
 _STAY_S = 0.5  # for so long somebody is followed at least
-_FEWEST = 3  # boxes of both, where pictures are far apart
+_FEWEST = 3  # boxes of all these, where pictures are far apart
 _SPEED = 0.25  # heights a second that a way is gone at least, and then back
-# Of one person's boxes before and behind some moment; those of others differ by 0.15 in the middle (benchmarks/LOG.md).
+# Of one person's boxes before and behind a moment; those of others differ by 0.15 in the middle (benchmarks/LOG.md).
 _SAME = 0.06
 
 
@@ -28,14 +29,20 @@ def without_turns(
     seconds [n], when, boxes [n, 4] and colours [n, NUMBERS] (see ``clothes``): of the track. rate: pictures that were
     looked at, a second.
     """
-    fewest, length = (max(_FEWEST, round(rate * span)) for span in (_STAY_S, _WAY_S))
+    fewest, way, look = (max(_FEWEST, round(rate * span)) for span in (_STAY_S, _WAY_S, _LOOK_S))
+    if len(seconds) < 2 * fewest:
+        return [slice(0, len(seconds))]
     sums = np.concatenate([np.zeros((1, colours.shape[1])), np.cumsum(colours, axis=0, dtype=np.float64)])
+    sides = boxes.astype(np.float64)
+    middles, heights = (sides[:, :2] + sides[:, 2:]) / 2, sides[:, 3] - sides[:, 1]
     parts, whole = [], [(0, len(seconds))]
     while whole:
         start, stop = whole.pop()
         turns = np.arange(start + fewest, stop - fewest + 1)
-        turns = turns[_is_back(seconds, boxes, turns, start, stop, length)]
-        apart = differing(sums[turns] - sums[start], sums[stop] - sums[turns])
+        before, behind = np.maximum(turns - way, start), np.minimum(turns + way, stop) - 1
+        turns = turns[_is_back(seconds, middles, heights, before, turns, behind)]
+        first, last = np.maximum(turns - look, start), np.minimum(turns + look, stop)
+        apart = differing(sums[turns] - sums[first], sums[last] - sums[turns])
         if len(turns) and apart.max() > _SAME:
             turn = int(turns[apart.argmax()])
             whole += [(turn, stop), (start, turn)]
@@ -46,23 +53,26 @@ def without_turns(
 
 def _is_back(
     seconds: NDArray[np.float64],
-    boxes: NDArray[np.float32],
+    middles: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    before: NDArray[np.int64],
     turns: NDArray[np.int64],
-    start: int,
-    stop: int,
-    length: int,
+    behind: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """For each turn, the number of the first box behind it: whether the way goes back there."""
-    before, behind = np.maximum(turns - length, start), np.minimum(turns + length, stop) - 1
-    sides = boxes.astype(np.float64)
-    middles, heights = (sides[:, :2] + sides[:, 2:]) / 2, sides[:, 3] - sides[:, 1]
+    """Whether the way goes back at turns: from box ``before`` to the last one before the turn at least so fast, and
+    then to box ``behind`` the other way."""
+    gone, passed = _way(seconds, middles, heights, before, turns - 1)
+    back, passed_back = _way(seconds, middles, heights, turns, behind)
+    is_back: NDArray[np.bool_] = (gone * back).sum(axis=1) < -(_SPEED**2) * passed * passed_back
+    return is_back
 
-    def velocity(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
-        """In heights a second, from one box to the other."""
-        passed = (seconds[other] - seconds[one]) * (heights[one] + heights[other]) / 2
-        found: NDArray[np.float64] = (middles[other] - middles[one]) / passed[:, None]
-        return found
 
-    both = (velocity(before, turns - 1) * velocity(turns, behind)).sum(axis=1)
-    back: NDArray[np.bool_] = both < -(_SPEED**2)
-    return back
+def _way(
+    seconds: NDArray[np.float64],
+    middles: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From one box to the other: pixels across and down [n, 2]; seconds times the height of both [n]."""
+    return middles[other] - middles[one], (seconds[other] - seconds[one]) * (heights[one] + heights[other]) / 2

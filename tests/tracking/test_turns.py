@@ -46,9 +46,19 @@ def test_two_people_where_one_comes_back_in_other_clothes() -> None:
 def test_one_who_turns_back_or_changes_their_look_but_not_both_stays_one() -> None:
     assert parts(THERE_AND_BACK, dressed((50, 1))) == [(0, 50)]
     assert parts(walked((50, 1.0)), dressed((20, 1), (30, 4))) == [(0, 50)]
-    # Other clothes long before the turn: it parts them as soon as most of the next two thirds of a second go back.
+    # Other clothes more than a second before the turn; half a second before it, they count as from the turn on.
     far = walked((40, 1.0), (40, -1.0))
-    assert parts(far, dressed((20, 1), (60, 4))) == [(0, 36), (36, 80)]
+    assert parts(far, dressed((20, 1), (60, 4))) == [(0, 80)]
+    assert parts(far, dressed((34, 1), (46, 4))) == [(0, 36), (36, 80)]
+
+
+def test_who_paces_to_and_fro_while_the_light_changes_stays_one() -> None:
+    """From one colour to the next in ten seconds, there and back in two."""
+    count = 240
+    share = (np.arange(count) % 120 / 120)[:, None]
+    by_and_by = (255 * ((1 - share) * dressed((1, 3)) / 255 + share * dressed((1, 4)) / 255)).astype(np.uint8)
+    by_and_by[120:] = by_and_by[:120][::-1]
+    assert parts(walked(*[(12, 1.0), (12, -1.0)] * 10), by_and_by) == [(0, count)]
 
 
 def test_each_of_several_who_come_and_go_is_one() -> None:
