@@ -61,6 +61,13 @@ def test_who_paces_to_and_fro_while_the_light_changes_stays_one() -> None:
     assert parts(walked(*[(12, 1.0), (12, -1.0)] * 10), by_and_by) == [(0, count)]
 
 
+def test_who_stands_there_and_is_hidden_from_the_waist_down_for_a_while_stays_one() -> None:
+    """The box's middle goes up by a third of a height in a second, and down again, and it shows other clothes."""
+    boxes = walked((60, 0.0))
+    boxes[:, 3] -= np.interp(np.arange(60), [10, 22, 34], [0, 30, 0]).astype(np.float32)
+    assert parts(boxes, dressed((22, 1), (38, 4))) == [(0, 60)]
+
+
 def test_each_of_several_who_come_and_go_is_one() -> None:
     boxes = walked((20, 1.0), (20, -1.0), (20, 1.0))
     assert parts(boxes, dressed((20, 1), (20, 4), (20, 6))) == [(0, 20), (20, 40), (40, 60)]
