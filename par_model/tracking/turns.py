@@ -29,19 +29,25 @@ def without_turns(
     seconds [n], when, boxes [n, 4] and colours [n, NUMBERS] (see ``clothes``): of the track. rate: pictures that were
     looked at, a second.
     """
-    fewest, way, look = (max(_FEWEST, round(rate * span)) for span in (_STAY_S, _WAY_S, _LOOK_S))
+    fewest, length, look = (max(_FEWEST, round(rate * span)) for span in (_STAY_S, _WAY_S, _LOOK_S))
     if len(seconds) < 2 * fewest:
         return [slice(0, len(seconds))]
     sums = np.concatenate([np.zeros((1, colours.shape[1])), np.cumsum(colours, axis=0, dtype=np.float64)])
     sides = boxes.astype(np.float64)
     # By the head: feet are hidden and seen again where nobody goes anywhere.
     heads, heights = np.stack([(sides[:, 0] + sides[:, 2]) / 2, sides[:, 1]], axis=1), sides[:, 3] - sides[:, 1]
+
+    def way(one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """From one box to the other: pixels across and down [n, 2]; seconds times the height of both [n]."""
+        return heads[other] - heads[one], (seconds[other] - seconds[one]) * (heights[one] + heights[other]) / 2
+
     parts, whole = [], [(0, len(seconds))]
     while whole:
         start, stop = whole.pop()
         turns = np.arange(start + fewest, stop - fewest + 1)
-        before, behind = np.maximum(turns - way, start), np.minimum(turns + way, stop) - 1
-        turns = turns[_is_back(seconds, heads, heights, before, turns, behind)]
+        gone, passed = way(np.maximum(turns - length, start), turns - 1)
+        back, passed_back = way(turns, np.minimum(turns + length, stop) - 1)
+        turns = turns[(gone * back).sum(axis=1) < -(_SPEED**2) * passed * passed_back]
         first, last = np.maximum(turns - look, start), np.minimum(turns + look, stop)
         apart = differing(sums[turns] - sums[first], sums[last] - sums[turns])
         if len(turns) and apart.max() > _SAME:
@@ -50,30 +56,3 @@ def without_turns(
         else:
             parts.append(slice(start, stop))
     return parts
-
-
-def _is_back(
-    seconds: NDArray[np.float64],
-    heads: NDArray[np.float64],
-    heights: NDArray[np.float64],
-    before: NDArray[np.int64],
-    turns: NDArray[np.int64],
-    behind: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Whether the way goes back at turns: from box ``before`` to the last one before the turn at least so fast, and
-    then to box ``behind`` the other way."""
-    gone, passed = _way(seconds, heads, heights, before, turns - 1)
-    back, passed_back = _way(seconds, heads, heights, turns, behind)
-    is_back: NDArray[np.bool_] = (gone * back).sum(axis=1) < -(_SPEED**2) * passed * passed_back
-    return is_back
-
-
-def _way(
-    seconds: NDArray[np.float64],
-    heads: NDArray[np.float64],
-    heights: NDArray[np.float64],
-    one: NDArray[np.int64],
-    other: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """From one box to the other: pixels across and down [n, 2]; seconds times the height of both [n]."""
-    return heads[other] - heads[one], (seconds[other] - seconds[one]) * (heights[one] + heights[other]) / 2
